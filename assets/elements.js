@@ -1,0 +1,89 @@
+// The elements of the timeline, each made from one event, one waiting text, or one remark.
+
+import { linked, nameElement, timeElement, viaWords } from "./format.js";
+
+/** @param {boolean} own whether we said it */
+export function messageElement({ name, via, kind, text, time }, own) {
+  const element = slip(kind, name, text, timeElement(time));
+  element.classList.toggle("own", own);
+  if (via !== "web") element.querySelector(".by")?.append(small("via", viaWords(via)));
+  return element;
+}
+
+/** `enter`, `part` or `nick`. */
+export function noticeElement({ type, name, to, time }) {
+  const element = make("p", "notice");
+  element.append(nameElement(name), ...noticeWords(type, to), " ", timeElement(time));
+  return element;
+}
+
+export function dividerElement(words) {
+  const element = make("p", "divider");
+  element.textContent = words;
+  return element;
+}
+
+/** A text of our own that is not known to be said. */
+export function waitingElement({ kind, text }, name) {
+  const element = slip(kind, name, text, small("fate", "waiting"));
+  element.classList.add("own", "waiting");
+  return element;
+}
+
+/** What to do about a waiting text that has failed. */
+export function remediesElement(retry, discard) {
+  const element = make("div", "remedies");
+  element.append(button("Retry", retry), button("Discard", discard));
+  return element;
+}
+
+export function button(words, run) {
+  const element = make("button", "quiet");
+  element.type = "button";
+  element.textContent = words;
+  element.addEventListener("click", run);
+  return element;
+}
+
+function noticeWords(type, to) {
+  switch (type) {
+    case "enter":
+      return [" came in"];
+    case "part":
+      return [" left"];
+    case "nick":
+      return [" is now ", nameElement(to)];
+  }
+}
+
+/** A slip of paper with who said it above, or in it where it reads "* ana waves". */
+function slip(kind, name, text, foot) {
+  const element = make("article", "message");
+  const paper = make("div", "slip");
+  const body = make("div", "text");
+  body.dir = "auto";
+  body.append(...linked(text));
+  if (kind === "me") {
+    element.classList.add("me");
+    body.prepend("* ", nameElement(name), " ");
+  } else {
+    const by = make("p", "by");
+    by.append(nameElement(name));
+    element.append(by);
+  }
+  paper.append(body, foot);
+  element.append(paper);
+  return element;
+}
+
+function small(className, words) {
+  const element = make("small", className);
+  element.textContent = words;
+  return element;
+}
+
+function make(tag, className) {
+  const element = document.createElement(tag);
+  element.className = className;
+  return element;
+}

@@ -1,0 +1,67 @@
+// From values to what a person reads: times, names, links. Text stays text: nothing here parses HTML.
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const IN_FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "medium" });
+
+const URL_IN_TEXT = /\bhttps?:\/\/[^\s<>"]+/gi;
+const TONES = 7;
+
+/** The local day, in words. */
+export function day(time_ms) {
+  return DAY.format(time_ms);
+}
+
+/** A `<time>` that shows the local hour and minute and tells the whole date when pointed at. */
+export function timeElement(time_ms) {
+  const element = document.createElement("time");
+  element.dateTime = new Date(time_ms).toISOString();
+  element.title = IN_FULL.format(time_ms);
+  element.textContent = CLOCK.format(time_ms);
+  return element;
+}
+
+/** A member's name, in the tone that it always has. */
+export function nameElement(name) {
+  let hash = 0;
+  for (const character of name) hash = (hash * 31 + character.codePointAt(0)) % 65_521;
+  const element = document.createElement("bdi");
+  element.className = `name tone-${hash % TONES}`;
+  element.textContent = name;
+  return element;
+}
+
+/** How a member is connected, in a person's words. */
+export function viaWords(via) {
+  return { web: "browser", line: "terminal" }[via] ?? via;
+}
+
+/** The text as nodes, its web addresses as links. */
+export function linked(text) {
+  const nodes = [];
+  let end = 0;
+  for (const { 0: match, index } of text.matchAll(URL_IN_TEXT)) {
+    const address = withoutPunctuation(match);
+    if (!URL.canParse(address)) continue;
+    nodes.push(text.slice(end, index), linkElement(address));
+    end = index + address.length;
+  }
+  nodes.push(text.slice(end));
+  return nodes;
+}
+
+/** Without what ends the sentence and not the address; a bracket that was opened in it stays. */
+function withoutPunctuation(address) {
+  const trimmed = address.replace(/[.,;:!?'*_~]+$/, "");
+  const unopened = trimmed.endsWith(")") && trimmed.split(")").length > trimmed.split("(").length;
+  return unopened ? withoutPunctuation(trimmed.slice(0, -1)) : trimmed;
+}
+
+function linkElement(address) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer nofollow";
+  link.textContent = address;
+  return link;
+}

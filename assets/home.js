@@ -1,0 +1,10 @@
+// The start page works without this file; it only remembers the name for the next time.
+
+import { memory } from "./memory.js";
+
+const form = document.querySelector("form");
+const name = document.querySelector("#name");
+const names = memory("localStorage", `snug:${new URL(form.action).pathname}`);
+
+name.value ||= names.read("name") ?? "";
+form.addEventListener("submit", () => names.write("name", name.value));

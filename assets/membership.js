@@ -1,0 +1,79 @@
+// Who we are in this room, as this tab remembers it: it lets a reload or a lost connection come back as
+// the same member.
+
+import { memory } from "./memory.js";
+
+export class Membership {
+  #room;
+  #memory;
+  /** The member's secret, once the server has given it. */
+  #token;
+  /** Whether this tab has been in the room, so that it may bring it back under its code. */
+  #wasHere;
+  /** Whether the name is ours to say; until then the session cookie says it. */
+  #named;
+  name;
+
+  /**
+   * @param {string} room
+   * @param {string} prefix of what is stored
+   * @param {string} pageName the name the page was made for
+   */
+  constructor(room, prefix, pageName) {
+    this.#room = room;
+    this.#memory = memory("sessionStorage", prefix);
+    const remembered = this.#memory.read("member");
+    const trusted = remembered && (remembered.name === pageName || !cameByForm());
+    this.#wasHere = Boolean(remembered);
+    this.#named = this.#wasHere;
+    this.#token = trusted ? remembered.token : undefined;
+    this.name = trusted ? remembered.name : pageName;
+  }
+
+  /**
+   * The first message of a connection.
+   * @param {{since: number, epoch: string} | null} seen what the page shows already
+   */
+  joinMessage(seen) {
+    const message = { type: "join", room: this.#room, ...seen };
+    if (this.#named) message.name = this.name;
+    if (this.#token) message.token = this.#token;
+    if (this.#wasHere) message.create = true;
+    return message;
+  }
+
+  joined({ name, token }) {
+    this.#token = token;
+    this.#wasHere = true;
+    this.#named = true;
+    this.rename(name);
+  }
+
+  /** Another name for the same member. */
+  rename(name) {
+    this.name = name;
+    this.#memory.write("member", { name, token: this.#token });
+  }
+
+  /** Another name after the server has refused the one before. */
+  choose(name) {
+    this.#token = undefined;
+    this.name = name;
+    this.#named = true;
+  }
+
+  forget() {
+    this.#token = undefined;
+    this.#wasHere = false;
+    this.#memory.forget("member");
+  }
+}
+
+/**
+ * Whether the person came from the form and not by a reload or the back button. The form may have given
+ * another name than the one that this tab remembers; a reload may show the name of another tab, because
+ * all tabs share one cookie.
+ */
+function cameByForm() {
+  return performance.getEntriesByType("navigation")[0]?.type === "navigate";
+}

@@ -1,0 +1,155 @@
+// What was written here and is not known to be said yet: in order, one at a time on its way, and kept in
+// the browser so that neither a lost connection nor a crash loses a word. Each text has its `cid`, by which
+// the server knows one that was sent before.
+
+import { memory } from "./memory.js";
+
+/** A message unanswered this long means that the connection is dead, whatever the browser thinks. */
+const ANSWER_MS = 10_000;
+/** Without a hint from the server. */
+const RATE_LIMIT_PAUSE_MS = 1000;
+/** A room lives this long without members. A text found here later may meet other people: ask first. */
+const STALE_MS = 3_600_000;
+
+/** @typedef {{cid: string, kind: "say" | "me", text: string, time: number, failure?: string}} Entry */
+
+export class Outbox {
+  /** @type {Entry[]} */
+  #entries = [];
+  #memory;
+  #name;
+  #handlers;
+  #open = false;
+  /** The least time between two messages. */
+  #interval_ms = 0;
+  #earliest = 0;
+  /** The `cid` on its way. */
+  #underway = null;
+  #timer = 0;
+
+  /**
+   * @param {string} prefix of what is stored
+   * @param {string} name whose texts these are: two tabs may be two members
+   * @param {{
+   *   transmit: (entry: Entry) => void,
+   *   changed: (entries: Entry[]) => void,
+   *   unanswered: () => void,
+   * }} handlers
+   */
+  constructor(prefix, name, handlers) {
+    this.#memory = memory("localStorage", `${prefix}:outbox`);
+    this.#name = name;
+    this.#handlers = handlers;
+    this.#restore();
+    handlers.changed(this.#entries);
+  }
+
+  /** Puts a text at the end of the queue. */
+  add(kind, text) {
+    this.#entries.push({ cid: randomId(), kind, text, time: Date.now() });
+    this.#update();
+  }
+
+  /** The server can be reached: sends what waits, at most `rate` a second (0: no limit). */
+  open(rate) {
+    this.#interval_ms = rate > 0 ? 1000 / rate : 0;
+    this.#open = true;
+    this.#restore();
+    this.#update();
+  }
+
+  /** The connection is gone: what was on its way will be sent again. */
+  close() {
+    this.#open = false;
+    this.#settle();
+  }
+
+  /** The server has said it. */
+  acknowledge(cid) {
+    this.#take(cid);
+  }
+
+  /** The server has refused it: too fast is tried again, anything else is for the person to decide. */
+  refuse(cid, { code, message, retry_ms }) {
+    const entry = this.#entries.find((entry) => entry.cid === cid);
+    if (!entry) return;
+    if (cid === this.#underway) this.#settle();
+    if (code === "rate_limited") this.#earliest = performance.now() + (retry_ms ?? RATE_LIMIT_PAUSE_MS);
+    else entry.failure = message;
+    this.#update();
+  }
+
+  /** Puts a failed text at the end of the queue. */
+  retry(cid) {
+    const entry = this.#take(cid);
+    if (!entry) return;
+    this.#entries.push({ ...entry, failure: undefined, time: Date.now() });
+    this.#update();
+  }
+
+  discard(cid) {
+    this.#take(cid);
+  }
+
+  /** The member has another name. */
+  rename(name) {
+    if (name === this.#name) return;
+    this.#memory.forget(this.#name);
+    this.#name = name;
+    this.#restore();
+    this.#update();
+  }
+
+  #take(cid) {
+    const index = this.#entries.findIndex((entry) => entry.cid === cid);
+    if (index < 0) return undefined;
+    if (cid === this.#underway) this.#settle();
+    const [entry] = this.#entries.splice(index, 1);
+    this.#update();
+    return entry;
+  }
+
+  #settle() {
+    this.#underway = null;
+    clearTimeout(this.#timer);
+  }
+
+  #update() {
+    if (this.#entries.length > 0) this.#memory.write(this.#name, this.#entries);
+    else this.#memory.forget(this.#name);
+    this.#handlers.changed(this.#entries);
+    this.#drain();
+  }
+
+  /** One at a time: a text that is refused for its haste cannot be overtaken by the next. */
+  #drain() {
+    const next = this.#entries.find((entry) => !entry.failure);
+    if (!this.#open || this.#underway || !next) return;
+    clearTimeout(this.#timer);
+    const wait_ms = this.#earliest - performance.now();
+    if (wait_ms > 0) {
+      this.#timer = setTimeout(() => this.#drain(), wait_ms);
+      return;
+    }
+    this.#earliest = performance.now() + this.#interval_ms;
+    this.#underway = next.cid;
+    this.#timer = setTimeout(() => this.#handlers.unanswered(), ANSWER_MS);
+    this.#handlers.transmit(next);
+  }
+
+  /** Takes in what an earlier page or another tab of this member has left behind. */
+  #restore() {
+    const known = new Set(this.#entries.map((entry) => entry.cid));
+    for (const entry of this.#memory.read(this.#name) ?? []) {
+      if (known.has(entry.cid)) continue;
+      if (Date.now() - entry.time > STALE_MS) entry.failure ??= "This was written some time ago.";
+      this.#entries.push(entry);
+    }
+  }
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
+function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

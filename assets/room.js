@@ -1,0 +1,237 @@
+// The room page: the parts are made here, tied together, and told what the server says.
+
+import { Composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { setUpCopying, setUpPanel } from "./invitation.js";
+import { Members } from "./members.js";
+import { Membership } from "./membership.js";
+import { Outbox } from "./outbox.js";
+import { Scroll } from "./scroll.js";
+import { Status } from "./status.js";
+import { Timeline } from "./timeline.js";
+import { Typing } from "./typing.js";
+import { countUnread } from "./unread.js";
+
+const EARLIER_EVENTS = 50;
+/** Before a refused `join` is tried again, without a hint from the server. */
+const JOIN_PAUSE_MS = 5000;
+/** How long the page waits for the server to confirm that we left. */
+const LEAVE_MS = 1000;
+
+const { base, code, name: pageName, maxMessage } = document.body.dataset;
+const prefix = `snug:${base}:${code}`;
+const $ = (selector) => document.querySelector(selector);
+
+const membership = new Membership(code, prefix, pageName);
+const status = new Status($("#status"));
+const members = new Members($("#members"), $("#count"));
+const typing = new Typing($("#typing"), () => send({ type: "typing" }));
+const scroll = new Scroll($("#timeline"), $("#newer"), askEarlier);
+const timeline = new Timeline({ log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") }, scroll);
+const remedies = {
+  retry: (cid) => outbox.retry(cid),
+  discard: (cid) => outbox.discard(cid),
+};
+const outbox = new Outbox(prefix, membership.name, {
+  transmit: ({ cid, kind, text }) => connection.send({ type: "message", cid, kind, text }),
+  changed: (entries) => timeline.showWaiting(entries, membership.name, remedies),
+  unanswered: () => connection.lose(),
+});
+const connection = new Connection(webSocketUrl(), {
+  opened: () => connection.send(membership.joinMessage(timeline.seen)),
+  received: (message) => receive[message.type]?.(message),
+  lost: showLoss,
+  left: showLeft,
+  takenOver: showTakenOver,
+});
+const composer = new Composer($("#composer"), Number(maxMessage), {
+  say,
+  nick: (name) => send({ type: "nick", name }) || composer.remark("There is no connection now: try again in a moment."),
+  leave,
+  typed: () => typing.typed(),
+});
+
+/** Whether the server has let us into the room over the present connection. */
+let present = false;
+let askingEarlier = false;
+let leaving = false;
+let joinTimer = 0;
+
+const receive = {
+  joined(message) {
+    present = true;
+    connection.settle();
+    membership.joined(message);
+    outbox.rename(message.name);
+    composer.limit(message.limits.message);
+    members.replace(message.members, message.name);
+    for (const { cid } of message.events) outbox.acknowledge(cid);
+    const back = timeline.seen !== null;
+    const missed = timeline.catchUp(message, message.name);
+    if (back) missed.forEach(count);
+    outbox.open(message.limits.rate);
+    showOpen();
+    if ($("#rename").hidden) return;
+    $("#rename").hidden = true;
+    composer.focus();
+  },
+
+  message(event) {
+    outbox.acknowledge(event.cid);
+    typing.hide(event.name);
+    if (timeline.add(event, membership.name)) count(event);
+    scroll.follow();
+  },
+
+  enter(event) {
+    members.enter(event.name, event.via);
+    showNotice(event);
+  },
+
+  part(event) {
+    members.part(event.name);
+    typing.hide(event.name);
+    showNotice(event);
+  },
+
+  nick(event) {
+    members.rename(event.name, event.to);
+    typing.hide(event.name);
+    showNotice(event);
+    if (event.name !== membership.name) return;
+    membership.rename(event.to);
+    outbox.rename(event.to);
+    showOpen();
+  },
+
+  typing({ name }) {
+    if (name !== membership.name) typing.show(name);
+  },
+
+  history(message) {
+    askingEarlier = false;
+    timeline.addEarlier(message, membership.name);
+  },
+
+  ok({ cid }) {
+    outbox.acknowledge(cid);
+  },
+
+  error(error) {
+    askingEarlier = false;
+    if (error.cid) outbox.refuse(error.cid, error);
+    else if (present) composer.remark(error.message);
+    else showRefusal(error);
+  },
+};
+
+function connect() {
+  clearTimeout(joinTimer);
+  leaving = false;
+  status.show("connecting", "Connecting…");
+  connection.connect();
+}
+
+/** Sends what is worth nothing later. Returns whether it could. */
+function send(message) {
+  if (present) connection.send(message);
+  return present;
+}
+
+function say(kind, text) {
+  outbox.add(kind, text);
+  scroll.toEnd();
+}
+
+function askEarlier() {
+  if (askingEarlier || $("#earlier").hidden) return;
+  askingEarlier = send({ type: "history", before: timeline.first, limit: EARLIER_EVENTS });
+}
+
+function leave() {
+  leaving = true;
+  membership.forget();
+  if (!send({ type: "leave" })) return goHome();
+  setTimeout(goHome, LEAVE_MS);
+}
+
+function goHome() {
+  location.assign(base);
+}
+
+/** Counts what others have said for a reader who cannot see it. */
+function count({ type, name }) {
+  if (type !== "message" || name === membership.name) return;
+  countUnread();
+  scroll.count();
+}
+
+function showNotice(event) {
+  timeline.add(event, membership.name);
+  scroll.follow();
+}
+
+function showOpen() {
+  status.show("open", `Connected as ${membership.name}`);
+}
+
+function goAway() {
+  present = false;
+  askingEarlier = false;
+  outbox.close();
+}
+
+function showLoss() {
+  goAway();
+  const tryNow = { label: "Try now", run: () => connection.connect() };
+  if (navigator.onLine) status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);
+  else status.show("offline", "You are offline. What you write waits here.", tryNow);
+}
+
+function showLeft() {
+  goAway();
+  status.show("left", "You have left this room.", { label: "Join again", run: connect });
+  if (leaving) goHome();
+}
+
+function showTakenOver() {
+  goAway();
+  status.show("taken-over", "You are in this room in another tab or window.", { label: "Use it here", run: connect });
+}
+
+/** The server does not let us in. The connection ends; what comes next depends on why. */
+function showRefusal({ code: reason, message, retry_ms }) {
+  goAway();
+  connection.close();
+  if (reason.startsWith("name_")) return askName(message);
+  if (reason === "no_such_room") {
+    return status.show("refused", message, { label: "To the start page", href: `${base}?code=${encodeURIComponent(code)}` });
+  }
+  status.show("refused", message, { label: "Try now", run: connect });
+  joinTimer = setTimeout(connect, retry_ms ?? JOIN_PAUSE_MS);
+}
+
+function askName(words) {
+  status.show("refused", words);
+  $("#rename").hidden = false;
+  $("#new-name").value = membership.name;
+  $("#new-name").select();
+}
+
+/** `ws:` or `wss:`, as the page itself came. */
+function webSocketUrl() {
+  const url = new URL(`${base}ws`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url;
+}
+
+$("#earlier").addEventListener("click", askEarlier);
+$("#leave").addEventListener("click", leave);
+$("#rename").addEventListener("submit", (event) => {
+  event.preventDefault();
+  membership.choose($("#new-name").value);
+  connect();
+});
+setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
+composer.focus();
+connect();

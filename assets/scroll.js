@@ -1,0 +1,73 @@
+// The reader's place in the timeline: at the end it follows what is said, elsewhere it stays.
+
+/** Nearer than this counts as being there. */
+const NEAR_PX = 60;
+
+export class Scroll {
+  #log;
+  #newer;
+  #following = true;
+  /** Where the last scroll ended: only a way up from there is a wish to read elsewhere. */
+  #top = 0;
+  #missed = 0;
+
+  /**
+   * @param {HTMLElement} log
+   * @param {HTMLButtonElement} newer shown while there is something new below
+   * @param {() => void} reachedTop
+   */
+  constructor(log, newer, reachedTop) {
+    this.#log = log;
+    this.#newer = newer;
+    newer.addEventListener("click", () => {
+      this.toEnd();
+      log.focus();
+    });
+    log.addEventListener("scroll", () => {
+      this.#scrolled();
+      if (log.scrollTop < NEAR_PX) reachedTop();
+    });
+    new ResizeObserver(() => this.follow()).observe(log);
+  }
+
+  /** Something was added below. */
+  follow() {
+    if (this.#following) this.toEnd();
+  }
+
+  toEnd() {
+    this.#following = true;
+    this.#log.scrollTop = this.#log.scrollHeight;
+    this.#top = this.#log.scrollTop;
+    this.#miss(0);
+  }
+
+  /** Adds something above what is being read. */
+  addAbove(add) {
+    const fromEnd = this.#log.scrollHeight - this.#log.scrollTop;
+    add();
+    this.#log.scrollTop = this.#log.scrollHeight - fromEnd;
+  }
+
+  /** Counts a message that the reader may have to scroll for. */
+  count() {
+    if (!this.#following) this.#miss(this.#missed + 1);
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#log;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_PX) {
+      this.#following = true;
+      this.#miss(0);
+    } else if (scrollTop < this.#top) {
+      this.#following = false;
+    }
+    this.#top = scrollTop;
+  }
+
+  #miss(missed) {
+    this.#missed = missed;
+    this.#newer.hidden = missed === 0;
+    this.#newer.textContent = missed === 1 ? "1 new message" : `${missed} new messages`;
+  }
+}

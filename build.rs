@@ -1,0 +1,117 @@
+//! Embeds the files of `assets/`: each once as it is and once compressed, under one name that changes with
+//! any of them. What it writes is included by `src/http/assets.rs`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use flate2::{Compression, GzBuilder};
+use sha1::{Digest, Sha1};
+
+/// The pages: filled in for each request, so they are no static files.
+const TEMPLATES: [(&str, &str); 2] = [("home.html", "HOME_TEMPLATE"), ("room.html", "ROOM_TEMPLATE")];
+
+/// A static file of `assets/`.
+struct Asset {
+    /// Its path below `assets/`, with slashes.
+    name: String,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=assets");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo")).join("assets");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+
+    let mut assets = Vec::new();
+    collect(&root, "", &mut assets)?;
+    assets.sort_by(|one, other| one.name.cmp(&other.name));
+
+    let mut code = String::new();
+    for (file, constant) in TEMPLATES {
+        writeln!(code, "pub const {constant}: &str = include_str!({:?});", root.join(file)).expect("a string");
+    }
+    writeln!(code, "pub const ASSETS_HASH: &str = {:?};", hash_all(&assets)).expect("a string");
+    writeln!(code, "pub static ASSETS: &[Asset] = &[").expect("a string");
+    for (number, asset) in assets.iter().enumerate() {
+        let gzip = match compress(&asset.bytes)? {
+            Some(compressed) => {
+                let path = out.join(format!("{number}.gz"));
+                fs::write(&path, compressed)?;
+                format!("Some(include_bytes!({path:?}))")
+            }
+            None => "None".to_owned(),
+        };
+        writeln!(
+            code,
+            "    Asset {{ name: {:?}, content_type: {:?}, hash: {:?}, identity: include_bytes!({:?}), gzip: {gzip} }},",
+            asset.name,
+            content_type(&asset.name),
+            short_hex(&Sha1::digest(&asset.bytes)),
+            asset.path,
+        )
+        .expect("a string");
+    }
+    writeln!(code, "];").expect("a string");
+    fs::write(out.join("assets.rs"), code)
+}
+
+/// Finds every static file below `folder`. Hidden files are left out.
+fn collect(folder: &Path, prefix: &str, assets: &mut Vec<Asset>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_str().expect("names of assets are ASCII"));
+        let is_template = TEMPLATES.iter().any(|(file, _)| *file == name);
+        if is_template || entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            collect(&path, &format!("{name}/"), assets)?;
+        } else {
+            assets.push(Asset { name, bytes: fs::read(&path)?, path });
+        }
+    }
+    Ok(())
+}
+
+/// One name for all files together: since modules import each other by relative paths, a new version of one
+/// is a new address for all.
+fn hash_all(assets: &[Asset]) -> String {
+    let mut hash = Sha1::new();
+    for asset in assets {
+        for part in [asset.name.as_bytes(), &asset.bytes] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    short_hex(&hash.finalize())
+}
+
+fn short_hex(digest: &[u8]) -> String {
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes compressed, if that makes them fewer. The same bytes give the same result in every build.
+fn compress(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    let compressed = encoder.finish()?;
+    Ok((compressed.len() < bytes.len()).then_some(compressed))
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        "webmanifest" => "application/manifest+json",
+        "woff2" => "font/woff2",
+        _ => panic!("assets/{name}: build.rs does not know the media type of such files yet"),
+    }
+}

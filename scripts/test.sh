@@ -1,0 +1,98 @@
+#!/bin/sh
+# Runs every check: formatting, lints, documentation, every test. Installs what the tests need from the
+# distribution's packages first, if it is not there. Works from any directory; ends at the first failure.
+set -eu
+
+cd "$(dirname "$0")/.."
+
+section() {
+    printf '\n== %s\n' "$1"
+}
+
+fail() {
+    printf 'test.sh: %s\n' "$1" >&2
+    exit 1
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+have_browser() {
+    [ -n "${CHROME:-}" ] && return 0
+    for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+        if have "$browser"; then return 0; fi
+    done
+    [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]
+}
+
+# The nc whose -N closes its sending half after the end of its input: OpenBSD's, which macOS has too.
+have_nc() {
+    have nc && nc -h 2>&1 | grep -q -e '-N'
+}
+
+# The Debian packages of what the tests drive and is not there.
+missing_packages() {
+    have cc || printf ' gcc libc6-dev'
+    have_browser || printf ' chromium'
+    have_nc || printf ' netcat-openbsd'
+    have telnet || printf ' telnet'
+}
+
+install_packages() {
+    if ! have apt-get; then
+        fail "Please install a C compiler, Chromium, OpenBSD's netcat and telnet; missing (by their Debian names):$1."
+    fi
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        have sudo || fail "Please have somebody with the right to do so run: apt-get install$1"
+        as_root=sudo
+    fi
+    # Both are empty or lists of words on purpose.
+    # shellcheck disable=SC2086
+    {
+        $as_root apt-get update -q
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $1
+    }
+}
+
+section "What the tests need"
+have cargo || fail "Please install Rust first: https://rustup.rs"
+for component in rustfmt clippy; do
+    case $component in rustfmt) tool=fmt ;; *) tool=$component ;; esac
+    if ! cargo "$tool" --version >/dev/null 2>&1; then
+        have rustup || fail "Please install cargo $tool, which comes with Rust."
+        rustup component add "$component"
+    fi
+done
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+    echo "Installing$missing"
+    install_packages "$missing"
+    missing=$(missing_packages)
+    [ -z "$missing" ] || fail "Installed, and yet not found:$missing."
+fi
+cargo --version
+echo "Everything is there."
+
+section "Format"
+cargo fmt --check
+
+section "Lints"
+cargo clippy --locked --all-targets -- -D warnings
+
+# A package of its own, so that what only it needs stays out of the program's dependencies.
+if [ -d benches/load ]; then
+    section "Format and lints of benches/load"
+    cargo fmt --manifest-path benches/load/Cargo.toml --check
+    cargo clippy --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" \
+        --all-targets -- -D warnings
+fi
+
+section "Documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+section "Tests"
+cargo test --locked --no-fail-fast
+
+section "All is well"

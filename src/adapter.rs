@@ -1,0 +1,108 @@
+//! What a protocol and the reactor agree on.
+//!
+//! A protocol is bytes and time in, [`Command`]s out, replies into an outbox: it knows no socket and no
+//! other protocol. The reactor calls it; it never calls back.
+
+use crate::rooms::Command;
+
+/// The time, read once a turn and passed down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Now {
+    /// Milliseconds since the program started; never goes back. For deadlines and rates.
+    pub steady_ms: u64,
+    /// Milliseconds since 1970, UTC. For people.
+    pub wall_ms: u64,
+}
+
+/// Received bytes that no session has consumed yet.
+pub struct Input<'a> {
+    bytes: &'a mut [u8],
+    position: usize,
+    has_ended: bool,
+}
+
+impl<'a> Input<'a> {
+    /// All of `bytes`; `has_ended`: the peer sends no more after them.
+    pub fn new(bytes: &'a mut [u8], has_ended: bool) -> Input<'a> {
+        Input { bytes, position: 0, has_ended }
+    }
+
+    /// What is not consumed yet.
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.position..]
+    }
+
+    /// What is not consumed yet, for decoding in place.
+    pub fn rest_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.position..]
+    }
+
+    /// Marks the next `count` bytes as consumed.
+    pub fn consume(&mut self, count: usize) {
+        debug_assert!(count <= self.rest().len());
+        self.position += count;
+    }
+
+    /// How many bytes were consumed so far.
+    pub fn consumed(&self) -> usize {
+        self.position
+    }
+
+    /// Whether the peer has closed its side: after [`rest`](Self::rest) nothing comes any more.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+}
+
+/// What a session wants after it has looked at its input.
+#[derive(Debug)]
+pub enum Step {
+    /// More bytes, or nothing at all if there are none: everything that could be done is done. At the end of
+    /// the input this means that the session is over.
+    NeedInput,
+    /// Have this done by the rooms. If it is a command that is answered
+    /// ([`Command::is_answered`]), the session sees no input until it has seen the reply.
+    Command(Command),
+    /// See no input before this time (`Now::steady_ms`), then go on with the same bytes.
+    PauseUntil {
+        /// When to go on.
+        steady_ms: u64,
+    },
+    /// Flush the outbox, then close in good order. The session sees no input any more.
+    Close,
+    /// As [`Close`](Self::Close), since the peer broke the protocol; it is counted.
+    Fault,
+    /// Go on as a WebSocket, with the bytes that are left.
+    Upgrade(Upgrade),
+}
+
+/// What a WebSocket takes along from the HTTP request that asked for it.
+#[derive(Debug, Default)]
+pub struct Upgrade {
+    /// The sessions that the browser has, from its cookie.
+    pub sessions: Vec<(crate::rooms::RoomCode, crate::rooms::Token)>,
+    /// The client's address, as a trusted proxy reports it.
+    pub forwarded_for: Option<core::net::IpAddr>,
+}
+
+/// Whether a session goes on after a reply or a deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Flow {
+    /// It goes on.
+    Continue,
+    /// Flush the outbox, then close in good order.
+    Close,
+}
+
+/// The encodings in which rooms are read, in the order in which they are given to the rooms.
+pub mod wires {
+    use crate::rooms::WireId;
+
+    /// JSON in WebSocket text frames.
+    pub const WEB: WireId = WireId(0);
+    /// Lines for people at terminals.
+    pub const LINE: WireId = WireId(1);
+    /// JSON, one object a line.
+    pub const JSON_LINES: WireId = WireId(2);
+}

@@ -1,0 +1,113 @@
+//! The JSON API under `/api/v1`.
+
+use serde::Serialize;
+
+use super::form::{decode_path, pairs};
+use super::replies::Asked;
+use super::response::{JSON, Response, Status};
+use super::routes::{Outcome, Request};
+use super::site::NOT_STORED;
+use crate::rooms::{Command, RoomCode, Span};
+
+/// Events given if it is not said how many.
+const DEFAULT_EVENTS: usize = 50;
+/// Events given at the most.
+const MAX_EVENTS: usize = 200;
+
+/// `POST /api/v1/rooms`
+pub fn create_room(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+    if !request.origin().may_call() {
+        let message = "Pages of another site may not create rooms here.";
+        return refuse(request, Status::FORBIDDEN, "forbidden", message, outbox);
+    }
+    request.ask(Command::Create, Asked::NewRoom)
+}
+
+/// `GET /api/v1/rooms/KXQT`
+pub fn describe_room(request: &Request<'_>, code: &str, outbox: &mut Vec<u8>) -> Outcome {
+    match RoomCode::parse(&decode_path(code)) {
+        Some(code) => request.ask(Command::Describe(code), Asked::Description),
+        None => no_such_room(request, outbox),
+    }
+}
+
+/// `GET /api/v1/rooms/KXQT/events`
+pub fn read_events(request: &Request<'_>, code: &str, outbox: &mut Vec<u8>) -> Outcome {
+    let Some(code) = RoomCode::parse(&decode_path(code)) else { return no_such_room(request, outbox) };
+    match read_span(request.head.query) {
+        Some(span) => request.ask(Command::Events { code, span }, Asked::Events),
+        None => {
+            let message = "since, before and limit are whole numbers.";
+            refuse(request, Status::BAD_REQUEST, "bad_request", message, outbox)
+        }
+    }
+}
+
+/// Every other address below `/api/`.
+pub fn not_found(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+    refuse(request, Status::NOT_FOUND, "not_found", "There is nothing at this address.", outbox)
+}
+
+fn no_such_room(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+    refuse(request, Status::NOT_FOUND, "no_such_room", "There is no such room.", outbox)
+}
+
+fn refuse(request: &Request<'_>, status: Status, code: &str, message: &str, outbox: &mut Vec<u8>) -> Outcome {
+    write_error(request.respond(status, outbox), code, message);
+    Outcome::Answered
+}
+
+/// Reads which events are asked for; `None` if a number is none. An empty one counts as left out.
+fn read_span(query: &str) -> Option<Span> {
+    let mut span = Span { limit: DEFAULT_EVENTS, ..Span::default() };
+    for (name, value) in pairs(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
+        match name.as_str() {
+            "since" => span.since = Some(read_number(&value)?),
+            "before" => span.before = Some(read_number(&value)?),
+            "limit" => span.limit = usize::try_from(read_number(&value)?).unwrap_or(MAX_EVENTS).min(MAX_EVENTS),
+            _ => {}
+        }
+    }
+    Some(span)
+}
+
+/// Digits and nothing else: `parse` alone would take a plus sign.
+fn read_number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// Ends a response with an error of the API.
+pub fn write_error(response: Response<'_>, code: &str, message: &str) {
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        error: Error<'a>,
+    }
+    #[derive(Serialize)]
+    struct Error<'a> {
+        code: &'a str,
+        message: &'a str,
+    }
+    let failure = Failure { error: Error { code, message } };
+    write_json(response, &serde_json::to_vec(&failure).expect("two texts are always JSON"));
+}
+
+/// Ends a response with an object of the API.
+pub fn write_json(response: Response<'_>, object: &[u8]) {
+    response.fields(&[NOT_STORED]).body(JSON, object);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_bounds() {
+        let span = |query| read_span(query);
+        assert_eq!(span(""), Some(Span { since: None, before: None, limit: 50 }));
+        assert_eq!(span("since=3&before=9&limit=7&x=y"), Some(Span { since: Some(3), before: Some(9), limit: 7 }));
+        assert_eq!(span("limit=100000&since="), Some(Span { since: None, before: None, limit: 200 }));
+        for query in ["since=x", "before=-1", "limit=+5", "limit=1.5", "since=99999999999999999999"] {
+            assert_eq!(span(query), None, "{query}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The files of `assets/`, embedded by `build.rs` and served ahead of time compressed.
+//!
+//! All of them live under one address that changes with any of them, so they never expire.
+
+use super::request::Head;
+use super::response::{Prepared, Status};
+
+/// One embedded file.
+pub struct Asset {
+    /// Its path below `assets/`.
+    pub name: &'static str,
+    content_type: &'static str,
+    hash: &'static str,
+    identity: &'static [u8],
+    gzip: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// One form of a file, with its responses.
+#[derive(Debug)]
+struct Representation {
+    entity_tag: String,
+    complete: Prepared,
+    not_modified: Prepared,
+}
+
+impl Representation {
+    fn new(asset: &Asset, bytes: &'static [u8], coding: Option<&str>) -> Representation {
+        // Two forms of one file are told apart by their tags (RFC 9110 section 8.8.3.3).
+        let entity_tag = match coding {
+            Some(coding) => format!("\"{}-{coding}\"", asset.hash),
+            None => format!("\"{}\"", asset.hash),
+        };
+        let mut fields = vec![
+            ("Cache-Control", "public, max-age=31536000, immutable"),
+            ("ETag", entity_tag.as_str()),
+            ("Vary", "Accept-Encoding"),
+        ];
+        let not_modified = Prepared::new(Status::NOT_MODIFIED, &fields, None);
+        fields.extend(coding.map(|coding| ("Content-Encoding", coding)));
+        let complete = Prepared::new(Status::OK, &fields, Some((asset.content_type, bytes.into())));
+        Representation { entity_tag, complete, not_modified }
+    }
+}
+
+/// The responses for every file, in the order of [`ASSETS`], which is that of their names.
+#[derive(Debug)]
+pub struct Assets(Vec<(Representation, Option<Representation>)>);
+
+impl Assets {
+    /// Prepares them all.
+    pub fn new() -> Assets {
+        let prepare = |asset: &Asset| {
+            let gzip = asset.gzip.map(|bytes| Representation::new(asset, bytes, Some("gzip")));
+            (Representation::new(asset, asset.identity, None), gzip)
+        };
+        Assets(ASSETS.iter().map(prepare).collect())
+    }
+
+    /// What to answer to a request for `HASH/NAME`; `None` if there is no such file in this version.
+    pub fn find(&self, hash_and_name: &str, head: &Head<'_, '_>) -> Option<&Prepared> {
+        let name = hash_and_name.strip_prefix(ASSETS_HASH)?.strip_prefix('/')?;
+        let number = ASSETS.binary_search_by(|asset| asset.name.cmp(name)).ok()?;
+        let (identity, gzip) = &self.0[number];
+        let representation = gzip.as_ref().filter(|_| accepts_gzip(head)).unwrap_or(identity);
+        let is_known = head.items("if-none-match").any(|tag| matches_tag(tag, &representation.entity_tag));
+        Some(if is_known { &representation.not_modified } else { &representation.complete })
+    }
+}
+
+/// Weak comparison (RFC 9110 section 8.8.3.2), as `If-None-Match` wants it.
+fn matches_tag(candidate: &str, entity_tag: &str) -> bool {
+    candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == entity_tag
+}
+
+/// Whether the client takes gzip (RFC 9110 section 12.5.3). A coding's own weight goes before that of `*`.
+fn accepts_gzip(head: &Head<'_, '_>) -> bool {
+    let (mut gzip, mut any) = (None, None);
+    for item in head.items("accept-encoding") {
+        let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let coding = coding.trim_end();
+        if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
+            gzip = Some(has_weight(parameters));
+        } else if coding == "*" {
+            any = Some(has_weight(parameters));
+        }
+    }
+    gzip.or(any).unwrap_or(false)
+}
+
+/// Whether the weight is above 0; without one it is 1. What is no weight at all counts as 0: a client that is
+/// not understood gets what every client can read.
+fn has_weight(parameters: &str) -> bool {
+    let parameters = parameters.trim();
+    if parameters.is_empty() {
+        return true;
+    }
+    let weight = parameters.strip_prefix(['q', 'Q']).and_then(|rest| rest.trim_start().strip_prefix('='));
+    weight.and_then(|weight| weight.trim().parse::<f32>().ok()).is_some_and(|weight| weight > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::header_space;
+    use super::*;
+
+    fn accepts(field: &str) -> bool {
+        let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+        accepts_gzip(&Head::parse(bytes.as_bytes(), &mut header_space()).expect("a request"))
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        for value in ["gzip", "deflate, GZIP;q=0.5", "br;q=1.0, gzip; q=0.001", "*", "x-gzip", "*;q=0, gzip"] {
+            assert!(accepts(&format!("Accept-Encoding: {value}")), "{value}");
+        }
+        for value in ["", "br", "gzip;q=0", "gzip; q=0.000", "*;q=0", "*, gzip;q=0", "gzip;q=x", "gzipped"] {
+            assert!(!accepts(&format!("Accept-Encoding: {value}")), "{value}");
+        }
+        assert!(!accepts("Accept: gzip"));
+        assert!(accepts("Accept-Encoding: br\r\nAccept-Encoding: gzip"));
+    }
+
+    #[test]
+    fn tags_are_compared_weakly() {
+        assert!(matches_tag("\"ab\"", "\"ab\"") && matches_tag("W/\"ab\"", "\"ab\"") && matches_tag("*", "\"ab\""));
+        assert!(!matches_tag("\"abc\"", "\"ab\"") && !matches_tag("", "\"ab\""));
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_compression_pays() {
+        assert!(ASSETS.is_sorted_by(|one, other| one.name < other.name));
+        assert!(ASSETS.iter().all(|asset| asset.gzip.is_none_or(|gzip| gzip.len() < asset.identity.len())));
+        assert!(ASSETS.iter().any(|asset| asset.gzip.is_some()));
+    }
+
+    #[test]
+    fn every_file_that_a_page_names_is_there() {
+        for template in [HOME_TEMPLATE, ROOM_TEMPLATE] {
+            for rest in template.split("{{assets}}").skip(1) {
+                let name = rest.split('"').next().expect("an attribute");
+                assert!(ASSETS.iter().any(|asset| asset.name == name), "assets/{name}");
+            }
+        }
+    }
+}

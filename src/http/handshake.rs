@@ -1,0 +1,153 @@
+//! The handshake by which a request becomes a WebSocket (RFC 6455 section 4.2).
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha1::{Digest, Sha1};
+
+use super::request::{Head, Method};
+use super::response::Status;
+
+/// The only version there is.
+const VERSION: &str = "13";
+/// The subprotocol: the messages of the contract.
+const SUBPROTOCOL: &str = "snugd.v1";
+/// What RFC 6455 section 1.3 has appended to a key.
+const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A handshake that can be answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handshake {
+    accept: String,
+    has_subprotocol: bool,
+}
+
+/// Why a request does not become a WebSocket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rejection {
+    /// How it is refused.
+    pub status: Status,
+    /// The field that says what would have been right.
+    pub field: Option<(&'static str, &'static str)>,
+    /// What is wrong, for a person.
+    pub words: &'static str,
+}
+
+const NO_UPGRADE: Rejection = Rejection {
+    status: Status::UPGRADE_REQUIRED,
+    field: Some(("Upgrade", "websocket")),
+    words: "Only WebSockets are served here.",
+};
+const OTHER_VERSION: Rejection = Rejection {
+    status: Status::UPGRADE_REQUIRED,
+    field: Some(("Sec-WebSocket-Version", VERSION)),
+    words: "Only version 13 of WebSocket is known here.",
+};
+const BAD_KEY: Rejection =
+    Rejection { status: Status::BAD_REQUEST, field: None, words: "Sec-WebSocket-Key is 16 bytes in base64." };
+
+impl Handshake {
+    /// Checks what the client asks for.
+    ///
+    /// # Errors
+    /// It asks for something else, or wrongly.
+    pub fn read(head: &Head<'_, '_>) -> Result<Handshake, Rejection> {
+        let asks = head.method == Method::Get
+            && !head.is_http_1_0
+            && head.has_item("upgrade", "websocket")
+            && head.has_item("connection", "upgrade");
+        if !asks {
+            return Err(NO_UPGRADE);
+        }
+        if head.value("sec-websocket-version") != Some(VERSION) {
+            return Err(OTHER_VERSION);
+        }
+        let mut keys = head.values("sec-websocket-key");
+        let (Some(key), None) = (keys.next(), keys.next()) else { return Err(BAD_KEY) };
+        if BASE64_STANDARD.decode(key).ok().is_none_or(|nonce| nonce.len() != 16) {
+            return Err(BAD_KEY);
+        }
+        // RFC 6455 section 4.1: the names of subprotocols are compared as they are.
+        let has_subprotocol = head.items("sec-websocket-protocol").any(|offered| offered == SUBPROTOCOL);
+        Ok(Handshake { accept: accept(key), has_subprotocol })
+    }
+
+    /// Writes the response that makes the connection a WebSocket.
+    pub fn write(&self, outbox: &mut Vec<u8>) {
+        let subprotocol =
+            if self.has_subprotocol { format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n") } else { String::new() };
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n{subprotocol}\r\n",
+            self.accept
+        );
+        outbox.extend_from_slice(response.as_bytes());
+    }
+}
+
+fn accept(key: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(KEY_SUFFIX);
+    BASE64_STANDARD.encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::header_space;
+    use super::*;
+
+    const FIELDS: [&str; 4] = [
+        "Upgrade: websocket",
+        "Connection: keep-alive, Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+
+    fn read(request_line: &str, fields: &[&str]) -> Result<Handshake, Rejection> {
+        let bytes = format!("{request_line}\r\nHost: a\r\n{}\r\n\r\n", fields.join("\r\n"));
+        Handshake::read(&Head::parse(bytes.as_bytes(), &mut header_space()).expect("a request"))
+    }
+
+    fn with(number: usize, field: &'static str) -> Result<Handshake, Rejection> {
+        let mut fields = FIELDS;
+        fields[number] = field;
+        read("GET /ws HTTP/1.1", &fields)
+    }
+
+    #[test]
+    fn answers_the_example_of_the_rfc() {
+        let handshake = read("GET /ws HTTP/1.1", &FIELDS).expect("a handshake");
+        assert_eq!(handshake, Handshake { accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into(), has_subprotocol: false });
+        let mut out = Vec::new();
+        handshake.write(&mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn names_the_subprotocol_only_if_it_is_offered() {
+        let offering = |field| {
+            let handshake = read("GET /ws HTTP/1.1", &[&FIELDS[..], &[field]].concat()).expect("a handshake");
+            let mut out = Vec::new();
+            handshake.write(&mut out);
+            String::from_utf8_lossy(&out).contains("\r\nSec-WebSocket-Protocol: snugd.v1\r\n")
+        };
+        assert!(offering("Sec-WebSocket-Protocol: chat, snugd.v1"));
+        assert!(!offering("Sec-WebSocket-Protocol: snugd.v2"));
+    }
+
+    #[test]
+    fn refuses_what_is_no_websocket() {
+        assert_eq!(read("GET /ws HTTP/1.0", &FIELDS), Err(NO_UPGRADE));
+        assert_eq!(with(0, "Upgrade: h2c"), Err(NO_UPGRADE));
+        assert_eq!(with(1, "Connection: keep-alive"), Err(NO_UPGRADE));
+        assert_eq!(with(2, "Sec-WebSocket-Version: 8"), Err(OTHER_VERSION));
+        assert_eq!(with(2, "Accept: a"), Err(OTHER_VERSION));
+        assert_eq!(with(3, "Accept: a"), Err(BAD_KEY));
+        assert_eq!(with(3, "Sec-WebSocket-Key: dGhlIHNhbXBsZQ=="), Err(BAD_KEY));
+        assert_eq!(with(3, "Sec-WebSocket-Key: not base64 at all!!!"), Err(BAD_KEY));
+    }
+}

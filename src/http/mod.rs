@@ -1,0 +1,216 @@
+//! HTTP/1.1 and 1.0: the pages, the files, the API, and the way to a WebSocket.
+//!
+//! A request is read by [`request`], answered by [`routes`] or, if the rooms have to do something first, by
+//! [`replies`], and written by [`response`]. What lives here is the session: one connection, its requests one
+//! after the other, and how long it may take. [`Site`] is what all sessions share. What a WebSocket says is
+//! not known here.
+
+mod api;
+mod assets;
+mod cookie;
+mod form;
+mod handshake;
+pub mod metrics;
+mod pages;
+mod replies;
+mod request;
+mod response;
+mod routes;
+mod site;
+mod template;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use core::net::IpAddr;
+
+use replies::{Pending, Surroundings};
+use request::{Fault, Head, HeadScan, Method, header_space};
+use response::{Exchange, HttpDate, Response, Status};
+use routes::{Outcome, Request};
+pub use site::Site;
+
+use crate::adapter::{Flow, Input, Now, Step};
+use crate::rooms::{Reply, Rooms};
+
+/// How long a request may take to arrive, and a new connection to begin one.
+const REQUEST_TIMEOUT_MS: u64 = 10_000;
+/// How long a connection may stay open between two requests.
+const IDLE_TIMEOUT_MS: u64 = 60_000;
+/// After so much has been written, the reactor may send it before more requests are answered: a few bytes can
+/// ask for many.
+const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
+
+/// One connection that speaks HTTP.
+#[derive(Debug)]
+pub struct Http {
+    peer: IpAddr,
+    local: IpAddr,
+    deadline_ms: u64,
+    scan: HeadScan,
+    awaited: Option<Awaited>,
+    /// A request has begun to arrive.
+    has_begun: bool,
+    pending: Option<Box<Pending>>,
+}
+
+/// A request whose head is complete and whose body is not.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    head_bytes: u16,
+    all_bytes: u16,
+}
+
+impl Http {
+    /// A connection from `peer`, which reached us under `local`.
+    pub fn new(peer: IpAddr, local: IpAddr, now: Now) -> Http {
+        Http {
+            peer,
+            local,
+            deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
+            scan: HeadScan::default(),
+            awaited: None,
+            has_begun: false,
+            pending: None,
+        }
+    }
+
+    /// Answers every complete request in the input, up to the first that the rooms have to answer.
+    ///
+    /// The input has to be able to hold a head and a body of 8 KiB each.
+    pub fn receive(&mut self, input: &mut Input<'_>, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Step {
+        let written_before_bytes = outbox.len();
+        loop {
+            if outbox.len() - written_before_bytes >= RESPONSES_BUDGET_BYTES {
+                return Step::PauseUntil { steady_ms: now.steady_ms };
+            }
+            if !self.has_begun && !self.begin(input, now) {
+                return Step::NeedInput;
+            }
+            match self.receive_request(input, site, now, outbox) {
+                Ok(None) => return Step::NeedInput,
+                Ok(Some(Step::NeedInput)) => {}
+                Ok(Some(step)) => return step,
+                Err(fault) => {
+                    site.meters.http_faults.inc();
+                    self.write_fault(fault, site, now, outbox);
+                    return Step::Close;
+                }
+            }
+        }
+    }
+
+    /// Whether a request begins in the input. Empty lines before it do not count (RFC 9112 section 2.2).
+    fn begin(&mut self, input: &mut Input<'_>, now: Now) -> bool {
+        while input.rest().starts_with(b"\r\n") {
+            input.consume(2);
+        }
+        if matches!(input.rest(), b"" | b"\r") {
+            return false;
+        }
+        self.has_begun = true;
+        self.deadline_ms = now.steady_ms + REQUEST_TIMEOUT_MS;
+        true
+    }
+
+    /// Answers one request. `None`: it is not complete yet. `NeedInput`: go on with the next one.
+    fn receive_request(
+        &mut self,
+        input: &mut Input<'_>,
+        site: &Site,
+        now: Now,
+        outbox: &mut Vec<u8>,
+    ) -> Result<Option<Step>, Fault> {
+        let bytes = input.rest();
+        let head_bytes = match self.awaited {
+            Some(awaited) if bytes.len() < usize::from(awaited.all_bytes) => return Ok(None),
+            Some(awaited) => usize::from(awaited.head_bytes),
+            None => match self.scan.find_end(bytes)? {
+                Some(head_bytes) => head_bytes,
+                None => return Ok(None),
+            },
+        };
+        let mut space = header_space();
+        let head = Head::parse(&bytes[..head_bytes], &mut space)?;
+        let all_bytes = head_bytes + head.body_bytes;
+        let Some(body) = bytes.get(head_bytes..all_bytes) else {
+            if head.expects_continue && bytes.len() == head_bytes {
+                outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            // Both fit: head and body are bounded.
+            self.awaited = Some(Awaited { head_bytes: head_bytes as u16, all_bytes: all_bytes as u16 });
+            return Ok(None);
+        };
+        site.meters.http_requests.inc();
+        let exchange = Exchange {
+            is_head: head.method == Method::Head,
+            keeps_alive: head.keeps_alive && !site.is_stopping(),
+            is_http_1_0: head.is_http_1_0,
+        };
+        let request = Request { head: &head, body, peer: self.peer, exchange, date: site.date(now), site };
+        let step = match routes::answer(&request, outbox) {
+            Outcome::Answered if exchange.keeps_alive => Step::NeedInput,
+            Outcome::Answered => Step::Close,
+            Outcome::Asked(command, pending) => {
+                self.pending = Some(pending);
+                Step::Command(command)
+            }
+            Outcome::Upgraded(upgrade) => Step::Upgrade(upgrade),
+        };
+        input.consume(all_bytes);
+        self.finish(now);
+        Ok(Some(step))
+    }
+
+    /// Makes ready for the next request.
+    fn finish(&mut self, now: Now) {
+        self.scan = HeadScan::default();
+        self.awaited = None;
+        self.has_begun = false;
+        self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
+    }
+
+    fn write_fault(&self, fault: Fault, site: &Site, now: Now, outbox: &mut Vec<u8>) {
+        let pointer = match site.invitation.terminal_command(self.local) {
+            Some(command) if fault == Fault::NOT_HTTP => format!(" Terminals are served by: {command}"),
+            _ => String::new(),
+        };
+        let response = Response::new(fault.status, site.date(now), Exchange::LAST, outbox);
+        response.text(&format!("{}{pointer}\n", fault.words));
+    }
+
+    /// Writes the response that waited for this reply.
+    pub fn reply(&mut self, reply: Reply, rooms: &Rooms, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        let Some(pending) = self.pending.take() else { return Flow::Continue };
+        let Pending { asked, client, mut exchange } = *pending;
+        exchange.keeps_alive &= !site.is_stopping();
+        let surroundings = Surroundings { rooms, site, local: self.local, date: site.date(now), exchange };
+        surroundings.answer(asked, client, reply, outbox);
+        self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
+        if exchange.keeps_alive { Flow::Continue } else { Flow::Close }
+    }
+
+    /// Who is at the other end: the peer or, while a request of a trusted proxy waits for its reply, that
+    /// proxy's client.
+    pub fn client_address(&self) -> IpAddr {
+        self.pending.as_ref().and_then(|pending| pending.client.forwarded_for).unwrap_or(self.peer)
+    }
+
+    /// When to call [`expire`](Self::expire) (`Now::steady_ms`). Never, while the rooms are to answer.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.pending.is_none().then_some(self.deadline_ms)
+    }
+
+    /// Ends the connection if it took too long: with words if a request had begun.
+    pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        if self.deadline_ms().is_none_or(|deadline_ms| now.steady_ms < deadline_ms) {
+            return Flow::Continue;
+        }
+        if self.has_begun {
+            let date = HttpDate::new(now.wall_ms / 1000);
+            Response::new(Status::REQUEST_TIMEOUT, date, Exchange::LAST, outbox)
+                .text("The request took too long to arrive.\n");
+        }
+        Flow::Close
+    }
+}

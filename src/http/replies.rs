@@ -1,0 +1,168 @@
+//! What the rooms replied, as the response to the request that asked.
+
+use core::net::IpAddr;
+
+use super::api::{write_error, write_json};
+use super::cookie::Sessions;
+use super::form::HomeForm;
+use super::metrics::OPEN_METRICS;
+use super::pages::{Field, Home, Notice, PAGE_FIELDS, RoomPage};
+use super::response::{Exchange, HTML, HttpDate, Response, Status};
+use super::routes::write_home;
+use super::site::{NOT_STORED, Site};
+use super::trust::Client;
+use crate::json;
+use crate::rooms::{Name, Refusal, Reply, RoomCode, Rooms, Token};
+
+/// A request that waits for the rooms.
+#[derive(Debug)]
+pub struct Pending {
+    /// What its response needs.
+    pub asked: Asked,
+    /// Who sent it.
+    pub client: Client,
+    /// How its response is written.
+    pub exchange: Exchange,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub enum Asked {
+    /// The home page's form: a place in a room.
+    Admission {
+        /// What was typed.
+        form: HomeForm,
+        /// The sessions that the browser has already.
+        sessions: Sessions,
+    },
+    /// The page of a room.
+    RoomPage {
+        /// Its code.
+        code: RoomCode,
+    },
+    /// API: a new room.
+    NewRoom,
+    /// API: a room's state.
+    Description,
+    /// API: a room's events.
+    Events,
+    /// The program's figures.
+    Metrics,
+}
+
+/// What a response is written with.
+pub struct Surroundings<'s> {
+    /// The rooms, to be read.
+    pub rooms: &'s Rooms,
+    /// The site.
+    pub site: &'s Site,
+    /// Under which address of ours the client came.
+    pub local: IpAddr,
+    /// The date of the response.
+    pub date: HttpDate,
+    /// How the response is written.
+    pub exchange: Exchange,
+}
+
+impl Surroundings<'_> {
+    /// Writes the response to `asked`.
+    pub fn answer(&self, asked: Asked, client: Client, reply: Reply, outbox: &mut Vec<u8>) {
+        let ok = |outbox| self.respond(Status::OK, outbox);
+        match (asked, reply) {
+            (Asked::Admission { sessions, .. }, Reply::Admitted { code, token }) => {
+                self.admitted(client, sessions, code, token, outbox);
+            }
+            (Asked::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
+                self.refused(&form.name, &form.code, &refusal, outbox);
+            }
+            (Asked::RoomPage { .. }, Reply::Visited { code, name }) => self.visited(code, name.as_ref(), outbox),
+            (Asked::RoomPage { code }, Reply::Refused { refusal, .. }) => {
+                self.refused("", code.as_str(), &refusal, outbox);
+            }
+            (Asked::NewRoom, Reply::Created { code }) => {
+                let location = format!("{}api/v1/rooms/{code}", self.site.options.base_path);
+                let response = self.respond(Status::CREATED, outbox).field("Location", &location);
+                write_json(response, &written(|out| json::write_created(code, out)));
+            }
+            (Asked::Description, Reply::Described { room }) => {
+                write_json(ok(outbox), &written(|out| json::write_room(self.rooms.room(room), out)));
+            }
+            (Asked::Events, Reply::Events { events, more }) => {
+                write_json(ok(outbox), &written(|out| json::write_events(&events, more, out)));
+            }
+            (Asked::Metrics, Reply::Inspected) => {
+                let figures = self.site.write_metrics(self.rooms.counts());
+                ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());
+            }
+            (_, Reply::Refused { refusal, .. }) => {
+                let response = self.respond_refused(&refusal, outbox);
+                write_error(response, json::error_code(&refusal), &refusal.to_string());
+            }
+            // The rooms answer what was asked; should that ever be wrong, one visitor sees it and nobody else.
+            _ => self.respond(Status::INTERNAL_SERVER_ERROR, outbox).text("Something went wrong here.\n"),
+        }
+    }
+
+    fn respond<'o>(&self, status: Status, outbox: &'o mut Vec<u8>) -> Response<'o> {
+        Response::new(status, self.date, self.exchange, outbox)
+    }
+
+    fn respond_refused<'o>(&self, refusal: &Refusal, outbox: &'o mut Vec<u8>) -> Response<'o> {
+        let response = self.respond(status_of(refusal), outbox);
+        match refusal {
+            Refusal::RateLimited { retry_ms } => {
+                response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string())
+            }
+            _ => response,
+        }
+    }
+
+    /// The form worked: on to the room, with the session.
+    fn admitted(&self, client: Client, mut sessions: Sessions, code: RoomCode, token: Token, outbox: &mut Vec<u8>) {
+        let base_path = &self.site.options.base_path;
+        sessions.remember(code, token);
+        let cookie = sessions.to_set_cookie(base_path, client.is_secure || self.site.is_public_secure);
+        let response = self.respond(Status::SEE_OTHER, outbox).field("Location", &format!("{base_path}{code}"));
+        response.field("Set-Cookie", &cookie).fields(&[NOT_STORED]).empty();
+    }
+
+    /// There is such a room: its page for a member, the way in for anybody else.
+    fn visited(&self, code: RoomCode, name: Option<&Name>, outbox: &mut Vec<u8>) {
+        let response = self.respond(Status::OK, outbox);
+        let Some(name) = name else {
+            let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
+            return write_home(self.site, response, &Home { name: "", code: code.as_str(), notice });
+        };
+        let invite = self.site.invitation.room_url(self.local, code);
+        let line_hint = self.site.invitation.terminal_command(self.local).unwrap_or_default();
+        let page = self.site.pages.room(&RoomPage { code, name, invite: &invite, line_hint: &line_hint });
+        response.fields(&PAGE_FIELDS).fields(&[NOT_STORED]).body(HTML, page.as_bytes());
+    }
+
+    /// The rooms refuse: the home page says why, with what was typed.
+    fn refused(&self, name: &str, code: &str, refusal: &Refusal, outbox: &mut Vec<u8>) {
+        let field = match refusal {
+            Refusal::NameRequired | Refusal::NameTaken { .. } => Some(Field::Name),
+            Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } => Some(Field::Code),
+            Refusal::NotJoined | Refusal::RateLimited { .. } | Refusal::StorageFailed => None,
+        };
+        let notice = Some(Notice::Error(refusal.to_string(), field));
+        write_home(self.site, self.respond_refused(refusal, outbox), &Home { name, code, notice });
+    }
+}
+
+fn status_of(refusal: &Refusal) -> Status {
+    match refusal {
+        Refusal::NotJoined | Refusal::NameRequired => Status::BAD_REQUEST,
+        Refusal::NoSuchRoom { .. } => Status::NOT_FOUND,
+        Refusal::NameTaken { .. } | Refusal::RoomFull { .. } => Status::CONFLICT,
+        Refusal::RateLimited { .. } => Status::TOO_MANY_REQUESTS,
+        Refusal::StorageFailed => Status::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut out);
+    out
+}

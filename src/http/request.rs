@@ -1,0 +1,342 @@
+//! A request as it arrives: where its head ends, what it says, and what makes it one that is not answered.
+//!
+//! The head is parsed once, when it is complete (RFC 9112). `httparse` checks the grammar; the rules about
+//! the framing of messages, on which two readers must not disagree, are checked here.
+
+use core::mem::MaybeUninit;
+
+use httparse::Header;
+
+use super::response::Status;
+
+/// Longest head, in bytes.
+pub const MAX_HEAD_BYTES: usize = 8 * 1024;
+/// Longest body, in bytes.
+pub const MAX_BODY_BYTES: usize = 8 * 1024;
+/// Most header fields.
+pub const MAX_HEADERS: usize = 64;
+
+/// Room for the header fields of one head, on the stack.
+pub type HeaderSpace<'b> = [MaybeUninit<Header<'b>>; MAX_HEADERS];
+
+/// Space that nothing has been parsed into yet.
+pub const fn header_space<'b>() -> HeaderSpace<'b> {
+    [const { MaybeUninit::uninit() }; MAX_HEADERS]
+}
+
+/// Why a request is not answered but refused, with the connection: what follows it cannot be trusted to be
+/// a request either.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// How it is refused.
+    pub status: Status,
+    /// What is wrong, for a person.
+    pub words: &'static str,
+}
+
+impl Fault {
+    /// What came is no HTTP at all. The session adds where terminals are served.
+    pub const NOT_HTTP: Fault = Fault::new(Status::BAD_REQUEST, "This is the web port: it speaks HTTP.");
+
+    const BARE_LINE_FEED: Fault = bad("Lines of a request end in CR LF.");
+    const MALFORMED: Fault = bad("The request is malformed.");
+    const NO_HOST: Fault = bad("The request names no host.");
+    const TWO_HOSTS: Fault = bad("The request names more than one host.");
+    const BAD_HOST: Fault = bad("The host is malformed.");
+    const BAD_LENGTH: Fault = bad("Content-Length is malformed.");
+    const TWO_LENGTHS: Fault = bad("Content-Length is given twice and differently.");
+    const TWO_FRAMINGS: Fault = bad("Content-Length and Transfer-Encoding exclude each other.");
+    const CHUNKED: Fault = Fault::new(Status::LENGTH_REQUIRED, "A body needs a Content-Length here.");
+    const UNKNOWN_CODING: Fault = Fault::new(Status::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
+    const UNKNOWN_EXPECTATION: Fault = Fault::new(Status::EXPECTATION_FAILED, "This expectation is not known here.");
+    const BODY_TOO_LONG: Fault = Fault::new(Status::CONTENT_TOO_LARGE, "The body is too long.");
+    const TARGET_TOO_LONG: Fault = Fault::new(Status::URI_TOO_LONG, "The address is too long.");
+    const HEAD_TOO_LONG: Fault = Fault::new(Status::HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.");
+    const TOO_MANY_FIELDS: Fault =
+        Fault::new(Status::HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
+    const OTHER_VERSION: Fault = Fault::new(Status::VERSION_NOT_SUPPORTED, "Only HTTP/1.0 and HTTP/1.1 are known.");
+
+    const fn new(status: Status, words: &'static str) -> Fault {
+        Fault { status, words }
+    }
+}
+
+const fn bad(words: &'static str) -> Fault {
+    Fault::new(Status::BAD_REQUEST, words)
+}
+
+/// How far the search for the end of a head has come, so that no byte is looked at twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeadScan {
+    position: u16,
+    line_start: u16,
+}
+
+impl HeadScan {
+    /// Looks at what is new in `bytes`, which begin with the head's first byte. Gives the length of the head
+    /// once all of it is there.
+    ///
+    /// # Errors
+    /// What can be told to be wrong before the head is complete: it is no HTTP, it has a bare line feed, it is
+    /// too long.
+    pub fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let within = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
+        let (mut position, mut line_start) = (usize::from(self.position), usize::from(self.line_start));
+        if position == 0 && within.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+            return Err(Fault::NOT_HTTP);
+        }
+        while let Some(length) = within[position..].iter().position(|&byte| byte == b'\n') {
+            let line_end = position + length;
+            let line = &within[line_start..line_end];
+            if line_start == 0 && !is_request_line(line) {
+                return Err(Fault::NOT_HTTP);
+            }
+            if line.last() != Some(&b'\r') {
+                return Err(Fault::BARE_LINE_FEED);
+            }
+            (position, line_start) = (line_end + 1, line_end + 1);
+            if line == b"\r" {
+                return Ok(Some(position));
+            }
+        }
+        if bytes.len() >= MAX_HEAD_BYTES {
+            return Err(if line_start == 0 { Fault::TARGET_TOO_LONG } else { Fault::HEAD_TOO_LONG });
+        }
+        // Both fit: they are below the limit.
+        *self = HeadScan { position: within.len() as u16, line_start: line_start as u16 };
+        Ok(None)
+    }
+}
+
+/// Whether the first line claims to be HTTP; whether it is right is seen when the head is parsed.
+fn is_request_line(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.rsplit(|&byte| byte == b' ').next().is_some_and(|version| version.starts_with(b"HTTP/"))
+}
+
+/// What is asked for. Other methods are refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// GET
+    Get,
+    /// HEAD: as GET, without the body.
+    Head,
+    /// POST
+    Post,
+    /// Any other.
+    Other,
+}
+
+/// The head of a request, well-formed and with its framing settled.
+#[derive(Debug)]
+pub struct Head<'h, 'b> {
+    /// What is asked for.
+    pub method: Method,
+    /// The path that was asked for, which begins with a slash; not decoded.
+    pub path: &'b str,
+    /// What follows the question mark; empty if nothing does.
+    pub query: &'b str,
+    /// The authority: host and, if it was given, port. Empty if an HTTP/1.0 client gave none.
+    pub host: &'b str,
+    /// It is HTTP/1.0.
+    pub is_http_1_0: bool,
+    /// The client wants to go on with this connection.
+    pub keeps_alive: bool,
+    /// The client waits for a go-ahead before it sends the body.
+    pub expects_continue: bool,
+    /// Length of the body, in bytes.
+    pub body_bytes: usize,
+    headers: &'h [Header<'b>],
+}
+
+impl<'h, 'b> Head<'h, 'b> {
+    /// Parses a complete head, its empty line included.
+    ///
+    /// # Errors
+    /// It is malformed, its framing is not clear beyond doubt, or more is announced than is taken.
+    pub fn parse(bytes: &'b [u8], space: &'h mut HeaderSpace<'b>) -> Result<Head<'h, 'b>, Fault> {
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(bytes, space) {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            Ok(_) => return Err(Fault::MALFORMED),
+            Err(httparse::Error::TooManyHeaders) => return Err(Fault::TOO_MANY_FIELDS),
+            Err(httparse::Error::Version) => return Err(Fault::OTHER_VERSION),
+            Err(_) => return Err(Fault::MALFORMED),
+        }
+        let is_http_1_0 = parsed.version == Some(0);
+        let framing = Framing::read(parsed.headers, is_http_1_0)?;
+        let method = match parsed.method {
+            Some("GET") => Method::Get,
+            Some("HEAD") => Method::Head,
+            Some("POST") => Method::Post,
+            _ => Method::Other,
+        };
+        let target = Target::read(parsed.path.unwrap_or_default(), method)?;
+        let host = match (target.authority, framing.host) {
+            (_, None) if !is_http_1_0 => return Err(Fault::NO_HOST),
+            // RFC 9112 section 3.2.2: the target's authority goes before the field.
+            (Some(authority), _) => authority,
+            (None, Some(host)) => host,
+            (None, None) => "",
+        };
+        Ok(Head {
+            method,
+            path: target.path,
+            query: target.query,
+            host,
+            is_http_1_0,
+            keeps_alive: framing.keeps_alive,
+            expects_continue: framing.expects_continue,
+            body_bytes: framing.body_bytes,
+            headers: parsed.headers,
+        })
+    }
+
+    /// The values of every field with this name, in their order.
+    pub fn values<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'b [u8]> + 's {
+        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    }
+
+    /// The value of the field with this name, as text; `None` if there is none or if it is not ASCII.
+    pub fn value(&self, name: &str) -> Option<&'b str> {
+        self.values(name).next().and_then(as_ascii)
+    }
+
+    /// The items of every field with this name, which hold lists separated by commas.
+    pub fn items<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'b str> + 's {
+        self.values(name).filter_map(as_ascii).flat_map(|value| value.split(',')).map(str::trim)
+    }
+
+    /// Whether a list has this word, in any case.
+    pub fn has_item(&self, name: &str, word: &str) -> bool {
+        self.items(name).any(|item| item.eq_ignore_ascii_case(word))
+    }
+}
+
+fn as_ascii(value: &[u8]) -> Option<&str> {
+    str::from_utf8(value).ok().filter(|value| value.is_ascii())
+}
+
+/// What the header fields say about where the message ends, and about the connection.
+struct Framing<'b> {
+    host: Option<&'b str>,
+    keeps_alive: bool,
+    expects_continue: bool,
+    body_bytes: usize,
+}
+
+impl<'b> Framing<'b> {
+    fn read(headers: &[Header<'b>], is_http_1_0: bool) -> Result<Framing<'b>, Fault> {
+        let (mut host, mut length, mut coding) = (None, None, None);
+        let (mut expects_continue, mut closes, mut stays) = (false, false, false);
+        for &Header { name, value } in headers {
+            // Names of other lengths need no comparison.
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("host") => {
+                    let value = as_ascii(value).filter(|value| is_authority(value)).ok_or(Fault::BAD_HOST)?;
+                    if host.replace(value).is_some() {
+                        return Err(Fault::TWO_HOSTS);
+                    }
+                }
+                14 if name.eq_ignore_ascii_case("content-length") => {
+                    let value = read_length(value)?;
+                    if length.replace(value).is_some_and(|former| former != value) {
+                        return Err(Fault::TWO_LENGTHS);
+                    }
+                }
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => coding = Some(value),
+                6 if name.eq_ignore_ascii_case("expect") => {
+                    if !value.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(Fault::UNKNOWN_EXPECTATION);
+                    }
+                    // RFC 9110 section 10.1.1: not to a client that cannot know it.
+                    expects_continue = !is_http_1_0;
+                }
+                10 if name.eq_ignore_ascii_case("connection") => {
+                    for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+                        closes |= option.eq_ignore_ascii_case(b"close");
+                        stays |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                _ => {}
+            }
+        }
+        let body_bytes = match (length, coding) {
+            (Some(_), Some(_)) => return Err(Fault::TWO_FRAMINGS),
+            (None, Some(_)) if is_http_1_0 => return Err(Fault::MALFORMED),
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => return Err(Fault::CHUNKED),
+            (None, Some(_)) => return Err(Fault::UNKNOWN_CODING),
+            (length, None) => length.unwrap_or(0),
+        };
+        if body_bytes > MAX_BODY_BYTES {
+            return Err(Fault::BODY_TOO_LONG);
+        }
+        let keeps_alive = !closes && (!is_http_1_0 || stays);
+        Ok(Framing { host, keeps_alive, expects_continue, body_bytes })
+    }
+}
+
+/// Digits and nothing else. A number too large for any machine is merely too long.
+fn read_length(value: &[u8]) -> Result<usize, Fault> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Fault::BAD_LENGTH);
+    }
+    Ok(value.iter().fold(0usize, |length, digit| length.saturating_mul(10).saturating_add(usize::from(digit - b'0'))))
+}
+
+/// The request's target (RFC 9112 section 3.2): a path as a rule, a whole URL as proxies write it.
+struct Target<'b> {
+    authority: Option<&'b str>,
+    path: &'b str,
+    query: &'b str,
+}
+
+impl<'b> Target<'b> {
+    fn read(target: &'b str, method: Method) -> Result<Target<'b>, Fault> {
+        let (authority, path) = if target.starts_with('/') {
+            (None, target)
+        } else if let Some(rest) = strip_scheme(target) {
+            let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            if !is_authority(authority) {
+                return Err(Fault::BAD_HOST);
+            }
+            (Some(authority), path)
+        } else if method == Method::Other {
+            // `OPTIONS *`, `CONNECT host:port`: refused for their methods.
+            (None, "/")
+        } else {
+            return Err(Fault::MALFORMED);
+        };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Ok(Target { authority, path: if path.is_empty() { "/" } else { path }, query })
+    }
+}
+
+fn strip_scheme(target: &str) -> Option<&str> {
+    ["http://", "https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+/// Whether this is a host with or without a port (RFC 3986 section 3.2, without user information, which RFC
+/// 9110 section 4.2.4 wants refused).
+fn is_authority(text: &str) -> bool {
+    let (host, port) = split_port(text);
+    let is_host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<core::net::Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)),
+    };
+    is_host && port.is_none_or(|port| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Splits an authority into host, with its brackets if it has some, and port.
+pub fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! A response as it is written: status line, fields, body (RFC 9110, RFC 9112).
+
+use core::cell::Cell;
+use std::borrow::Cow;
+use std::io::Write as _;
+
+/// A status code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Status(u16);
+
+#[rustfmt::skip]
+impl Status {
+    pub const OK: Status = Status(200);
+    pub const CREATED: Status = Status(201);
+    pub const SEE_OTHER: Status = Status(303);
+    pub const NOT_MODIFIED: Status = Status(304);
+    pub const PERMANENT_REDIRECT: Status = Status(308);
+    pub const BAD_REQUEST: Status = Status(400);
+    pub const FORBIDDEN: Status = Status(403);
+    pub const NOT_FOUND: Status = Status(404);
+    pub const METHOD_NOT_ALLOWED: Status = Status(405);
+    pub const REQUEST_TIMEOUT: Status = Status(408);
+    pub const CONFLICT: Status = Status(409);
+    pub const LENGTH_REQUIRED: Status = Status(411);
+    pub const CONTENT_TOO_LARGE: Status = Status(413);
+    pub const URI_TOO_LONG: Status = Status(414);
+    pub const UNSUPPORTED_MEDIA_TYPE: Status = Status(415);
+    pub const EXPECTATION_FAILED: Status = Status(417);
+    pub const MISDIRECTED_REQUEST: Status = Status(421);
+    pub const UPGRADE_REQUIRED: Status = Status(426);
+    pub const TOO_MANY_REQUESTS: Status = Status(429);
+    pub const HEADER_FIELDS_TOO_LARGE: Status = Status(431);
+    pub const INTERNAL_SERVER_ERROR: Status = Status(500);
+    pub const NOT_IMPLEMENTED: Status = Status(501);
+    pub const SERVICE_UNAVAILABLE: Status = Status(503);
+    pub const VERSION_NOT_SUPPORTED: Status = Status(505);
+
+    /// The number.
+    pub fn code(self) -> u16 {
+        self.0
+    }
+
+    /// The phrase of RFC 9110 section 15, RFC 6585 for 429 and 431.
+    pub fn reason(self) -> &'static str {
+        match self.0 {
+            200 => "OK",
+            201 => "Created",
+            303 => "See Other",
+            304 => "Not Modified",
+            308 => "Permanent Redirect",
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            409 => "Conflict",
+            411 => "Length Required",
+            413 => "Content Too Large",
+            414 => "URI Too Long",
+            415 => "Unsupported Media Type",
+            417 => "Expectation Failed",
+            421 => "Misdirected Request",
+            426 => "Upgrade Required",
+            429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
+            500 => "Internal Server Error",
+            501 => "Not Implemented",
+            503 => "Service Unavailable",
+            505 => "HTTP Version Not Supported",
+            _ => "",
+        }
+    }
+}
+
+/// What of the request decides how its response is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    /// The request was HEAD: everything but the body.
+    pub is_head: bool,
+    /// The connection stays open after it.
+    pub keeps_alive: bool,
+    /// The client speaks HTTP/1.0, so it has to be told that the connection stays open.
+    pub is_http_1_0: bool,
+}
+
+impl Exchange {
+    /// For a response after which nothing goes on.
+    pub const LAST: Exchange = Exchange { is_head: false, keeps_alive: false, is_http_1_0: false };
+
+    fn connection_field(self) -> &'static [u8] {
+        match (self.keeps_alive, self.is_http_1_0) {
+            (true, false) => b"",
+            (true, true) => b"Connection: keep-alive\r\n",
+            (false, _) => b"Connection: close\r\n",
+        }
+    }
+}
+
+const NO_SNIFF: &str = "X-Content-Type-Options: nosniff\r\n";
+
+/// A response being written into an outbox. It is complete once [`body`](Self::body) or
+/// [`end`](Self::end) was called.
+#[must_use]
+pub struct Response<'o> {
+    outbox: &'o mut Vec<u8>,
+    exchange: Exchange,
+}
+
+impl<'o> Response<'o> {
+    /// Begins with the status line and the fields that every response has.
+    pub fn new(status: Status, date: HttpDate, exchange: Exchange, outbox: &'o mut Vec<u8>) -> Response<'o> {
+        write_status_line(status, outbox);
+        outbox.extend_from_slice(&date.field());
+        outbox.extend_from_slice(exchange.connection_field());
+        outbox.extend_from_slice(NO_SNIFF.as_bytes());
+        Response { outbox, exchange }
+    }
+
+    /// Adds a header field. The value is the program's own: it has no line ends.
+    pub fn field(self, name: &str, value: &str) -> Response<'o> {
+        write_field(name, value, self.outbox);
+        self
+    }
+
+    /// Adds several header fields.
+    pub fn fields(self, fields: &[(&str, &str)]) -> Response<'o> {
+        fields.iter().fold(self, |response, (name, value)| response.field(name, value))
+    }
+
+    /// Ends with a body.
+    pub fn body(self, content_type: &str, body: &[u8]) {
+        write_content_fields(content_type, body.len(), self.outbox);
+        self.outbox.extend_from_slice(b"\r\n");
+        if !self.exchange.is_head {
+            self.outbox.extend_from_slice(body);
+        }
+    }
+
+    /// Ends with a body of plain text.
+    pub fn text(self, body: &str) {
+        self.body(TEXT, body.as_bytes());
+    }
+
+    /// Ends with an empty body: for redirects.
+    pub fn empty(self) {
+        self.field("Content-Length", "0").end();
+    }
+
+    /// Ends without a body where there can be none: 304.
+    pub fn end(self) {
+        self.outbox.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Media type of plain text.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+/// Media type of pages.
+pub const HTML: &str = "text/html; charset=utf-8";
+/// Media type of the API's answers.
+pub const JSON: &str = "application/json";
+
+fn write_status_line(status: Status, out: &mut Vec<u8>) {
+    write!(out, "HTTP/1.1 {} {}\r\n", status.code(), status.reason()).expect("a vector takes everything");
+}
+
+fn write_field(name: &str, value: &str, out: &mut Vec<u8>) {
+    debug_assert!(!value.contains(['\r', '\n']), "a header field is one line");
+    for part in [name, ": ", value, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn write_content_fields(content_type: &str, length_bytes: usize, out: &mut Vec<u8>) {
+    write_field("Content-Type", content_type, out);
+    write!(out, "Content-Length: {length_bytes}\r\n").expect("a vector takes everything");
+}
+
+/// A response that is the same for everybody: made once, then only copied.
+#[derive(Debug)]
+pub struct Prepared {
+    head: Box<[u8]>,
+    body: Cow<'static, [u8]>,
+}
+
+impl Prepared {
+    /// Makes the response. `body` is `None` for a 304.
+    pub fn new(status: Status, fields: &[(&str, &str)], body: Option<(&str, Cow<'static, [u8]>)>) -> Prepared {
+        let mut head = Vec::new();
+        write_status_line(status, &mut head);
+        head.extend_from_slice(NO_SNIFF.as_bytes());
+        for (name, value) in fields {
+            write_field(name, value, &mut head);
+        }
+        let body = body.map_or(Cow::Borrowed(&[][..]), |(content_type, body)| {
+            write_content_fields(content_type, body.len(), &mut head);
+            body
+        });
+        Prepared { head: head.into(), body }
+    }
+
+    /// Writes it.
+    pub fn write(&self, date: HttpDate, exchange: Exchange, outbox: &mut Vec<u8>) {
+        outbox.reserve(self.head.len() + self.body.len() + 80);
+        outbox.extend_from_slice(&self.head);
+        outbox.extend_from_slice(&date.field());
+        outbox.extend_from_slice(exchange.connection_field());
+        outbox.extend_from_slice(b"\r\n");
+        if !exchange.is_head {
+            outbox.extend_from_slice(&self.body);
+        }
+    }
+}
+
+/// A time as RFC 9110 section 5.6.7 writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HttpDate([u8; 29]);
+
+impl HttpDate {
+    /// The date of a time in seconds since 1970, UTC. After the year 9999 it stays at that year's end.
+    pub fn new(unix_seconds: u64) -> HttpDate {
+        const END_OF_9999: u64 = 253_402_300_799;
+        const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+        const MONTHS: [&[u8; 3]; 12] =
+            [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+        let seconds = unix_seconds.min(END_OF_9999);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = civil_date(days);
+        let mut text = *b"Day, 00 Mon 0000 00:00:00 GMT";
+        text[0..3].copy_from_slice(DAYS[(days % 7) as usize]);
+        write_digits(&mut text[5..7], day);
+        text[8..11].copy_from_slice(MONTHS[month as usize - 1]);
+        write_digits(&mut text[12..16], year);
+        write_digits(&mut text[17..19], second / 3600);
+        write_digits(&mut text[20..22], second / 60 % 60);
+        write_digits(&mut text[23..25], second % 60);
+        HttpDate(text)
+    }
+
+    /// The header field, with its line end.
+    fn field(self) -> [u8; 37] {
+        let mut field = *b"Date: Day, 00 Mon 0000 00:00:00 GMT\r\n";
+        field[6..35].copy_from_slice(&self.0);
+        field
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years are counted from
+/// March, so that the leap day is a year's last (Howard Hinnant, "chrono-compatible low-level date
+/// algorithms").
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    const DAYS_FROM_0000_03_01: u64 = 719_468;
+    const DAYS_IN_400_YEARS: u64 = 146_097;
+    let days = days + DAYS_FROM_0000_03_01;
+    let (era, day_of_era) = (days / DAYS_IN_400_YEARS, days % DAYS_IN_400_YEARS);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+fn write_digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// The date of the current second, so that it is put into words once a second only.
+#[derive(Debug)]
+pub struct DateClock(Cell<(u64, HttpDate)>);
+
+impl DateClock {
+    /// Starts in 1970.
+    pub fn new() -> DateClock {
+        DateClock(Cell::new((0, HttpDate::new(0))))
+    }
+
+    /// The date at a time in milliseconds since 1970, UTC.
+    pub fn at(&self, wall_ms: u64) -> HttpDate {
+        let second = wall_ms / 1000;
+        let (known_second, known) = self.0.get();
+        if second == known_second {
+            return known;
+        }
+        let date = HttpDate::new(second);
+        self.0.set((second, date));
+        date
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(unix_seconds: u64) -> String {
+        String::from_utf8(HttpDate::new(unix_seconds).0.to_vec()).expect("ASCII")
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(date(4_107_542_399), "Sun, 28 Feb 2100 23:59:59 GMT");
+        assert_eq!(date(4_107_542_400), "Mon, 01 Mar 2100 00:00:00 GMT");
+        assert_eq!(date(u64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[test]
+    fn the_clock_follows_the_time() {
+        let clock = DateClock::new();
+        for wall_ms in [0, 999, 1000, 784_111_777_123, 784_111_777_999, 1500] {
+            assert_eq!(clock.at(wall_ms), HttpDate::new(wall_ms / 1000));
+        }
+    }
+
+    #[test]
+    fn says_whether_the_connection_stays_open() {
+        let written = |keeps_alive, is_http_1_0| {
+            let mut out = Vec::new();
+            let exchange = Exchange { is_head: false, keeps_alive, is_http_1_0 };
+            Response::new(Status::OK, HttpDate::new(0), exchange, &mut out).text("hi");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(
+            written(true, false),
+            "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX-Content-Type-Options: nosniff\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi"
+        );
+        assert!(written(true, true).contains("\r\nConnection: keep-alive\r\n"));
+        assert!(written(false, true).contains("\r\nConnection: close\r\n"));
+        assert!(written(false, false).contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
+    fn a_head_has_the_length_and_not_the_body() {
+        let prepared = Prepared::new(Status::OK, &[], Some((TEXT, b"hello"[..].into())));
+        let mut out = Vec::new();
+        prepared.write(HttpDate::new(0), Exchange { is_head: true, ..Exchange::LAST }, &mut out);
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.contains("Content-Length: 5\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+    }
+}

@@ -1,0 +1,307 @@
+//! Which address does what: a complete request in, its response or a command for the rooms out.
+
+use core::net::IpAddr;
+
+use super::api;
+use super::cookie::Sessions;
+use super::form::{HomeForm, decode_path};
+use super::handshake::Handshake;
+use super::pages::{Field, Home, Notice, PAGE_FIELDS};
+use super::replies::{Asked, Pending};
+use super::request::{Head, Method};
+use super::response::{Exchange, HTML, HttpDate, Response, Status};
+use super::site::{HOME_CACHE, NOT_STORED, Site};
+use super::trust::{Client, Origin, is_answered_host};
+use crate::adapter::Upgrade;
+use crate::rooms::{Command, Door, MAX_NAME_CHARACTERS, Name, RoomCode};
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its response is written.
+    Answered,
+    /// Its response follows when the rooms have done this.
+    Asked(Command, Box<Pending>),
+    /// Its connection is a WebSocket from here on.
+    Upgraded(Upgrade),
+}
+
+/// A complete request, and how to answer it.
+pub struct Request<'r> {
+    /// Its head.
+    pub head: &'r Head<'r, 'r>,
+    /// Its body.
+    pub body: &'r [u8],
+    /// The address at the other end of the connection.
+    pub peer: IpAddr,
+    /// How the response is written.
+    pub exchange: Exchange,
+    /// The date of the response.
+    pub date: HttpDate,
+    /// The site it is for.
+    pub site: &'r Site,
+}
+
+/// An address below the base path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Route<'p> {
+    Home,
+    WebSocket,
+    Asset(&'p str),
+    Room(&'p str),
+    ApiRooms,
+    ApiRoom(&'p str),
+    ApiEvents(&'p str),
+    ApiUnknown,
+    Alive,
+    Ready,
+    Metrics,
+    Unknown,
+}
+
+impl<'p> Route<'p> {
+    fn find(path: &'p str) -> Route<'p> {
+        match path {
+            "" => Route::Home,
+            "ws" => Route::WebSocket,
+            "healthz" => Route::Alive,
+            "readyz" => Route::Ready,
+            "metrics" => Route::Metrics,
+            "api/v1/rooms" => Route::ApiRooms,
+            _ => Route::find_below(path),
+        }
+    }
+
+    fn find_below(path: &'p str) -> Route<'p> {
+        if let Some(file) = path.strip_prefix("assets/") {
+            return Route::Asset(file);
+        }
+        if let Some(room) = path.strip_prefix("api/v1/rooms/") {
+            return match room.split_once('/') {
+                None => Route::ApiRoom(room),
+                Some((room, "events")) => Route::ApiEvents(room),
+                Some(_) => Route::ApiUnknown,
+            };
+        }
+        if path.starts_with("api/") {
+            return Route::ApiUnknown;
+        }
+        let segment = path.strip_suffix('/').unwrap_or(path);
+        if segment.contains('/') { Route::Unknown } else { Route::Room(segment) }
+    }
+
+    /// The methods that make sense here, as the field `Allow` lists them.
+    fn allowed_methods(self) -> &'static str {
+        match self {
+            Route::Home => "GET, HEAD, POST",
+            Route::ApiRooms => "POST",
+            Route::WebSocket => "GET",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn allows(self, method: Method) -> bool {
+        match method {
+            Method::Get => !matches!(self, Route::ApiRooms),
+            Method::Head => !matches!(self, Route::ApiRooms | Route::WebSocket),
+            Method::Post => matches!(self, Route::Home | Route::ApiRooms),
+            Method::Other => false,
+        }
+    }
+}
+
+/// Answers a request, or finds out what the rooms have to do first.
+pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+    let (head, site) = (request.head, request.site);
+    if !is_answered_host(head.host, &site.options.allowed_hosts) {
+        request.respond(Status::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
+        return Outcome::Answered;
+    }
+    let base_path = &site.options.base_path;
+    let Some(path) = head.path.strip_prefix(base_path.as_str()) else {
+        if base_path.strip_suffix('/') == Some(head.path) {
+            let response = request.respond(Status::PERMANENT_REDIRECT, outbox);
+            response.field("Location", base_path).empty();
+            return Outcome::Answered;
+        }
+        return request.not_found(outbox);
+    };
+    let route = Route::find(path);
+    if !route.allows(head.method) {
+        let response = request.respond(Status::METHOD_NOT_ALLOWED, outbox);
+        response.field("Allow", route.allowed_methods()).text("This method is not allowed here.\n");
+        return Outcome::Answered;
+    }
+    match route {
+        Route::Home if head.method == Method::Post => request.admit(outbox),
+        Route::Home => request.home(outbox),
+        Route::WebSocket => request.upgrade(outbox),
+        Route::Asset(file) => request.asset(file, outbox),
+        Route::Room(segment) => request.room(segment, outbox),
+        Route::ApiRooms => api::create_room(request, outbox),
+        Route::ApiRoom(code) => api::describe_room(request, code, outbox),
+        Route::ApiEvents(code) => api::read_events(request, code, outbox),
+        Route::ApiUnknown => api::not_found(request, outbox),
+        Route::Alive => request.plain(Status::OK, "ok\n", outbox),
+        Route::Ready if site.is_stopping() => request.plain(Status::SERVICE_UNAVAILABLE, "stopping\n", outbox),
+        Route::Ready => request.plain(Status::OK, "ok\n", outbox),
+        Route::Metrics => request.ask(Command::Inspect, Asked::Metrics),
+        Route::Unknown => request.not_found(outbox),
+    }
+}
+
+impl Request<'_> {
+    /// Begins a response.
+    pub(super) fn respond<'o>(&self, status: Status, outbox: &'o mut Vec<u8>) -> Response<'o> {
+        Response::new(status, self.date, self.exchange, outbox)
+    }
+
+    /// Leaves the response to the rooms' reply.
+    pub(super) fn ask(&self, command: Command, asked: Asked) -> Outcome {
+        let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
+        Outcome::Asked(command, Box::new(Pending { asked, client, exchange: self.exchange }))
+    }
+
+    /// Where a browser says that this comes from.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::read(self.head, &self.site.allowed_origins)
+    }
+
+    fn plain(&self, status: Status, words: &str, outbox: &mut Vec<u8>) -> Outcome {
+        let (name, value) = NOT_STORED;
+        self.respond(status, outbox).field(name, value).text(words);
+        Outcome::Answered
+    }
+
+    fn home(&self, outbox: &mut Vec<u8>) -> Outcome {
+        if self.head.query.is_empty() {
+            self.site.home.write(self.date, self.exchange, outbox);
+            return Outcome::Answered;
+        }
+        let typed = HomeForm::read(self.head.query.as_bytes()).code;
+        let code = RoomCode::parse(&typed).map_or(typed, |code| code.to_string());
+        self.home_page(Status::OK, &Home { code: &code, ..Home::default() }, outbox)
+    }
+
+    fn home_page(&self, status: Status, home: &Home<'_>, outbox: &mut Vec<u8>) -> Outcome {
+        write_home(self.site, self.respond(status, outbox), home);
+        Outcome::Answered
+    }
+
+    fn not_found(&self, outbox: &mut Vec<u8>) -> Outcome {
+        let words = "There is nothing at this address.".to_owned();
+        let home = Home { notice: Some(Notice::Error(words, None)), ..Home::default() };
+        self.home_page(Status::NOT_FOUND, &home, outbox)
+    }
+
+    fn asset(&self, file: &str, outbox: &mut Vec<u8>) -> Outcome {
+        match self.site.assets.find(file, self.head) {
+            Some(prepared) => prepared.write(self.date, self.exchange, outbox),
+            None => return self.plain(Status::NOT_FOUND, "There is no such file in this version.\n", outbox),
+        }
+        Outcome::Answered
+    }
+
+    /// `GET /KXQT`.
+    fn room(&self, segment: &str, outbox: &mut Vec<u8>) -> Outcome {
+        let Some(code) = RoomCode::parse(&decode_path(segment)) else { return self.not_found(outbox) };
+        let location = format!("{}{code}", self.site.options.base_path);
+        if self.head.path != location {
+            self.respond(Status::SEE_OTHER, outbox).field("Location", &location).empty();
+            return Outcome::Answered;
+        }
+        let token = Sessions::read(self.head).token_for(code);
+        self.ask(Command::Visit { code, token }, Asked::RoomPage { code })
+    }
+
+    /// `POST /`: the form.
+    fn admit(&self, outbox: &mut Vec<u8>) -> Outcome {
+        let media_type = self.head.value("content-type").map(|value| value.split(';').next().unwrap_or(value).trim());
+        if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
+            return self.refuse(Status::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", None, outbox);
+        }
+        let form = HomeForm::read(self.body);
+        if !self.origin().may_send_form(self.head) {
+            let words = "That form came from another site. Please use this one.";
+            return self.refuse_form(&form, Status::FORBIDDEN, words, None, outbox);
+        }
+        if form.name.trim().is_empty() {
+            return self.refuse_form(&form, Status::BAD_REQUEST, "Give a name.", Some(Field::Name), outbox);
+        }
+        let Some(name) = Name::parse(&form.name) else {
+            let words = format!("A name has 1 to {MAX_NAME_CHARACTERS} characters, none of them invisible.");
+            return self.refuse_form(&form, Status::BAD_REQUEST, &words, Some(Field::Name), outbox);
+        };
+        let door = if form.creates {
+            Door::New
+        } else if form.code.trim().is_empty() {
+            let words = "Give a room code, or create a room.";
+            return self.refuse_form(&form, Status::BAD_REQUEST, words, Some(Field::Code), outbox);
+        } else if let Some(code) = RoomCode::parse(&form.code) {
+            Door::Code(code)
+        } else {
+            // What cannot be a code is the code of no room.
+            let words = format!("There is no room {}.", shorten(form.code.trim()));
+            return self.refuse_form(&form, Status::NOT_FOUND, &words, Some(Field::Code), outbox);
+        };
+        let sessions = Sessions::read(self.head);
+        let token = match door {
+            Door::Code(code) => sessions.token_for(code),
+            _ => None,
+        };
+        self.ask(Command::Admit { door, name, token }, Asked::Admission { form, sessions })
+    }
+
+    fn refuse(&self, status: Status, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> Outcome {
+        self.refuse_form(&HomeForm::default(), status, words, field, outbox)
+    }
+
+    fn refuse_form(
+        &self,
+        form: &HomeForm,
+        status: Status,
+        words: &str,
+        field: Option<Field>,
+        outbox: &mut Vec<u8>,
+    ) -> Outcome {
+        let notice = Some(Notice::Error(words.to_owned(), field));
+        self.home_page(status, &Home { name: &form.name, code: &form.code, notice }, outbox)
+    }
+
+    /// `GET /ws`.
+    fn upgrade(&self, outbox: &mut Vec<u8>) -> Outcome {
+        if self.site.is_stopping() {
+            return self.plain(Status::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
+        }
+        let handshake = match Handshake::read(self.head) {
+            Ok(handshake) => handshake,
+            Err(rejection) => {
+                let response = self.respond(rejection.status, outbox);
+                response.fields(rejection.field.as_slice()).text(&format!("{}\n", rejection.words));
+                return Outcome::Answered;
+            }
+        };
+        if !self.origin().may_call() {
+            return self.plain(Status::FORBIDDEN, "This page may not connect here.\n", outbox);
+        }
+        handshake.write(outbox);
+        let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
+        let sessions = Sessions::read(self.head).into_vec();
+        Outcome::Upgraded(Upgrade { sessions, forwarded_for: client.forwarded_for })
+    }
+}
+
+/// Ends a response with the home page.
+pub(super) fn write_home(site: &Site, response: Response<'_>, home: &Home<'_>) {
+    let response = response.fields(&PAGE_FIELDS).fields(&[HOME_CACHE]);
+    response.body(HTML, site.pages.home(home).as_bytes());
+}
+
+/// So much of it that it can be recognised, for a sentence.
+fn shorten(typed: &str) -> String {
+    const MAX_CHARACTERS: usize = 16;
+    match typed.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &typed[..end]),
+        None => typed.to_owned(),
+    }
+}

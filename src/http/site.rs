@@ -1,0 +1,97 @@
+//! What all HTTP sessions share: the prepared responses, the pages, the options, the figures.
+
+use std::borrow::Cow;
+
+use super::assets::Assets;
+use super::metrics::{Meters, Metrics};
+use super::pages::{Home, PAGE_FIELDS, Pages};
+use super::response::{DateClock, HTML, HttpDate, Prepared, Status};
+use crate::adapter::Now;
+use crate::invitation::Invitation;
+use crate::options::{Limits, WebOptions};
+use crate::rooms::Counts;
+
+/// Home pages are asked for again each time: a newer version may know other assets.
+pub(super) const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
+/// Everything that is for one visitor.
+pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
+
+/// The web site of this server.
+#[derive(Debug)]
+pub struct Site {
+    /// What is counted, by whoever does it.
+    pub meters: Meters,
+    metrics: Metrics,
+    dates: DateClock,
+    is_stopping: bool,
+    /// Origins that may call besides the host asked for.
+    pub(super) allowed_origins: Vec<String>,
+    /// Everybody comes over TLS.
+    pub(super) is_public_secure: bool,
+    pub(super) options: WebOptions,
+    pub(super) invitation: Invitation,
+    pub(super) pages: Pages,
+    pub(super) home: Prepared,
+    pub(super) assets: Assets,
+}
+
+impl Site {
+    /// Prepares the responses that are the same for everybody.
+    pub fn new(options: &WebOptions, limits: &Limits, invitation: Invitation) -> Site {
+        let (metrics, meters) = Metrics::new();
+        let pages = Pages::new(&options.base_path, limits.code_length, limits.message_bytes);
+        let home = pages.home(&Home::default()).into_bytes();
+        let fields = [&PAGE_FIELDS[..], &[HOME_CACHE]].concat();
+        let public_origin = options.public_url.as_deref().and_then(origin_of);
+        Site {
+            meters,
+            metrics,
+            dates: DateClock::new(),
+            is_stopping: false,
+            allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
+            is_public_secure: options.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            options: options.clone(),
+            invitation,
+            pages,
+            home: Prepared::new(Status::OK, &fields, Some((HTML, Cow::Owned(home)))),
+            assets: Assets::new(),
+        }
+    }
+
+    /// From here on `/readyz` says no, and connections are closed after their next response.
+    pub fn begin_stopping(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping
+    }
+
+    pub(super) fn date(&self, now: Now) -> HttpDate {
+        self.dates.at(now.wall_ms)
+    }
+
+    pub(super) fn write_metrics(&self, counts: Counts) -> String {
+        self.metrics.write(counts)
+    }
+}
+
+/// Scheme and authority of a URL.
+fn origin_of(url: &str) -> Option<&str> {
+    let authority = url.find("://")? + 3;
+    let end = url[authority..].find('/').map_or(url.len(), |length| authority + length);
+    Some(&url[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_ends_before_the_path() {
+        assert_eq!(origin_of("https://chat.example/x/y"), Some("https://chat.example"));
+        assert_eq!(origin_of("http://[::1]:5000"), Some("http://[::1]:5000"));
+        assert_eq!(origin_of("chat.example"), None);
+    }
+}

@@ -1,0 +1,700 @@
+//! Whole sessions: bytes in, bytes out, with real rooms behind.
+
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::assets::ASSETS_HASH;
+use super::*;
+use crate::adapter::Upgrade;
+use crate::invitation::Invitation;
+use crate::options::Options;
+use crate::rooms::{Address, Caller, Command, ConnectionId, Event, Membership, Via, Wire, WireId};
+
+struct Silent;
+
+impl Wire for Silent {
+    fn encode_event(&self, _: &Event, _: &mut Vec<u8>) {}
+}
+
+/// A site and its rooms, without a reactor.
+struct Server {
+    site: Site,
+    rooms: Rooms,
+    now: Now,
+}
+
+impl Server {
+    fn new() -> Server {
+        Server::with(&[])
+    }
+
+    fn with(arguments: &[&str]) -> Server {
+        let arguments = ["snugd"].iter().chain(arguments).map(Into::into);
+        let options = Options::parse(arguments, |_| None).expect("options");
+        let invitation = Invitation {
+            public_url: options.web.public_url.clone(),
+            base_path: options.web.base_path.clone(),
+            web_port: 5000,
+            line_port: Some(5001),
+            host: "192.168.1.20".into(),
+        };
+        Server {
+            site: Site::new(&options.web, &options.limits, invitation),
+            rooms: Rooms::new(options.limits, vec![Box::new(Silent)], StdRng::seed_from_u64(7)),
+            now: Now { steady_ms: 1_000_000, wall_ms: 784_111_777_000 },
+        }
+    }
+
+    fn connect(&self) -> Connection {
+        let (peer, local) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        Connection {
+            http: Http::new(peer, local, self.now),
+            unread: Vec::new(),
+            outbox: Vec::new(),
+            caller: peer,
+            is_closed: false,
+            upgrade: None,
+        }
+    }
+
+    /// Sends one request over a connection of its own.
+    fn ask(&mut self, request: &str) -> Answer {
+        let mut connection = self.connect();
+        connection.send(self, request.as_bytes());
+        let answers = connection.answers();
+        assert_eq!(answers.len(), 1, "{request}");
+        answers.into_iter().next().expect("an answer")
+    }
+
+    fn get(&mut self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+    }
+
+    fn get_with(&mut self, path: &str, fields: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"))
+    }
+
+    fn post(&mut self, path: &str, fields: &str, body: &str) -> Answer {
+        let length = body.len();
+        self.ask(&format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n{fields}\r\n{body}"))
+    }
+
+    fn create_room(&mut self) -> String {
+        let answer = self.post("/api/v1/rooms", "", "");
+        assert_eq!(answer.status, 201);
+        answer.body.strip_prefix("{\"room\":\"").and_then(|rest| rest.strip_suffix("\"}")).expect("a code").to_owned()
+    }
+}
+
+struct Connection {
+    http: Http,
+    unread: Vec<u8>,
+    outbox: Vec<u8>,
+    /// The address that the last command was counted by.
+    caller: IpAddr,
+    is_closed: bool,
+    upgrade: Option<Upgrade>,
+}
+
+impl Connection {
+    fn send(&mut self, server: &mut Server, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+        while !self.is_closed && self.upgrade.is_none() {
+            let mut input = Input::new(&mut self.unread, false);
+            let step = self.http.receive(&mut input, &server.site, server.now, &mut self.outbox);
+            let consumed = input.consumed();
+            self.unread.drain(..consumed);
+            match step {
+                Step::NeedInput => break,
+                Step::Command(command) => self.apply(server, command),
+                Step::PauseUntil { .. } => assert!(self.outbox.len() >= RESPONSES_BUDGET_BYTES),
+                Step::Close | Step::Fault => self.is_closed = true,
+                Step::Upgrade(upgrade) => self.upgrade = Some(upgrade),
+            }
+        }
+    }
+
+    fn apply(&mut self, server: &mut Server, command: Command) {
+        self.caller = self.http.client_address();
+        assert_eq!(self.http.deadline_ms(), None, "nothing is overdue while the rooms are to answer");
+        let caller =
+            Caller { connection: ConnectionId(1), address: Address::from(self.caller), via: Via::Web, wire: WireId(0) };
+        let mut membership: Option<Membership> = None;
+        server.rooms.apply(&caller, &mut membership, command, server.now);
+        while let Some(record) = server.rooms.take_record() {
+            server.rooms.publish(record);
+        }
+        let (_, reply) = server.rooms.take_reply().expect("each command of HTTP is answered at once");
+        let flow = self.http.reply(reply, &server.rooms, &server.site, server.now, &mut self.outbox);
+        self.is_closed = flow == Flow::Close;
+    }
+
+    /// What was answered since the last time.
+    fn answers(&mut self) -> Vec<Answer> {
+        let text = String::from_utf8_lossy(&std::mem::take(&mut self.outbox)).into_owned();
+        let mut answers = Vec::new();
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (head, after) = rest.split_once("\r\n\r\n").expect("a complete head");
+            let mut answer = Answer::read(head);
+            let length = answer.field("Content-Length").map_or(0, |length| length.parse().expect("a number"));
+            // A head that answers HEAD stands alone in these tests.
+            let (body, after) = after.split_at(length.min(after.len()));
+            answer.body = body.to_owned();
+            answers.push(answer);
+            rest = after;
+        }
+        answers
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    fields: Vec<(String, String)>,
+    body: String,
+}
+
+impl Answer {
+    fn read(head: &str) -> Answer {
+        let (line, fields) = head.split_once("\r\n").unwrap_or((head, ""));
+        let status = line.strip_prefix("HTTP/1.1 ").and_then(|line| line[..3].parse().ok()).expect("a status line");
+        let fields = fields
+            .lines()
+            .map(|line| line.split_once(": ").expect("a field"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Answer { status, fields, body: String::new() }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self.fields.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} is given once");
+        value
+    }
+
+    #[track_caller]
+    fn says(&self, words: &str) {
+        assert!(self.body.contains(words), "{words} in {self:?}");
+    }
+}
+
+#[test]
+fn a_session_is_small() {
+    assert!(size_of::<Http>() <= 64, "{}", size_of::<Http>());
+}
+
+// ---- pages
+
+#[test]
+fn the_home_page_is_for_everybody() {
+    let mut server = Server::new();
+    let answer = server.get("/");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.field("Content-Type"), Some("text/html; charset=utf-8"));
+    assert_eq!(answer.field("Date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+    assert_eq!(answer.field("X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(answer.field("Referrer-Policy"), Some("no-referrer"));
+    assert_eq!(answer.field("Cache-Control"), Some("no-cache"));
+    assert!(answer.field("Content-Security-Policy").is_some_and(|policy| policy.starts_with("default-src 'none';")));
+    answer.says("Join a room");
+    server.get("/?code=kxqt").says("value=\"KXQT\"");
+    server.get("/?code=%22%3E%3Cb%3E").says("value=\"&quot;&gt;&lt;b&gt;\"");
+}
+
+#[test]
+fn the_form_makes_a_room_and_the_cookie_opens_it() {
+    let mut server = Server::new();
+    let answer = server.post("/", "", "name=ana&code=&create=1");
+    assert_eq!(answer.status, 303);
+    let location = answer.field("Location").expect("a location").to_owned();
+    let cookie = answer.field("Set-Cookie").expect("a cookie").to_owned();
+    assert!(cookie.contains("; Path=/; ") && cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert!(!cookie.contains("Secure"));
+    let pair = cookie.split(';').next().expect("a pair");
+    assert_eq!(pair.find(&location[1..]), Some("snug=".len()), "the cookie names {location}");
+
+    let room = server.get_with(&location, &format!("Cookie: {pair}"));
+    assert_eq!((room.status, room.field("Cache-Control")), (200, Some("no-store")));
+    room.says("data-name=\"ana\"");
+    room.says(&format!("http://192.168.1.20:5000{location}"));
+    room.says("nc 192.168.1.20 5001");
+    assert!(room.field("Content-Security-Policy").is_some());
+
+    let stranger = server.get(&location);
+    assert_eq!(stranger.status, 200);
+    stranger.says(&format!("Give a name to join {}.", &location[1..]));
+    stranger.says(&format!("value=\"{}\"", &location[1..]));
+}
+
+#[test]
+fn a_code_joins_in_any_case_and_two_rooms_fit_into_the_cookie() {
+    let mut server = Server::new();
+    let (one, two) = (server.create_room(), server.create_room());
+    let first = server.post("/", "", &format!("name=ana&code=+{}+&join=1", one.to_lowercase()));
+    assert_eq!((first.status, first.field("Location")), (303, Some(format!("/{one}").as_str())));
+    let pair = first.field("Set-Cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+    let second = server.post("/", &format!("Cookie: {pair}\r\n"), &format!("name=ana&code={two}"));
+    let pair = second.field("Set-Cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+    for code in [one, two] {
+        server.get_with(&format!("/{code}"), &format!("Cookie: {pair}")).says("data-name=\"ana\"");
+    }
+}
+
+#[test]
+fn a_form_that_fails_comes_back_with_what_was_typed() {
+    let mut server = Server::new();
+    let code = server.create_room();
+    assert_eq!(server.post("/", "", &format!("name=ana&code={code}&join=1")).status, 303);
+    let cases = [
+        (format!("name=&code={code}&join=1"), 400, "Give a name."),
+        ("name=+&code=&create=1".to_owned(), 400, "Give a name."),
+        (format!("name=a%E2%80%8Bb&code={code}&join=1"), 400, "A name has 1 to 32 characters"),
+        ("name=ben&code=&join=1".to_owned(), 400, "Give a room code, or create a room."),
+        ("name=ben".to_owned(), 400, "Give a room code, or create a room."),
+        ("name=ben&code=ZZZZ&join=1".to_owned(), 404, "There is no room ZZZZ."),
+        ("name=ben&code=%3Ci%3E&join=1".to_owned(), 404, "There is no room &lt;i&gt;."),
+        (format!("name=ANA&code={code}&join=1"), 409, "&quot;ANA&quot; is taken in"),
+    ];
+    for (body, status, words) in cases {
+        let answer = server.post("/", "", &body);
+        assert_eq!(answer.status, status, "{body}");
+        answer.says(words);
+        answer.says("role=\"alert\"");
+        assert!(answer.field("Set-Cookie").is_none() && answer.field("Content-Security-Policy").is_some());
+    }
+    server.post("/", "", "name=%3Cb%3E&code=ZZZZ&join=1").says("value=\"&lt;b&gt;\"");
+    server.post("/", "", "name=ben&code=zzzz&join=1").says("value=\"zzzz\"");
+    let multipart = server.post("/", "Content-Type: multipart/form-data; boundary=x\r\n", "");
+    assert_eq!(multipart.status, 415);
+}
+
+#[test]
+fn the_create_button_does_not_look_at_the_code() {
+    let answer = Server::new().post("/", "", "name=ana&code=ZZZZ&create=1");
+    assert_eq!(answer.status, 303);
+    assert_ne!(answer.field("Location"), Some("/ZZZZ"));
+}
+
+#[test]
+fn too_often_says_when_to_come_back() {
+    let mut server = Server::with(&["--join-rate", "2", "--create-rate", "1"]);
+    let statuses: Vec<_> = (0..3).map(|_| server.post("/", "", "name=ana&code=ZZZZ&join=1").status).collect();
+    assert_eq!(statuses, [404, 404, 429]);
+    let page = server.get("/ZZZZ");
+    assert_eq!(page.status, 429);
+    assert_eq!(page.field("Retry-After"), Some("30"));
+    assert_eq!(server.get("/api/v1/rooms/ZZZZ").status, 429);
+    server.create_room();
+    let refused = server.post("/api/v1/rooms", "", "");
+    assert_eq!((refused.status, refused.field("Retry-After")), (429, Some("60")));
+    refused.says("{\"error\":{\"code\":\"rate_limited\",");
+}
+
+#[test]
+fn other_addresses_lead_home() {
+    let mut server = Server::new();
+    let code = server.create_room();
+    for path in [code.to_lowercase(), format!("{code}/"), format!("%{:02x}{}", code.as_bytes()[0], &code[1..])] {
+        let answer = server.get(&format!("/{path}"));
+        assert_eq!((answer.status, answer.field("Location")), (303, Some(format!("/{code}").as_str())), "{path}");
+    }
+    let missing = server.get("/ZZZZ");
+    assert_eq!(missing.status, 404);
+    missing.says("There is no room ZZZZ.");
+    for path in ["/nowhere", "/a/b", "/KXQT/x", "//", "/..", "/%00", "/%", "/assets"] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        answer.says("There is nothing at this address.");
+        answer.says("<form");
+    }
+}
+
+#[test]
+fn methods_are_those_that_make_sense() {
+    let mut server = Server::new();
+    let cases = [
+        ("PUT / ", "GET, HEAD, POST"),
+        ("POST /healthz ", "GET, HEAD"),
+        ("POST /KXQT ", "GET, HEAD"),
+        ("GET /api/v1/rooms ", "POST"),
+        ("HEAD /ws ", "GET"),
+        ("OPTIONS * ", "GET, HEAD, POST"),
+        ("DELETE /api/v1/rooms/KXQT ", "GET, HEAD"),
+    ];
+    for (start, allowed) in cases {
+        let answer = server.ask(&format!("{start}HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((answer.status, answer.field("Allow")), (405, Some(allowed)), "{start}");
+    }
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let mut server = Server::new();
+    let code = server.create_room();
+    let base = format!("/assets/{ASSETS_HASH}/base.css");
+    let api = format!("/api/v1/rooms/{code}");
+    for path in ["/", "/?code=KXQT", "/healthz", "/metrics", "/nowhere", &base, &api, &format!("/{code}")] {
+        let get = server.get(path);
+        let head = server.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
+        if path != "/metrics" {
+            assert_eq!(head.field("Content-Length"), get.field("Content-Length"), "{path}");
+        }
+    }
+}
+
+// ---- files
+
+#[test]
+fn files_never_expire_under_their_hash() {
+    let mut server = Server::new();
+    let path = format!("/assets/{ASSETS_HASH}/base.css");
+    let plain = server.get(&path);
+    assert_eq!((plain.status, plain.field("Content-Type")), (200, Some("text/css; charset=utf-8")));
+    assert_eq!(plain.field("Cache-Control"), Some("public, max-age=31536000, immutable"));
+    assert_eq!(plain.field("Vary"), Some("Accept-Encoding"));
+    assert_eq!(plain.field("Content-Encoding"), None);
+    let tag = plain.field("ETag").expect("a tag");
+
+    let known = server.get_with(&path, &format!("If-None-Match: \"x\", W/{tag}"));
+    assert_eq!((known.status, known.field("Content-Length"), known.field("ETag")), (304, None, Some(tag)));
+    assert_eq!(known.field("Cache-Control"), plain.field("Cache-Control"));
+    assert_eq!(server.get_with(&path, "If-None-Match: \"x\"").status, 200);
+
+    let mut connection = server.connect();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+    connection.send(&mut server, request.as_bytes());
+    let bytes = std::mem::take(&mut connection.outbox);
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    let head = Answer::read(std::str::from_utf8(&bytes[..end - 4]).expect("text"));
+    assert_eq!(head.field("Content-Encoding"), Some("gzip"));
+    assert_ne!(head.field("ETag"), Some(tag));
+    assert!(bytes[end..].starts_with(&[0x1f, 0x8b]));
+
+    for path in ["/assets/000000000000/base.css", "/assets/base.css", &format!("/assets/{ASSETS_HASH}/home.html")] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.field("Cache-Control")), (404, Some("no-store")), "{path}");
+    }
+}
+
+// ---- API
+
+#[test]
+fn the_api_tells_about_rooms() {
+    let mut server = Server::new();
+    let created = server.post("/api/v1/rooms", "", "");
+    assert_eq!((created.status, created.field("Content-Type")), (201, Some("application/json")));
+    let location = created.field("Location").expect("a location").to_owned();
+    let code = location.strip_prefix("/api/v1/rooms/").expect("its address").to_owned();
+    assert_eq!(created.body, format!("{{\"room\":\"{code}\"}}"));
+
+    let state = server.get(&location.to_lowercase());
+    assert_eq!((state.status, state.field("Cache-Control")), (200, Some("no-store")));
+    assert_eq!(state.body, format!("{{\"room\":\"{code}\",\"members\":[],\"last\":0}}"));
+    let events = server.get(&format!("{location}/events?limit=10&since=0"));
+    assert_eq!((events.status, events.body.as_str()), (200, "{\"events\":[],\"more\":false}"));
+
+    for query in ["since=x", "before=-1", "limit=a"] {
+        let answer = server.get(&format!("{location}/events?{query}"));
+        assert_eq!(answer.status, 400);
+        answer.says("{\"error\":{\"code\":\"bad_request\",\"message\":");
+    }
+    for path in ["/api/v1/rooms/ZZZZ", "/api/v1/rooms/ZZZZ/events", "/api/v1/rooms/!", "/api/v1/rooms/!/events"] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        answer.says("{\"error\":{\"code\":\"no_such_room\",\"message\":");
+    }
+    for path in ["/api/v2", "/api/", "/api/v1/rooms/ZZZZ/members"] {
+        server.get(path).says("{\"error\":{\"code\":\"not_found\",");
+    }
+}
+
+#[test]
+fn says_how_it_is() {
+    let mut server = Server::new();
+    server.create_room();
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(server.get(path).body, "ok\n");
+    }
+    let metrics = server.get("/metrics");
+    assert!(metrics.field("Content-Type").is_some_and(|value| value.starts_with("application/openmetrics-text")));
+    metrics.says("\nsnugd_rooms 1\n");
+    metrics.says("\nsnugd_http_requests_total 4\n");
+    server.site.begin_stopping();
+    assert_eq!(server.get("/healthz").status, 200);
+    let answer = server.get("/readyz");
+    assert_eq!((answer.status, answer.field("Connection")), (503, Some("close")));
+}
+
+// ---- who asks
+
+const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[test]
+fn a_websocket_takes_along_what_the_request_knew() {
+    let mut server = Server::with(&["--trusted-proxy", "127.0.0.1"]);
+    let answer = server.post("/", "", "name=ana&create=1");
+    let pair = answer.field("Set-Cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: a:5000\r\nOrigin: http://a:5000\r\n{HANDSHAKE}Sec-WebSocket-Protocol: snugd.v1\r\n\
+         Cookie: {pair}\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n\x01\x02"
+    );
+    let mut connection = server.connect();
+    connection.send(&mut server, request.as_bytes());
+    let answers = connection.answers();
+    assert_eq!((answers[0].status, answers[0].field("Connection")), (101, Some("Upgrade")));
+    assert_eq!(answers[0].field("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(answers[0].field("Sec-WebSocket-Protocol"), Some("snugd.v1"));
+    let upgrade = connection.upgrade.expect("an upgrade");
+    assert_eq!(upgrade.sessions.len(), 1);
+    assert_eq!(upgrade.forwarded_for, Some(IpAddr::from([203, 0, 113, 9])));
+    assert_eq!(connection.unread, b"\x01\x02", "frames are left for the WebSocket");
+}
+
+#[test]
+fn what_is_no_handshake_says_what_would_be_one() {
+    let mut server = Server::new();
+    let plain = server.get("/ws");
+    assert_eq!((plain.status, plain.field("Upgrade")), (426, Some("websocket")));
+    let old = HANDSHAKE.replace("13", "8");
+    let old = server.get_with("/ws", old.trim_end());
+    assert_eq!((old.status, old.field("Sec-WebSocket-Version")), (426, Some("13")));
+    let foreign = server.get_with("/ws", &format!("{HANDSHAKE}Origin: http://evil.example"));
+    assert_eq!(foreign.status, 403);
+}
+
+#[test]
+fn other_sites_may_not_act_here() {
+    let mut server = Server::with(&["--allowed-origin", "https://friend.example"]);
+    let post = |server: &mut Server, path: &str, fields: &str| server.post(path, fields, "name=ana&create=1").status;
+    for (fields, form, api) in [
+        ("", 303, 201),
+        ("Origin: http://a\r\n", 303, 201),
+        ("Origin: https://friend.example\r\n", 303, 201),
+        ("Origin: http://evil.example\r\n", 403, 403),
+        ("Origin: null\r\nSec-Fetch-Site: cross-site\r\n", 403, 403),
+        ("Origin: null\r\nSec-Fetch-Site: same-origin\r\n", 303, 403),
+    ] {
+        assert_eq!(post(&mut server, "/", fields), form, "{fields}");
+        assert_eq!(post(&mut server, "/api/v1/rooms", fields), api, "{fields}");
+    }
+    server.post("/", "Origin: http://evil.example\r\n", "name=ana&create=1").says("value=\"ana\"");
+}
+
+#[test]
+fn commands_are_counted_by_the_client_behind_a_proxy() {
+    let told = "Host: a\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n";
+    let request = format!("POST / HTTP/1.1\r\n{told}Content-Length: 17\r\n\r\nname=ana&create=1");
+    for (arguments, caller, is_secure) in
+        [(&["--trusted-proxy", "127.0.0.0/8"][..], [203, 0, 113, 9], true), (&[][..], [127, 0, 0, 1], false)]
+    {
+        let mut server = Server::with(arguments);
+        let mut connection = server.connect();
+        connection.send(&mut server, request.as_bytes());
+        assert_eq!(connection.caller, IpAddr::from(caller));
+        let answers = connection.answers();
+        let cookie = answers[0].field("Set-Cookie").expect("a cookie");
+        assert_eq!(cookie.ends_with("; Secure"), is_secure, "{cookie}");
+        assert_eq!(connection.http.client_address(), IpAddr::from([127, 0, 0, 1]));
+    }
+}
+
+#[test]
+fn a_public_url_and_a_base_path_hold_everywhere() {
+    let mut server = Server::with(&["--public-url", "https://chat.example/snug", "--base-path", "/snug"]);
+    assert_eq!(server.get("/snug/").status, 421, "another host");
+    let ask = |server: &mut Server, line: &str, fields: &str, body: &str| {
+        let length = body.len();
+        server.ask(&format!("{line} HTTP/1.1\r\nHost: chat.example\r\nContent-Length: {length}\r\n{fields}\r\n{body}"))
+    };
+    ask(&mut server, "GET /snug/", "", "").says("action=\"/snug/\"");
+    let redirect = ask(&mut server, "GET /snug", "", "");
+    assert_eq!((redirect.status, redirect.field("Location")), (308, Some("/snug/")));
+    assert_eq!(ask(&mut server, "GET /", "", "").status, 404);
+    let made = ask(&mut server, "POST /snug/", "Origin: https://chat.example\r\n", "name=ana&create=1");
+    let location = made.field("Location").expect("a location").to_owned();
+    assert!(location.starts_with("/snug/"), "{location}");
+    let cookie = made.field("Set-Cookie").expect("a cookie").to_owned();
+    assert!(cookie.contains("; Path=/snug/; ") && cookie.ends_with("; Secure"), "{cookie}");
+    let pair = cookie.split(';').next().expect("a pair");
+    ask(&mut server, &format!("GET {location}"), &format!("Cookie: {pair}\r\n"), "")
+        .says(&format!("https://chat.example{location}"));
+    assert_eq!(server.ask("GET /snug/healthz HTTP/1.1\r\nHost: 127.0.0.1:5000\r\n\r\n").status, 200);
+}
+
+// ---- the connection
+
+#[test]
+fn requests_are_answered_in_their_order_over_one_connection() {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    let requests = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n\r\nPOST /api/v1/rooms HTTP/1.1\r\nHost: a\r\n\
+                    Content-Length: 2\r\n\r\n{}HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n\
+                    GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    connection.send(&mut server, requests.as_bytes());
+    let statuses: Vec<_> = connection.answers().iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 201, 200]);
+    assert!(connection.is_closed, "after Connection: close nothing is answered");
+}
+
+#[test]
+fn an_old_client_closes_unless_it_asks_to_stay() {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    connection.send(&mut server, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(connection.answers()[0].field("Connection"), Some("keep-alive"));
+    assert!(!connection.is_closed);
+    connection.send(&mut server, b"GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(connection.answers()[0].field("Connection"), Some("close"));
+    assert!(connection.is_closed);
+}
+
+#[test]
+fn a_body_is_waited_for_with_a_go_ahead() {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 17\r\n\r\n";
+    connection.send(&mut server, head.as_bytes());
+    assert_eq!(std::mem::take(&mut connection.outbox), b"HTTP/1.1 100 Continue\r\n\r\n");
+    for byte in b"name=ana&create=" {
+        connection.send(&mut server, &[*byte]);
+        assert!(connection.outbox.is_empty());
+    }
+    connection.send(&mut server, b"1");
+    assert_eq!(connection.answers()[0].status, 303);
+}
+
+#[test]
+fn a_malformed_request_ends_the_connection() {
+    let mut server = Server::new();
+    for (bytes, status) in [
+        (&b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n", 413),
+    ] {
+        let mut connection = server.connect();
+        connection.send(&mut server, bytes);
+        let answers = connection.answers();
+        assert_eq!(answers.len(), 1);
+        assert_eq!((answers[0].status, answers[0].field("Connection")), (status, Some("close")));
+        assert!(connection.is_closed);
+    }
+    assert_eq!(server.site.meters.http_faults.get(), 3);
+}
+
+#[test]
+fn a_terminal_is_shown_the_way() {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    connection.send(&mut server, b"ana\n");
+    let answers = connection.answers();
+    assert_eq!(answers[0].status, 400);
+    answers[0].says("This is the web port: it speaks HTTP. Terminals are served by: nc 192.168.1.20 5001");
+    assert!(connection.is_closed);
+}
+
+#[test]
+fn a_few_bytes_do_not_become_an_endless_answer() {
+    let mut server = Server::new();
+    let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    let mut bytes = requests.into_bytes();
+    let mut connection = server.connect();
+    let mut input = Input::new(&mut bytes, false);
+    let step = connection.http.receive(&mut input, &server.site, server.now, &mut connection.outbox);
+    assert!(matches!(step, Step::PauseUntil { steady_ms } if steady_ms == server.now.steady_ms), "{step:?}");
+    assert!(connection.outbox.len() < RESPONSES_BUDGET_BYTES + 16 * 1024);
+    let mut connection = server.connect();
+    connection.send(&mut server, &bytes);
+    assert_eq!(connection.answers().len(), 1000);
+}
+
+#[test]
+fn time_runs_out_for_those_who_dawdle() {
+    let mut server = Server::new();
+    let start_ms = server.now.steady_ms;
+    let mut connection = server.connect();
+    assert_eq!(connection.http.deadline_ms(), Some(start_ms + REQUEST_TIMEOUT_MS));
+    let at = |steady_ms| Now { steady_ms, wall_ms: 0 };
+    let mut silent = server.connect();
+    assert_eq!(silent.http.expire(at(start_ms + REQUEST_TIMEOUT_MS - 1), &mut silent.outbox), Flow::Continue);
+    assert_eq!(silent.http.expire(at(start_ms + REQUEST_TIMEOUT_MS), &mut silent.outbox), Flow::Close);
+    assert!(silent.outbox.is_empty(), "nothing had begun");
+
+    // The time runs from the first byte, and bytes that trickle do not prolong it.
+    server.now.steady_ms += 5_000;
+    connection.send(&mut server, b"GET / HT");
+    server.now.steady_ms += 9_000;
+    connection.send(&mut server, b"TP/1.1\r\n");
+    assert_eq!(connection.http.deadline_ms(), Some(start_ms + 5_000 + REQUEST_TIMEOUT_MS));
+    connection.send(&mut server, b"Host: a\r\n\r\n");
+    assert_eq!(connection.answers()[0].status, 200);
+
+    let idle_from_ms = server.now.steady_ms;
+    connection.send(&mut server, b"\r\n");
+    assert_eq!(connection.http.deadline_ms(), Some(idle_from_ms + IDLE_TIMEOUT_MS));
+    connection.send(&mut server, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc");
+    let late = at(idle_from_ms + REQUEST_TIMEOUT_MS);
+    assert_eq!(connection.http.expire(late, &mut connection.outbox), Flow::Close);
+    let answers = connection.answers();
+    assert_eq!((answers[0].status, answers[0].field("Connection")), (408, Some("close")));
+}
+
+// ---- every way to cut it
+
+/// Everything that is answered when the bytes come in pieces that end at these places.
+fn converse(bytes: &[u8], ends: &[usize]) -> (Vec<u8>, bool, bool) {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    let mut start = 0;
+    for &end in ends.iter().chain([&bytes.len()]) {
+        connection.send(&mut server, &bytes[start..end]);
+        start = end;
+    }
+    (connection.outbox, connection.is_closed, connection.upgrade.is_some())
+}
+
+#[test]
+fn split_at_every_byte_the_answers_are_the_same() {
+    let conversation = format!(
+        "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\n\r\n\
+         name=ana&create=1HEAD /ZZZZ HTTP/1.1\r\nHost: a\r\n\r\nGET /ws HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}\r\n"
+    );
+    let bytes = conversation.as_bytes();
+    let whole = converse(bytes, &[]);
+    assert!(whole.2, "it ends as a WebSocket");
+    for end in 0..bytes.len() {
+        assert_eq!(converse(bytes, &[end]), whole, "split at {end}");
+    }
+    assert_eq!(converse(bytes, &(0..bytes.len()).collect::<Vec<_>>()), whole);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, place: prop::sample::Index) {
+        converse(&bytes, &[place.index(bytes.len() + 1)]);
+    }
+
+    #[test]
+    fn no_request_makes_it_panic(
+        line in "(GET|HEAD|POST|PUT) (/|/ws|/KXQT|/api/v1/rooms/KXQT/events|/assets/|\\*|http://a/)[!-~]{0,12} HTTP/1\\.[01]",
+        fields in prop::collection::vec(
+            "(Host|Cookie|Origin|Accept-Encoding|If-None-Match|Connection|Upgrade|Content-Type|X-Forwarded-For): [ -~]{0,24}",
+            0..6,
+        ),
+        body in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let length = body.len();
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        let mut bytes = format!("{line}\r\nHost: a\r\nContent-Length: {length}\r\n{fields}\r\n").into_bytes();
+        bytes.extend_from_slice(&body);
+        let (outbox, is_closed, is_upgraded) = converse(&bytes, &[]);
+        prop_assert!(outbox.starts_with(b"HTTP/1.1 "));
+        prop_assert!(is_closed || is_upgraded || !outbox.is_empty());
+    }
+}

@@ -1,0 +1,204 @@
+//! Who asks, and on whose behalf: what a proxy, a browser and a host name may be believed.
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::request::{Head, split_port};
+use crate::options::Cidr;
+
+/// The client of a request, as far as it can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Client {
+    /// The client's own address, if a trusted proxy reports one.
+    pub forwarded_for: Option<IpAddr>,
+    /// A trusted proxy took the request over TLS.
+    pub is_secure: bool,
+}
+
+impl Client {
+    /// Believes what the proxies say that are trusted, and nobody else.
+    pub fn read(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr]) -> Client {
+        let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|proxies| proxies.contains(address));
+        if trusted_proxies.is_empty() || !is_trusted(peer) {
+            return Client { forwarded_for: None, is_secure: false };
+        }
+        // Each proxy adds the address it saw at the end: the client is the last that is no proxy of ours. What
+        // stands before it may be made up.
+        let mut forwarded_for = None;
+        for item in head.items("x-forwarded-for").rev() {
+            let Some(address) = parse_address(item) else { break };
+            forwarded_for = Some(address);
+            if !is_trusted(address) {
+                break;
+            }
+        }
+        let scheme = head.items("x-forwarded-proto").next_back();
+        Client { forwarded_for, is_secure: scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) }
+    }
+}
+
+/// An address as proxies write it, some of them with a port.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let address = text
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
+    Some(address.to_canonical())
+}
+
+/// Whether requests for this host are answered: any if `allowed` is empty. Addresses and `localhost` always
+/// are: a page of somebody else's cannot make its own name mean them without saying so.
+pub fn is_answered_host(authority: &str, allowed: &[String]) -> bool {
+    let (host, _) = split_port(authority);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    allowed.is_empty()
+        || host.is_empty()
+        || host.starts_with('[')
+        || host.parse::<IpAddr>().is_ok()
+        || host.eq_ignore_ascii_case("localhost")
+        || allowed.iter().any(|name| name.eq_ignore_ascii_case(host))
+}
+
+/// From where a browser says that a request comes (RFC 6454).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// It says nothing: no browser, or nothing that a foreign page could have made it do.
+    Absent,
+    /// A page of this server, or of one that is allowed.
+    Own,
+    /// The browser hides it: `null`.
+    Hidden,
+    /// Another page.
+    Foreign,
+}
+
+impl Origin {
+    /// Compares the origin with the host asked for and with those that are allowed besides.
+    pub fn read(head: &Head<'_, '_>, allowed: &[String]) -> Origin {
+        let mut values = head.values("origin");
+        let origin = match (values.next(), values.next()) {
+            (None, _) => return Origin::Absent,
+            (Some(b"null"), None) => return Origin::Hidden,
+            (Some(value), None) => str::from_utf8(value).unwrap_or_default(),
+            (Some(_), Some(_)) => return Origin::Foreign,
+        };
+        let is_own = origin.split_once("://").is_some_and(|(scheme, authority)| {
+            let default_port = match scheme.to_ascii_lowercase().as_str() {
+                "http" => ":80",
+                "https" => ":443",
+                _ => return false,
+            };
+            let without = |authority: &'_ str| authority.strip_suffix(default_port).unwrap_or(authority).to_owned();
+            !authority.is_empty() && without(authority).eq_ignore_ascii_case(&without(head.host))
+        });
+        let is_allowed = || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
+        if is_own || is_allowed() { Origin::Own } else { Origin::Foreign }
+    }
+
+    /// Whether a script may have sent this.
+    pub fn may_call(self) -> bool {
+        matches!(self, Origin::Absent | Origin::Own)
+    }
+
+    /// Whether a form may have sent this. Pages with `Referrer-Policy: no-referrer`, as ours, hide their
+    /// origin when they send a form (Fetch standard, "append a request Origin header"); `Sec-Fetch-Site` then
+    /// tells our form from another's, where the browser sends it: over TLS and to this machine.
+    pub fn may_send_form(self, head: &Head<'_, '_>) -> bool {
+        match self {
+            Origin::Hidden => head.value("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none")),
+            origin => origin.may_call(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::header_space;
+    use super::*;
+    use crate::options::Options;
+
+    fn with_head<R>(fields: &str, look: impl FnOnce(&Head<'_, '_>) -> R) -> R {
+        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
+        look(&Head::parse(bytes.as_bytes(), &mut header_space()).expect("a request"))
+    }
+
+    fn client(peer: &str, fields: &str) -> Client {
+        let options = ["snugd", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"].map(Into::into);
+        let trusted = Options::parse(options, |_| None).expect("options").web.trusted_proxies;
+        with_head(&format!("Host: a\r\n{fields}"), |head| {
+            Client::read(head, peer.parse().expect("an address"), &trusted)
+        })
+    }
+
+    fn forwarded_for(peer: &str, fields: &str) -> Option<String> {
+        client(peer, fields).forwarded_for.map(|address| address.to_string())
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let told = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https";
+        assert_eq!(client("192.0.2.1", told), Client { forwarded_for: None, is_secure: false });
+        assert_eq!(forwarded_for("10.0.0.1", told).as_deref(), Some("203.0.113.9"));
+        assert_eq!(forwarded_for("::ffff:10.0.0.1", told).as_deref(), Some("203.0.113.9"));
+        assert!(client("::1", told).is_secure);
+        assert_eq!(forwarded_for("10.0.0.1", "Accept: a"), None);
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_no_proxy() {
+        let last = |value: &str| forwarded_for("10.0.0.1", &format!("X-Forwarded-For: {value}"));
+        assert_eq!(last("1.1.1.1, 203.0.113.9, 10.2.2.2").as_deref(), Some("203.0.113.9"));
+        assert_eq!(last("1.1.1.1\r\nX-Forwarded-For: 203.0.113.9").as_deref(), Some("203.0.113.9"));
+        assert_eq!(last("10.3.3.3, 10.2.2.2").as_deref(), Some("10.3.3.3"));
+        assert_eq!(last("1.1.1.1, nonsense, 10.2.2.2").as_deref(), Some("10.2.2.2"));
+        assert_eq!(last("[2001:db8::1]:4711").as_deref(), Some("2001:db8::1"));
+        assert_eq!(last("203.0.113.9:80").as_deref(), Some("203.0.113.9"));
+        assert_eq!(last("unknown"), None);
+    }
+
+    #[test]
+    fn hosts_are_those_that_are_allowed() {
+        let allowed = ["chat.example".to_owned()];
+        for host in ["chat.example", "CHAT.example:8080", "localhost:5000", "127.0.0.1", "[::1]:5000", "10.0.0.7:1"] {
+            assert!(is_answered_host(host, &allowed), "{host}");
+        }
+        for host in ["evil.example", "chat.example.evil.example", "xchat.example"] {
+            assert!(!is_answered_host(host, &allowed), "{host}");
+            assert!(is_answered_host(host, &[]), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_our_own_by_the_host_asked_for() {
+        let origin = |host: &str, origin: &str| {
+            with_head(&format!("Host: {host}\r\nOrigin: {origin}"), |head| {
+                Origin::read(head, &["https://other.example".to_owned()])
+            })
+        };
+        assert_eq!(origin("a:5000", "http://a:5000"), Origin::Own);
+        assert_eq!(origin("A.example", "https://a.example:443"), Origin::Own);
+        assert_eq!(origin("a:80", "http://a"), Origin::Own);
+        assert_eq!(origin("a", "https://OTHER.example"), Origin::Own);
+        assert_eq!(origin("a", "null"), Origin::Hidden);
+        for foreign in ["http://b", "http://a:81", "https://a:80", "ftp://a", "a", "", "http://", "http://a.b"] {
+            assert_eq!(origin("a", foreign), Origin::Foreign, "{foreign}");
+        }
+        with_head("Host: a", |head| assert_eq!(Origin::read(head, &[]), Origin::Absent));
+        with_head("Host: a\r\nOrigin: http://a\r\nOrigin: http://b", |head| {
+            assert_eq!(Origin::read(head, &[]), Origin::Foreign);
+        });
+    }
+
+    #[test]
+    fn a_hidden_origin_may_send_a_form_unless_the_browser_says_that_it_is_foreign() {
+        let may_send = |fields: &str| {
+            with_head(&format!("Host: a\r\nOrigin: null\r\n{fields}"), |head| {
+                let origin = Origin::read(head, &[]);
+                assert!(!origin.may_call());
+                origin.may_send_form(head)
+            })
+        };
+        assert!(may_send("Sec-Fetch-Site: same-origin") && may_send("Accept: a"));
+        assert!(!may_send("Sec-Fetch-Site: cross-site") && !may_send("Sec-Fetch-Site: same-site"));
+    }
+}

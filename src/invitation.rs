@@ -1,0 +1,84 @@
+//! The addresses that are shown to people: how somebody else gets into a room.
+
+use core::net::IpAddr;
+
+use crate::rooms::RoomCode;
+
+/// Where this server is found, as far as it knows.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// `--public-url`, without a slash at its end.
+    pub public_url: Option<String>,
+    /// `--base-path`, which begins and ends with a slash.
+    pub base_path: String,
+    /// The port of the pages.
+    pub web_port: u16,
+    /// The port of the terminals, if there is one.
+    pub line_port: Option<u16>,
+    /// A host by which others on the network are likely to find this machine.
+    pub host: String,
+}
+
+impl Invitation {
+    /// The URL of the room's page, for somebody who reached this server under the address `local`.
+    pub fn room_url(&self, local: IpAddr, code: RoomCode) -> String {
+        format!("{}{code}", self.home_url(local))
+    }
+
+    /// The URL of the home page, with a slash at its end.
+    pub fn home_url(&self, local: IpAddr) -> String {
+        match &self.public_url {
+            Some(url) => format!("{url}/"),
+            None => format!("http://{}:{}{}", self.host_for(local), self.web_port, self.base_path),
+        }
+    }
+
+    /// The command by which a terminal comes in, if terminals are served.
+    pub fn terminal_command(&self, local: IpAddr) -> Option<String> {
+        Some(format!("nc {} {}", self.host_for(local).trim_matches(['[', ']']), self.line_port?))
+    }
+
+    /// The address that worked for one works for others, unless it means "this machine".
+    fn host_for(&self, local: IpAddr) -> String {
+        match local.to_canonical() {
+            address if address.is_loopback() || address.is_unspecified() => self.host.clone(),
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invitation() -> Invitation {
+        Invitation {
+            public_url: None,
+            base_path: "/".into(),
+            web_port: 5000,
+            line_port: Some(5001),
+            host: "192.168.1.20".into(),
+        }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn shows_the_address_that_worked() {
+        let code = RoomCode::parse("KXQT").expect("a code");
+        assert_eq!(invitation().room_url(address("10.0.0.7"), code), "http://10.0.0.7:5000/KXQT");
+        assert_eq!(invitation().room_url(address("127.0.0.1"), code), "http://192.168.1.20:5000/KXQT");
+        assert_eq!(invitation().room_url(address("fd00::7"), code), "http://[fd00::7]:5000/KXQT");
+        assert_eq!(invitation().terminal_command(address("fd00::7")).as_deref(), Some("nc fd00::7 5001"));
+    }
+
+    #[test]
+    fn a_public_url_wins() {
+        let invitation = Invitation { public_url: Some("https://chat.example/x".into()), ..invitation() };
+        let code = RoomCode::parse("KXQT").expect("a code");
+        assert_eq!(invitation.room_url(address("10.0.0.7"), code), "https://chat.example/x/KXQT");
+    }
+}

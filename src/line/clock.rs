@@ -1,0 +1,108 @@
+//! The time of day and the date where the server stands.
+
+use std::cell::Cell;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+
+/// Offsets from UTC change at full quarters of an hour, if at all.
+const QUARTER_S: i64 = 15 * 60;
+
+/// Tells local times.
+#[derive(Clone)]
+pub struct LocalClock {
+    zone: TimeZone,
+    /// The last quarter of an hour that was asked for: looking an offset up costs more than all the rest.
+    latest: Cell<Option<Quarter>>,
+}
+
+#[derive(Clone, Copy)]
+struct Quarter {
+    number: i64,
+    offset_s: i64,
+}
+
+impl LocalClock {
+    /// In the time zone of the system (`TZ`, `/etc/localtime`); UTC where there is none.
+    pub fn system() -> LocalClock {
+        LocalClock::new(TimeZone::system())
+    }
+
+    /// Without any offset.
+    pub fn utc() -> LocalClock {
+        LocalClock::new(TimeZone::UTC)
+    }
+
+    fn new(zone: TimeZone) -> LocalClock {
+        LocalClock { zone, latest: Cell::new(None) }
+    }
+
+    /// The hour and the minute at `time_ms` (milliseconds since 1970, UTC).
+    pub fn hour_and_minute(&self, time_ms: u64) -> (u8, u8) {
+        let minutes = self.local_seconds(time_ms).div_euclid(60);
+        (minutes.div_euclid(60).rem_euclid(24) as u8, minutes.rem_euclid(60) as u8)
+    }
+
+    /// The date at `time_ms` (milliseconds since 1970, UTC).
+    pub fn date(&self, time_ms: u64) -> Date {
+        // As if the local time were UTC; beyond the year 9999, the first of 1970.
+        let local = Timestamp::from_second(self.local_seconds(time_ms)).unwrap_or_default();
+        Offset::UTC.to_datetime(local).date()
+    }
+
+    fn local_seconds(&self, time_ms: u64) -> i64 {
+        let seconds = (time_ms / 1000) as i64;
+        let number = seconds.div_euclid(QUARTER_S);
+        let quarter = self.latest.get().filter(|quarter| quarter.number == number).unwrap_or_else(|| {
+            let offset = Timestamp::from_second(seconds).map(|time| self.zone.to_offset(time)).unwrap_or(Offset::UTC);
+            Quarter { number, offset_s: i64::from(offset.seconds()) }
+        });
+        self.latest.set(Some(quarter));
+        seconds + quarter.offset_s
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_MS: u64 = 60_000;
+    /// 2026-03-29 00:59 UTC: a minute before summer time begins in Europe.
+    const BEFORE_SUMMER_TIME_MS: u64 = 1_774_745_940_000;
+
+    #[test]
+    fn utc_has_no_offset() {
+        let clock = LocalClock::utc();
+        assert_eq!(clock.hour_and_minute(0), (0, 0));
+        assert_eq!(clock.hour_and_minute(14 * 60 * MINUTE_MS + 3 * MINUTE_MS + 59_999), (14, 3));
+        assert_eq!(clock.date(86_400_000 - 1), jiff::civil::date(1970, 1, 1));
+        assert_eq!(clock.date(86_400_000), jiff::civil::date(1970, 1, 2));
+    }
+
+    #[test]
+    fn a_zone_has_its_summer_time() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a time zone");
+        let clock = LocalClock::new(zone);
+        assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS), (1, 59));
+        assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS + MINUTE_MS), (3, 0));
+        assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS), (1, 59));
+    }
+
+    #[test]
+    fn the_date_is_the_local_one() {
+        let clock = LocalClock::new(TimeZone::fixed(jiff::tz::offset(-5)));
+        assert_eq!(clock.date(86_400_000), jiff::civil::date(1970, 1, 1));
+        assert_eq!(clock.hour_and_minute(0), (19, 0));
+    }
+
+    #[test]
+    fn no_time_is_too_far() {
+        let clock = LocalClock::system();
+        for time_ms in [u64::MAX, u64::MAX / 2, i64::MAX as u64] {
+            let (hour, minute) = clock.hour_and_minute(time_ms);
+            assert!(hour < 24 && minute < 60);
+            let _ = clock.date(time_ms);
+        }
+    }
+}

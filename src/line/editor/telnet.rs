@@ -1,0 +1,140 @@
+//! Telnet commands in the input (RFC 854): taken out, and answered where an answer is due.
+//!
+//! Nothing is ever agreed to, and nothing asked for: both sides stay plain network virtual terminals.
+
+/// Interpret As Command: begins every telnet command.
+pub(super) const IAC: u8 = 255;
+const DONT: u8 = 254;
+const DO: u8 = 253;
+const WONT: u8 = 252;
+const WILL: u8 = 251;
+const SB: u8 = 250;
+const EL: u8 = 248;
+const EC: u8 = 247;
+const AYT: u8 = 246;
+const IP: u8 = 244;
+const BRK: u8 = 243;
+const SE: u8 = 240;
+const ABORT: u8 = 238;
+/// The lowest byte that is a command; those not named here need no attention.
+const FIRST_COMMAND: u8 = 236;
+
+/// The option TIMING-MARK (RFC 860): a telnet shows nothing more until its DO is answered.
+const TIMING_MARK: u8 = 6;
+
+/// A subnegotiation is skipped up to this length: we agree to no option, so there should be none at all.
+const MAX_SUBNEGOTIATION_BYTES: u16 = 1024;
+
+/// What a received byte turned out to be.
+pub(super) enum Heard {
+    /// Part of a command, or a command that is done with.
+    Nothing,
+    /// Data.
+    Data(u8),
+    /// A byte after IAC that is no command: both are data, from a peer that does not speak telnet.
+    NoCommand(u8),
+    /// Interrupt process, break or abort.
+    Interrupt,
+    /// Erase character.
+    EraseCharacter,
+    /// Erase line.
+    EraseLine,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Place {
+    #[default]
+    Data,
+    /// After IAC.
+    Command,
+    /// After IAC and WILL, WONT, DO or DONT.
+    Negotiation { verb: u8 },
+    /// Within IAC SB …
+    Subnegotiation { left: u16 },
+    /// After an IAC within it.
+    SubnegotiationCommand { left: u16 },
+}
+
+/// Where in a telnet command the input is, and what has been refused.
+#[derive(Default, PartialEq)]
+pub(super) struct Telnet {
+    place: Place,
+    /// Present once something has been.
+    refused: Option<Box<Refused>>,
+}
+
+/// The options refused so far, a bit each: a refusal is said once, so that two sides that refuse each
+/// other's refusals do not do so for ever.
+#[derive(Default, PartialEq)]
+struct Refused {
+    offers: [u64; 4],
+    requests: [u64; 4],
+}
+
+impl Telnet {
+    pub(super) fn is_idle(&self) -> bool {
+        self.place == Place::Data
+    }
+
+    /// Takes the next byte; appends the answer, if one is due.
+    pub(super) fn hear(&mut self, byte: u8, answers: &mut Vec<u8>) -> Heard {
+        let (place, heard) = match (self.place, byte) {
+            (Place::Data, IAC) => (Place::Command, Heard::Nothing),
+            (Place::Data, _) => (Place::Data, Heard::Data(byte)),
+            (Place::Command, WILL..=DONT) => (Place::Negotiation { verb: byte }, Heard::Nothing),
+            (Place::Command, SB) => (Place::Subnegotiation { left: MAX_SUBNEGOTIATION_BYTES }, Heard::Nothing),
+            (Place::Command, _) => (Place::Data, obey(byte, answers)),
+            (Place::Negotiation { verb }, option) => {
+                self.refuse(verb, option, answers);
+                (Place::Data, Heard::Nothing)
+            }
+            (Place::Subnegotiation { left: 0 }, _) => (Place::Data, Heard::Nothing),
+            (Place::Subnegotiation { left }, IAC) => (Place::SubnegotiationCommand { left }, Heard::Nothing),
+            (Place::SubnegotiationCommand { .. }, SE) => (Place::Data, Heard::Nothing),
+            (Place::Subnegotiation { left } | Place::SubnegotiationCommand { left }, _) => {
+                (Place::Subnegotiation { left: left.saturating_sub(1) }, Heard::Nothing)
+            }
+        };
+        self.place = place;
+        heard
+    }
+
+    /// Answers WILL with DONT and DO with WONT; WONT and DONT tell us what is so already.
+    fn refuse(&mut self, verb: u8, option: u8, answers: &mut Vec<u8>) {
+        if (verb, option) == (DO, TIMING_MARK) {
+            answers.extend([IAC, WONT, TIMING_MARK]);
+            return;
+        }
+        if verb == WONT || verb == DONT {
+            return;
+        }
+        let refused = self.refused.get_or_insert_default();
+        let (options, answer) = if verb == WILL { (&mut refused.offers, DONT) } else { (&mut refused.requests, WONT) };
+        let bit = 1 << (option % 64);
+        let word = &mut options[usize::from(option / 64)];
+        if *word & bit == 0 {
+            *word |= bit;
+            answers.extend([IAC, answer, option]);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.refused.as_ref().map_or(0, |_| size_of::<Refused>())
+    }
+}
+
+fn obey(command: u8, answers: &mut Vec<u8>) -> Heard {
+    match command {
+        IAC => Heard::Data(IAC),
+        AYT => {
+            answers.extend(b"[yes]\r\n");
+            Heard::Nothing
+        }
+        IP | BRK | ABORT => Heard::Interrupt,
+        EC => Heard::EraseCharacter,
+        EL => Heard::EraseLine,
+        0..FIRST_COMMAND => Heard::NoCommand(command),
+        _ => Heard::Nothing,
+    }
+}

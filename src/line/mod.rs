@@ -1,0 +1,35 @@
+//! Terminals: `nc`, telnet, scripts. Lines come in, lines go out.
+//!
+//! [`Line`] is one connection's session: it asks for a name and a room, then passes on what is typed.
+//! `editor` makes lines of received bytes, `opening` knows what is no terminal, `pace` how fast is too fast,
+//! `command` tells what a line means, `voice` words the answers, `wire` encodes what the room's members say.
+//! Nothing here knows a socket, a timer or another protocol.
+
+mod clock;
+mod command;
+mod editor;
+mod opening;
+mod pace;
+mod session;
+#[cfg(test)]
+mod tests;
+mod voice;
+mod wire;
+
+pub use clock::LocalClock;
+pub use session::Line;
+pub use wire::{JsonLineWire, LineWire};
+
+use crate::invitation::Invitation;
+use crate::options::Limits;
+
+/// What all sessions share.
+#[derive(Clone)]
+pub struct Context {
+    /// What the rooms obey, and the rate at which lines are sent on.
+    pub limits: Limits,
+    /// Where this server is found.
+    pub invitation: Invitation,
+    /// The time where this server stands.
+    pub clock: LocalClock,
+}

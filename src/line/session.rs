@@ -1,0 +1,418 @@
+//! One terminal's conversation: what is asked, what is answered, and what is left to the rooms.
+
+use core::net::IpAddr;
+
+use super::command::{self, Fault, Request};
+use super::editor::{LineEditor, Typed};
+use super::voice::Voice;
+use super::{Context, opening, pace};
+use crate::adapter::{Flow, Input, Now, Step};
+use crate::json;
+use crate::rooms::{
+    Bucket, Command, Door, Join, Kind, Name, Refusal, Reply, Rooms, Span, Text, TextFault, Token, WireId,
+};
+
+/// A terminal that is in no room is closed after this time without input.
+const PROMPT_TIMEOUT_MS: u64 = 120_000;
+
+/// Bytes that a line may have beyond those of a message, for a command with its name and token.
+const COMMAND_BYTES: usize = 640;
+
+/// One terminal's session.
+pub struct Line {
+    editor: LineEditor,
+    stage: Stage,
+    bucket: Bucket,
+    /// The address of ours that it connected to.
+    local: IpAddr,
+    voice: Voice,
+    /// It has been told that its lines are held back, and the burst is not over.
+    is_paced: bool,
+    /// Once the room is left, the connection closes.
+    is_quitting: bool,
+}
+
+/// Where the conversation is.
+enum Stage {
+    /// In no room: at the prompts.
+    Visiting(Box<Visitor>),
+    /// In a room.
+    Joined {
+        name: Name,
+        /// The name before the last `/nick`, until the next line shows that it was not refused.
+        former: Option<Box<Name>>,
+    },
+}
+
+/// Someone in no room.
+#[derive(Default)]
+struct Visitor {
+    /// The name given so far.
+    name: Option<Name>,
+    /// The room asked for.
+    door: Option<Door>,
+    /// When its time is up.
+    deadline_ms: u64,
+    /// Something has been typed: this is no HTTP client.
+    has_typed: bool,
+}
+
+impl Line {
+    /// Greets a new connection. `local` is the address of ours that it connected to.
+    pub fn new(local: IpAddr, now: Now, outbox: &mut Vec<u8>) -> Line {
+        let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
+        let line = Line {
+            editor: LineEditor::default(),
+            stage: Stage::Visiting(Box::new(Visitor { deadline_ms, ..Visitor::default() })),
+            bucket: Bucket::default(),
+            local,
+            voice: Voice::Person,
+            is_paced: false,
+            is_quitting: false,
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        line.voice.notice(format_args!("snugd {version}. /help lists the commands."), outbox);
+        line.prompt(outbox);
+        line
+    }
+
+    /// Looks at new input until something is to be done by somebody else.
+    pub fn receive(&mut self, input: &mut Input<'_>, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Step {
+        let limit_bytes = context.limits.message_bytes.saturating_add(COMMAND_BYTES);
+        if let Some(step) = self.look_at_opening(input, context, outbox) {
+            return step;
+        }
+        if !input.rest().is_empty()
+            && let Stage::Visiting(visitor) = &mut self.stage
+        {
+            visitor.deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
+        }
+        loop {
+            if let Some(pause) = self.pace(input, context, now, outbox) {
+                return pause;
+            }
+            let (taken, typed) = self.editor.edit(input.rest(), limit_bytes, outbox);
+            input.consume(taken);
+            let at_end = || input.has_ended().then(|| self.editor.finish(limit_bytes));
+            let step = match typed.map(Some).or_else(at_end) {
+                Some(Some(typed)) => self.take_line(typed, context, now, outbox),
+                Some(None) => Some(Step::Close),
+                None => Some(Step::NeedInput),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    /// Words the answer to a command.
+    pub fn reply(&mut self, reply: Reply, rooms: &Rooms, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        match reply {
+            Reply::Joined { room, member, last, ref events, gap, .. } => {
+                let room = rooms.room(room);
+                let member = room.member(member);
+                self.stage = Stage::Joined { name: member.name().clone(), former: None };
+                let joined = json::Joined { room, member, last, events, gap, limits: &context.limits };
+                self.voice.welcome(&joined, self.local, context, now, outbox);
+            }
+            Reply::Refused { refusal, .. } => self.pass_on(&refusal, outbox),
+            Reply::Members { room } => self.voice.members(rooms.room(room), outbox),
+            Reply::History { events, more } => self.voice.history(&events, more, &context.clock, now, outbox),
+            Reply::WireSwitched { membership } => {
+                if matches!(self.stage, Stage::Visiting(_)) {
+                    self.voice.end_prompt(outbox);
+                }
+                self.voice = Voice::Program;
+                if let Some((room, member)) = membership {
+                    let room = rooms.room(room);
+                    let (member, last, limits) = (room.member(member), room.last_id(), &context.limits);
+                    let joined = json::Joined { room, member, last, events: &[], gap: false, limits };
+                    self.voice.welcome(&joined, self.local, context, now, outbox);
+                }
+            }
+            Reply::Left { .. } if self.is_quitting => {
+                self.voice.notice("Bye.", outbox);
+                return Flow::Close;
+            }
+            Reply::Left { code } => {
+                self.become_visitor(now);
+                self.voice.notice(format_args!("Left {code}."), outbox);
+                self.prompt(outbox);
+            }
+            Reply::TakenOver => {
+                self.voice.notice("You came in again from elsewhere; this connection is closed.", outbox);
+                return Flow::Close;
+            }
+            // Answers to what no terminal asks for.
+            Reply::AlreadySaid { .. }
+            | Reply::Unsent(_)
+            | Reply::Created { .. }
+            | Reply::Admitted { .. }
+            | Reply::Visited { .. }
+            | Reply::Described { .. }
+            | Reply::Events { .. }
+            | Reply::Inspected => (),
+        }
+        Flow::Continue
+    }
+
+    /// The encoding in which this connection reads a room.
+    pub fn wire(&self) -> WireId {
+        self.voice.wire()
+    }
+
+    /// Whether its member keeps the place if the connection drops. A person at a terminal has no token to
+    /// come back with: its place would only keep its name from it.
+    pub fn keeps_place(&self) -> bool {
+        self.voice == Voice::Program && matches!(self.stage, Stage::Joined { .. })
+    }
+
+    /// When [`expire`](Self::expire) is due (`Now::steady_ms`); never in a room.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        match &self.stage {
+            Stage::Visiting(visitor) => Some(visitor.deadline_ms),
+            Stage::Joined { .. } => None,
+        }
+    }
+
+    /// Closes a connection that has been idle at the prompts for too long.
+    pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        if self.deadline_ms().is_none_or(|deadline_ms| now.steady_ms < deadline_ms) {
+            return Flow::Continue;
+        }
+        self.voice.end_prompt(outbox);
+        let seconds = PROMPT_TIMEOUT_MS / 1000;
+        self.voice.warn(format_args!("Nothing came for {seconds} s, so this connection is closed."), outbox);
+        Flow::Close
+    }
+
+    /// The last words when the server stops.
+    pub fn goodbye(&self, outbox: &mut Vec<u8>) {
+        if matches!(self.stage, Stage::Visiting(_)) {
+            self.voice.end_prompt(outbox);
+        }
+        self.voice.notice("The server is stopping. Bye.", outbox);
+    }
+
+    /// The last words to someone who does not read what is sent.
+    pub fn too_slow(&self, outbox: &mut Vec<u8>) {
+        self.voice.warn("You read too slowly; the connection is closed.", outbox);
+    }
+
+    /// Turns away what speaks TLS.
+    fn look_at_opening(&self, input: &Input<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
+        let Stage::Visiting(visitor) = &self.stage else { return None };
+        if visitor.has_typed || self.editor.is_within_line() {
+            return None;
+        }
+        match opening::is_tls(input.rest()) {
+            Some(true) => Some(self.point_to_web(context, outbox)),
+            Some(false) => None,
+            None if input.has_ended() => None,
+            None => Some(Step::NeedInput),
+        }
+    }
+
+    fn point_to_web(&self, context: &Context, outbox: &mut Vec<u8>) -> Step {
+        let url = context.invitation.home_url(self.local);
+        self.voice.warn(format_args!("This port is for terminals. Open {url} in a browser."), outbox);
+        Step::Fault
+    }
+
+    /// Holds the next line back while the lines before it came too fast. A terminal cannot send a refused
+    /// line again as a program can, so none is ever lost.
+    fn pace(&mut self, input: &Input<'_>, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
+        let wait_ms = pace::wait_ms(self.bucket, &context.limits, now);
+        let is_line_waiting = || {
+            self.editor.may_complete_line(input.rest())
+                || input.has_ended() && (self.editor.is_within_line() || !input.rest().is_empty())
+        };
+        if wait_ms == 0 || !is_line_waiting() {
+            return None;
+        }
+        if !std::mem::replace(&mut self.is_paced, true) {
+            let rate = context.limits.rate;
+            self.voice.warn(format_args!("Slow down: your lines are sent on at {rate} a second."), outbox);
+        }
+        Some(Step::PauseUntil { steady_ms: now.steady_ms + wait_ms })
+    }
+
+    fn take_line(&mut self, typed: Typed, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
+        let line = match &typed {
+            Typed::Line(line) => Some(line.as_str()),
+            Typed::TooLong => None,
+        };
+        if line.is_some_and(|line| line.trim().is_empty()) {
+            self.prompt(outbox);
+            return None;
+        }
+        if pace::is_burst_over(self.bucket, &context.limits, now) {
+            self.is_paced = false;
+        }
+        pace::count(&mut self.bucket, &context.limits, now);
+        let is_first = match &mut self.stage {
+            Stage::Visiting(visitor) => !std::mem::replace(&mut visitor.has_typed, true),
+            Stage::Joined { former, .. } => {
+                *former = None;
+                false
+            }
+        };
+        let Some(line) = line else {
+            self.refuse_long_text(context, outbox);
+            self.prompt(outbox);
+            // It may have been a request line, and its header must not be taken for lines.
+            return is_first.then_some(Step::Close);
+        };
+        if is_first && opening::is_http_request(line) {
+            return Some(self.point_to_web(context, outbox));
+        }
+        match command::parse(line) {
+            Ok(request) => self.obey(request, context, outbox),
+            Err(fault) => self.refuse(fault, outbox),
+        }
+    }
+
+    /// Does what a line asks for, or tells who is to do it.
+    fn obey(&mut self, request: Request<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
+        let command = match request {
+            Request::Text(text) if matches!(self.stage, Stage::Visiting(_)) => return self.answer_prompt(text, outbox),
+            Request::Text(text) => return self.say(Kind::Say, text, context, outbox),
+            Request::Me(text) => return self.say(Kind::Me, text, context, outbox),
+            Request::Join { door, name, token } => return self.join(door, name, token, outbox),
+            Request::Nick(name) => match &mut self.stage {
+                Stage::Visiting(visitor) => {
+                    visitor.name = Some(name);
+                    return self.enter_or_ask(None, outbox);
+                }
+                Stage::Joined { name: current, former } => {
+                    *former = Some(Box::new(std::mem::replace(current, name.clone())));
+                    Command::Nick(name)
+                }
+            },
+            Request::Who => Command::Who,
+            Request::History { limit } => Command::History(Span { limit, ..Span::default() }),
+            Request::Json => Command::SwitchWire(Voice::Program.wire()),
+            Request::Leave => Command::Leave,
+            Request::Quit if matches!(self.stage, Stage::Visiting(_)) => {
+                self.voice.notice("Bye.", outbox);
+                return Some(Step::Close);
+            }
+            Request::Quit => {
+                self.is_quitting = true;
+                Command::Leave
+            }
+            Request::Help => {
+                self.voice.help(outbox);
+                self.prompt(outbox);
+                return None;
+            }
+        };
+        Some(Step::Command(command))
+    }
+
+    fn say(&mut self, kind: Kind, text: &str, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
+        match Text::clean(text, context.limits.message_bytes) {
+            Ok(text) => Some(Step::Command(Command::Say { kind, text, cid: None })),
+            Err(TextFault::Empty) => None,
+            Err(TextFault::TooLong) => {
+                self.refuse_long_text(context, outbox);
+                self.prompt(outbox);
+                None
+            }
+        }
+    }
+
+    fn join(&mut self, door: Door, name: Option<Name>, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
+        match &mut self.stage {
+            Stage::Visiting(visitor) => {
+                visitor.door = Some(door);
+                visitor.name = name.or_else(|| visitor.name.take());
+                self.enter_or_ask(token, outbox)
+            }
+            Stage::Joined { name: current, .. } => {
+                let name = Some(name.unwrap_or_else(|| current.clone()));
+                Some(Step::Command(Command::Join(Join { door, name, token, since: None, epoch: None })))
+            }
+        }
+    }
+
+    /// Takes a line as the answer to the prompt that waits for one.
+    fn answer_prompt(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
+        let Stage::Visiting(visitor) = &mut self.stage else { return None };
+        let understood = match visitor.name {
+            None => command::parse_name(typed).map(|name| visitor.name = Some(name)),
+            Some(_) => command::parse_door(typed).map(|door| visitor.door = Some(door)),
+        };
+        match understood {
+            Ok(()) => self.enter_or_ask(None, outbox),
+            Err(fault) => self.refuse(fault, outbox),
+        }
+    }
+
+    /// Goes in, if it is known as whom and where; else asks for what is missing.
+    fn enter_or_ask(&mut self, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
+        if let Stage::Visiting(visitor) = &self.stage
+            && let Visitor { name: name @ Some(_), door: Some(door), .. } = &**visitor
+        {
+            let join = Join { door: *door, name: name.clone(), token, since: None, epoch: None };
+            return Some(Step::Command(Command::Join(join)));
+        }
+        self.prompt(outbox);
+        None
+    }
+
+    /// Asks for what is missing, if anything is.
+    fn prompt(&self, outbox: &mut Vec<u8>) {
+        if let Stage::Visiting(visitor) = &self.stage {
+            let question = if visitor.name.is_none() { "Name: " } else { "Room code, or \"new\": " };
+            self.voice.prompt(question, outbox);
+        }
+    }
+
+    fn refuse(&self, fault: Fault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
+        self.voice.refuse(fault.code(), fault, outbox);
+        self.prompt(outbox);
+        None
+    }
+
+    fn refuse_long_text(&self, context: &Context, outbox: &mut Vec<u8>) {
+        let limit_bytes = context.limits.message_bytes;
+        let sentence = format_args!("That line is longer than {limit_bytes} bytes; it was not sent.");
+        self.voice.refuse("text_too_long", sentence, outbox);
+    }
+
+    /// Passes on a refusal, and asks again for what it concerns.
+    fn pass_on(&mut self, refusal: &Refusal, outbox: &mut Vec<u8>) {
+        let mut advice = "";
+        match &mut self.stage {
+            Stage::Visiting(visitor) => match refusal {
+                Refusal::NameTaken { .. } => {
+                    visitor.name = None;
+                    advice = " Another name?";
+                }
+                Refusal::NameRequired => visitor.name = None,
+                Refusal::NoSuchRoom { .. }
+                | Refusal::RoomFull { .. }
+                | Refusal::RateLimited { .. }
+                | Refusal::StorageFailed => visitor.door = None,
+                Refusal::NotJoined => (),
+            },
+            Stage::Joined { name, former } => {
+                if let Some(former) = former.take() {
+                    *name = *former;
+                }
+            }
+        }
+        self.voice.pass_on(refusal, advice, outbox);
+        self.prompt(outbox);
+    }
+
+    /// Is in no room any more; the name is kept for the next.
+    fn become_visitor(&mut self, now: Now) {
+        if let Stage::Joined { name, .. } = &self.stage {
+            let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
+            let visitor = Visitor { name: Some(name.clone()), deadline_ms, has_typed: true, door: None };
+            self.stage = Stage::Visiting(Box::new(visitor));
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! The terminal protocol as a person and as a program see it, over real rooms.
+
+mod world;
+
+use serde_json::Value;
+
+use super::Line;
+use crate::adapter::{Flow, wires};
+use crate::options::Limits;
+use crate::rooms::Membership;
+use world::{DAY_MS, World, limits};
+
+fn objects(shown: &str) -> Vec<Value> {
+    assert!(shown.is_empty() || shown.ends_with('\n'));
+    assert!(!shown.contains('\r'), "{shown:?}");
+    shown.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect()
+}
+
+// ---- coming in
+
+#[test]
+fn the_conversation_of_the_contract() {
+    let mut world = World::new(limits());
+    let mut ana = world.enter("ana");
+    let ben = world.connect_as("ben");
+    world.pass_ms(60_000);
+    world.say(&mut ana, "slides are on the board");
+    assert_eq!(world.type_in(ben, "/me waves\r\n"), "14:04 <ana> slides are on the board\r\n");
+
+    let me = world.connect();
+    assert_eq!(world.type_in(me, "ana\r\n"), "Room code, or \"new\": ");
+    assert_eq!(world.type_in(me, "kxqt\r\n"), "! \"ana\" is taken in KXQT. Another name?\r\nName: ");
+    assert_eq!(
+        world.type_in(me, "ana2\r\n"),
+        "* KXQT. 2 here: ana (web), ben (line). Invite: http://192.168.1.20:5000/KXQT\r\n\
+         * ana came in (web)\r\n* ben came in (line)\r\n\
+         14:04 <ana> slides are on the board\r\n14:04 * ben waves\r\n* -- now --\r\n"
+    );
+    assert_eq!(world.type_in(me, "hello from nc\r\n"), "");
+    assert_eq!(world.shown(ben), "* ana2 came in (line)\r\n14:04 <ana2> hello from nc\r\n");
+    world.type_in(ben, "hi!\r\n");
+    world.say(&mut ana, "two lines\nsecond line");
+    assert_eq!(world.shown(me), "14:04 <ben> hi!\r\n14:04 <ana> two lines\r\n          | second line\r\n");
+    assert_eq!(world.type_in(me, "/who\r\n"), "* ana (web), ana2 (line), ben (line)\r\n");
+    assert_eq!(world.type_in(me, "/me nods\r\n"), "");
+    assert_eq!(world.type_in(me, "/leave\r\n"), "* Left KXQT.\r\nRoom code, or \"new\": ");
+    assert_eq!(world.type_in(me, "/quit\r\n"), "* Bye.\r\n");
+    assert!(world.terminals[me].is_closed);
+}
+
+#[test]
+fn alone_in_a_new_room() {
+    let mut world = World::new(limits());
+    let me = world.connect();
+    world.type_in(me, "ana\n");
+    let welcome = world.type_in(me, "NEW\n");
+    let code = &welcome[2..6];
+    assert_eq!(welcome, format!("* {code}. Nobody else is here yet. Invite: http://192.168.1.20:5000/{code}\r\n"));
+}
+
+#[test]
+fn one_line_is_enough_for_a_script() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    let shown = world.type_in(me, "/join kxqt Ben Maria\nhello\n");
+    assert!(shown.starts_with("* KXQT. 1 here: ana (web). "), "{shown}");
+    assert_eq!(world.type_in(me, "/who\n"), "* ana (web), Ben Maria (line)\r\n");
+}
+
+#[test]
+fn commands_fill_in_what_the_prompts_ask_for() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    assert_eq!(world.type_in(me, "/join KXQT\n"), "Name: ");
+    assert!(world.type_in(me, "/nick ben\n").starts_with("* KXQT. 1 here"));
+
+    let me = world.connect();
+    assert_eq!(world.type_in(me, "/new\n"), "Name: ");
+    assert!(world.type_in(me, "ben\n").contains("Nobody else is here yet"));
+
+    let me = world.connect();
+    assert_eq!(world.type_in(me, "/nick carl\n"), "Room code, or \"new\": ");
+    assert!(world.type_in(me, "/join KXQT\n").starts_with("* KXQT. 2 here"));
+}
+
+#[test]
+fn prompts_ask_again() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    assert_eq!(world.type_in(me, "\n"), "Name: ");
+    let long = "x".repeat(33);
+    assert_eq!(world.type_in(me, &format!("{long}\n")), "! A name has 1 to 32 visible characters.\r\nName: ");
+    assert_eq!(world.type_in(me, "/who\n"), "! Join a room first.\r\nName: ");
+    assert_eq!(world.type_in(me, "/frobnicate\n"), "! There is no command /frobnicate. /help lists them.\r\nName: ");
+    assert_eq!(world.type_in(me, "ben\n"), "Room code, or \"new\": ");
+    assert_eq!(
+        world.type_in(me, "aeiou\n"),
+        "! \"aeiou\" is not a room code: 4 to 12 letters, no vowels.\r\nRoom code, or \"new\": "
+    );
+    assert_eq!(world.type_in(me, "zzzz\n"), "! There is no room ZZZZ.\r\nRoom code, or \"new\": ");
+    assert_eq!(world.type_in(me, "/leave\n"), "! Join a room first.\r\nRoom code, or \"new\": ");
+    assert_eq!(world.type_in(me, "/me x\n"), "! Join a room first.\r\nRoom code, or \"new\": ");
+    let help = world.type_in(me, "/help\n");
+    assert!(help.starts_with("* /join CODE [NAME]") && help.ends_with("slash\r\nRoom code, or \"new\": "), "{help}");
+}
+
+#[test]
+fn the_other_refusals_of_a_room() {
+    let mut world = World::new(Limits { members: 1, join_rate: 1, ..limits() });
+    world.enter("ana");
+    let me = world.connect();
+    assert_eq!(world.type_in(me, "/join KXQT ben\n"), "! Room KXQT is full.\r\nRoom code, or \"new\": ");
+    assert_eq!(world.type_in(me, "ZZZZ\n"), "! There is no room ZZZZ.\r\nRoom code, or \"new\": ");
+    assert_eq!(world.type_in(me, "YYYY\n"), "! Too often. Try again in 60 s.\r\nRoom code, or \"new\": ");
+}
+
+#[test]
+fn many_members_are_not_all_named() {
+    let mut world = World::new(limits());
+    for number in 10..67 {
+        world.enter(&format!("guest {number}"));
+    }
+    let me = world.connect();
+    let welcome = world.type_in(me, "/join KXQT ana\n");
+    let first = welcome.lines().next().expect("a line");
+    assert!(first.starts_with("* KXQT. 57 here: guest 10 (web), guest 11 (web), "), "{first}");
+    assert!(first.contains("guest 29 (web) and 37 more. Invite: http"), "{first}");
+}
+
+#[test]
+fn history_tells_its_days() {
+    let mut world = World::new(limits());
+    let mut ana = world.enter("ana");
+    world.pass_ms(DAY_MS);
+    world.say(&mut ana, "yesterday");
+    world.pass_ms(DAY_MS);
+    world.say(&mut ana, "today");
+    let me = world.connect();
+    let shown = world.type_in(me, "/join KXQT ben\n");
+    let history = shown.split_once("\r\n").expect("a welcome").1;
+    assert_eq!(
+        history,
+        "* -- Friday 20 November --\r\n* ana came in (web)\r\n\
+         * -- Saturday 21 November --\r\n14:03 <ana> yesterday\r\n\
+         * -- Sunday 22 November --\r\n14:03 <ana> today\r\n* -- now --\r\n"
+    );
+    assert_eq!(world.type_in(me, "/history 2\n"), "14:03 <ana> today\r\n* ben came in (line)\r\n* -- now --\r\n");
+}
+
+#[test]
+fn a_token_brings_the_member_back_and_closes_the_other() {
+    let mut world = World::with_room(&["ana"]);
+    let old = world.connect_as("ben");
+    let token = {
+        let Membership { room, member } = world.terminals[old].membership.expect("a member");
+        world.rooms.room(room).member(member).token()
+    };
+    let new = world.connect();
+    let welcome = world.type_in(new, &format!("/join KXQT ben {token}\n"));
+    assert!(welcome.starts_with("* KXQT. 1 here: ana (web). "), "{welcome}");
+    assert_eq!(world.shown(old), "* You came in again from elsewhere; this connection is closed.\r\n");
+    assert!(world.terminals[old].is_closed);
+}
+
+// ---- in the room
+
+#[test]
+fn slashes_and_empty_lines() {
+    let mut world = World::with_room(&[]);
+    let (ana, ben) = (world.connect_as("ana"), world.connect_as("ben"));
+    world.shown(ana);
+    assert_eq!(world.type_in(ben, "//quit\r\n\r\n  \r\n\n"), "");
+    assert_eq!(world.shown(ana), "14:03 <ben> /quit\r\n");
+    assert_eq!(world.type_in(ben, "/quitt\r\n"), "! There is no command /quitt. /help lists them.\r\n");
+    assert_eq!(world.shown(ana), "");
+    assert_eq!(world.type_in(ben, "/quit\r\n"), "* Bye.\r\n");
+    assert!(world.terminals[ben].is_closed);
+    assert_eq!(world.shown(ana), "* ben left\r\n");
+}
+
+#[test]
+fn a_long_line_is_not_sent() {
+    let mut world = World::with_room(&[]);
+    let (ana, ben) = (world.connect_as("ana"), world.connect_as("ben"));
+    world.shown(ana);
+    let refusal = "! That line is longer than 4096 bytes; it was not sent.\r\n";
+    assert_eq!(world.type_in(ben, &format!("{}\n", "x".repeat(4097))), refusal);
+    assert_eq!(world.type_in(ben, &format!("{}\n", "x".repeat(100_000))), refusal);
+    assert_eq!(world.shown(ana), "");
+    assert_eq!(world.type_in(ben, &format!("/me {}\n", "x".repeat(4096))), "");
+    assert_eq!(world.shown(ana).len(), "14:03 * ben \r\n".len() + 4096);
+}
+
+#[test]
+fn another_name() {
+    let mut world = World::with_room(&[]);
+    let (ana, ben) = (world.connect_as("ana"), world.connect_as("ben"));
+    world.shown(ana);
+    assert_eq!(world.type_in(ben, "/nick ana\r\n"), "! \"ana\" is taken in KXQT.\r\n");
+    assert_eq!(world.type_in(ben, "/nick carl\r\n"), "* ben is now carl\r\n");
+    assert_eq!(world.shown(ana), "* ben is now carl\r\n");
+    assert_eq!(world.type_in(ben, "/nick ana\r\n"), "! \"ana\" is taken in KXQT.\r\n");
+    // The name that was refused is not the one that is kept.
+    world.type_in(ben, "/leave\r\n");
+    world.type_in(ben, "KXQT\r\n");
+    assert_eq!(world.type_in(ben, "/who\r\n"), "* ana (line), carl (line)\r\n");
+}
+
+#[test]
+fn a_refusal_of_something_else_takes_no_name_back() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect_as("ben");
+    world.type_in(me, "/nick carl\r\n");
+    assert_eq!(world.type_in(me, "/join zzzz\r\n"), "! There is no room ZZZZ.\r\n");
+    world.type_in(me, "/leave\r\nKXQT\r\n");
+    assert_eq!(world.type_in(me, "/who\r\n"), "* ana (web), carl (line)\r\n");
+}
+
+#[test]
+fn from_room_to_room() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect_as("ben");
+    let shown = world.type_in(me, "/new\r\n");
+    let code = shown[2..6].to_owned();
+    assert!(shown.contains("Nobody else is here yet"), "{shown}");
+    assert_eq!(world.type_in(me, "/who\r\n"), "* ben (line)\r\n");
+    assert_eq!(world.type_in(me, "/join KXQT ana\r\n"), "! \"ana\" is taken in KXQT.\r\n");
+    assert_eq!(world.type_in(me, "/who\r\n"), "* ben (line)\r\n", "it stays where it was");
+    let shown = world.type_in(me, &format!("/join kxqt carl\r\n/join {code}\r\n"));
+    assert!(shown.contains("* KXQT. 1 here: ana (web)"), "{shown}");
+    assert!(shown.contains(&format!("* {code}. Nobody else is here yet")), "{shown}");
+    assert_eq!(world.type_in(me, "/who\r\n"), "* carl (line)\r\n");
+}
+
+#[test]
+fn angle_brackets_in_names() {
+    let mut world = World::with_room(&["<ana>"]);
+    let me = world.connect_as("ben");
+    assert_eq!(world.type_in(me, "/who\r\n"), "* ‹ana› (web), ben (line)\r\n");
+}
+
+// ---- for programs
+
+#[test]
+fn json_from_the_room_on() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect_as("ben");
+    assert!(!world.terminals[me].line.keeps_place());
+    let joined = &objects(&world.type_in(me, "/json\r\n"))[0];
+    assert_eq!(joined["type"], "joined");
+    assert_eq!(joined["name"], "ben");
+    assert_eq!(joined["last"], 4);
+    assert_eq!(joined["token"].as_str().map(str::len), Some(32));
+    assert_eq!(joined["events"], serde_json::json!([]));
+    assert!(world.terminals[me].line.keeps_place());
+    assert_eq!(world.terminals[me].line.wire(), wires::JSON_LINES);
+
+    let own = objects(&world.type_in(me, "hello\r\n"));
+    assert_eq!(own.len(), 1);
+    assert_eq!((&own[0]["text"], &own[0]["name"]), (&"hello".into(), &"ben".into()));
+    let who = &objects(&world.type_in(me, "/who\n"))[0];
+    assert_eq!(who["type"], "members");
+    let ben = serde_json::json!({ "name": "ben", "via": "line" });
+    assert!(who["members"].as_array().is_some_and(|members| members.len() == 2 && members.contains(&ben)), "{who}");
+    let history = &objects(&world.type_in(me, "/history 1\n"))[0];
+    assert_eq!((&history["type"], &history["more"]), (&"history".into(), &true.into()));
+    assert_eq!(history["events"][0]["text"], "hello");
+    let errors = objects(&world.type_in(me, "/frob\n/nick ana\n/help\n/me\n"));
+    let codes: Vec<&str> = errors.iter().filter_map(|error| error["code"].as_str()).collect();
+    assert_eq!(codes, ["bad_request", "name_taken", "text_empty"]);
+    assert_eq!(world.type_in(me, "/quit\n"), "");
+    assert!(world.terminals[me].is_closed && world.terminals[me].membership.is_none());
+}
+
+#[test]
+fn json_before_joining() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    // The prompt's line is ended, so that what follows is objects only.
+    assert_eq!(world.type_in(me, "/json\n"), "\r\n");
+    assert_eq!(objects(&world.type_in(me, "/join KXQT ana\n"))[0]["code"], "name_taken");
+    let joined = &objects(&world.type_in(me, "/join KXQT ben\n"))[0];
+    assert_eq!((&joined["type"], &joined["last"]), (&"joined".into(), &4.into()));
+    assert_eq!(joined["events"].as_array().map(Vec::len), Some(4));
+    assert_eq!(world.type_in(me, "/leave\n"), "");
+    assert!(!world.terminals[me].line.keeps_place());
+    assert_eq!(objects(&world.type_in(me, "/who\n"))[0]["code"], "not_joined");
+}
+
+// ---- pace
+
+#[test]
+fn a_burst_is_slowed_down_and_nothing_is_lost() {
+    let mut world = World::with_room(&[]);
+    let (ana, ben) = (world.connect_as("ana"), world.connect_as("ben"));
+    world.shown(ana);
+    let many: String = (0..50).map(|number| format!("line {number}\r\n")).collect();
+    assert_eq!(world.type_in(ben, &many), "! Slow down: your lines are sent on at 5 a second.\r\n");
+    // One line of the burst was the joining.
+    assert_eq!(world.shown(ana).lines().count(), 19);
+    let begun_ms = world.now.steady_ms;
+    while let Some(due_ms) = world.terminals[ben].paused_until_ms {
+        let waited_ms = due_ms - world.now.steady_ms;
+        world.pass_ms(waited_ms);
+        world.receive(ben);
+    }
+    assert_eq!(world.shown(ben), "", "told once a burst");
+    let shown = world.shown(ana);
+    let numbers: Vec<&str> = shown.lines().map(|line| line.rsplit(' ').next().expect("a word")).collect();
+    assert_eq!(numbers, (19..50).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(world.now.steady_ms - begun_ms, 31 * 200);
+
+    world.pass_ms(60_000);
+    assert_eq!(world.type_in(ben, &many), "! Slow down: your lines are sent on at 5 a second.\r\n");
+}
+
+#[test]
+fn what_is_no_line_yet_is_not_held_back() {
+    let mut world = World::with_room(&[]);
+    let me = world.connect_as("ana");
+    assert_eq!(world.type_in(me, &"x\n".repeat(19)), "");
+    assert_eq!(world.send(me, b"half\xFF\xF6"), "[yes]\r\n");
+    assert_eq!(world.terminals[me].paused_until_ms, None);
+    world.type_in(me, "\n");
+    assert_eq!(world.terminals[me].paused_until_ms, Some(world.now.steady_ms + 200));
+}
+
+#[test]
+fn without_a_rate_there_is_no_pace() {
+    let mut world = World::new(Limits { rate: 0, ..limits() });
+    world.enter("ben");
+    let me = world.connect_as("ana");
+    assert_eq!(world.type_in(me, &"x\n".repeat(5000)), "");
+    assert!(world.terminals[me].input.is_empty());
+}
+
+// ---- the ends
+
+#[test]
+fn after_the_end_of_input_all_is_said_and_answered() {
+    let mut world = World::with_room(&[]);
+    let ana = world.connect_as("ana");
+    let me = world.connect();
+    world.terminals[me].has_ended = true;
+    let shown = world.type_in(me, "/join KXQT ben\nhello\n/who\nlast words");
+    assert!(shown.ends_with("* ana (line), ben (line)\r\n"), "{shown}");
+    assert!(world.terminals[me].is_closed);
+    assert_eq!(world.shown(ana), "* ben came in (line)\r\n14:03 <ben> hello\r\n14:03 <ben> last words\r\n");
+}
+
+#[test]
+fn after_the_end_of_input_lines_are_still_paced() {
+    let mut world = World::with_room(&[]);
+    let (ana, me) = (world.connect_as("ana"), world.connect_as("ben"));
+    world.shown(ana);
+    world.type_in(me, &format!("{}last", "x\n".repeat(19)));
+    world.end_input(me);
+    assert!(!world.terminals[me].is_closed);
+    world.pass_ms(200);
+    world.receive(me);
+    assert!(world.terminals[me].is_closed);
+    assert!(world.shown(ana).ends_with("<ben> last\r\n"));
+}
+
+#[test]
+fn the_end_alone_closes() {
+    let mut world = World::with_room(&[]);
+    let me = world.connect();
+    assert_eq!(world.end_input(me), "");
+    assert!(world.terminals[me].is_closed);
+}
+
+#[test]
+fn an_http_request_is_pointed_to_the_web_and_nothing_in_it_runs() {
+    let pointer = "! This port is for terminals. Open http://192.168.1.20:5000/ in a browser.\r\n";
+    for request in
+        ["GET / HTTP/1.1\r\n", "POST /x?y HTTP/1.0\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\r\nGET / HTTP/1.1\r\n"]
+    {
+        let mut world = World::with_room(&["ana"]);
+        let me = world.connect();
+        let shown = world.type_in(me, &format!("{request}Host: x\r\n\r\n/join KXQT evil\r\n"));
+        assert_eq!(shown.trim_start_matches("Name: "), pointer);
+        assert!(world.terminals[me].is_closed && world.terminals[me].membership.is_none());
+    }
+}
+
+#[test]
+fn a_first_line_too_long_for_any_use_closes() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    let shown = world.type_in(me, &format!("GET /{} HTTP/1.1\r\n\r\n/join KXQT evil\r\n", "x".repeat(9000)));
+    assert!(shown.starts_with("! That line is longer"), "{shown}");
+    assert!(world.terminals[me].is_closed && world.terminals[me].membership.is_none());
+}
+
+#[test]
+fn tls_is_pointed_to_the_web() {
+    let mut world = World::with_room(&[]);
+    let me = world.connect();
+    assert_eq!(world.send(me, &[0x16]), "");
+    assert!(world.send(me, &[0x03, 0x01, 0x00]).starts_with("! This port is for terminals."));
+    assert!(world.terminals[me].is_closed);
+
+    let me = world.connect();
+    assert_eq!(world.send(me, b"\x16ben\n"), "Room code, or \"new\": ");
+}
+
+#[test]
+fn only_outside_a_room_there_is_a_deadline() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    let mut outbox = Vec::new();
+    world.pass_ms(119_000);
+    world.type_in(me, "ben\n");
+    world.pass_ms(119_000);
+    assert_eq!(world.terminals[me].line.expire(world.now, &mut outbox), Flow::Continue);
+    assert_eq!(outbox, b"");
+    world.pass_ms(1_000);
+    assert_eq!(world.terminals[me].line.deadline_ms(), Some(world.now.steady_ms));
+    assert_eq!(world.terminals[me].line.expire(world.now, &mut outbox), Flow::Close);
+    assert_eq!(String::from_utf8_lossy(&outbox), "\r\n! Nothing came for 120 s, so this connection is closed.\r\n");
+
+    world.type_in(me, "kxqt\n");
+    assert_eq!(world.terminals[me].line.deadline_ms(), None);
+    world.pass_ms(DAY_MS);
+    assert_eq!(world.terminals[me].line.expire(world.now, &mut outbox), Flow::Continue);
+    world.type_in(me, "/leave\n");
+    assert_eq!(world.terminals[me].line.deadline_ms(), Some(world.now.steady_ms + 120_000));
+}
+
+#[test]
+fn last_words() {
+    let mut world = World::with_room(&["ana"]);
+    let (prompted, joined) = (world.connect(), world.connect_as("ben"));
+    let words = |world: &World, terminal: usize| {
+        let mut outbox = Vec::new();
+        world.terminals[terminal].line.goodbye(&mut outbox);
+        world.terminals[terminal].line.too_slow(&mut outbox);
+        String::from_utf8(outbox).expect("UTF-8")
+    };
+    let expected = "* The server is stopping. Bye.\r\n! You read too slowly; the connection is closed.\r\n";
+    assert_eq!(words(&world, prompted), format!("\r\n{expected}"));
+    assert_eq!(words(&world, joined), expected);
+    world.type_in(joined, "/json\n");
+    assert_eq!(words(&world, joined), "");
+}
+
+#[test]
+fn a_session_costs_little() {
+    assert!(size_of::<Line>() <= 64, "{}", size_of::<Line>());
+}
+
+proptest::proptest! {
+    /// Whatever comes in whatever pieces, other members are shown whole harmless lines, and the outcome does not
+    /// depend on the pieces.
+    #[test]
+    fn any_input_is_survived(
+        words in proptest::collection::vec(proptest::sample::select(vec![
+            "/join ", "/new ", "KXQT ", "ben", "carl ", "/who", "/me ", "/nick ", "/history ", "3", "/json", "/leave",
+            "/help", "/", "\r\n", "\n", "\r", "\n", "\u{3}", "\u{1b}[A", "hello", "\u{8}", "\u{202E}",
+        ]), 0..60),
+        pieces in 1usize..20,
+    ) {
+        let input = words.concat().into_bytes();
+        let outcome = |size: usize, rate: u32| {
+            let mut world = World::new(Limits { rate, ..limits() });
+            world.enter("zoe");
+            let (ana, me) = (world.connect_as("ana"), world.connect());
+            let mut shown = String::new();
+            for piece in input.chunks(size) {
+                shown += &world.send(me, piece);
+            }
+            shown += &world.end_input(me);
+            while let Some(due_ms) = world.terminals[me].paused_until_ms {
+                let wait_ms = due_ms - world.now.steady_ms;
+                world.pass_ms(wait_ms);
+                world.receive(me);
+            }
+            assert!(world.terminals[me].is_closed);
+            (shown, world.shown(ana))
+        };
+        let (shown, seen) = outcome(pieces, 0);
+        let is_harmless = |character: char| !character.is_control() && character != '\u{202E}';
+        proptest::prop_assert!(seen.replace("\r\n", "").chars().all(is_harmless));
+        proptest::prop_assert_eq!((shown, seen), outcome(usize::MAX, 0));
+        // Slowed down, it hears and says the same.
+        proptest::prop_assert_eq!(outcome(pieces, 1000).1, outcome(pieces, 0).1);
+    }
+}

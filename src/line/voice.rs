@@ -1,0 +1,208 @@
+//! What the server says to a connection itself: to a person in sentences, to a program in JSON.
+//!
+//! Which of it is said when is decided by the session; what a room's members say comes by the wires.
+
+use core::net::IpAddr;
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::Arc;
+
+use super::Context;
+use super::clock::LocalClock;
+use super::wire::{write_event, write_name};
+use crate::adapter::{Now, wires};
+use crate::json;
+use crate::rooms::{Body, Event, Member, Refusal, Room, WireId};
+
+/// Members that are named to a newcomer; more would be no welcome but a flood.
+const MEMBERS_NAMED: usize = 20;
+
+/// The commands, for a person.
+const HELP: &str = "\
+/join CODE [NAME]  enter a room
+/new [NAME]        open a new room
+/who               list who is here
+/me TEXT           say it in the third person
+/nick NAME         take another name
+/history [N]       show the last N events (20)
+/json              one JSON object a line from here on, for programs
+/leave             leave the room
+/quit              close the connection
+//TEXT             say something that begins with a slash";
+
+/// Whom a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Voice {
+    /// A person at a terminal.
+    Person,
+    /// A program that reads one JSON object a line.
+    Program,
+}
+
+impl Voice {
+    /// The encoding in which it reads a room.
+    pub fn wire(self) -> WireId {
+        match self {
+            Voice::Person => wires::LINE,
+            Voice::Program => wires::JSON_LINES,
+        }
+    }
+
+    /// Tells how things are. For people only.
+    pub fn notice(self, sentence: impl Display, out: &mut Vec<u8>) {
+        if self == Voice::Person {
+            write_line(format_args!("* {sentence}"), out);
+        }
+    }
+
+    /// Warns about something that is no refusal. For people only.
+    pub fn warn(self, sentence: impl Display, out: &mut Vec<u8>) {
+        if self == Voice::Person {
+            write_line(format_args!("! {sentence}"), out);
+        }
+    }
+
+    /// Asks for something; the answer is typed on the same line. For people only.
+    pub fn prompt(self, question: &str, out: &mut Vec<u8>) {
+        if self == Voice::Person {
+            out.extend(question.as_bytes());
+        }
+    }
+
+    /// Ends the line that a prompt has begun, where nobody has answered it. For people only.
+    pub fn end_prompt(self, out: &mut Vec<u8>) {
+        if self == Voice::Person {
+            out.extend(b"\r\n");
+        }
+    }
+
+    /// Refuses something; `code` is the contract's word for why.
+    pub fn refuse(self, code: &str, sentence: impl Display, out: &mut Vec<u8>) {
+        match self {
+            Voice::Person => self.warn(sentence, out),
+            Voice::Program => {
+                json::write_error(code, &sentence.to_string(), None, None, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Passes on a refusal of the rooms; `advice` may follow it.
+    pub fn pass_on(self, refusal: &Refusal, advice: &str, out: &mut Vec<u8>) {
+        match self {
+            Voice::Person => self.warn(format_args!("{refusal}{advice}"), out),
+            Voice::Program => {
+                json::write_refusal(refusal, None, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Lists the commands. For people only.
+    pub fn help(self, out: &mut Vec<u8>) {
+        for line in HELP.lines() {
+            self.notice(line, out);
+        }
+    }
+
+    /// Shows a new member in. `local` is the address of ours that it connected to.
+    pub fn welcome(self, joined: &json::Joined<'_>, local: IpAddr, context: &Context, now: Now, out: &mut Vec<u8>) {
+        match self {
+            Voice::Person => {
+                write_welcome(joined.room, joined.member, local, context, out);
+                let events = without_own_enter(joined.events, joined.member);
+                if !events.is_empty() {
+                    write_history(events, &context.clock, now, out);
+                }
+            }
+            Voice::Program => {
+                json::write_joined(joined, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Lists everybody in the room.
+    pub fn members(self, room: &Room, out: &mut Vec<u8>) {
+        match self {
+            Voice::Person => {
+                out.extend(b"* ");
+                write_members(&sorted_by_name(room.members()), out);
+                out.extend(b"\r\n");
+            }
+            Voice::Program => {
+                json::write_members(room, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Shows older events.
+    pub fn history(self, events: &[Arc<Event>], more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+        match self {
+            Voice::Person => write_history(events, clock, now, out),
+            Voice::Program => {
+                json::write_history(events, more, out);
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+fn write_line(line: impl Display, out: &mut Vec<u8>) {
+    write!(out, "{line}\r\n").expect("writing into memory does not fail");
+}
+
+fn write_welcome(room: &Room, newcomer: &Member, local: IpAddr, context: &Context, out: &mut Vec<u8>) {
+    let code = room.code();
+    let others = sorted_by_name(room.members().filter(|member| member.name() != newcomer.name()));
+    out.extend(format!("* {code}. ").bytes());
+    if others.is_empty() {
+        out.extend(b"Nobody else is here yet");
+    } else {
+        out.extend(format!("{} here: ", others.len()).bytes());
+        write_members(&others[..others.len().min(MEMBERS_NAMED)], out);
+        if others.len() > MEMBERS_NAMED {
+            out.extend(format!(" and {} more", others.len() - MEMBERS_NAMED).bytes());
+        }
+    }
+    write_line(format_args!(". Invite: {}", context.invitation.room_url(local, code)), out);
+}
+
+fn sorted_by_name<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<&'a Member> {
+    let mut members: Vec<&Member> = members.collect();
+    members.sort_by_cached_key(|member| (member.name().as_str().to_lowercase(), member.name().as_str()));
+    members
+}
+
+fn write_members(members: &[&Member], out: &mut Vec<u8>) {
+    for (number, member) in members.iter().enumerate() {
+        if number > 0 {
+            out.extend(b", ");
+        }
+        write_name(member.name(), out);
+        out.extend(format!(" ({})", member.via().as_str()).bytes());
+    }
+}
+
+/// A newcomer need not be told that it came in.
+fn without_own_enter<'a>(events: &'a [Arc<Event>], newcomer: &Member) -> &'a [Arc<Event>] {
+    match events {
+        [before @ .., last] if last.body == Body::Enter && last.name == *newcomer.name() => before,
+        events => events,
+    }
+}
+
+/// Appends events of the past, with a line where another day than today begins, and a line behind them.
+fn write_history(events: &[Arc<Event>], clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+    let mut day = clock.date(now.wall_ms);
+    for event in events {
+        let date = clock.date(event.time_ms);
+        if date != day {
+            day = date;
+            write_line(format_args!("* -- {} --", date.strftime("%A %-d %B")), out);
+        }
+        write_event(event, clock, out);
+    }
+    out.extend(b"* -- now --\r\n");
+}

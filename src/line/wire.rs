@@ -1,0 +1,213 @@
+//! The two encodings in which terminals read a room: lines for people, JSON for programs.
+
+use super::clock::LocalClock;
+use crate::json;
+use crate::rooms::{Body, Event, Kind, Name, Wire};
+
+/// What stands before every line of a message but its first: nothing that a member typed is ever at the
+/// left edge, where notices are.
+const CONTINUATION: &[u8] = b"\r\n          | ";
+
+/// Lines for people. What a member typed is not sent back to it: its terminal shows it.
+pub struct LineWire {
+    clock: LocalClock,
+}
+
+impl LineWire {
+    /// Times are shown as `clock` tells them.
+    pub fn new(clock: LocalClock) -> LineWire {
+        LineWire { clock }
+    }
+}
+
+impl Wire for LineWire {
+    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+        write_event(event, &self.clock, out);
+    }
+
+    fn echoes(&self) -> bool {
+        false
+    }
+}
+
+/// One JSON object a line, each ended by LF.
+pub struct JsonLineWire;
+
+impl Wire for JsonLineWire {
+    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+        json::write_event(event, out);
+        out.push(b'\n');
+    }
+
+    fn encode_typing(&self, name: &Name, out: &mut Vec<u8>) {
+        json::write_typing(name, out);
+        out.push(b'\n');
+    }
+}
+
+/// Appends an event as a person reads it.
+///
+/// What is said has a time, notices have none: so nothing that is said looks like a notice.
+pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
+    match &event.body {
+        Body::Message { kind, text, .. } => {
+            let (hour, minute) = clock.hour_and_minute(event.time_ms);
+            out.extend([b'0' + hour / 10, b'0' + hour % 10, b':', b'0' + minute / 10, b'0' + minute % 10, b' ']);
+            match kind {
+                Kind::Say => {
+                    out.push(b'<');
+                    write_name(&event.name, out);
+                    out.extend(b"> ");
+                }
+                Kind::Me => {
+                    out.extend(b"* ");
+                    write_name(&event.name, out);
+                    out.push(b' ');
+                }
+            }
+            write_text(text.as_str(), out);
+        }
+        Body::Enter => {
+            write_notice_of(&event.name, " came in (", out);
+            out.extend(event.via.as_str().as_bytes());
+            out.push(b')');
+        }
+        Body::Part => write_notice_of(&event.name, " left", out),
+        Body::Nick { to } => {
+            write_notice_of(&event.name, " is now ", out);
+            write_name(to, out);
+        }
+    }
+    out.extend(b"\r\n");
+}
+
+/// Appends a name. Angle brackets in it become others, so that nobody's name looks like another one's message.
+pub fn write_name(name: &Name, out: &mut Vec<u8>) {
+    for character in name.as_str().chars() {
+        let shown = match character {
+            '<' => '‹',
+            '>' => '›',
+            character => character,
+        };
+        out.extend(shown.encode_utf8(&mut [0; 4]).bytes());
+    }
+}
+
+fn write_notice_of(name: &Name, what: &str, out: &mut Vec<u8>) {
+    out.extend(b"* ");
+    write_name(name, out);
+    out.extend(what.as_bytes());
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    let lines = text.trim_end_matches(is_line_break).split(is_line_break);
+    for (number, line) in lines.enumerate() {
+        if number > 0 {
+            out.extend(CONTINUATION);
+        }
+        for harmless in line.split(is_bidi_control) {
+            out.extend(harmless.as_bytes());
+        }
+    }
+}
+
+fn is_line_break(character: char) -> bool {
+    matches!(character, '\n' | '\u{2028}' | '\u{2029}')
+}
+
+/// Embeddings, overrides and isolates: they would turn around what stands behind them, other people's
+/// names included.
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rooms::{AuthorId, Text, Via};
+
+    /// 1970-01-01 14:03:20 UTC.
+    const TIME_MS: u64 = (14 * 60 + 3) * 60_000 + 20_000;
+
+    fn event(name: &str, body: Body) -> Event {
+        let name = Name::parse(name).expect("a name");
+        Event { id: 1, time_ms: TIME_MS, name, via: Via::Web, author: AuthorId(1), body }
+    }
+
+    fn message(kind: Kind, text: &str) -> Body {
+        Body::Message { kind, text: Text::clean(text, 4096).expect("a text"), cid: None }
+    }
+
+    fn encoded(name: &str, body: Body) -> String {
+        let mut out = Vec::new();
+        LineWire::new(LocalClock::utc()).encode_event(&event(name, body), &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn events_read_as_in_the_contract() {
+        let to = Name::parse("anna").expect("a name");
+        assert_eq!(encoded("ben", message(Kind::Say, "hi!")), "14:03 <ben> hi!\r\n");
+        assert_eq!(encoded("ben", message(Kind::Me, "waves")), "14:03 * ben waves\r\n");
+        assert_eq!(encoded("carl", Body::Enter), "* carl came in (web)\r\n");
+        assert_eq!(encoded("carl", Body::Part), "* carl left\r\n");
+        assert_eq!(encoded("ana", Body::Nick { to }), "* ana is now anna\r\n");
+    }
+
+    #[test]
+    fn further_lines_stand_behind_a_bar() {
+        assert_eq!(
+            encoded("ana", message(Kind::Say, "two lines\nsecond line\n")),
+            "14:03 <ana> two lines\r\n          | second line\r\n"
+        );
+        assert_eq!(
+            encoded("ana", message(Kind::Me, "a\u{2028}* b\u{2029}14:03 <ben> c")),
+            "14:03 * ana a\r\n          | * b\r\n          | 14:03 <ben> c\r\n"
+        );
+    }
+
+    #[test]
+    fn nothing_turns_a_line_around() {
+        let text = "a\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}b\u{2066}\u{2067}\u{2068}\u{2069}c\u{200F}";
+        assert_eq!(encoded("ana", message(Kind::Say, text)), "14:03 <ana> abc\u{200F}\r\n");
+    }
+
+    #[test]
+    fn a_name_forges_no_message() {
+        assert_eq!(encoded("ben> hi <", message(Kind::Say, "x")), "14:03 <ben› hi ‹> x\r\n");
+        assert_eq!(encoded("<ben>", Body::Part), "* ‹ben› left\r\n");
+    }
+
+    #[test]
+    fn programs_get_an_object_a_line() {
+        let mut out = Vec::new();
+        JsonLineWire.encode_event(&event("ana", message(Kind::Say, "a\nb")), &mut out);
+        JsonLineWire.encode_typing(&Name::parse("ben").expect("a name"), &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
+        let lines: Vec<&str> = text.split_terminator('\n').collect();
+        let objects: Vec<serde_json::Value> =
+            lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(objects.len(), 2);
+        assert_eq!(objects[0]["text"], "a\nb");
+        assert_eq!(objects[1], serde_json::json!({ "type": "typing", "name": "ben" }));
+        assert!(JsonLineWire.echoes() && !LineWire::new(LocalClock::utc()).echoes());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_harms_a_terminal(text in any::<String>(), is_me: bool) {
+            let kind = if is_me { Kind::Me } else { Kind::Say };
+            let Ok(text) = Text::clean(&text, 4096) else { return Ok(()) };
+            let line = encoded("ana", Body::Message { kind, text, cid: None });
+            let harmless = line.replace("\r\n", "");
+            prop_assert!(harmless.chars().all(|c| c == '\t' || !c.is_control()));
+            prop_assert!(!harmless.contains(|c| is_bidi_control(c) || is_line_break(c)));
+            for (number, line) in line.trim_end_matches("\r\n").split("\r\n").enumerate() {
+                let left_edge = if number == 0 { "14:03 " } else { "          | " };
+                prop_assert!(line.starts_with(left_edge));
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Every flag and every limit, each with its why.
+//!
+//! What a person wrote, on the command line or in the environment, is read once, here, into types that
+//! cannot be wrong; nothing is checked again inside. `arguments` holds the flags themselves, `values` how
+//! a single value is read. What is done with the options is not decided here.
+
+mod arguments;
+mod cidr;
+mod values;
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+pub use cidr::Cidr;
+use values::LineListen;
+pub use values::LogFormat;
+
+const WEB_PORT: u16 = 5000;
+const LINE_PORT: u16 = 5001;
+
+/// All that can be asked for when the program is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where browsers connect. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where terminals connect; `None` if they are not wanted.
+    pub line_listen: Option<SocketAddr>,
+    /// What the rooms obey.
+    pub limits: Limits,
+    /// Connections open at once, so that a crowd cannot take all memory; 0: as many as the system allows.
+    pub max_connections: usize,
+    /// Connections open at once from one address, so that one visitor cannot take all places; 0: no limit.
+    pub max_per_address: usize,
+    /// How the pages are reached from outside.
+    pub web: WebOptions,
+    /// The form of the log on standard error.
+    pub log: LogFormat,
+    /// The least important records that are logged: `-q` shows less, `-v` more.
+    pub log_level: log::LevelFilter,
+}
+
+/// What the rooms obey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Events kept for each room: what a newcomer can read of what was said before, and what a dropped
+    /// connection can catch up with. At least 1.
+    pub history_events: usize,
+    /// How long a room outlives its last member, so that people who all went for lunch find it again.
+    pub room_ttl_ms: u64,
+    /// How long a connection that dropped keeps its place, so that a page reload is silent.
+    /// 0: a drop counts as leaving.
+    pub grace_ms: u64,
+    /// Letters in a room's code: short enough to say aloud, long enough not to be guessed. 4 to 12.
+    pub code_length: usize,
+    /// Bytes of UTF-8 in one message: what one member can make every other one's memory hold.
+    pub message_bytes: usize,
+    /// Messages a second from one connection, with bursts of four times that, so that nobody can flood a
+    /// room; 0: no limit.
+    pub rate: u32,
+    /// Unknown codes asked for in a minute by one address, so that codes cannot be found by trying;
+    /// 0: no limit.
+    pub join_rate: u32,
+    /// Rooms created in a minute by one address, so that nobody uses up memory and codes; 0: no limit.
+    pub create_rate: u32,
+    /// Members of one room, since each costs something for every message said; 0: no limit.
+    pub members: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            history_events: 1000,
+            room_ttl_ms: 60 * 60 * 1000,
+            grace_ms: 15 * 1000,
+            code_length: 4,
+            message_bytes: 4096,
+            rate: 5,
+            join_rate: 10,
+            create_rate: 10,
+            members: 1000,
+        }
+    }
+}
+
+/// How the pages are reached from outside: directly, or behind a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOptions {
+    /// The home page's complete address without the `/` at its end: an invitation is this, `/` and a
+    /// room's code. It has a path of its own if one was given, else the base path. `None`: to be guessed.
+    pub public_url: Option<String>,
+    /// The path under which everything is served; begins and ends with `/`.
+    pub base_path: String,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Origins (RFC 6454: scheme, host and port unless it is the scheme's own, in lower case) that may
+    /// open WebSockets and post forms. Empty: only the request's own Host.
+    pub allowed_origins: Vec<String>,
+    /// Host names (lower case, no port) that are answered, the public URL's among them. Empty: any.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for WebOptions {
+    fn default() -> WebOptions {
+        WebOptions {
+            public_url: None,
+            base_path: "/".to_owned(),
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+        }
+    }
+}
+
+/// Why the program ends before it has begun, and the words to end with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit status: 0 where help or the version was asked for, 2 for bad usage.
+    pub status: u8,
+    /// What was asked for, or one sentence that says what to do instead.
+    pub text: String,
+}
+
+impl Exit {
+    fn misused(sentence: &str) -> Exit {
+        Exit { status: 2, text: format!("snugd: {sentence} See snugd --help.") }
+    }
+
+    /// Prints the text where it belongs, and tells the exit status.
+    pub fn report(&self) -> ExitCode {
+        use std::io::Write;
+        let text = self.text.trim_end();
+        // A reader that is gone (`snugd --help | head -1`) is no failure.
+        let _ = match self.status {
+            0 => writeln!(std::io::stdout(), "{text}"),
+            _ => writeln!(std::io::stderr(), "{text}"),
+        };
+        ExitCode::from(self.status)
+    }
+}
+
+impl Options {
+    /// Reads the options from the command line, whose first item is the program's own name, and from the
+    /// environment, asked variable by variable. An option wins over its variable; an empty variable counts
+    /// as unset.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit`] for `--help` and `--version`, and for everything that cannot be understood.
+    pub fn parse(
+        args: impl IntoIterator<Item = OsString>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Options, Exit> {
+        let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
+        let arguments = arguments::read(args.into_iter().collect(), environment)?;
+        let port = environment("PORT").map(read_port).transpose()?;
+        resolve(arguments, port)
+    }
+}
+
+/// Reads `PORT`, by which cloud platforms say where they expect the web.
+fn read_port(value: OsString) -> Result<u16, Exit> {
+    let value = value.to_string_lossy();
+    value.parse().map_err(|_| Exit::misused(&format!("PORT wants a port number from 0 to 65535, not {value:?}.")))
+}
+
+/// Settles what depends on more than one option.
+fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
+    let everywhere = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    let listen = arguments.listen.unwrap_or_else(|| everywhere(port.unwrap_or(WEB_PORT)));
+    let line_listen = match (arguments.line_listen, port) {
+        (Some(LineListen::At(address)), _) => Some(address),
+        (Some(LineListen::Off), _) | (None, Some(_)) => None,
+        (None, None) => Some(everywhere(LINE_PORT)),
+    };
+    if line_listen == Some(listen) && listen.port() != 0 {
+        return Err(Exit::misused(&format!(
+            "Browsers and terminals cannot share {listen}; give --line-listen another port, or off."
+        )));
+    }
+
+    let mut allowed_hosts = arguments.allowed_host;
+    let public_url = arguments.public_url.map(|url| {
+        if !allowed_hosts.contains(&url.host) {
+            allowed_hosts.push(url.host);
+        }
+        let path = if url.path == "/" { &arguments.base_path } else { &url.path };
+        format!("{}{}", url.origin, path.trim_end_matches('/'))
+    });
+
+    Ok(Options {
+        listen,
+        line_listen,
+        limits: Limits {
+            history_events: arguments.history,
+            room_ttl_ms: arguments.room_ttl,
+            grace_ms: arguments.grace,
+            code_length: arguments.code_length,
+            message_bytes: arguments.max_message,
+            rate: arguments.rate,
+            join_rate: arguments.join_rate,
+            create_rate: arguments.create_rate,
+            members: arguments.max_members,
+        },
+        max_connections: arguments.max_connections,
+        max_per_address: arguments.max_per_ip,
+        web: WebOptions {
+            public_url,
+            base_path: arguments.base_path,
+            trusted_proxies: arguments.trusted_proxy,
+            allowed_origins: arguments.allowed_origin,
+            allowed_hosts,
+        },
+        log: arguments.log,
+        log_level: match (arguments.quiet, arguments.verbose) {
+            (true, _) => log::LevelFilter::Error,
+            (false, 0) => log::LevelFilter::Info,
+            (false, 1) => log::LevelFilter::Debug,
+            (false, _) => log::LevelFilter::Trace,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

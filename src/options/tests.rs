@@ -1,0 +1,260 @@
+use std::collections::HashMap;
+
+use super::*;
+
+fn parse(args: &[&str], environment: &[(&str, &str)]) -> Result<Options, Exit> {
+    let environment: HashMap<&str, &str> = environment.iter().copied().collect();
+    let args = ["snugd"].iter().chain(args).map(OsString::from);
+    Options::parse(args, |name| environment.get(name).map(OsString::from))
+}
+
+fn options(args: &[&str], environment: &[(&str, &str)]) -> Options {
+    match parse(args, environment) {
+        Ok(options) => options,
+        Err(exit) => panic!("{args:?} {environment:?} refused: {}", exit.text),
+    }
+}
+
+/// The sentence that a person reads after wrong usage.
+fn refusal(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let exit = parse(args, environment).expect_err("wrong usage was accepted");
+    assert_eq!(exit.status, 2);
+    assert_eq!(exit.text.lines().count(), 1, "{:?}", exit.text);
+    exit.text
+}
+
+fn listeners(args: &[&str], environment: &[(&str, &str)]) -> (String, String) {
+    let options = options(args, environment);
+    let line = options.line_listen.map(|address| address.to_string());
+    (options.listen.to_string(), line.unwrap_or("off".to_owned()))
+}
+
+fn pair(web: &str, line: &str) -> (String, String) {
+    (web.to_owned(), line.to_owned())
+}
+
+#[test]
+fn nothing_asked_for_gives_the_defaults() {
+    let options = options(&[], &[]);
+    assert_eq!(options.listen.to_string(), "0.0.0.0:5000");
+    assert_eq!(options.line_listen.map(|line| line.port()), Some(5001));
+    assert_eq!(options.limits, Limits::default());
+    assert_eq!(options.web, WebOptions::default());
+    assert_eq!((options.max_connections, options.max_per_address), (10_000, 256));
+    assert_eq!(options.log, LogFormat::Text);
+    assert_eq!(options.log_level, log::LevelFilter::Info);
+}
+
+#[test]
+fn each_option_says_what_it_says() {
+    let all = "--listen [::1]:80 --line-listen localhost:23 --history 7 --room-ttl 30d --grace 2m \
+        --code-length 12 --max-message 1048576 --rate 0 --join-rate 1 --create-rate 2 \
+        --max-connections 0 --max-per-ip 3 --max-members 4 --public-url https://a.example \
+        --base-path /chat --trusted-proxy 10.0.0.0/8 --allowed-origin https://b.example \
+        --allowed-host c.example --log json -vv";
+    let options = options(&all.split_whitespace().collect::<Vec<_>>(), &[]);
+    assert_eq!(options.listen.to_string(), "[::1]:80");
+    assert_eq!(options.line_listen.map(|line| line.to_string()).as_deref(), Some("127.0.0.1:23"));
+    assert_eq!(
+        options.limits,
+        Limits {
+            history_events: 7,
+            room_ttl_ms: 30 * 24 * 60 * 60 * 1000,
+            grace_ms: 2 * 60 * 1000,
+            code_length: 12,
+            message_bytes: 1_048_576,
+            rate: 0,
+            join_rate: 1,
+            create_rate: 2,
+            members: 4,
+        }
+    );
+    assert_eq!((options.max_connections, options.max_per_address), (0, 3));
+    assert_eq!(options.web.public_url.as_deref(), Some("https://a.example/chat"));
+    assert_eq!(options.web.base_path, "/chat/");
+    assert_eq!(options.web.trusted_proxies.len(), 1);
+    assert_eq!(options.web.allowed_origins, ["https://b.example"]);
+    assert_eq!(options.web.allowed_hosts, ["c.example", "a.example"]);
+    assert_eq!(options.log, LogFormat::Json);
+    assert_eq!(options.log_level, log::LevelFilter::Trace);
+}
+
+#[test]
+fn each_option_with_a_value_is_also_a_variable() {
+    let values = [
+        ("LISTEN", ":1"),
+        ("LINE_LISTEN", ":2"),
+        ("HISTORY", "3"),
+        ("ROOM_TTL", "4s"),
+        ("GRACE", "5s"),
+        ("CODE_LENGTH", "6"),
+        ("MAX_MESSAGE", "7"),
+        ("RATE", "8"),
+        ("JOIN_RATE", "9"),
+        ("CREATE_RATE", "20"),
+        ("MAX_CONNECTIONS", "11"),
+        ("MAX_PER_IP", "12"),
+        ("MAX_MEMBERS", "13"),
+        ("PUBLIC_URL", "http://a.example"),
+        ("BASE_PATH", "/b"),
+        ("TRUSTED_PROXY", "::1"),
+        ("ALLOWED_ORIGIN", "http://c.example"),
+        ("ALLOWED_HOST", "d.example"),
+        ("LOG", "json"),
+    ];
+    for (name, value) in values {
+        let flag = format!("--{}", name.to_lowercase().replace('_', "-"));
+        let by_flag = options(&[&flag, value], &[]);
+        let by_variable = options(&[], &[(&format!("SNUGD_{name}"), value)]);
+        let default = options(&[], &[]);
+        assert_eq!(format!("{by_flag:?}"), format!("{by_variable:?}"));
+        assert_ne!(format!("{by_flag:?}"), format!("{default:?}"));
+        // An empty variable is none.
+        let by_nothing = options(&[], &[(&format!("SNUGD_{name}"), "")]);
+        assert_eq!(format!("{by_nothing:?}"), format!("{default:?}"));
+    }
+}
+
+#[test]
+fn an_option_wins_over_its_variable() {
+    let environment = [("SNUGD_RATE", "8"), ("SNUGD_ALLOWED_HOST", "env.example")];
+    let args = ["--rate", "9", "--allowed-host", "arg.example"];
+    let options = options(&args, &environment);
+    assert_eq!(options.limits.rate, 9);
+    assert_eq!(options.web.allowed_hosts, ["arg.example"]);
+}
+
+#[test]
+fn of_an_option_given_twice_the_last_one_counts() {
+    assert_eq!(options(&["--rate", "8", "--rate=9"], &[]).limits.rate, 9);
+}
+
+#[test]
+fn how_much_is_logged() {
+    use log::LevelFilter::{Debug, Error, Info, Trace};
+    let level = |args: &[&str], environment: &[(&str, &str)]| options(args, environment).log_level;
+    assert_eq!(level(&["-v"], &[]), Debug);
+    assert_eq!(level(&["-v", "--verbose", "-v"], &[]), Trace);
+    assert_eq!(level(&["-q"], &[]), Error);
+    assert_eq!(level(&["-q", "-v"], &[]), Debug);
+    assert_eq!(level(&[], &[("SNUGD_VERBOSE", "2")]), Trace);
+    assert_eq!(level(&[], &[("SNUGD_QUIET", "true")]), Error);
+    assert_eq!(level(&[], &[("SNUGD_QUIET", "0")]), Info);
+    assert_eq!(level(&["-q"], &[("SNUGD_VERBOSE", "1")]), Error);
+    assert_eq!(level(&["-v"], &[("SNUGD_QUIET", "1")]), Debug);
+    assert_eq!(
+        refusal(&[], &[("SNUGD_QUIET", "very")]),
+        "snugd: SNUGD_QUIET wants 0 or 1, not \"very\". See snugd --help."
+    );
+}
+
+#[test]
+fn addresses_are_written_in_many_ways() {
+    let listen = |value| listeners(&["--listen", value], &[]).0;
+    assert_eq!(listen("192.168.1.20:80"), "192.168.1.20:80");
+    assert_eq!(listen(":80"), "0.0.0.0:80");
+    assert_eq!(listen("80"), "0.0.0.0:80");
+    assert_eq!(listen("[::1]:80"), "[::1]:80");
+    assert_eq!(listen("localhost:0"), "127.0.0.1:0");
+    for wrong in ["", "off", "127.0.0.1", ":", "::1:5000:x", ":65536", ":+80", "chat.example:80", "*"] {
+        let sentence = refusal(&["--listen", wrong], &[]);
+        assert!(sentence.starts_with("snugd: \"--listen\" wants a"), "{sentence}");
+    }
+}
+
+#[test]
+fn port_moves_the_web_and_closes_the_line() {
+    let port = ("PORT", "8080");
+    assert_eq!(listeners(&[], &[port]), pair("0.0.0.0:8080", "off"));
+    assert_eq!(listeners(&["--line-listen", ":23"], &[port]), pair("0.0.0.0:8080", "0.0.0.0:23"));
+    assert_eq!(listeners(&[], &[port, ("SNUGD_LINE_LISTEN", ":23")]), pair("0.0.0.0:8080", "0.0.0.0:23"));
+    assert_eq!(listeners(&["--listen", ":80"], &[port]), pair("0.0.0.0:80", "off"));
+    assert_eq!(listeners(&[], &[port, ("SNUGD_LISTEN", ":80")]), pair("0.0.0.0:80", "off"));
+    assert_eq!(listeners(&[], &[("PORT", "")]), pair("0.0.0.0:5000", "0.0.0.0:5001"));
+    assert_eq!(
+        refusal(&[], &[("PORT", "http")]),
+        "snugd: PORT wants a port number from 0 to 65535, not \"http\". See snugd --help."
+    );
+}
+
+#[test]
+fn the_line_can_be_off_but_not_where_the_web_is() {
+    assert_eq!(listeners(&["--line-listen", "off"], &[]), pair("0.0.0.0:5000", "off"));
+    assert_eq!(listeners(&["--listen=:0", "--line-listen=:0"], &[]), pair("0.0.0.0:0", "0.0.0.0:0"));
+    let sentence = refusal(&["--line-listen", ":5000"], &[]);
+    assert!(sentence.contains("cannot share 0.0.0.0:5000"), "{sentence}");
+}
+
+#[test]
+fn a_list_is_repeated_or_has_commas() {
+    let args = ["--allowed-host", "a.example, B.example.", "--allowed-host", "c.example"];
+    assert_eq!(options(&args, &[]).web.allowed_hosts, ["a.example", "b.example", "c.example"]);
+    let environment = [("SNUGD_TRUSTED_PROXY", "127.0.0.1,10.0.0.0/8")];
+    assert_eq!(options(&[], &environment).web.trusted_proxies.len(), 2);
+}
+
+#[test]
+fn the_public_url_keeps_a_path_of_its_own_and_lets_its_host_in() {
+    let web = |args: &[&str]| options(args, &[]).web;
+    let bare = web(&["--public-url", "https://Chat.example:443/", "--base-path", "chat"]);
+    assert_eq!(bare.public_url.as_deref(), Some("https://chat.example/chat"));
+    assert_eq!(bare.allowed_hosts, ["chat.example"]);
+    let own = web(&["--public-url=http://chat.example:8080/rooms", "--base-path=/chat"]);
+    assert_eq!(own.public_url.as_deref(), Some("http://chat.example:8080/rooms"));
+    let plain = web(&["--public-url=https://chat.example/"]);
+    assert_eq!(plain.public_url.as_deref(), Some("https://chat.example"));
+    let twice = web(&["--public-url=http://a.example", "--allowed-host=a.example"]);
+    assert_eq!(twice.allowed_hosts, ["a.example"]);
+}
+
+#[test]
+fn wrong_usage_is_answered_with_one_sentence() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--grace", "abc"], "\"--grace\" wants a time like 15s, 10m, 1h or 30d, not \"abc\"."),
+        (&["--grace", "9999999d"], "\"--grace\" wants a time of at most 36500d, not \"9999999d\"."),
+        (&["--code-length=3"], "\"--code-length\" wants a whole number from 4 to 12, not \"3\"."),
+        (&["--rate", "-1"], "\"--rate\" wants a whole number from 0 to 1000000, not \"-1\"."),
+        (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
+        (&["--grace"], "\"--grace\" wants a value after it."),
+        (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),
+        (&["--quiet=1"], "\"--quiet\" takes no value."),
+        (&["--colour"], "There is no option \"--colour\"."),
+        (&["-x"], "There is no option \"-x\"."),
+        (&["8080"], "\"8080\" stands alone; everything is said by options, such as --listen :8080."),
+    ];
+    for (args, expected) in cases {
+        assert_eq!(refusal(args, &[]), format!("snugd: {expected} See snugd --help."));
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_called_by_its_own_name() {
+    assert_eq!(
+        refusal(&["--rate", "3"], &[("SNUGD_ROOM_TTL", "15")]),
+        "snugd: SNUGD_ROOM_TTL wants a time like 15s, 10m, 1h or 30d, not \"15\". See snugd --help."
+    );
+    // One that is overruled is not looked at.
+    options(&["--room-ttl", "1s"], &[("SNUGD_ROOM_TTL", "15")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_utf8_is_refused_in_words() {
+    use std::os::unix::ffi::OsStringExt;
+    let args = ["snugd".into(), "--log".into(), OsString::from_vec(vec![0xff])];
+    let exit = Options::parse(args, |_| None).expect_err("bytes were accepted");
+    assert_eq!(exit.status, 2);
+    assert_eq!(exit.text, "snugd: An option's value is not valid UTF-8. See snugd --help.");
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    options(&[], &[("SNUGD_VERSION", "1.2"), ("SNUGD_HELP", "wanted")]);
+    let exit = parse(&["--version"], &[]).expect_err("the version");
+    assert_eq!((exit.status, exit.text.trim_end()), (0, "snugd 0.1.0"));
+    let exit = parse(&["--help"], &[("SNUGD_RATE", "wrong"), ("PORT", "wrong")]).expect_err("the help");
+    assert_eq!(exit.status, 0);
+    for line in exit.text.lines() {
+        assert!(line.chars().count() <= 100, "too wide to read: {line}");
+    }
+}

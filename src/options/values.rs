@@ -1,0 +1,243 @@
+//! How a single value is read. Each `read_…` fails with the words for what it wants, to be put between
+//! "wants" and "not".
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str::FromStr;
+
+/// A hundred years: far enough, and no sum of it and a clock overflows.
+const MAX_TIME_MS: u64 = 36_500 * DAY_MS;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line, for machines.
+    Json,
+}
+
+impl LogFormat {
+    pub(super) fn read(value: &str) -> Result<LogFormat, &'static str> {
+        match value {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("text or json"),
+        }
+    }
+}
+
+/// Where terminals connect, if anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineListen {
+    Off,
+    At(SocketAddr),
+}
+
+pub(super) fn read_line_listen(value: &str) -> Result<LineListen, &'static str> {
+    if value == "off" {
+        return Ok(LineListen::Off);
+    }
+    read_address(value).map(LineListen::At).map_err(|_| "an address like 0.0.0.0:5001 or :5001, or off")
+}
+
+/// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every IPv4 address is meant.
+pub(super) fn read_address(value: &str) -> Result<SocketAddr, &'static str> {
+    let wanted = "an address like 0.0.0.0:5000, 127.0.0.1:5000, [::1]:5000 or :5000";
+    if let Ok(address) = SocketAddr::from_str(value) {
+        return Ok(address);
+    }
+    let (host, port) = value.rsplit_once(':').unwrap_or(("", value));
+    let host = match host {
+        "" => Ipv4Addr::UNSPECIFIED,
+        "localhost" => Ipv4Addr::LOCALHOST,
+        _ => return Err(wanted),
+    };
+    let port = read_digits(port).ok_or(wanted)?;
+    Ok(SocketAddr::new(IpAddr::V4(host), port))
+}
+
+/// Reads a number that has digits only: no sign, no spaces.
+pub(super) fn read_digits<T: FromStr>(value: &str) -> Option<T> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| value.parse().ok()).flatten()
+}
+
+/// A reader of whole numbers from `min` to `max`, both included.
+pub(super) fn number<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Copy + core::fmt::Display + Send + Sync + 'static,
+{
+    move |value| {
+        read_digits(value)
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| format!("a whole number from {min} to {max}"))
+    }
+}
+
+/// Reads `15s`, `10m`, `1h` or `30d` into milliseconds. Zero needs no unit.
+pub(super) fn read_time_ms(value: &str) -> Result<u64, &'static str> {
+    let unit_ms = match value.bytes().last() {
+        Some(b's') => 1000,
+        Some(b'm') => 60 * 1000,
+        Some(b'h') => 60 * 60 * 1000,
+        Some(b'd') => DAY_MS,
+        _ if value == "0" => return Ok(0),
+        _ => return Err("a time like 15s, 10m, 1h or 30d"),
+    };
+    let count: u64 = read_digits(&value[..value.len() - 1]).ok_or("a time like 15s, 10m, 1h or 30d")?;
+    count.checked_mul(unit_ms).filter(|&time_ms| time_ms <= MAX_TIME_MS).ok_or("a time of at most 36500d")
+}
+
+/// Reads a path, with or without its outer slashes.
+pub(super) fn read_base_path(value: &str) -> Result<String, &'static str> {
+    let segments = value.strip_prefix('/').unwrap_or(value);
+    let segments = segments.strip_suffix('/').unwrap_or(segments);
+    if segments.is_empty() {
+        return Ok("/".to_owned());
+    }
+    // RFC 3986, section 2.3, unreserved characters: they are never written in two ways.
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let plain = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(unreserved);
+    match segments.split('/').all(plain) {
+        true => Ok(format!("/{segments}/")),
+        false => Err("a path like /chat/, of letters, digits and - . _ ~"),
+    }
+}
+
+/// The parts of the public URL that are used by themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PublicUrl {
+    /// Scheme, host and port unless it is the scheme's own, in lower case (RFC 6454).
+    pub origin: String,
+    /// The host alone, in lower case.
+    pub host: String,
+    /// Begins and ends with `/`.
+    pub path: String,
+}
+
+pub(super) fn read_public_url(value: &str) -> Result<PublicUrl, &'static str> {
+    let wanted = "a URL like https://chat.example.org";
+    let (scheme, rest) = value.split_once("://").ok_or(wanted)?;
+    let scheme = scheme.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err("a URL that begins with http:// or https://"),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = authority.to_ascii_lowercase();
+    let (host, port) = match authority.rsplit_once(':') {
+        // The last colon of an IPv6 address is none before a port.
+        Some((host, port)) if !port.ends_with(']') => {
+            let port: u16 = read_digits(port).ok_or(wanted)?;
+            (host, Some(port).filter(|&port| port != default_port))
+        }
+        _ => (authority.as_str(), None),
+    };
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => Ipv6Addr::from_str(address).map(|address| format!("[{address}]")).map_err(|_| wanted)?,
+        None => read_host(host).map_err(|_| wanted)?,
+    };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Ok(PublicUrl { origin: format!("{scheme}://{host}{port}"), path: read_base_path(path).map_err(|_| wanted)?, host })
+}
+
+/// Reads an origin as browsers send it (RFC 6454, section 7): scheme, host and perhaps a port, no path.
+pub(super) fn read_origin(value: &str) -> Result<String, &'static str> {
+    read_public_url(value.trim())
+        .ok()
+        .filter(|url| url.path == "/")
+        .map(|url| url.origin)
+        .ok_or("an origin like https://chat.example.org, without a path")
+}
+
+/// Reads a host name, or an IPv4 address, without a port.
+pub(super) fn read_host(value: &str) -> Result<String, &'static str> {
+    let host = value.trim().to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    let name = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(known)
+    };
+    match host.len() <= 253 && host.split('.').all(name) {
+        true => Ok(host.to_owned()),
+        false => Err("a host name like chat.example.org, without a port"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(read_time_ms("15s"), Ok(15_000));
+        assert_eq!(read_time_ms("10m"), Ok(600_000));
+        assert_eq!(read_time_ms("1h"), Ok(3_600_000));
+        assert_eq!(read_time_ms("30d"), Ok(2_592_000_000));
+        assert_eq!(read_time_ms("0s"), Ok(0));
+        assert_eq!(read_time_ms("0"), Ok(0));
+        assert_eq!(read_time_ms("36500d"), Ok(MAX_TIME_MS));
+        for wrong in ["", "s", "15", "1.5h", "-1s", "+1s", "1 s", "1S", "1w", "36501d", "1é", "٣s"] {
+            assert!(read_time_ms(wrong).is_err(), "{wrong:?} was accepted");
+        }
+        assert!(read_time_ms("99999999999999999999s").is_err());
+        assert!(read_time_ms("18446744073709551615d").is_err());
+    }
+
+    #[test]
+    fn a_base_path_has_both_its_slashes() {
+        for (value, expected) in
+            [("", "/"), ("/", "/"), ("chat", "/chat/"), ("/chat", "/chat/"), ("/a/b-c_d~e.f/", "/a/b-c_d~e.f/")]
+        {
+            assert_eq!(read_base_path(value).as_deref(), Ok(expected));
+        }
+        for wrong in ["///", "/a//b", "/a/../b", ".", "/a?b", "/a#b", "/%41", "/a b", "/ä"] {
+            assert!(read_base_path(wrong).is_err(), "{wrong:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_taken_apart() {
+        let url = read_public_url("HTTPS://Chat.Example.org:8443/a").expect("a URL");
+        assert_eq!(url.origin, "https://chat.example.org:8443");
+        assert_eq!((url.host.as_str(), url.path.as_str()), ("chat.example.org", "/a/"));
+        let url = read_public_url("http://[2001:DB8::1]:80").expect("a URL");
+        assert_eq!((url.origin.as_str(), url.host.as_str()), ("http://[2001:db8::1]", "[2001:db8::1]"));
+        for wrong in [
+            "",
+            "chat.example.org",
+            "ftp://chat.example.org",
+            "http://",
+            "http:///a",
+            "http://user@chat.example.org",
+            "http://chat.example.org:x",
+            "http://chat.example.org:",
+            "http://chat.example.org?a",
+            "http://chat.example.org/?a#b",
+            "http://2001:db8::1",
+            "http://[chat]",
+            "http://a b",
+        ] {
+            assert!(read_public_url(wrong).is_err(), "{wrong:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        assert_eq!(read_origin("http://A.example:80/").as_deref(), Ok("http://a.example"));
+        assert_eq!(read_origin("https://a.example:80").as_deref(), Ok("https://a.example:80"));
+        assert!(read_origin("http://a.example/b").is_err());
+        assert!(read_origin("null").is_err());
+        assert!(read_origin("*").is_err());
+    }
+
+    #[test]
+    fn a_host_is_a_name_alone() {
+        assert_eq!(read_host("Chat.Example.org.").as_deref(), Ok("chat.example.org"));
+        for wrong in ["", ".", "a..b", "a:80", "http://a", "*.example.org", "ä.example"] {
+            assert!(read_host(wrong).is_err(), "{wrong:?} was accepted");
+        }
+    }
+}

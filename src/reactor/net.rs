@@ -1,0 +1,308 @@
+//! The only place that knows sockets and clocks: what the reactor asks of the system, and mio's answer.
+
+use core::net::{IpAddr, SocketAddr};
+use std::io::{self, IoSlice, Read, Write};
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::adapter::Now;
+use crate::rooms::ConnectionId;
+
+/// Connections that may wait to be accepted. mio's own listener asks for 128: a crowd that connects at
+/// once then waits for seconds.
+const BACKLOG: i32 = 4096;
+
+/// A silent peer is asked whether it is there after this time, so that a terminal whose machine is gone is
+/// noticed; WebSockets have their own pings, which come sooner.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Which protocol is spoken first on a listener's connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Port {
+    /// HTTP, and WebSockets by way of it.
+    Web,
+    /// The terminal protocol.
+    Line,
+}
+
+/// Something to be looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// There are connections to accept.
+    Listener(Port),
+    /// A connection can be read from or written to.
+    Connection {
+        /// Which one; it may have been closed meanwhile.
+        connection: ConnectionId,
+        /// There is something to read, or the end, or an error.
+        readable: bool,
+        /// There is room to write, or an error.
+        writable: bool,
+        /// The peer sends no more: reading goes on until the end is seen.
+        ended: bool,
+    },
+    /// The program is asked to stop.
+    Stop,
+}
+
+/// A new connection.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// Its stream, not yet registered.
+    pub stream: S,
+    /// The peer's address.
+    pub peer: IpAddr,
+    /// The address under which the peer found this machine.
+    pub local: IpAddr,
+}
+
+/// What came of accepting.
+#[derive(Debug)]
+pub enum Accept<S> {
+    /// A connection.
+    Connection(Accepted<S>),
+    /// None waits.
+    Nothing,
+    /// One waited, but there was no descriptor for it: it has been told so. More may wait, and nothing will
+    /// announce them: they are to be asked for again.
+    OutOfDescriptors,
+}
+
+/// What the reactor needs of the system: sockets that do not block, readiness by edges, time.
+pub trait Net {
+    /// A connection's two-way stream.
+    type Stream: Read + Write;
+
+    /// The time.
+    fn now(&mut self) -> Now;
+
+    /// Waits until something is ready, at most `timeout_ms` (`None`: for ever); appends it to `ready`.
+    ///
+    /// # Errors
+    /// The system cannot tell any more.
+    fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()>;
+
+    /// Takes a connection that waits at a listener. `refusal` is said to one that there is no descriptor for.
+    fn accept(&mut self, port: Port, refusal: &[u8]) -> Accept<Self::Stream>;
+
+    /// Has the stream's readiness reported under this id, both ways, once for each change.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    fn register(&mut self, stream: &mut Self::Stream, connection: ConnectionId) -> io::Result<()>;
+
+    /// Says the last words that fit in the send buffer, and closes.
+    fn refuse(&mut self, stream: Self::Stream, words: &[u8]);
+
+    /// Ends the sending side: the peer reads the end after what was sent.
+    fn end_sending(&mut self, stream: &mut Self::Stream);
+
+    /// Closes the stream.
+    fn close(&mut self, stream: Self::Stream);
+
+    /// Accepts no more.
+    fn close_listeners(&mut self);
+}
+
+const WEB: Token = Token(usize::MAX);
+const LINE: Token = Token(usize::MAX - 1);
+const SIGNALS: Token = Token(usize::MAX - 2);
+
+/// The real system, by mio.
+pub struct MioNet {
+    poll: Poll,
+    events: Events,
+    web: Option<TcpListener>,
+    line: Option<TcpListener>,
+    signals: Signals,
+    started: Instant,
+    /// Given up for a moment when no descriptor is left, to take a connection and tell it.
+    spare: Option<Socket>,
+}
+
+impl MioNet {
+    /// Listens where it is told, and to the signals that end the program.
+    ///
+    /// # Errors
+    /// An address cannot be bound: which one, and why.
+    pub fn bind(web: SocketAddr, line: Option<SocketAddr>) -> Result<MioNet, BindError> {
+        let system = |error| BindError { port: None, error };
+        let poll = Poll::new().map_err(system)?;
+        let mut signals = Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]).map_err(system)?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(system)?;
+        let listen = |port, address, token| -> Result<TcpListener, BindError> {
+            let bound = listen(address).and_then(|mut listener| {
+                poll.registry().register(&mut listener, token, Interest::READABLE)?;
+                Ok(listener)
+            });
+            bound.map_err(|error| BindError { port: Some(port), error })
+        };
+        Ok(MioNet {
+            web: Some(listen(Port::Web, web, WEB)?),
+            line: line.map(|address| listen(Port::Line, address, LINE)).transpose()?,
+            poll,
+            events: Events::with_capacity(1024),
+            signals,
+            started: Instant::now(),
+            spare: spare_descriptor(),
+        })
+    }
+
+    /// The address that a listener is bound to, with the port that was taken if any was good.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn bound_address(&self, port: Port) -> io::Result<Option<SocketAddr>> {
+        self.listener(port).map(TcpListener::local_addr).transpose()
+    }
+
+    fn listener(&self, port: Port) -> Option<&TcpListener> {
+        match port {
+            Port::Web => self.web.as_ref(),
+            Port::Line => self.line.as_ref(),
+        }
+    }
+
+    /// No descriptor is left: gives up the spare one to take the next connection, and says so to it.
+    fn refuse_next(&mut self, port: Port, refusal: &[u8]) {
+        self.spare = None;
+        if let Some(Ok((stream, _))) = self.listener(port).map(TcpListener::accept) {
+            self.refuse(stream, refusal);
+        }
+        self.spare = spare_descriptor();
+    }
+}
+
+/// Why the server cannot listen.
+#[derive(Debug)]
+pub struct BindError {
+    /// Which listener; `None`: none got that far.
+    pub port: Option<Port>,
+    /// The system's word.
+    pub error: io::Error,
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that is started again at once finds its port still held by the kernel otherwise.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn spare_descriptor() -> Option<Socket> {
+    Socket::new(Domain::IPV4, Type::STREAM, None).ok()
+}
+
+/// What does not help latency or notice of a dead peer is not worth a connection: errors are let be.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}
+
+impl Net for MioNet {
+    type Stream = TcpStream;
+
+    fn now(&mut self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { steady_ms: self.started.elapsed().as_millis() as u64, wall_ms: wall.as_millis() as u64 }
+    }
+
+    fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout_ms.map(Duration::from_millis)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in &self.events {
+            ready.push(match event.token() {
+                WEB => Readiness::Listener(Port::Web),
+                LINE => Readiness::Listener(Port::Line),
+                SIGNALS if self.signals.pending().next().is_some() => Readiness::Stop,
+                SIGNALS => continue,
+                Token(id) => Readiness::Connection {
+                    connection: ConnectionId(id as u64),
+                    readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+                    writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+                    ended: event.is_read_closed() || event.is_error(),
+                },
+            });
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, port: Port, refusal: &[u8]) -> Accept<TcpStream> {
+        loop {
+            let Some(listener) = self.listener(port) else { return Accept::Nothing };
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    prepare(&stream);
+                    let peer = peer.ip().to_canonical();
+                    let local = stream.local_addr().map_or(peer, |address| address.ip().to_canonical());
+                    return Accept::Connection(Accepted { stream, peer, local });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accept::Nothing,
+                Err(error) if is_out_of_descriptors(&error) => {
+                    self.refuse_next(port, refusal);
+                    return Accept::OutOfDescriptors;
+                }
+                // The peer gave up while it waited: the next one may be fine.
+                Err(_) => continue,
+            }
+        }
+    }
+
+    fn register(&mut self, stream: &mut TcpStream, connection: ConnectionId) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(stream, Token(connection.0 as usize), both)
+    }
+
+    fn refuse(&mut self, mut stream: TcpStream, words: &[u8]) {
+        let _ = stream.write(words);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        // What has arrived must be read, or closing would take back what was just said (RFC 9112, 9.6).
+        let _ = stream.read(&mut [0; 4096]);
+    }
+
+    fn end_sending(&mut self, stream: &mut TcpStream) {
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+    }
+
+    fn close(&mut self, mut stream: TcpStream) {
+        let _ = stream.deregister(self.poll.registry());
+    }
+
+    fn close_listeners(&mut self) {
+        for mut listener in self.web.take().into_iter().chain(self.line.take()) {
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+    }
+}
+
+/// EMFILE or ENFILE: this process, or the system, has as many open files as it may have. The kernel's
+/// lack of memory for one more socket is treated alike.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: [i32; 2] = [55, 105];
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
+        || error.raw_os_error().is_some_and(|code| ENOBUFS.contains(&code))
+}
+
+/// Writes both slices with one call, as far as they go.
+pub(super) fn write_both(stream: &mut impl Write, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    match (first, second) {
+        ([], only) | (only, []) => stream.write(only),
+        _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+    }
+}

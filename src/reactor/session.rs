@@ -1,0 +1,155 @@
+//! Where protocols plug in: one variant each, and nothing else about them.
+
+use core::net::IpAddr;
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::net::Port;
+use crate::adapter::{Flow, Input, Now, Step, Upgrade, wires};
+use crate::http::metrics::Meters;
+use crate::http::{Http, Site};
+use crate::line::{self, JsonLineWire, Line, LineWire, LocalClock};
+use crate::rooms::{Reply, Rooms, Via, Wire, WireId};
+use crate::ws::{self, WebWire, Ws};
+
+/// What all sessions of a protocol share.
+pub struct Shared {
+    /// The pages and their options.
+    pub site: Site,
+    /// What WebSockets share.
+    pub ws: ws::Context,
+    /// What terminals share.
+    pub line: line::Context,
+}
+
+impl Shared {
+    /// What is counted while the program runs.
+    pub fn meters(&self) -> &Meters {
+        &self.site.meters
+    }
+}
+
+/// The encodings in which rooms can be read, in the order of [`wires`].
+pub fn all_wires(clock: LocalClock) -> Vec<Box<dyn Wire>> {
+    vec![Box::new(WebWire), Box::new(LineWire::new(clock)), Box::new(JsonLineWire)]
+}
+
+/// One connection's protocol.
+pub enum Session {
+    /// Requests and responses.
+    Http(Http),
+    /// JSON messages in frames.
+    Ws(Ws),
+    /// Lines.
+    Line(Line),
+}
+
+impl Session {
+    /// The first protocol of a connection; it may have something to say at once.
+    pub fn new(port: Port, peer: IpAddr, local: IpAddr, now: Now, outbox: &mut Vec<u8>) -> Session {
+        match port {
+            Port::Web => Session::Http(Http::new(peer, local, now)),
+            Port::Line => Session::Line(Line::new(local, now, outbox)),
+        }
+    }
+
+    /// The protocol after an HTTP upgrade.
+    pub fn upgraded(upgrade: Upgrade, now: Now) -> Session {
+        Session::Ws(Ws::new(upgrade, now))
+    }
+
+    /// Looks at the input.
+    pub fn receive(&mut self, input: &mut Input<'_>, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Step {
+        match self {
+            Session::Http(http) => http.receive(input, &shared.site, now, outbox),
+            Session::Ws(ws) => ws.receive(input, &shared.ws, now, outbox),
+            Session::Line(line) => line.receive(input, &shared.line, now, outbox),
+        }
+    }
+
+    /// Writes an answer of the rooms.
+    pub fn reply(&mut self, reply: Reply, rooms: &Rooms, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        match self {
+            Session::Http(http) => http.reply(reply, rooms, &shared.site, now, outbox),
+            Session::Ws(ws) => ws.reply(reply, rooms, &shared.ws, outbox),
+            Session::Line(line) => line.reply(reply, rooms, &shared.line, now, outbox),
+        }
+    }
+
+    /// When [`expire`](Self::expire) is to be called, if at all.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        match self {
+            Session::Http(http) => http.deadline_ms(),
+            Session::Ws(ws) => Some(ws.deadline_ms()),
+            Session::Line(line) => line.deadline_ms(),
+        }
+    }
+
+    /// The session's deadline has come.
+    pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        match self {
+            Session::Http(http) => http.expire(now, outbox),
+            Session::Ws(ws) => ws.expire(now, outbox),
+            Session::Line(line) => line.expire(now, outbox),
+        }
+    }
+
+    /// The server stops.
+    pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
+        match self {
+            Session::Http(_) => (),
+            Session::Ws(ws) => ws.say_goodbye(outbox),
+            Session::Line(line) => line.goodbye(outbox),
+        }
+    }
+
+    /// The peer reads too slowly to be sent everything.
+    pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
+        match self {
+            Session::Http(_) => (),
+            Session::Ws(ws) => ws.say_too_slow(outbox),
+            Session::Line(line) => line.too_slow(outbox),
+        }
+    }
+
+    /// The counter for what peers do against this protocol.
+    pub fn faults<'a>(&self, meters: &'a Meters) -> &'a Counter {
+        match self {
+            Session::Http(_) => &meters.http_faults,
+            Session::Ws(_) => &meters.websocket_faults,
+            Session::Line(_) => &meters.line_faults,
+        }
+    }
+
+    /// How its members are connected.
+    pub fn via(&self) -> Via {
+        match self {
+            Session::Http(_) | Session::Ws(_) => Via::Web,
+            Session::Line(_) => Via::Line,
+        }
+    }
+
+    /// The encoding in which it reads a room.
+    pub fn wire(&self) -> WireId {
+        match self {
+            Session::Http(_) | Session::Ws(_) => wires::WEB,
+            Session::Line(line) => line.wire(),
+        }
+    }
+
+    /// Whether its member can come back after a drop: it was told its token.
+    pub fn keeps_place(&self) -> bool {
+        match self {
+            Session::Http(_) | Session::Ws(_) => true,
+            Session::Line(line) => line.keeps_place(),
+        }
+    }
+
+    /// The address behind the connection, where a trusted proxy reports it.
+    pub fn forwarded_address(&self) -> Option<IpAddr> {
+        match self {
+            Session::Http(http) => Some(http.client_address()),
+            Session::Ws(_) | Session::Line(_) => None,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What may be asked of the rooms, and what they answer: the words between a protocol and the chat.
+
+use std::sync::Arc;
+
+use super::limiter::Address;
+use super::{ClientId, Epoch, Event, Kind, MemberId, Name, RoomCode, RoomId, Text, Token, Via, WireId};
+
+/// A connection, as the reactor numbers them; never given to another one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The connection to answer.
+    pub connection: ConnectionId,
+    /// Where it comes from, for the limits that count by address.
+    pub address: Address,
+    /// How it is connected.
+    pub via: Via,
+    /// The encoding in which it reads a room's events.
+    pub wire: WireId,
+}
+
+/// Which room to enter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Door {
+    /// A new one, under a random code.
+    New,
+    /// The one with this code.
+    Code(RoomCode),
+    /// The one with this code; a new one under it, if there is none.
+    CodeOrNew(RoomCode),
+}
+
+/// A wish to become, or to be again, a member of a room.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Join {
+    /// Which room.
+    pub door: Door,
+    /// The name wanted; may be left out where the token tells who comes.
+    pub name: Option<Name>,
+    /// The secret of the member that comes back.
+    pub token: Option<Token>,
+    /// The last id this client has.
+    pub since: Option<u64>,
+    /// The epoch that id belongs to.
+    pub epoch: Option<Epoch>,
+}
+
+/// Which part of a room's record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    /// Only events after this id, the oldest first.
+    pub since: Option<u64>,
+    /// Only events before this id.
+    pub before: Option<u64>,
+    /// At the most this many.
+    pub limit: usize,
+}
+
+/// Something asked of the rooms.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Enter a room over this connection, leaving the one it is in. Answer: `Joined`.
+    Join(Join),
+    /// Say something. No answer but the event itself; `AlreadySaid` for a repeated `cid`.
+    Say {
+        /// Plainly or in the third person.
+        kind: Kind,
+        /// What to say.
+        text: Text,
+        /// The client's own id for it.
+        cid: Option<ClientId>,
+    },
+    /// Tell the others that something is being typed. No answer.
+    Typing,
+    /// Take another name. No answer but the event itself.
+    Nick(Name),
+    /// Ask who is here. Answer: `Members`.
+    Who,
+    /// Ask for events of the room this connection is in. Answer: `History`.
+    History(Span),
+    /// Read the room's events in another encoding from now on. Answer: `WireSwitched`.
+    SwitchWire(WireId),
+    /// Leave the room for good. Answer: `Left`.
+    Leave,
+
+    /// Create an empty room. Answer: `Created`.
+    Create,
+    /// Keep a place in a room for a member who is about to connect. Answer: `Admitted`.
+    Admit {
+        /// Which room.
+        door: Door,
+        /// The name wanted.
+        name: Name,
+        /// The secret this browser has for the room, if any.
+        token: Option<Token>,
+    },
+    /// Ask whether there is such a room, and who in it has this secret. Answer: `Visited`.
+    Visit {
+        /// Which room.
+        code: RoomCode,
+        /// The secret this browser has for the room, if any.
+        token: Option<Token>,
+    },
+    /// Ask for a room's state from outside. Answer: `Described`.
+    Describe(RoomCode),
+    /// Ask for a room's events from outside. Answer: `Events`.
+    Events {
+        /// Which room.
+        code: RoomCode,
+        /// Which events.
+        span: Span,
+    },
+    /// Ask how things are, for the program's own figures. Answer: `Inspected`.
+    Inspect,
+}
+
+impl Command {
+    /// Whether each such command is answered by exactly one reply.
+    ///
+    /// What is said or renamed is answered by its event instead, or by a refusal.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self, Command::Say { .. } | Command::Typing | Command::Nick(_))
+    }
+}
+
+/// An answer to a connection. Rooms and members are named by id: whoever encodes the answer reads their
+/// state from the rooms, so that nothing is copied.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// This connection is now this member.
+    Joined {
+        /// The room entered.
+        room: RoomId,
+        /// As whom.
+        member: MemberId,
+        /// The room was made for this join.
+        created: bool,
+        /// The id of the room's last event.
+        last: u64,
+        /// The events asked for, the oldest first.
+        events: Vec<Arc<Event>>,
+        /// Events between those the client has and the first of `events` are gone.
+        gap: bool,
+    },
+    /// What was asked for is refused; everything stays as it was.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// Of which message.
+        cid: Option<ClientId>,
+    },
+    /// This message has been said before.
+    AlreadySaid {
+        /// The client's own id.
+        cid: ClientId,
+        /// The event's id.
+        id: u64,
+    },
+    /// The members of the room are to be listed.
+    Members {
+        /// Which room.
+        room: RoomId,
+    },
+    /// Events of the room that this connection is in.
+    History {
+        /// The oldest first.
+        events: Vec<Arc<Event>>,
+        /// There are more in the direction that was asked for.
+        more: bool,
+    },
+    /// From here on this connection reads the other encoding.
+    WireSwitched {
+        /// The room, if it is in one.
+        membership: Option<(RoomId, MemberId)>,
+    },
+    /// This connection is in no room any more, as it asked.
+    Left {
+        /// Which room it left.
+        code: RoomCode,
+    },
+    /// The same member came in over another connection; this one is in no room any more.
+    TakenOver,
+    /// Bytes of the room's log that this connection was still to be sent, in its own encoding.
+    Unsent(Vec<u8>),
+
+    /// The empty room that was asked for.
+    Created {
+        /// Its code.
+        code: RoomCode,
+    },
+    /// A place is kept.
+    Admitted {
+        /// In which room.
+        code: RoomCode,
+        /// For whoever shows this.
+        token: Token,
+    },
+    /// There is such a room.
+    Visited {
+        /// Its code.
+        code: RoomCode,
+        /// The member whose secret was shown.
+        name: Option<Name>,
+    },
+    /// The room's state is to be written.
+    Described {
+        /// Which room.
+        room: RoomId,
+    },
+    /// A room's events, for someone outside.
+    Events {
+        /// The oldest first.
+        events: Vec<Arc<Event>>,
+        /// There are more in the direction that was asked for.
+        more: bool,
+    },
+    /// The state of the rooms may be read.
+    Inspected,
+}
+
+/// Why something is refused. Displayed as a sentence for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// It makes sense only in a room.
+    NotJoined,
+    /// A name has to be given.
+    NameRequired,
+    /// Somebody in this room has the name, or one that looks the same.
+    NameTaken {
+        /// The name asked for.
+        name: Name,
+        /// The room it is taken in.
+        code: RoomCode,
+    },
+    /// No living room has this code.
+    NoSuchRoom {
+        /// The code asked for.
+        code: RoomCode,
+    },
+    /// As many members as are allowed.
+    RoomFull {
+        /// The room that is full.
+        code: RoomCode,
+    },
+    /// Too often; again after this time.
+    RateLimited {
+        /// Milliseconds to wait.
+        retry_ms: u64,
+    },
+    /// The message could not be kept, so nobody has seen it.
+    StorageFailed,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::NotJoined => formatter.write_str("Join a room first."),
+            Refusal::NameRequired => formatter.write_str("A name is needed."),
+            Refusal::NameTaken { name, code } => write!(formatter, "\"{name}\" is taken in {code}."),
+            Refusal::NoSuchRoom { code } => write!(formatter, "There is no room {code}."),
+            Refusal::RoomFull { code } => write!(formatter, "Room {code} is full."),
+            Refusal::RateLimited { retry_ms } => {
+                write!(formatter, "Too often. Try again in {} s.", retry_ms.div_ceil(1000))
+            }
+            Refusal::StorageFailed => {
+                formatter.write_str("The message could not be stored, so nobody has seen it. Try again.")
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a room records, in order.
+
+use serde::Serialize;
+
+use super::{ClientId, Name, Text};
+
+/// How a member is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// A browser or another WebSocket client.
+    Web,
+    /// A terminal: `nc`, telnet, a script.
+    Line,
+}
+
+impl Via {
+    /// The word shown to people and sent to clients.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Via::Web => "web",
+            Via::Line => "line",
+        }
+    }
+}
+
+/// Said plainly, or in the third person (`/me`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `ana: hello`
+    #[default]
+    Say,
+    /// `ana waves`
+    Me,
+}
+
+/// Distinguishes the members a room has had; a member who comes back by token keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AuthorId(pub u32);
+
+/// One entry of a room's record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// The room's next number: 1, 2, 3 … without gaps.
+    pub id: u64,
+    /// Milliseconds since 1970, UTC; never earlier than the event before.
+    pub time_ms: u64,
+    /// Whose event it is, by the name at that time.
+    pub name: Name,
+    /// How that member was connected.
+    pub via: Via,
+    /// Whose event it is, for the room itself.
+    pub author: AuthorId,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Body {
+    /// Something was said.
+    Message {
+        /// Plainly or in the third person.
+        kind: Kind,
+        /// What was said.
+        text: Text,
+        /// The sender's own id for it.
+        cid: Option<ClientId>,
+    },
+    /// The member came into the room.
+    Enter,
+    /// The member is gone.
+    Part,
+    /// The member took another name.
+    Nick {
+        /// The name from here on.
+        to: Name,
+    },
+}

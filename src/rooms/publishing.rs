@@ -1,0 +1,212 @@
+//! From something said to bytes for everybody: record, publish, flush.
+
+use std::sync::Arc;
+
+use super::command::{Caller, ConnectionId, Refusal, Reply};
+use super::room::{Presence, Seat};
+use super::{Body, Epoch, Event, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
+
+/// At most one `typing` of a member is passed on in this time.
+const TYPING_INTERVAL_MS: u64 = 3_000;
+
+/// Bytes of a room's log, on one wire, that may wait for a slow reader.
+const LOG_LIMIT_BYTES: usize = 1 << 20;
+
+/// An event on its way to the journal and, once that has it, to everybody.
+#[derive(Debug)]
+pub struct Record {
+    /// Which room.
+    pub room: RoomId,
+    /// Whose event it is.
+    pub member: MemberId,
+    /// What happened.
+    pub event: Arc<Event>,
+    /// Who is to be shown in once its `enter` is recorded.
+    pub(super) joining: Option<Joining>,
+}
+
+/// A connection that waits to be shown in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joining {
+    pub connection: ConnectionId,
+    pub wire: WireId,
+    pub since: Option<u64>,
+    pub epoch: Option<Epoch>,
+    pub created: bool,
+}
+
+impl Rooms {
+    /// Says something, unless this member has said it already.
+    pub(super) fn say(&mut self, caller: &Caller, membership: Membership, body: Body, now: Now) -> Result<(), Refusal> {
+        let Membership { room, member } = membership;
+        if let Body::Message { cid: Some(cid), .. } = &body
+            && let Some(id) = self.room(room).id_said(self.room(room).member(member).author, cid)
+        {
+            self.reply(caller.connection, Reply::AlreadySaid { cid: cid.clone(), id });
+            return Ok(());
+        }
+        self.counts.messages += 1;
+        self.record(room, member, body, None, now);
+        Ok(())
+    }
+
+    /// Makes the room's next event and hands it to the journal.
+    pub(super) fn record(&mut self, room: RoomId, member: MemberId, body: Body, joining: Option<Joining>, now: Now) {
+        let event = Arc::new(self.room_mut(room).next_event(member, body, now.wall_ms));
+        self.records.push_back(Record { room, member, event, joining });
+    }
+
+    /// The next event that the journal is to keep.
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.records.pop_front()
+    }
+
+    /// The journal has it: from here on the event is part of the room, and everybody is sent it.
+    pub fn publish(&mut self, record: Record) {
+        let Record { room: room_id, member, event, joining } = record;
+        self.counts.events += 1;
+        let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
+        room.record(Arc::clone(&event), self.limits.history_events);
+
+        // Its place may have been given to somebody else while the journal was at work.
+        let is_still_there = room.find_member(member).is_some_and(|member| member.author == event.author);
+        let sender = (is_still_there && matches!(event.body, Body::Message { .. })).then_some(member);
+        for (number, wire) in self.wires.iter().enumerate() {
+            let skipped = sender.filter(|_| !wire.echoes());
+            let unsent = room.append(WireId(number as u8), skipped, |out| wire.encode_event(&event, out));
+            self.replies.extend(unsent.map(|(connection, bytes)| (connection, Reply::Unsent(bytes))));
+        }
+        self.mark_dirty(room_id);
+        if let Some(joining) = joining {
+            self.seat(Membership { room: room_id, member }, joining);
+        }
+    }
+
+    /// Passes on that a member types; to everybody else, and not recorded.
+    pub(super) fn tell_typing(&mut self, membership: Membership, now: Now) {
+        let Membership { room: room_id, member } = membership;
+        let typist = self.room_mut(room_id).member_mut(member);
+        if typist.typed_at_ms > 0 && now.steady_ms < typist.typed_at_ms + TYPING_INTERVAL_MS {
+            return;
+        }
+        typist.typed_at_ms = now.steady_ms.max(1);
+        let name: Name = typist.name.clone();
+        let room = &mut self.rooms[room_id.0 as usize];
+        for (number, wire) in self.wires.iter().enumerate() {
+            let unsent = room.append(WireId(number as u8), Some(member), |out| wire.encode_typing(&name, out));
+            self.replies.extend(unsent.map(|(connection, bytes)| (connection, Reply::Unsent(bytes))));
+        }
+        self.mark_dirty(room_id);
+    }
+
+    /// Shows a connection its seat: it is answered, and from here on reads the room's log.
+    pub(super) fn seat(&mut self, membership: Membership, joining: Joining) {
+        let Joining { connection, wire, since, epoch, created } = joining;
+        let Membership { room, member } = membership;
+        let is_still_here = self.room(room).find_member(member).is_some_and(
+            |member| matches!(member.presence, Presence::Here { connection: here, .. } if here == connection),
+        );
+        if !is_still_here {
+            return;
+        }
+        self.take_seat(membership, connection, wire);
+        let (events, gap) = self.room(room).missed(since, epoch);
+        let last = self.room(room).last_id();
+        self.reply(connection, Reply::Joined { room, member, created, last, events, gap });
+    }
+
+    pub(super) fn take_seat(&mut self, membership: Membership, connection: ConnectionId, wire: WireId) {
+        let room = self.room_mut(membership.room);
+        let reader = room.logs[usize::from(wire.0)].subscribe(connection);
+        room.member_mut(membership.member).presence = Presence::Here { connection, seat: Some(Seat { wire, reader }) };
+    }
+
+    /// Takes out what this member is still to be sent from the log: what is said to it next comes after that.
+    pub fn settle(&mut self, membership: Membership) -> Vec<u8> {
+        let room = self.room_mut(membership.room);
+        match room.member(membership.member).presence {
+            Presence::Here { seat: Some(seat), .. } => room.logs[usize::from(seat.wire.0)].settle(seat.reader),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn reply_unsent(&mut self, connection: ConnectionId, unsent: Vec<u8>) {
+        if !unsent.is_empty() {
+            self.reply(connection, Reply::Unsent(unsent));
+        }
+    }
+
+    // ---- flushing
+
+    /// Has the room flushed in the next round: there is news, or a member can be written to again.
+    pub fn mark_dirty(&mut self, room: RoomId) {
+        let room_id = room;
+        let room = self.room_mut(room);
+        if !std::mem::replace(&mut room.is_dirty, true) {
+            self.dirty.push(room_id);
+        }
+    }
+
+    /// Rooms that have something to flush, moved into `rooms`.
+    pub fn take_dirty(&mut self, rooms: &mut Vec<RoomId>) {
+        rooms.append(&mut self.dirty);
+    }
+
+    /// Whether any room has something to flush.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Bytes that the room holds for its readers.
+    pub fn held_bytes(&self, room: RoomId) -> usize {
+        self.room(room).logs.iter().map(|log| log.held_bytes()).sum()
+    }
+
+    /// Offers each member of the room what it has not been sent; `write` tells how many bytes were taken.
+    ///
+    /// Members that fell too far behind are put into `laggards`: they read no more.
+    pub fn flush(
+        &mut self,
+        room: RoomId,
+        write: &mut impl FnMut(ConnectionId, &[u8]) -> usize,
+        laggards: &mut Vec<Laggard>,
+    ) {
+        // A room may have ended since it was marked.
+        let Some(room) = self.rooms.get_mut(room.0 as usize) else { return };
+        room.is_dirty = false;
+        for log in &mut room.logs {
+            if log.held_bytes() > 0 {
+                log.flush(LOG_LIMIT_BYTES, write, laggards);
+            }
+        }
+    }
+}
+
+impl super::Room {
+    /// Appends an entry to the log of one wire, if anybody is on it. `skipped` is not to be sent it; what
+    /// that member was still to be sent before it is returned, with its connection.
+    fn append(
+        &mut self,
+        wire: WireId,
+        skipped: Option<MemberId>,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<(ConnectionId, Vec<u8>)> {
+        let seat = skipped.and_then(|member| match self.find_member(member)?.presence {
+            Presence::Here { connection, seat: Some(seat) } if seat.wire == wire => Some((connection, seat.reader)),
+            _ => None,
+        });
+        let log = &mut self.logs[usize::from(wire.0)];
+        if log.is_unread() {
+            return None;
+        }
+        let Some((connection, reader)) = seat else {
+            log.append(encode);
+            return None;
+        };
+        let unsent = log.settle(reader);
+        let start = log.end();
+        log.append(encode);
+        log.skip_from(reader, start);
+        (!unsent.is_empty()).then_some((connection, unsent))
+    }
+}

@@ -1,0 +1,123 @@
+//! What may be said: cleaned text and the client's own id for it.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// One text said in a room: not blank, bounded, with no control character but newline and tab.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Text(Box<str>);
+
+/// Why a text is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TextFault {
+    /// Nothing but white space is left of it.
+    Empty,
+    /// It has more bytes than a message may have.
+    TooLong,
+}
+
+impl Text {
+    /// Removes control characters other than `\n` and `\t`, then checks what is left.
+    ///
+    /// # Errors
+    /// Blank, or longer than `limit_bytes` of UTF-8.
+    pub fn clean(typed: &str, limit_bytes: usize) -> Result<Text, TextFault> {
+        let cleaned: Box<str> = if typed.contains(is_removed) {
+            typed.chars().filter(|&character| !is_removed(character)).collect()
+        } else {
+            typed.into()
+        };
+        if cleaned.len() > limit_bytes {
+            Err(TextFault::TooLong)
+        } else if cleaned.trim().is_empty() {
+            Err(TextFault::Empty)
+        } else {
+            Ok(Text(cleaned))
+        }
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+fn is_removed(character: char) -> bool {
+    character.is_control() && character != '\n' && character != '\t'
+}
+
+/// The client's own id for a message, at most 64 bytes: said again with the same one, it is not said twice.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ClientId(Arc<str>);
+
+impl ClientId {
+    /// Longest id, in bytes.
+    pub const MAX_BYTES: usize = 64;
+
+    /// Takes an id of 1 to 64 bytes.
+    pub fn parse(text: &str) -> Option<ClientId> {
+        (1..=ClientId::MAX_BYTES).contains(&text.len()).then(|| ClientId(text.into()))
+    }
+
+    /// The id as the client wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for ClientId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn keeps_newlines_and_tabs_and_nothing_else_below_space() {
+        let text = Text::clean("a\r\n\tb\u{1b}[31m\u{9b}c\u{7f}\0", 100).expect("text");
+        assert_eq!(text.as_str(), "a\n\tb[31mc");
+    }
+
+    #[test]
+    fn blank_is_empty() {
+        for typed in ["", " ", "\n\t ", "\u{1b}", "\u{3000}"] {
+            assert_eq!(Text::clean(typed, 100), Err(TextFault::Empty), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_counts_bytes() {
+        assert!(Text::clean("ääää", 8).is_ok());
+        assert_eq!(Text::clean("ääää", 7), Err(TextFault::TooLong));
+    }
+
+    #[test]
+    fn a_client_id_is_bounded() {
+        assert_eq!(ClientId::parse(""), None);
+        assert!(ClientId::parse(&"x".repeat(64)).is_some());
+        assert_eq!(ClientId::parse(&"x".repeat(65)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_character_survives(typed in any::<String>()) {
+            if let Ok(text) = Text::clean(&typed, 4096) {
+                prop_assert!(text.as_str().chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
+                prop_assert!(text.as_str().len() <= 4096);
+                prop_assert_eq!(Text::clean(text.as_str(), 4096), Ok(text.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! RFC 6455 frames, on buffers: headers by tungstenite, everything else here.
+//!
+//! tungstenite's own `WebSocket` keeps buffers for each connection and reads a stream until a message is
+//! whole; an idle member here keeps nothing, so only its header codec is used, and the rules about frames
+//! (section 5) are checked below.
+
+use std::io::Cursor;
+
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+use crate::adapter::Input;
+
+/// Frames that one message may be made of. Without a bound, empty ones could go on for ever.
+const MAX_FRAGMENTS: u32 = 256;
+
+/// Longest payload of a control frame (section 5.5).
+const MAX_CONTROL_BYTES: u64 = 125;
+
+/// A message, or a control frame.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A text message, as bytes that are yet to be checked for UTF-8.
+    Text(Vec<u8>),
+    /// A text message within the input: the next bytes of it, in their place after the header.
+    TextInPlace {
+        /// Bytes of the frame's header.
+        header_bytes: usize,
+        /// Bytes of the text.
+        text_bytes: usize,
+    },
+    /// A binary message; nobody wants its content.
+    Binary,
+    /// To be answered with the same payload.
+    Ping(Vec<u8>),
+    /// Answers a ping.
+    Pong,
+    /// The peer closes, with this payload.
+    Close(Vec<u8>),
+}
+
+/// What a peer did wrong, as the close code that it gets (section 7.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// 1002: against the protocol.
+    Protocol,
+    /// 1007: a text that is not UTF-8.
+    Encoding,
+    /// 1009: too big a message.
+    TooBig,
+}
+
+impl Fault {
+    /// The close code that says so.
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Fault::Protocol => CloseCode::Protocol,
+            Fault::Encoding => CloseCode::Invalid,
+            Fault::TooBig => CloseCode::Size,
+        }
+    }
+}
+
+/// The beginning of a message whose last frame has not come yet.
+#[derive(Debug)]
+struct Fragments {
+    is_text: bool,
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+/// Puts frames together to messages.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    fragments: Option<Box<Fragments>>,
+}
+
+impl Assembler {
+    /// Takes the next message off the input; `None`: it has not come completely yet.
+    ///
+    /// A [`Message::TextInPlace`] is not consumed: the caller does that once it has read it.
+    ///
+    /// # Errors
+    /// What the peer did wrong; the connection cannot go on after it.
+    pub fn next(&mut self, input: &mut Input<'_>, limit_bytes: usize) -> Result<Option<Message>, Fault> {
+        loop {
+            let mut cursor = Cursor::new(input.rest());
+            let Some((header, payload_bytes)) = FrameHeader::parse(&mut cursor).map_err(|_| Fault::Protocol)? else {
+                return Ok(None);
+            };
+            let header_bytes = cursor.position() as usize;
+            let mask = self.check(&header, payload_bytes, limit_bytes)?;
+            let payload_bytes = payload_bytes as usize;
+            let frame_bytes = header_bytes + payload_bytes;
+            if input.rest().len() < frame_bytes {
+                return Ok(None);
+            }
+            let payload = &mut input.rest_mut()[header_bytes..frame_bytes];
+            unmask(payload, mask);
+
+            let message = match header.opcode {
+                OpCode::Data(Data::Text) if header.is_final => {
+                    return Ok(Some(Message::TextInPlace { header_bytes, text_bytes: payload_bytes }));
+                }
+                OpCode::Data(Data::Binary) if header.is_final => Some(Message::Binary),
+                OpCode::Data(_) => self.add_fragment(&header, payload),
+                OpCode::Control(Control::Ping) => Some(Message::Ping(payload.to_vec())),
+                OpCode::Control(Control::Pong) => Some(Message::Pong),
+                OpCode::Control(_) => Some(Message::Close(payload.to_vec())),
+            };
+            input.consume(frame_bytes);
+            if message.is_some() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Checks what sections 5.1 to 5.5 demand of a client's frame; returns its mask.
+    fn check(&self, header: &FrameHeader, payload_bytes: u64, limit_bytes: usize) -> Result<[u8; 4], Fault> {
+        let is_unextended = !(header.rsv1 || header.rsv2 || header.rsv3);
+        let follows_the_last = match header.opcode {
+            OpCode::Data(Data::Continue) => self.fragments.is_some(),
+            OpCode::Data(_) => self.fragments.is_none(),
+            OpCode::Control(_) => header.is_final && payload_bytes <= MAX_CONTROL_BYTES,
+        };
+        let Some(mask) = header.mask.filter(|_| is_unextended && follows_the_last) else {
+            return Err(Fault::Protocol);
+        };
+        let (held_bytes, held_count) = match (&self.fragments, header.opcode) {
+            (Some(fragments), OpCode::Data(_)) => (fragments.bytes.len() as u64, fragments.count),
+            _ => (0, 0),
+        };
+        if held_bytes.saturating_add(payload_bytes) > limit_bytes as u64 || held_count >= MAX_FRAGMENTS {
+            return Err(Fault::TooBig);
+        }
+        Ok(mask)
+    }
+
+    /// Keeps a frame that is not a whole message; returns the message that it completes.
+    fn add_fragment(&mut self, header: &FrameHeader, payload: &[u8]) -> Option<Message> {
+        let fragments = self.fragments.get_or_insert_with(|| {
+            let is_text = header.opcode == OpCode::Data(Data::Text);
+            Box::new(Fragments { is_text, bytes: Vec::new(), count: 0 })
+        });
+        fragments.count += 1;
+        fragments.bytes.extend_from_slice(payload);
+        if !header.is_final {
+            return None;
+        }
+        let whole = self.fragments.take()?;
+        Some(if whole.is_text { Message::Text(whole.bytes) } else { Message::Binary })
+    }
+}
+
+/// Takes the mask off (section 5.3), eight bytes at a time.
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        let word = u64::from_ne_bytes(chunk.try_into().expect("chunks are of eight bytes")) ^ wide;
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
+    for (byte, mask) in chunks.into_remainder().iter_mut().zip([a, b, c, d, a, b, c]) {
+        *byte ^= mask;
+    }
+}
+
+/// Appends a text frame whose payload is what `write` appends.
+pub fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    write(out);
+    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+    let payload_bytes = (out.len() - start) as u64;
+    // The length stands before the payload, but is known only after it: the payload moves up a little.
+    let mut bytes = [0; 10];
+    let mut rest = &mut bytes[..];
+    header.format(payload_bytes, &mut rest).expect("ten bytes hold the longest unmasked header");
+    out.splice(start..start, bytes[..header.len(payload_bytes)].iter().copied());
+}
+
+/// Appends a control frame.
+pub fn write_control(out: &mut Vec<u8>, kind: Control, payload: &[u8]) {
+    let header = FrameHeader { opcode: OpCode::Control(kind), ..FrameHeader::default() };
+    header.format(payload.len() as u64, out).expect("writing to memory does not fail");
+    out.extend_from_slice(payload);
+}
+
+/// Appends a close frame.
+pub fn write_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
+    let mut payload = u16::from(code).to_be_bytes().to_vec();
+    payload.extend_from_slice(reason.as_bytes());
+    write_control(out, Control::Close, &payload);
+}
+
+/// What to answer to a close frame with this payload: its own code, or 1002 or 1007 if it is wrong
+/// (sections 5.5.1 and 7.4). `None`: it gave no code, and gets none.
+pub fn answer_close(payload: &[u8]) -> Option<CloseCode> {
+    match payload {
+        [] => None,
+        [high, low, reason @ ..] => {
+            let code = CloseCode::from(u16::from_be_bytes([*high, *low]));
+            Some(if !code.is_allowed() {
+                CloseCode::Protocol
+            } else if std::str::from_utf8(reason).is_err() {
+                CloseCode::Invalid
+            } else {
+                code
+            })
+        }
+        [_] => Some(CloseCode::Protocol),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: usize = 1000;
+
+    /// A client's frame.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mask = [1, 2, 3, 4];
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..126 => bytes.push(0x80 | length as u8),
+            length => bytes.extend([0x80 | 126, (length >> 8) as u8, length as u8]),
+        }
+        bytes.extend(mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+    }
+
+    /// Everything that comes out of `bytes`, given piece by piece.
+    fn read(bytes: &[u8], piece_bytes: usize) -> Result<Vec<String>, Fault> {
+        let mut assembler = Assembler::default();
+        let (mut held, mut read) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(piece_bytes.max(1)) {
+            held.extend_from_slice(piece);
+            let mut input = Input::new(&mut held, false);
+            while let Some(message) = assembler.next(&mut input, LIMIT)? {
+                match message {
+                    Message::TextInPlace { header_bytes, text_bytes } => {
+                        let text = &input.rest()[header_bytes..header_bytes + text_bytes];
+                        read.push(format!("text {}", String::from_utf8_lossy(text)));
+                        input.consume(header_bytes + text_bytes);
+                    }
+                    Message::Text(text) => read.push(format!("text {}", String::from_utf8_lossy(&text))),
+                    other => read.push(format!("{other:?}")),
+                }
+            }
+            let consumed = input.consumed();
+            held.drain(..consumed);
+        }
+        Ok(read)
+    }
+
+    #[test]
+    fn fragments_become_one_message_with_control_frames_in_between() {
+        let mut bytes = frame(0x01, b"he");
+        bytes.extend(frame(0x89, b"ping"));
+        bytes.extend(frame(0x00, b""));
+        bytes.extend(frame(0x80, b"llo"));
+        bytes.extend(frame(0x81, b"next"));
+        let expected = vec!["Ping([112, 105, 110, 103])".to_owned(), "text hello".into(), "text next".into()];
+        for piece_bytes in [1, 2, 3, 7, 1000] {
+            assert_eq!(read(&bytes, piece_bytes), Ok(expected.clone()));
+        }
+    }
+
+    #[test]
+    fn what_the_rfc_forbids_is_a_protocol_fault() {
+        let unmasked = vec![0x81, 0x01, b'x'];
+        let wrong = [
+            unmasked,
+            frame(0xC1, b"reserved bit"),
+            frame(0x83, b"reserved opcode"),
+            frame(0x8B, b"reserved control"),
+            frame(0x80, b"nothing to continue"),
+            frame(0x09, b"fragmented ping"),
+            frame(0x89, &[0; 126]),
+            [frame(0x01, b"a"), frame(0x81, b"not a continuation")].concat(),
+        ];
+        for bytes in wrong {
+            assert_eq!(read(&bytes, 1000), Err(Fault::Protocol), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn size_is_refused_by_the_header_alone() {
+        let header = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4];
+        assert_eq!(read(&header, 1000), Err(Fault::TooBig));
+        let fragments = [frame(0x01, &[b'x'; 600]), frame(0x00, &[b'x'; 600])].concat();
+        assert_eq!(read(&fragments, 10_000), Err(Fault::TooBig));
+    }
+
+    #[test]
+    fn empty_fragments_are_bounded() {
+        let mut bytes = frame(0x01, b"");
+        for _ in 0..MAX_FRAGMENTS {
+            bytes.extend(frame(0x00, b""));
+        }
+        assert_eq!(read(&bytes, 100), Err(Fault::TooBig));
+    }
+
+    #[test]
+    fn closing_is_answered_as_the_rfc_says() {
+        assert_eq!(answer_close(&[]), None);
+        assert_eq!(answer_close(&[3]), Some(CloseCode::Protocol));
+        assert_eq!(answer_close(&1000u16.to_be_bytes()), Some(CloseCode::Normal));
+        assert_eq!(answer_close(&1005u16.to_be_bytes()), Some(CloseCode::Protocol));
+        assert_eq!(answer_close(&[3, 232, 0xFF]), Some(CloseCode::Invalid));
+    }
+
+    #[test]
+    fn a_written_frame_has_the_shortest_length() {
+        for length in [0, 1, 125, 126, 65_535, 65_536] {
+            let mut out = b"before".to_vec();
+            write_text(&mut out, |payload| payload.resize(payload.len() + length, b'x'));
+            let mut cursor = Cursor::new(&out[6..]);
+            let (header, payload_bytes) = FrameHeader::parse(&mut cursor).expect("well-formed").expect("whole");
+            assert_eq!((payload_bytes as usize, header.is_final), (length, true));
+            assert_eq!(out.len(), 6 + cursor.position() as usize + length);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_no_difference(
+            texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8),
+            piece_bytes in 1usize..50,
+        ) {
+            let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text)).collect();
+            prop_assert_eq!(read(&bytes, piece_bytes), read(&bytes, bytes.len()));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), piece in 1usize..40) {
+            let _ = read(&bytes, piece);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What a client may send: one JSON object a text frame, read into a [`Request`].
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::rooms::{ClientId, Command, Door, Epoch, Join, Kind, Name, RoomCode, Span, Text, TextFault, Token};
+
+/// Events in an answer to `history` where the client does not say how many.
+const HISTORY_EVENTS: usize = 50;
+/// Events in such an answer at the most.
+const MAX_HISTORY_EVENTS: usize = 200;
+
+/// Why a message of a client is refused before the rooms see it: an error of the contract, and its words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The contract's word.
+    pub code: &'static str,
+    /// A sentence for a person.
+    pub message: Cow<'static, str>,
+}
+
+/// A client's message, read: what to do, and the client's own id for it.
+#[derive(Debug)]
+pub struct Request {
+    /// What to do.
+    pub command: Result<Command, Fault>,
+    /// To be named in an error.
+    pub cid: Option<ClientId>,
+}
+
+/// Every field that any message has. Unknown ones are ignored.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    r#type: Borrowed<'a>,
+    #[serde(borrow)]
+    room: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    name: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    token: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    epoch: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    text: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    cid: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    kind: Option<Borrowed<'a>>,
+    since: Option<u64>,
+    before: Option<u64>,
+    limit: Option<u64>,
+    create: Option<bool>,
+}
+
+/// A string that is copied only if it has escapes.
+#[derive(Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Request {
+    /// Reads one message. `sessions` are those that the browser's cookie holds.
+    pub fn read(json: &str, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> Request {
+        let fields: Fields<'_> = match serde_json::from_str(json) {
+            Ok(fields) => fields,
+            Err(error) => return Request { command: Err(bad_request(reason(&error))), cid: None },
+        };
+        let cid = match text_of(&fields.cid).map(ClientId::parse) {
+            Some(None) => {
+                let fault = bad_request("\"cid\" has 1 to 64 bytes.");
+                return Request { command: Err(fault), cid: None };
+            }
+            cid => cid.flatten(),
+        };
+        let command = match &*fields.r#type.0 {
+            "join" => read_join(&fields, sessions),
+            "message" => read_message(&fields, cid.clone(), message_limit_bytes),
+            "history" => Ok(Command::History(read_span(&fields))),
+            "typing" => Ok(Command::Typing),
+            "nick" => read_name(&fields).and_then(|name| name.map(Command::Nick).ok_or_else(name_required)),
+            "leave" => Ok(Command::Leave),
+            _ => Err(bad_request("No message has this \"type\".")),
+        };
+        Request { command, cid }
+    }
+}
+
+fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Command, Fault> {
+    let typed = text_of(&fields.room).map(str::trim).filter(|room| !room.is_empty());
+    let typed = typed.ok_or(Fault { code: "room_required", message: "A room code is needed.".into() })?;
+    let code =
+        RoomCode::parse(typed).ok_or(Fault { code: "no_such_room", message: "No room has such a code.".into() })?;
+    let name = read_name(fields)?;
+    let from_cookie = || sessions.iter().find(|(room, _)| *room == code).map(|&(_, token)| token);
+    let token = text_of(&fields.token).and_then(Token::parse).or_else(from_cookie);
+    let epoch = text_of(&fields.epoch).map(Epoch::parse);
+    // An epoch that is none of ours is another epoch: nothing of it can be continued.
+    let since = fields.since.map(|since| if epoch == Some(None) { u64::MAX } else { since });
+    let door = if fields.create == Some(true) { Door::CodeOrNew(code) } else { Door::Code(code) };
+    Ok(Command::Join(Join { door, name, token, since, epoch: epoch.flatten() }))
+}
+
+fn read_message(fields: &Fields<'_>, cid: Option<ClientId>, limit_bytes: usize) -> Result<Command, Fault> {
+    let kind = match text_of(&fields.kind) {
+        None | Some("say") => Kind::Say,
+        Some("me") => Kind::Me,
+        Some(_) => return Err(bad_request("\"kind\" is \"say\" or \"me\".")),
+    };
+    let typed = text_of(&fields.text).ok_or_else(|| bad_request("A message has a \"text\"."))?;
+    let text = Text::clean(typed, limit_bytes).map_err(|fault| match fault {
+        TextFault::Empty => Fault { code: "text_empty", message: "There is nothing in this message.".into() },
+        TextFault::TooLong => {
+            Fault { code: "text_too_long", message: format!("A message has at most {limit_bytes} bytes.").into() }
+        }
+    })?;
+    Ok(Command::Say { kind, text, cid })
+}
+
+fn read_span(fields: &Fields<'_>) -> Span {
+    let limit = fields.limit.map_or(HISTORY_EVENTS, |limit| limit.clamp(1, MAX_HISTORY_EVENTS as u64) as usize);
+    Span { since: None, before: fields.before, limit }
+}
+
+/// The name, if one is given that is not blank.
+fn read_name(fields: &Fields<'_>) -> Result<Option<Name>, Fault> {
+    let Some(typed) = text_of(&fields.name).filter(|name| !name.trim().is_empty()) else { return Ok(None) };
+    let invalid =
+        Fault { code: "name_invalid", message: "A name has 1 to 32 characters, none of them invisible.".into() };
+    Name::parse(typed).map(Some).ok_or(invalid)
+}
+
+fn name_required() -> Fault {
+    Fault { code: "name_required", message: "A name is needed.".into() }
+}
+
+/// A fault in the form of a message.
+pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Fault {
+    Fault { code: "bad_request", message: message.into() }
+}
+
+fn reason(error: &serde_json::Error) -> Cow<'static, str> {
+    match error.classify() {
+        // serde's words for this name the field, but could quote what the client sent: it is its own.
+        serde_json::error::Category::Data => format!("Not a message: {error}.").into(),
+        _ => "A message is one JSON object.".into(),
+    }
+}
+
+fn text_of<'a>(field: &'a Option<Borrowed<'_>>) -> Option<&'a str> {
+    field.as_ref().map(|field| &*field.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Command, Fault> {
+        Request::read(json, &[], 100).command
+    }
+
+    fn fault(json: &str) -> &'static str {
+        read(json).expect_err("a fault").code
+    }
+
+    #[test]
+    fn reads_every_type() {
+        assert!(matches!(read(r#"{"type":"join","room":" kxqt ","name":"ana"}"#), Ok(Command::Join(_))));
+        assert!(matches!(read(r#"{"type":"message","text":"hi"}"#), Ok(Command::Say { kind: Kind::Say, .. })));
+        assert!(matches!(
+            read(r#"{"type":"message","text":"h\u0069","kind":"me"}"#),
+            Ok(Command::Say { kind: Kind::Me, .. })
+        ));
+        assert_eq!(read(r#"{"type":"typing"}"#), Ok(Command::Typing));
+        assert_eq!(read(r#"{"type":"leave","unknown":[1,{}]}"#), Ok(Command::Leave));
+        assert!(matches!(read(r#"{"type":"nick","name":"ben"}"#), Ok(Command::Nick(_))));
+        assert_eq!(
+            read(r#"{"type":"history","before":7,"limit":9000}"#),
+            Ok(Command::History(Span { since: None, before: Some(7), limit: 200 }))
+        );
+    }
+
+    #[test]
+    fn refuses_in_the_contracts_words() {
+        for (json, code) in [
+            ("", "bad_request"),
+            ("[]", "bad_request"),
+            ("{}", "bad_request"),
+            (r#"{"type":"dance"}"#, "bad_request"),
+            (r#"{"type":"message"}"#, "bad_request"),
+            (r#"{"type":"message","text":7}"#, "bad_request"),
+            (r#"{"type":"message","text":"x","kind":"shout"}"#, "bad_request"),
+            (r#"{"type":"message","text":" \n"}"#, "text_empty"),
+            (r#"{"type":"join"}"#, "room_required"),
+            (r#"{"type":"join","room":" "}"#, "room_required"),
+            (r#"{"type":"join","room":"12"}"#, "no_such_room"),
+            (r#"{"type":"join","room":"KXQT","name":"a\u0007b"}"#, "name_invalid"),
+            (r#"{"type":"nick"}"#, "name_required"),
+            (r#"{"type":"nick","name":" "}"#, "name_required"),
+        ] {
+            assert_eq!(fault(json), code, "{json}");
+        }
+        let long = format!(r#"{{"type":"message","text":"{}"}}"#, "x".repeat(101));
+        assert_eq!(fault(&long), "text_too_long");
+        let cid = format!(r#"{{"type":"message","text":"x","cid":"{}"}}"#, "x".repeat(65));
+        assert_eq!(fault(&cid), "bad_request");
+    }
+
+    #[test]
+    fn the_cookies_session_counts_where_no_token_is_given() {
+        let code = RoomCode::parse("KXQT").expect("a code");
+        let token = Token::parse(&"a".repeat(32)).expect("a token");
+        let sessions = [(code, token)];
+        let token_of = |json: &str| match Request::read(json, &sessions, 100).command {
+            Ok(Command::Join(join)) => join.token,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(token_of(r#"{"type":"join","room":"KXQT"}"#), Some(token));
+        assert_eq!(token_of(r#"{"type":"join","room":"KXQZ"}"#), None);
+        let given = format!(r#"{{"type":"join","room":"KXQT","token":"{}"}}"#, "b".repeat(32));
+        assert_eq!(token_of(&given), Token::parse(&"b".repeat(32)));
+    }
+
+    #[test]
+    fn an_unknown_epoch_continues_nothing() {
+        let json = r#"{"type":"join","room":"KXQT","name":"ana","since":3,"epoch":"old"}"#;
+        match read(json) {
+            Ok(Command::Join(join)) => assert_eq!((join.since, join.epoch), (Some(u64::MAX), None)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

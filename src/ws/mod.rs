@@ -1,0 +1,239 @@
+//! The WebSocket protocol: JSON messages in frames, pings, closing.
+//!
+//! It begins after the handshake, which is HTTP's. [`frame`] knows RFC 6455, [`message`] the contract.
+
+mod frame;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use tungstenite::protocol::frame::coding::{CloseCode, Control};
+
+use crate::adapter::{Flow, Input, Now, Step, Upgrade};
+use crate::json;
+use crate::options::Limits;
+use crate::rooms::{Bucket, ClientId, Command, Event, Name, Rate, Refusal, Reply, RoomCode, Rooms, Token, Wire};
+use frame::{Assembler, Message};
+use message::{Fault, Request};
+
+/// A peer that is silent for this long is asked whether it is there.
+const PING_AFTER_MS: u64 = 25_000;
+/// A peer that is silent for this long is gone.
+const GONE_AFTER_MS: u64 = 75_000;
+
+/// A message of the shortest texts may be six times as long in JSON escapes.
+const ESCAPED_BYTES: usize = 6;
+/// No frame below this is too big, so that somebody who pastes too much is told, not cut off.
+const MIN_FRAME_LIMIT_BYTES: usize = 1 << 16;
+
+/// After so many refusals for haste in a row, a client does not listen: it is closed.
+const MAX_HASTY_MESSAGES: u16 = 200;
+
+/// Closing because the same member came in over another connection.
+const TAKEN_OVER: u16 = 4001;
+
+/// What all WebSockets share.
+#[derive(Debug)]
+pub struct Context {
+    limits: Limits,
+    rate: Option<Rate>,
+    frame_limit_bytes: usize,
+}
+
+impl Context {
+    /// Derives the protocol's own limits from the rooms'.
+    pub fn new(limits: &Limits) -> Context {
+        Context {
+            limits: limits.clone(),
+            rate: Rate::new(limits.rate, 1000, limits.rate.saturating_mul(4)),
+            frame_limit_bytes: MIN_FRAME_LIMIT_BYTES.max(ESCAPED_BYTES * limits.message_bytes + 1024),
+        }
+    }
+}
+
+/// One WebSocket.
+#[derive(Debug)]
+pub struct Ws {
+    assembler: Assembler,
+    /// The sessions in the browser's cookie; needed for joining only.
+    sessions: Option<Box<[(RoomCode, Token)]>>,
+    messages: Bucket,
+    heard_at_ms: u64,
+    pings_unanswered: u8,
+    hasty_messages: u16,
+}
+
+impl Ws {
+    /// A WebSocket whose handshake is done.
+    pub fn new(upgrade: Upgrade, now: Now) -> Ws {
+        Ws {
+            assembler: Assembler::default(),
+            sessions: (!upgrade.sessions.is_empty()).then(|| upgrade.sessions.into()),
+            messages: Bucket::default(),
+            heard_at_ms: now.steady_ms,
+            pings_unanswered: 0,
+            hasty_messages: 0,
+        }
+    }
+
+    /// Takes the next message off the input.
+    pub fn receive(&mut self, input: &mut Input<'_>, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Step {
+        self.heard_at_ms = now.steady_ms;
+        self.pings_unanswered = 0;
+        loop {
+            let message = match self.assembler.next(input, context.frame_limit_bytes) {
+                Ok(Some(message)) => message,
+                Ok(None) => return Step::NeedInput,
+                Err(fault) => return close(outbox, fault),
+            };
+            let step = match message {
+                Message::TextInPlace { header_bytes, text_bytes } => {
+                    let step = self.read_text(&input.rest()[header_bytes..][..text_bytes], context, now, outbox);
+                    input.consume(header_bytes + text_bytes);
+                    step
+                }
+                Message::Text(text) => self.read_text(&text, context, now, outbox),
+                Message::Binary => {
+                    let fault = message::bad_request("Messages are JSON in text frames.");
+                    self.pass_on(Request { command: Err(fault), cid: None }, context, now, outbox)
+                }
+                Message::Ping(payload) => {
+                    frame::write_control(outbox, Control::Pong, &payload);
+                    None
+                }
+                Message::Pong => None,
+                Message::Close(payload) => {
+                    match frame::answer_close(&payload) {
+                        Some(code) => frame::write_close(outbox, code, ""),
+                        None => frame::write_control(outbox, Control::Close, &[]),
+                    }
+                    return Step::Close;
+                }
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    fn read_text(&mut self, text: &[u8], context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
+        let Ok(text) = std::str::from_utf8(text) else {
+            return Some(close(outbox, frame::Fault::Encoding));
+        };
+        let sessions = self.sessions.as_deref().unwrap_or_default();
+        let request = Request::read(text, sessions, context.limits.message_bytes);
+        self.pass_on(request, context, now, outbox)
+    }
+
+    /// Hands a request to the rooms; refuses it if it is none, or comes too soon.
+    fn pass_on(&mut self, request: Request, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
+        let Request { command, cid } = request;
+        // Typing is not counted here: the rooms pass on few of them, and drop the others without a word.
+        if let Some(rate) = context.rate.filter(|_| command != Ok(Command::Typing))
+            && let Err(retry_ms) = self.messages.take(rate, now.steady_ms)
+        {
+            self.hasty_messages += 1;
+            if self.hasty_messages > MAX_HASTY_MESSAGES {
+                frame::write_close(outbox, CloseCode::Policy, "Too many messages.");
+                return Some(Step::Fault);
+            }
+            let refusal = Refusal::RateLimited { retry_ms };
+            frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
+            return None;
+        }
+        self.hasty_messages = 0;
+        match command {
+            Ok(command) => Some(Step::Command(command)),
+            Err(Fault { code, message }) => {
+                let cid = cid.as_ref().map(ClientId::as_str);
+                frame::write_text(outbox, |out| json::write_error(code, &message, cid, None, out));
+                None
+            }
+        }
+    }
+
+    /// Writes the rooms' answer.
+    pub fn reply(&mut self, reply: Reply, rooms: &Rooms, context: &Context, outbox: &mut Vec<u8>) -> Flow {
+        match reply {
+            Reply::Joined { room, member, last, events, gap, .. } => {
+                let room = rooms.room(room);
+                let (member, limits) = (room.member(member), &context.limits);
+                let joined = json::Joined { room, member, last, events: &events, gap, limits };
+                frame::write_text(outbox, |out| json::write_joined(&joined, out));
+            }
+            Reply::Refused { refusal, cid } => {
+                frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
+            }
+            Reply::AlreadySaid { cid, id } => frame::write_text(outbox, |out| json::write_ok(&cid, id, out)),
+            Reply::History { events, more } => {
+                frame::write_text(outbox, |out| json::write_history(&events, more, out));
+            }
+            Reply::Left { .. } => {
+                frame::write_close(outbox, CloseCode::Normal, "You left.");
+                return Flow::Close;
+            }
+            Reply::TakenOver => {
+                frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), "Taken over by another connection.");
+                return Flow::Close;
+            }
+            // Answers to commands that no WebSocket gives.
+            Reply::Members { .. }
+            | Reply::WireSwitched { .. }
+            | Reply::Unsent(_)
+            | Reply::Created { .. }
+            | Reply::Admitted { .. }
+            | Reply::Visited { .. }
+            | Reply::Described { .. }
+            | Reply::Events { .. }
+            | Reply::Inspected => debug_assert!(false, "not an answer to a WebSocket: {reply:?}"),
+        }
+        Flow::Continue
+    }
+
+    /// When [`expire`](Self::expire) is to be called (`Now::steady_ms`).
+    pub fn deadline_ms(&self) -> u64 {
+        let pinged_until_ms = PING_AFTER_MS * (u64::from(self.pings_unanswered) + 1);
+        self.heard_at_ms + pinged_until_ms.min(GONE_AFTER_MS)
+    }
+
+    /// The deadline has come: asks a silent peer whether it is there, or gives it up.
+    pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        if now.steady_ms >= self.heard_at_ms + GONE_AFTER_MS {
+            frame::write_close(outbox, CloseCode::Policy, "No sign of life.");
+            return Flow::Close;
+        }
+        self.pings_unanswered += 1;
+        frame::write_control(outbox, Control::Ping, &[]);
+        Flow::Continue
+    }
+
+    /// The server stops.
+    pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
+        frame::write_close(outbox, CloseCode::Away, "The server is stopping.");
+    }
+
+    /// The peer reads too slowly to be sent everything: it comes back with `since`.
+    pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
+        frame::write_close(outbox, CloseCode::Policy, "You read too slowly.");
+    }
+}
+
+/// Closes with the code for what the peer did wrong.
+fn close(outbox: &mut Vec<u8>, fault: frame::Fault) -> Step {
+    frame::write_close(outbox, fault.close_code(), "");
+    Step::Fault
+}
+
+/// A room's events as WebSocket text frames.
+#[derive(Debug)]
+pub struct WebWire;
+
+impl Wire for WebWire {
+    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+        frame::write_text(out, |out| json::write_event(event, out));
+    }
+
+    fn encode_typing(&self, name: &Name, out: &mut Vec<u8>) {
+        frame::write_text(out, |out| json::write_typing(name, out));
+    }
+}

@@ -1,0 +1,297 @@
+//! A simulated system under the real reactor: sockets in memory, readiness by edges, a clock of its own.
+//!
+//! It does everything a kernel may do and seldom does: reads and writes that stop anywhere, edges that come
+//! late, merged, twice, for nothing or for connections that are gone, resets, windows that stay shut.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use snugd::adapter::Now;
+use snugd::reactor::{Accept, Accepted, Net, Port, Readiness};
+use snugd::rooms::ConnectionId;
+
+/// One connection, seen from both ends.
+#[derive(Default)]
+pub struct Socket {
+    to_server: VecDeque<u8>,
+    client_ended: bool,
+    to_client: VecDeque<u8>,
+    server_ended: bool,
+    is_reset: bool,
+    is_closed: bool,
+    window_bytes: usize,
+    registered: Option<ConnectionId>,
+    readable_edge: bool,
+    writable_edge: bool,
+    /// The server was told that there is no room, and waits to hear that there is.
+    is_blocked: bool,
+}
+
+/// The system's state, shared by the reactor's side and the clients'.
+pub struct World {
+    sockets: Vec<Socket>,
+    backlog: VecDeque<(Port, usize)>,
+    listener_edge: [bool; 2],
+    closed: Vec<ConnectionId>,
+    random: StdRng,
+    pub now: Now,
+    misbehaves: bool,
+}
+
+pub type SharedWorld = Rc<RefCell<World>>;
+
+impl World {
+    pub fn new(seed: u64) -> SharedWorld {
+        Rc::new(RefCell::new(World {
+            sockets: Vec::new(),
+            backlog: VecDeque::new(),
+            listener_edge: [false; 2],
+            closed: Vec::new(),
+            random: StdRng::seed_from_u64(seed),
+            now: Now { steady_ms: 1, wall_ms: 1_700_000_000_000 },
+            misbehaves: true,
+        }))
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.misbehaves && self.random.random_range(0..100) < percent
+    }
+
+    /// From here on nothing goes wrong any more, and everything fits.
+    pub fn behave(&mut self) {
+        self.misbehaves = false;
+        for socket in &mut self.sockets {
+            socket.window_bytes = usize::MAX;
+        }
+    }
+
+    // ---- the clients' side
+
+    pub fn connect(&mut self, port: Port) -> usize {
+        let window_bytes = if self.misbehaves { self.random.random_range(1..4000) } else { usize::MAX };
+        self.sockets.push(Socket { window_bytes, ..Socket::default() });
+        self.backlog.push_back((port, self.sockets.len() - 1));
+        self.listener_edge[port as usize] = true;
+        self.sockets.len() - 1
+    }
+
+    pub fn send(&mut self, socket: usize, bytes: &[u8]) {
+        let socket = &mut self.sockets[socket];
+        if !socket.is_reset && !socket.is_closed {
+            socket.to_server.extend(bytes);
+            socket.readable_edge = true;
+        }
+    }
+
+    /// What has arrived at the client, at most `limit` bytes.
+    pub fn receive(&mut self, socket: usize, limit: usize) -> Vec<u8> {
+        let socket = &mut self.sockets[socket];
+        let count = limit.min(socket.to_client.len());
+        let bytes = socket.to_client.drain(..count).collect();
+        if socket.is_blocked && socket.to_client.len() < socket.window_bytes {
+            socket.is_blocked = false;
+            socket.writable_edge = true;
+        }
+        bytes
+    }
+
+    /// The client sends no more.
+    pub fn end(&mut self, socket: usize) {
+        self.sockets[socket].client_ended = true;
+        self.sockets[socket].readable_edge = true;
+    }
+
+    /// The connection breaks.
+    pub fn reset(&mut self, socket: usize) {
+        let socket = &mut self.sockets[socket];
+        socket.is_reset = true;
+        socket.to_server.clear();
+        socket.readable_edge = true;
+        socket.writable_edge = true;
+    }
+
+    /// Whether the client can see that the server is done with the connection.
+    pub fn is_over(&self, socket: usize) -> bool {
+        let socket = &self.sockets[socket];
+        (socket.server_ended || socket.is_closed || socket.is_reset) && socket.to_client.is_empty()
+    }
+
+    /// Bytes that the server has not read although it could.
+    pub fn unread_bytes(&self) -> usize {
+        self.sockets.iter().filter(|socket| !socket.is_closed).map(|socket| socket.to_server.len()).sum()
+    }
+
+    /// Whether some edge has yet to be told.
+    pub fn has_edges(&self) -> bool {
+        let by_sockets = self.sockets.iter().any(|socket| {
+            socket.registered.is_some() && !socket.is_closed && (socket.readable_edge || socket.writable_edge)
+        });
+        by_sockets || self.listener_edge.contains(&true)
+    }
+
+    // ---- the reactor's side
+
+    fn take_edges(&mut self, ready: &mut Vec<Readiness>) {
+        for port in [Port::Web, Port::Line] {
+            if self.listener_edge[port as usize] && !self.chance(20) {
+                self.listener_edge[port as usize] = false;
+                ready.push(Readiness::Listener(port));
+            }
+        }
+        for number in 0..self.sockets.len() {
+            let (late, spurious) = (self.chance(20), self.chance(2));
+            let socket = &mut self.sockets[number];
+            let Some(connection) = socket.registered.filter(|_| !socket.is_closed) else { continue };
+            let readable = socket.readable_edge && !late;
+            let writable = socket.writable_edge && !late;
+            socket.readable_edge &= late;
+            socket.writable_edge &= late;
+            if readable || writable || spurious {
+                // A system that reports by edges reports everything that holds at that time.
+                let has_room = socket.to_client.len() < socket.window_bytes || socket.is_reset;
+                let ended = socket.client_ended || socket.is_reset;
+                let writable = writable || has_room;
+                ready.push(Readiness::Connection { connection, readable: readable || spurious, writable, ended });
+            }
+        }
+        if self.chance(5)
+            && let Some(&connection) = self.closed.last()
+        {
+            ready.push(Readiness::Connection { connection, readable: true, writable: true, ended: true });
+        }
+    }
+}
+
+/// The reactor's end of a socket.
+pub struct SimStream {
+    world: SharedWorld,
+    socket: usize,
+}
+
+impl Read for SimStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut world = self.world.borrow_mut();
+        let stops_short = world.chance(20);
+        let count = world.random.random_range(1..=64);
+        let socket = &mut world.sockets[self.socket];
+        if socket.is_reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if socket.to_server.is_empty() {
+            return if socket.client_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        }
+        let whole = socket.to_server.len().min(buffer.len());
+        // A read takes what is there; less only if the rest arrives just then, which is a new edge.
+        let count = if stops_short { count.min(whole) } else { whole };
+        socket.readable_edge |= count < socket.to_server.len();
+        for byte in &mut buffer[..count] {
+            *byte = socket.to_server.pop_front().expect("counted");
+        }
+        Ok(count)
+    }
+}
+
+impl Write for SimStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut world = self.world.borrow_mut();
+        let (stops_short, count) = (world.chance(30), world.random.random_range(1..=16));
+        let socket = &mut world.sockets[self.socket];
+        assert!(!socket.server_ended, "nothing is written after the end");
+        if socket.is_reset {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let room = socket.window_bytes.saturating_sub(socket.to_client.len());
+        if room == 0 {
+            socket.is_blocked = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = bytes.len().min(room).min(if stops_short { count } else { usize::MAX });
+        socket.to_client.extend(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.write(&all)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub struct SimNet(pub SharedWorld);
+
+impl Net for SimNet {
+    type Stream = SimStream;
+
+    fn now(&mut self) -> Now {
+        self.0.borrow().now
+    }
+
+    fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.take_edges(ready);
+        if ready.is_empty() && !world.has_edges() {
+            // Nothing will happen before the reactor's own time comes; clients act between the turns.
+            let most_ms = timeout_ms.unwrap_or(1000).min(1000);
+            let passed_ms = if most_ms == 0 { 0 } else { world.random.random_range(0..=most_ms) };
+            world.now.steady_ms += passed_ms;
+            world.now.wall_ms += passed_ms;
+        }
+        if world.chance(1) {
+            // Somebody sets the clock.
+            world.now.wall_ms = world.now.wall_ms.saturating_add_signed(world.random.random_range(-10_000..10_000));
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, port: Port, _refusal: &[u8]) -> Accept<SimStream> {
+        let mut world = self.0.borrow_mut();
+        if world.chance(2) && !world.backlog.is_empty() {
+            return Accept::OutOfDescriptors;
+        }
+        let Some(place) = world.backlog.iter().position(|(waits_at, _)| *waits_at == port) else {
+            return Accept::Nothing;
+        };
+        let (_, socket) = world.backlog.remove(place).expect("found");
+        let address = [127, 0, 0, 1].into();
+        let stream = SimStream { world: Rc::clone(&self.0), socket };
+        Accept::Connection(Accepted { stream, peer: address, local: address })
+    }
+
+    fn register(&mut self, stream: &mut SimStream, connection: ConnectionId) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        if world.chance(1) {
+            world.reset(stream.socket);
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        world.sockets[stream.socket].registered = Some(connection);
+        Ok(())
+    }
+
+    fn refuse(&mut self, stream: SimStream, _words: &[u8]) {
+        self.close(stream);
+    }
+
+    fn end_sending(&mut self, stream: &mut SimStream) {
+        self.0.borrow_mut().sockets[stream.socket].server_ended = true;
+    }
+
+    fn close(&mut self, stream: SimStream) {
+        let mut world = self.0.borrow_mut();
+        let socket = &mut world.sockets[stream.socket];
+        socket.is_closed = true;
+        socket.to_server.clear();
+        let registered = socket.registered;
+        world.closed.extend(registered);
+    }
+
+    fn close_listeners(&mut self) {
+        self.0.borrow_mut().backlog.clear();
+    }
+}
