@@ -23,8 +23,8 @@ impl Sessions {
     /// Reads them from a request. What cannot be read is left out: a browser that comes with an old or
     /// damaged cookie is asked for a name again, no more.
     pub fn read(head: &Head<'_, '_>) -> Sessions {
-        let cookies = head.values("cookie").filter_map(|value| str::from_utf8(value).ok());
-        let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let cookies = head.values("cookie").flat_map(|value| value.split(|&byte| byte == b';'));
+        let pairs = cookies.filter_map(|pair| str::from_utf8(pair).ok()?.trim().split_once('='));
         let own = pairs.filter(|(name, _)| *name == NAME).flat_map(|(_, value)| value.split('~'));
         let read = own.filter_map(|session| {
             let (code, token) = session.split_once('.')?;

@@ -8,6 +8,7 @@
 mod api;
 mod assets;
 mod cookie;
+mod date;
 mod form;
 mod handshake;
 pub mod metrics;
@@ -17,6 +18,7 @@ mod request;
 mod response;
 mod routes;
 mod site;
+mod target;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -24,9 +26,10 @@ mod trust;
 
 use core::net::IpAddr;
 
+use date::HttpDate;
 use replies::{Pending, Surroundings};
 use request::{Fault, Head, HeadScan, Method, header_space};
-use response::{Exchange, HttpDate, Response, Status};
+use response::{Exchange, Response, Status};
 use routes::{Outcome, Request};
 pub use site::Site;
 
@@ -92,9 +95,8 @@ impl Http {
                 Ok(Some(Step::NeedInput)) => {}
                 Ok(Some(step)) => return step,
                 Err(fault) => {
-                    site.meters.http_faults.inc();
                     self.write_fault(fault, site, now, outbox);
-                    return Step::Close;
+                    return Step::Fault;
                 }
             }
         }

@@ -4,10 +4,11 @@ use core::net::IpAddr;
 
 use super::api::{write_error, write_json};
 use super::cookie::Sessions;
+use super::date::HttpDate;
 use super::form::HomeForm;
 use super::metrics::OPEN_METRICS;
 use super::pages::{Field, Home, Notice, PAGE_FIELDS, RoomPage};
-use super::response::{Exchange, HTML, HttpDate, Response, Status};
+use super::response::{Exchange, HTML, Response, Status};
 use super::routes::write_home;
 use super::site::{NOT_STORED, Site};
 use super::trust::Client;

@@ -8,6 +8,7 @@ use core::mem::MaybeUninit;
 use httparse::Header;
 
 use super::response::Status;
+use super::target::{Target, is_authority};
 
 /// Longest head, in bytes.
 pub const MAX_HEAD_BYTES: usize = 8 * 1024;
@@ -171,7 +172,12 @@ impl<'h, 'b> Head<'h, 'b> {
             Some("POST") => Method::Post,
             _ => Method::Other,
         };
-        let target = Target::read(parsed.path.unwrap_or_default(), method)?;
+        let target = match Target::read(parsed.path.unwrap_or_default()) {
+            Some(target) => target,
+            // `OPTIONS *`, `CONNECT host:port`: refused for their methods.
+            None if method == Method::Other => Target::ROOT,
+            None => return Err(Fault::MALFORMED),
+        };
         let host = match (target.authority, framing.host) {
             (_, None) if !is_http_1_0 => return Err(Fault::NO_HOST),
             // RFC 9112 section 3.2.2: the target's authority goes before the field.
@@ -204,7 +210,8 @@ impl<'h, 'b> Head<'h, 'b> {
 
     /// The items of every field with this name, which hold lists separated by commas.
     pub fn items<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'b str> + 's {
-        self.values(name).filter_map(as_ascii).flat_map(|value| value.split(',')).map(str::trim)
+        let items = self.values(name).flat_map(|value| value.split(|&byte| byte == b','));
+        items.filter_map(as_ascii).map(str::trim)
     }
 
     /// Whether a list has this word, in any case.
@@ -282,60 +289,6 @@ fn read_length(value: &[u8]) -> Result<usize, Fault> {
         return Err(Fault::BAD_LENGTH);
     }
     Ok(value.iter().fold(0usize, |length, digit| length.saturating_mul(10).saturating_add(usize::from(digit - b'0'))))
-}
-
-/// The request's target (RFC 9112 section 3.2): a path as a rule, a whole URL as proxies write it.
-struct Target<'b> {
-    authority: Option<&'b str>,
-    path: &'b str,
-    query: &'b str,
-}
-
-impl<'b> Target<'b> {
-    fn read(target: &'b str, method: Method) -> Result<Target<'b>, Fault> {
-        let (authority, path) = if target.starts_with('/') {
-            (None, target)
-        } else if let Some(rest) = strip_scheme(target) {
-            let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-            if !is_authority(authority) {
-                return Err(Fault::BAD_HOST);
-            }
-            (Some(authority), path)
-        } else if method == Method::Other {
-            // `OPTIONS *`, `CONNECT host:port`: refused for their methods.
-            (None, "/")
-        } else {
-            return Err(Fault::MALFORMED);
-        };
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        Ok(Target { authority, path: if path.is_empty() { "/" } else { path }, query })
-    }
-}
-
-fn strip_scheme(target: &str) -> Option<&str> {
-    ["http://", "https://"].into_iter().find_map(|scheme| {
-        let (start, rest) = target.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
-    })
-}
-
-/// Whether this is a host with or without a port (RFC 3986 section 3.2, without user information, which RFC
-/// 9110 section 4.2.4 wants refused).
-fn is_authority(text: &str) -> bool {
-    let (host, port) = split_port(text);
-    let is_host = match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<core::net::Ipv6Addr>().is_ok()),
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)),
-    };
-    is_host && port.is_none_or(|port| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Splits an authority into host, with its brackets if it has some, and port.
-pub fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    }
 }
 
 #[cfg(test)]

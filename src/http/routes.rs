@@ -4,12 +4,13 @@ use core::net::IpAddr;
 
 use super::api;
 use super::cookie::Sessions;
+use super::date::HttpDate;
 use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
 use super::pages::{Field, Home, Notice, PAGE_FIELDS};
 use super::replies::{Asked, Pending};
 use super::request::{Head, Method};
-use super::response::{Exchange, HTML, HttpDate, Response, Status};
+use super::response::{Exchange, HTML, Response, Status};
 use super::site::{HOME_CACHE, NOT_STORED, Site};
 use super::trust::{Client, Origin, is_answered_host};
 use crate::adapter::Upgrade;

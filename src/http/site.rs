@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::assets::Assets;
+use super::date::{DateClock, HttpDate};
 use super::metrics::{Meters, Metrics};
 use super::pages::{Home, PAGE_FIELDS, Pages};
-use super::response::{DateClock, HTML, HttpDate, Prepared, Status};
+use super::response::{HTML, Prepared, Status};
 use crate::adapter::Now;
 use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};

@@ -1,0 +1,216 @@
+//! One scenario against one server: starts it, fills it, loads it, and says what came of it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::crowd::{Arrival, Crowd, Guest, Pace};
+use crate::dialect::Identity;
+use crate::pages;
+use crate::roster::{Kind, Places};
+use crate::scenario::{Party, Scenario, Work};
+use crate::server::Server;
+use crate::tally::Faults;
+
+/// What one run of a scenario gave.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    FanOut(FanOut),
+    /// User memory of each idle member, in bytes.
+    Idle {
+        bytes_each: f64,
+    },
+    Storm(Storm),
+    Pages(Vec<pages::Page>),
+    /// Bytes of the program on disk, and of user memory once it is ready.
+    Start {
+        program_bytes: u64,
+        resident_bytes: u64,
+    },
+    Failed(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct FanOut {
+    /// The figure: CPU time of the server over the window ÷ messages received by clients in it.
+    pub cpu_ns_each: f64,
+    /// Share of the window in which the server was on its CPU.
+    pub server_load: f64,
+    pub deliveries_per_s: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub max_us: f64,
+    pub faults: Faults,
+    /// Members that the server closed.
+    pub gone: usize,
+    /// Deliveries that all texts said should have made.
+    pub expected: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Storm {
+    pub wall_ms: f64,
+    pub cpu_us_each: f64,
+}
+
+/// How long to warm up and to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Spans {
+    pub warm_up: Duration,
+    pub window: Duration,
+}
+
+/// Patience with whatever should come to an end by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Patience with what is still on its way after the window.
+const DRAIN: Duration = Duration::from_secs(15);
+/// Members on their way in at a time: gently, and in a storm (which stays below the usual listen backlog
+/// of 512: an overflow would measure the kernel's retransmissions).
+const GENTLY: usize = 64;
+const STORM: usize = 500;
+
+/// Whether this server takes part in this scenario.
+pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
+    let speaks = match scenario.work {
+        Work::FanOut { party, .. } | Work::Flooded { party, .. } | Work::Idle { party, .. } => {
+            (party.web == 0 || kind.web.is_some()) && (party.line == 0 || kind.line.is_some())
+        }
+        Work::Storm { .. } => kind.web.is_some(),
+        Work::Pages => return kind.name == "snugd",
+        Work::Start => return kind.only.is_empty(),
+    };
+    speaks && (kind.only.is_empty() || kind.only.contains(&scenario.id.as_str()))
+}
+
+/// Runs it. Whatever fails is an outcome, too.
+pub fn run(scenario: &Scenario, kind: &'static Kind, places: &Places, spans: Spans) -> Outcome {
+    let result = Server::start(kind, places).and_then(|server| match scenario.work {
+        Work::FanOut { rooms, party, pace } => fan_out(&server, kind, rooms, party, pace, spans),
+        Work::Flooded { party, pace, deaf } => flooded(&server, kind, party, pace, deaf, spans),
+        Work::Idle { rooms, party } => idle(&server, kind, rooms, party),
+        Work::Storm { rooms, members, arrival } => storm(&server, kind, rooms, members, arrival),
+        Work::Pages => pages::run(&server, places, spans.window).map(Outcome::Pages),
+        Work::Start => start(&server, kind, places),
+    });
+    result.unwrap_or_else(|error| Outcome::Failed(error.to_string()))
+}
+
+fn fan_out(server: &Server, kind: &Kind, rooms: usize, party: Party, pace: Pace, spans: Spans) -> io::Result<Outcome> {
+    let guests = invite(server, kind, rooms, party)?;
+    let mut crowd = Crowd::new(rooms)?;
+    crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
+    crowd.settle(PATIENCE)?;
+    converse(server, crowd, party, pace, None, spans)
+}
+
+/// How a flood is made, and how long it lasts: some megabytes for each member, more than a socket holds.
+const FLOOD: (Pace, Duration) = (Pace::InFlight(8), Duration::from_secs(1));
+
+fn flooded(server: &Server, kind: &Kind, party: Party, pace: Pace, deaf: bool, spans: Spans) -> io::Result<Outcome> {
+    let mut guests = invite(server, kind, 1, party)?;
+    let deaf = deaf.then_some(guests.len());
+    if deaf.is_some() {
+        let identity = Identity { name: "deaf".into(), room: guests[0].identity.room.clone() };
+        guests.push(Guest { identity, talks: false, ..guests[0] });
+    }
+    let mut crowd = Crowd::new(1)?;
+    crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
+    crowd.settle(PATIENCE)?;
+    if let Some(deaf) = deaf {
+        crowd.deafen(deaf)?;
+    }
+    let (flood, span) = FLOOD;
+    crowd.talk(flood, Duration::ZERO, span, || {})?;
+    crowd.settle(PATIENCE)?;
+    converse(server, crowd, party, pace, deaf, spans)
+}
+
+/// Lets the crowd talk, with an eye on the server's CPU, and draws up the account.
+fn converse(
+    server: &Server,
+    mut crowd: Crowd,
+    party: Party,
+    pace: Pace,
+    deaf: Option<usize>,
+    spans: Spans,
+) -> io::Result<Outcome> {
+    let mut marks = Vec::new();
+    crowd.talk(pace, spans.warm_up, spans.window, || marks.push((Instant::now(), server.cpu_ns())))?;
+    let [(opened, cpu_before), (closed, cpu_after)] = <[_; 2]>::try_from(marks).expect("a window opens and closes");
+    let cpu_ns = (cpu_after? - cpu_before?) as f64;
+    let window = closed - opened;
+    let heard = crowd.ear.deliveries;
+    if heard == 0 {
+        let why = crowd.ear.refusal.take().unwrap_or_else(|| "nothing was delivered".into());
+        return Err(io::Error::other(why));
+    }
+    let latency = crowd.ear.latency_ns.clone();
+    let faults = crowd.settle_accounts(DRAIN, deaf)?;
+    let us_at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
+    Ok(Outcome::FanOut(FanOut {
+        cpu_ns_each: cpu_ns / heard as f64,
+        server_load: cpu_ns / window.as_nanos() as f64,
+        deliveries_per_s: heard as f64 / window.as_secs_f64(),
+        p50_us: us_at(0.50),
+        p99_us: us_at(0.99),
+        max_us: latency.max() as f64 / 1e3,
+        faults,
+        gone: crowd.gone(deaf),
+        expected: crowd.said() * party.members() as u64,
+    }))
+}
+
+/// The first members warm the server up; the growth is that of all others.
+fn idle(server: &Server, kind: &Kind, rooms: usize, party: Party) -> io::Result<Outcome> {
+    const WARM_UP_MEMBERS: usize = 100;
+    let guests = invite(server, kind, rooms, party)?;
+    let (first, others) = guests.split_at(WARM_UP_MEMBERS);
+    let mut crowd = Crowd::new(rooms)?;
+    crowd.admit(first, Arrival::Joined, GENTLY, PATIENCE)?;
+    crowd.settle(PATIENCE)?;
+    let before = server.resident_bytes()?;
+    crowd.admit(others, Arrival::Joined, GENTLY, PATIENCE)?;
+    crowd.settle(PATIENCE)?;
+    let after = server.resident_bytes()?;
+    if crowd.gone(None) > 0 {
+        return Err(io::Error::other(format!("{} members were closed", crowd.gone(None))));
+    }
+    Ok(Outcome::Idle { bytes_each: (after as f64 - before as f64) / others.len() as f64 })
+}
+
+fn storm(server: &Server, kind: &Kind, rooms: usize, members: usize, arrival: Arrival) -> io::Result<Outcome> {
+    let party = Party { web: members / rooms, ..Party::default() };
+    let guests = invite(server, kind, rooms, party)?;
+    let mut crowd = Crowd::new(rooms)?;
+    let cpu_before = server.cpu_ns()?;
+    let start = Instant::now();
+    crowd.admit(&guests, arrival, STORM, PATIENCE)?;
+    let wall = start.elapsed();
+    // What the server still tells everybody belongs to the price.
+    crowd.settle(PATIENCE)?;
+    let cpu_ns = server.cpu_ns()? - cpu_before;
+    Ok(Outcome::Storm(Storm { wall_ms: wall.as_secs_f64() * 1e3, cpu_us_each: cpu_ns as f64 / 1e3 / members as f64 }))
+}
+
+fn start(server: &Server, kind: &Kind, places: &Places) -> io::Result<Outcome> {
+    let program_bytes = kind.program(places).metadata()?.len();
+    Ok(Outcome::Start { program_bytes, resident_bytes: server.resident_bytes()? })
+}
+
+/// The guests of all rooms; in each the web members come first, and talkers before those who listen.
+fn invite(server: &Server, kind: &Kind, rooms: usize, party: Party) -> io::Result<Vec<Guest>> {
+    let mut guests = Vec::with_capacity(rooms * party.members());
+    for (room, code) in server.create_rooms(rooms)?.into_iter().enumerate() {
+        let sides = [
+            (kind.web, server.web_address(), party.web, party.web_talkers),
+            (kind.line, server.line_address(), party.line, party.line_talkers),
+        ];
+        for (speech, address, members, talkers) in sides {
+            let Some(speech) = speech else { continue };
+            for place in 0..members {
+                let identity = Identity { name: format!("m{:05}", guests.len()), room: code.clone() };
+                guests.push(Guest { address, speech, identity, room, talks: place < talkers });
+            }
+        }
+    }
+    Ok(guests)
+}

@@ -1,0 +1,106 @@
+//! Medians over rounds, and medians of ratios within rounds.
+
+use super::Report;
+use crate::measure::{FanOut, Outcome};
+
+/// The middle of these numbers; of an even count, the mean of the two in the middle.
+pub fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    match numbers.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(numbers[middle]),
+        _ => Some((numbers[middle - 1] + numbers[middle]) / 2.0),
+    }
+}
+
+impl Report<'_> {
+    /// Median over all rounds of one number of the outcome.
+    pub fn median(&self, scenario: &str, server: &str, number: impl Fn(&Outcome) -> Option<f64>) -> Option<f64> {
+        median(self.outcomes(scenario, server).filter_map(|(_, outcome)| number(outcome)).collect())
+    }
+
+    /// Median of the ratios, within each round, of one run to another.
+    pub fn median_ratio(
+        &self,
+        run: (&str, &str),
+        base: (&str, &str),
+        number: impl Fn(&Outcome) -> Option<f64>,
+    ) -> Option<f64> {
+        let ratios = self.outcomes(run.0, run.1).filter_map(|(round, outcome)| {
+            let (_, base) = self.outcomes(base.0, base.1).find(|(base_round, _)| *base_round == round)?;
+            Some(number(outcome)? / number(base)?)
+        });
+        median(ratios.filter(|ratio| ratio.is_finite()).collect())
+    }
+
+    /// CPU time of a delivery, in nanoseconds.
+    pub fn cost(&self, scenario: &str, server: &str) -> Option<f64> {
+        self.median(scenario, server, cost)
+    }
+
+    /// The reason of the last failure.
+    pub fn failure<'a>(&'a self, scenario: &'a str, server: &'a str) -> Option<&'a str> {
+        self.outcomes(scenario, server).filter_map(|(_, outcome)| failure(outcome)).last()
+    }
+
+    /// All outcomes of a server in a scenario, with their rounds.
+    pub fn outcomes<'a>(&'a self, scenario: &'a str, server: &'a str) -> impl Iterator<Item = (usize, &'a Outcome)> {
+        let mine = self.records.iter().filter(move |record| record.scenario == scenario && record.server == server);
+        mine.map(|record| (record.round, &record.outcome))
+    }
+
+    /// Names of the servers that have a number, or a failure, in one of these scenarios.
+    pub fn servers_in(&self, scenarios: &[&str]) -> Vec<&'static str> {
+        let took_part = |name: &str| scenarios.iter().any(|scenario| self.outcomes(scenario, name).next().is_some());
+        self.present.iter().map(|kind| kind.name).filter(|name| took_part(name)).collect()
+    }
+}
+
+pub fn fan_out(outcome: &Outcome) -> Option<&FanOut> {
+    match outcome {
+        Outcome::FanOut(run) => Some(run),
+        _ => None,
+    }
+}
+
+pub fn cost(outcome: &Outcome) -> Option<f64> {
+    fan_out(outcome).map(|run| run.cpu_ns_each)
+}
+
+pub fn p99(outcome: &Outcome) -> Option<f64> {
+    fan_out(outcome).map(|run| run.p99_us)
+}
+
+pub fn bytes_each(outcome: &Outcome) -> Option<f64> {
+    match outcome {
+        Outcome::Idle { bytes_each } => Some(*bytes_each),
+        _ => None,
+    }
+}
+
+pub fn wall_ms(outcome: &Outcome) -> Option<f64> {
+    match outcome {
+        Outcome::Storm(run) => Some(run.wall_ms),
+        _ => None,
+    }
+}
+
+pub fn failure(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Failed(why) => Some(why),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+}

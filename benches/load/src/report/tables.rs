@@ -1,0 +1,213 @@
+//! The tables of the report.
+
+use super::Report;
+use super::summary::{bytes_each, cost as cost_of, fan_out, median, p99, wall_ms};
+use crate::measure::Outcome;
+use crate::pages::Page;
+use crate::scenario::{Scenario, Work};
+
+const FLOOR: &str = "floor";
+
+/// Cost of a delivery: the figure of all figures.
+pub fn cost(report: &Report) -> String {
+    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. } | Work::Flooded { .. }));
+    table(report, "## Server CPU time of a delivery, ns", &scenarios, |scenario, server| {
+        let cost = report.cost(scenario, server)?;
+        let ratio = report.median_ratio((scenario, server), (scenario, FLOOR), cost_of);
+        let ratio = ratio.filter(|_| server != FLOOR).map(|ratio| format!(" ({ratio:.2} ×)"));
+        Some(format!("{}{}", number(cost), ratio.unwrap_or_default()))
+    })
+}
+
+/// From the moment a text was due to its arrival.
+pub fn latency(report: &Report) -> String {
+    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. } | Work::Flooded { .. }));
+    table(report, "## Latency of a delivery, µs: p50 / p99 / longest", &scenarios, |scenario, server| {
+        let at = |pick: fn(&crate::measure::FanOut) -> f64| {
+            report.median(scenario, server, |outcome| fan_out(outcome).map(pick)).map(number)
+        };
+        Some(format!("{} / {} / {}", at(|run| run.p50_us)?, at(|run| run.p99_us)?, at(|run| run.max_us)?))
+    })
+}
+
+/// What one member who reads nothing costs the others.
+pub fn deaf(report: &Report) -> String {
+    let ratio = |server: &str| report.median_ratio(("deaf", server), ("hearing", server), p99);
+    let lines: Vec<String> = report
+        .servers_in(&["deaf"])
+        .into_iter()
+        .filter_map(|server| Some(format!("- {server}: {:+.1} %", (ratio(server)? - 1.0) * 100.0)))
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("## One who reads nothing: what it adds to the others' p99\n\n{}", lines.join("\n"))
+}
+
+/// User memory of an idle member, and of a server that nobody uses.
+pub fn memory(report: &Report) -> String {
+    let scenarios = select(report, |work| matches!(work, Work::Idle { .. } | Work::Start));
+    table(
+        report,
+        "## User memory: of each idle member, bytes; of the started server, MB (program on disk, MB)",
+        &scenarios,
+        |scenario, server| {
+            let started = report.outcomes(scenario, server).find_map(|(_, outcome)| match outcome {
+                Outcome::Start { program_bytes, resident_bytes } => {
+                    Some(format!("{:.1} ({:.1})", *resident_bytes as f64 / 1e6, *program_bytes as f64 / 1e6))
+                }
+                _ => None,
+            });
+            started.or_else(|| report.median(scenario, server, bytes_each).map(number))
+        },
+    )
+}
+
+/// Everybody at once.
+pub fn storm(report: &Report) -> String {
+    let scenarios = select(report, |work| matches!(work, Work::Storm { .. }));
+    table(
+        report,
+        "## Storm: until all are in, ms (CPU time of the server for each, µs)",
+        &scenarios,
+        |scenario, server| {
+            let wall = report.median(scenario, server, wall_ms)?;
+            let cpu = report.median(scenario, server, |outcome| match outcome {
+                Outcome::Storm(run) => Some(run.cpu_us_each),
+                _ => None,
+            })?;
+            Some(format!("{} ({cpu:.1})", number(wall)))
+        },
+    )
+}
+
+/// Pages, beside nginx.
+pub fn pages(report: &Report) -> String {
+    fn pages_of((_, outcome): (usize, &Outcome)) -> Option<&Vec<Page>> {
+        match outcome {
+            Outcome::Pages(pages) => Some(pages),
+            _ => None,
+        }
+    }
+    let runs: Vec<_> = report.outcomes("pages", "snugd").filter_map(pages_of).collect();
+    let Some(first) = runs.first() else {
+        let why = report.failure("pages", "snugd");
+        return why.map(|why| format!("## Pages over keep-alive\n\nnot measured: {why}")).unwrap_or_default();
+    };
+    let mut text =
+        "## Pages over keep-alive\n\n| server | page | bytes | requests/s | CPU µs each |\n|---|---|---:|---:|---:|\n"
+            .to_owned();
+    for (index, page) in first.iter().enumerate() {
+        let at = |pick: fn(&Page) -> f64| median(runs.iter().map(|run| pick(&run[index])).collect());
+        let (rate, cpu) = (at(|page| page.requests_per_s).unwrap_or(0.0), at(|page| page.cpu_us_each).unwrap_or(0.0));
+        text += &format!("| {} | `{}` | {} | {} | {cpu:.1} |\n", page.server, page.path, page.bytes, number(rate));
+    }
+    text.trim_end().to_owned()
+}
+
+/// Every loss, repetition and failure; silence if there was none.
+pub fn faults(report: &Report) -> String {
+    let mut lines = Vec::new();
+    for record in report.records {
+        let place = format!("- {} {}, round {}", record.server, record.scenario, record.round);
+        match &record.outcome {
+            Outcome::Failed(why) => lines.push(format!("{place}: {why}")),
+            Outcome::FanOut(run) if run.faults.lost + run.faults.repeated > 0 || run.gone > 0 => lines.push(format!(
+                "{place}: {} lost and {} repeated of {} deliveries, {} members closed",
+                run.faults.lost, run.faults.repeated, run.expected, run.gone
+            )),
+            _ => {}
+        }
+    }
+    let checked =
+        report.records.iter().filter_map(|record| fan_out(&record.outcome)).map(|run| run.expected).sum::<u64>();
+    if lines.is_empty() && checked == 0 {
+        return String::new();
+    }
+    if lines.is_empty() {
+        lines.push("none".into());
+    }
+    format!(
+        "## Losses, repetitions, failures\n\nOf {} deliveries checked:\n\n{}",
+        number(checked as f64),
+        lines.join("\n")
+    )
+}
+
+/// Every run, one a line.
+pub fn csv(report: &Report) -> String {
+    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,max_us,lost,repeated,bytes_each,wall_ms\n".to_owned();
+    for record in report.records {
+        text += &format!("{},{},{},", record.round, record.scenario, record.server);
+        text += &match &record.outcome {
+            Outcome::FanOut(run) => format!(
+                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{},{},,",
+                run.cpu_ns_each,
+                run.deliveries_per_s,
+                run.server_load,
+                run.p50_us,
+                run.p99_us,
+                run.max_us,
+                run.faults.lost,
+                run.faults.repeated
+            ),
+            Outcome::Idle { bytes_each } => format!(",,,,,,,,{bytes_each:.0},"),
+            Outcome::Storm(run) => format!(",,,,,,,,,{:.1}", run.wall_ms),
+            Outcome::Start { .. } | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,".into(),
+        };
+        text.push('\n');
+    }
+    text
+}
+
+fn select<'a>(report: &'a Report, wanted: impl Fn(&Work) -> bool) -> Vec<&'a Scenario> {
+    report.scenarios.iter().filter(|scenario| wanted(&scenario.work)).collect()
+}
+
+/// Scenarios down, servers across.
+fn table(
+    report: &Report,
+    heading: &str,
+    scenarios: &[&Scenario],
+    cell: impl Fn(&str, &str) -> Option<String>,
+) -> String {
+    let ids: Vec<&str> = scenarios.iter().map(|scenario| scenario.id.as_str()).collect();
+    let servers = report.servers_in(&ids);
+    if servers.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        format!("{heading}\n\n| scenario | {} |\n|---|{}\n", servers.join(" | "), "---:|".repeat(servers.len()));
+    for scenario in scenarios {
+        text += &format!("| **{}** {} |", scenario.id, scenario.title);
+        for server in &servers {
+            let empty = || if report.failure(&scenario.id, server).is_some() { "failed".into() } else { "–".into() };
+            text += &format!(" {} |", cell(&scenario.id, server).unwrap_or_else(empty));
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}
+
+/// A number without decimals and with a comma before every third digit.
+pub fn number(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = if value <= -0.5 { "-".to_owned() } else { String::new() };
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_are_grouped_by_threes() {
+        assert_eq!([0.0, 999.4, 1000.0, 1234567.0, -1234.0].map(number), ["0", "999", "1,000", "1,234,567", "-1,234"]);
+    }
+}

@@ -1,0 +1,157 @@
+//! What snugd promises, held against what was measured.
+
+use super::Report;
+use super::summary::{bytes_each, cost, p99, wall_ms};
+use super::tables::number;
+use crate::measure::Outcome;
+use crate::scenario::{MEMBER_STEPS, ROOM_STEPS};
+
+const SNUGD: &str = "snugd";
+const PEERS: [&str; 3] = ["uws", "bun", "tokio"];
+const FAN_OUT: [&str; 5] = ["S1", "S2", "S3", "S4", "S6"];
+
+/// One promise: what it is, what was found, whether it holds.
+struct Finding {
+    promise: String,
+    found: String,
+    holds: bool,
+}
+
+/// The section, or nothing where snugd was not measured.
+pub fn section(report: &Report) -> String {
+    let mut findings = Vec::new();
+    for scenario in FAN_OUT {
+        findings.extend(against_floor(report, scenario));
+        findings.extend(against_peers(report, scenario, "cost", "ns", |name| report.cost(scenario, name)));
+        let p99_of = |name: &str| report.median(scenario, name, p99);
+        findings.extend(against_peers(report, scenario, "p99", "µs", p99_of));
+    }
+    findings.extend(terminals(report));
+    findings.extend(memory(report));
+    findings.extend(storm(report));
+    findings.extend(flat(report, "members", &MEMBER_STEPS));
+    findings.extend(flat(report, "rooms", &ROOM_STEPS));
+    findings.extend(deaf(report));
+    findings.extend(pages(report));
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut text = "## What must be true\n\n| promise | found | |\n|---|---|---|\n".to_owned();
+    for Finding { promise, found, holds } in findings {
+        text += &format!("| {promise} | {found} | {} |\n", if holds { "yes" } else { "**no**" });
+    }
+    text.trim_end().to_owned()
+}
+
+fn at_most(promise: impl Into<String>, value: f64, limit: f64, found: String) -> Finding {
+    Finding { promise: promise.into(), found, holds: value <= limit }
+}
+
+fn against_floor(report: &Report, scenario: &str) -> Option<Finding> {
+    let ratio = report.median_ratio((scenario, SNUGD), (scenario, "floor"), cost)?;
+    Some(at_most(format!("{scenario}: at most 1.15 × the floor"), ratio, 1.15, format!("{ratio:.2} ×")))
+}
+
+fn against_peers(
+    report: &Report,
+    scenario: &str,
+    what: &str,
+    unit: &str,
+    number_of: impl Fn(&str) -> Option<f64>,
+) -> Option<Finding> {
+    let mine = number_of(SNUGD)?;
+    let lossless = |name: &&str| !lost_much(report, scenario, name);
+    let peers = PEERS.iter().copied().filter(lossless).filter_map(|name| Some((name, number_of(name)?)));
+    let (best, theirs) = peers.min_by(|left, right| left.1.total_cmp(&right.1))?;
+    let found = format!("{} {unit}; {best} {}", number(mine), number(theirs));
+    Some(at_most(format!("{scenario}: {what} no more than the best peer's"), mine, theirs, found))
+}
+
+/// A server that drops what it should deliver is no measure of delivering it.
+fn lost_much(report: &Report, scenario: &str, server: &str) -> bool {
+    report.outcomes(scenario, server).any(|(_, outcome)| match outcome {
+        Outcome::FanOut(run) => run.faults.lost * 1_000 > run.expected,
+        _ => false,
+    })
+}
+
+fn terminals(report: &Report) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let cost_of = |scenario, server| report.cost(scenario, server);
+    if let Some(mine) = cost_of("T1", SNUGD) {
+        for peer in ["ngircd", "smallchat"] {
+            if let Some(theirs) = cost_of("T1", peer) {
+                let found = format!("{} ns; {}", number(mine), number(theirs));
+                findings.push(at_most(format!("T1: no more than {peer}"), mine, theirs, found));
+            }
+        }
+    }
+    if let (Some(mixed), Some(line), Some(web)) = (cost_of("M1", SNUGD), cost_of("T1", SNUGD), cost_of("W1", SNUGD)) {
+        let found = format!("{} ns; terminal {}, web {}", number(mixed), number(line), number(web));
+        findings.push(at_most("M1: no more than the dearer of T1 and W1", mixed, line.max(web), found));
+    }
+    findings
+}
+
+fn memory(report: &Report) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (scenario, who) in [("S5", "web member"), ("T5", "terminal member")] {
+        if let Some(bytes) = report.median(scenario, SNUGD, bytes_each) {
+            let promise = format!("{scenario}: an idle {who} at most 500 bytes");
+            findings.push(at_most(promise, bytes, 500.0, format!("{} bytes", number(bytes))));
+        }
+    }
+    let start = report.outcomes("start", SNUGD).find_map(|(_, outcome)| match outcome {
+        Outcome::Start { program_bytes, resident_bytes } => Some((*program_bytes as f64, *resident_bytes as f64)),
+        _ => None,
+    });
+    if let Some((program, resident)) = start {
+        findings.push(at_most("the program at most 3 MB", program, 3e6, format!("{:.2} MB", program / 1e6)));
+        findings.push(at_most("started, at most 4 MB resident", resident, 4e6, format!("{:.2} MB", resident / 1e6)));
+    }
+    findings
+}
+
+fn storm(report: &Report) -> Vec<Finding> {
+    ["storm", "storm-one"]
+        .into_iter()
+        .filter_map(|scenario| {
+            let mine = report.median(scenario, SNUGD, wall_ms)?;
+            let theirs = report.median("storm-bare", "uws", wall_ms)?;
+            let found = format!("{} ms; {}", number(mine), number(theirs));
+            Some(at_most(format!("{scenario}: at most twice uWebSockets' bare handshakes"), mine, 2.0 * theirs, found))
+        })
+        .collect()
+}
+
+/// Flat: from step to step, the ratio to the floor does not grow with the size.
+fn flat(report: &Report, sweep: &str, steps: &[usize]) -> Option<Finding> {
+    let ratio_at = |step: &usize| {
+        let id = format!("{sweep}-{step}");
+        report.median_ratio((&id, SNUGD), (&id, "floor"), cost)
+    };
+    let ratios: Vec<f64> = steps.iter().filter_map(ratio_at).collect();
+    let (first, last) = (*ratios.first()?, *ratios.last()?);
+    let shown: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+    let promise = format!("cost stays flat over {sweep}: × the floor grows by at most a quarter, first to last");
+    Some(at_most(promise, last, 1.25 * first, shown.join(", ")))
+}
+
+fn deaf(report: &Report) -> Option<Finding> {
+    let ratio = report.median_ratio(("deaf", SNUGD), ("hearing", SNUGD), p99)?;
+    let found = format!("{:+.1} %", (ratio - 1.0) * 100.0);
+    Some(at_most("one who reads nothing adds at most 5 % to the others' p99", ratio, 1.05, found))
+}
+
+fn pages(report: &Report) -> Vec<Finding> {
+    let Some((_, Outcome::Pages(pages))) = report.outcomes("pages", SNUGD).last() else { return Vec::new() };
+    let (mine, theirs): (Vec<_>, Vec<_>) = pages.iter().partition(|page| page.server == SNUGD);
+    mine.iter()
+        .filter_map(|mine| {
+            let theirs = theirs.iter().find(|page| page.path == mine.path)?;
+            let found = format!("{}/s; {}/s", number(mine.requests_per_s), number(theirs.requests_per_s));
+            let (mine_rate, their_rate) = (mine.requests_per_s, theirs.requests_per_s);
+            Some(at_most(format!("`{}`: at least nginx's requests", mine.path), their_rate, mine_rate, found))
+        })
+        .collect()
+}

@@ -1,0 +1,181 @@
+//! The servers on the bench: what each speaks, how it is started, where it comes from.
+
+use std::path::{Path, PathBuf};
+
+use crate::dialect::{self, Speech};
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The root of the repository.
+    pub root: PathBuf,
+    /// The snugd to bench.
+    pub snugd: PathBuf,
+}
+
+impl Places {
+    fn peer(&self, path: &str) -> PathBuf {
+        self.root.join("benches/peers").join(path)
+    }
+}
+
+/// A server as the roster knows it.
+#[derive(Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    /// What it is, for the report.
+    pub about: &'static str,
+    pub web: Option<Speech>,
+    pub line: Option<Speech>,
+    /// The only scenarios worth its time; empty means all.
+    pub only: &'static [&'static str],
+    locate: fn(&Places) -> PathBuf,
+    arguments: fn(&Places, &Ports) -> Vec<String>,
+    /// How to get it.
+    pub source: &'static str,
+}
+
+/// The ports that a server is told to listen on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub web: u16,
+    pub line: u16,
+}
+
+pub const ROSTER: &[Kind] = &[
+    Kind {
+        name: "snugd",
+        about: "this project",
+        web: Some(dialect::WEB),
+        line: Some(dialect::LINE),
+        only: &[],
+        locate: |places| places.snugd.clone(),
+        arguments: |_, ports| {
+            let limits = ["rate", "join-rate", "create-rate", "max-per-ip", "max-members", "max-connections"];
+            let mut arguments = vec![
+                format!("--listen=127.0.0.1:{}", ports.web),
+                format!("--line-listen=127.0.0.1:{}", ports.line),
+                "-q".into(),
+            ];
+            arguments.extend(limits.iter().map(|limit| format!("--{limit}=0")));
+            arguments
+        },
+        source: "cargo build --release",
+    },
+    Kind {
+        name: "floor",
+        about: "the same epoll and writes, no checks",
+        web: Some(dialect::WEB),
+        line: None,
+        only: &[],
+        locate: |_| std::env::current_exe().unwrap_or_default().with_file_name("floor"),
+        arguments: |_, ports| vec![ports.web.to_string()],
+        source: "built with the load generator",
+    },
+    Kind {
+        name: "uws",
+        about: "uWebSockets (C++), its own publish",
+        web: Some(dialect::WEB),
+        line: None,
+        only: &[],
+        locate: |places| places.peer("installed/uws"),
+        arguments: |_, ports| vec![ports.web.to_string()],
+        source: "sh benches/peers/install.sh uws",
+    },
+    Kind {
+        name: "bun",
+        about: "Bun, its own publish",
+        web: Some(dialect::WEB),
+        line: None,
+        only: &[],
+        locate: |places| places.peer("installed/bun/node_modules/bun/bin/bun.exe"),
+        arguments: |places, ports| vec![places.peer("bun.ts").display().to_string(), ports.web.to_string()],
+        source: "sh benches/peers/install.sh bun",
+    },
+    Kind {
+        name: "tokio",
+        about: "tokio-tungstenite, one thread",
+        web: Some(dialect::WEB),
+        line: None,
+        only: &[],
+        locate: |places| places.peer("installed/tokio/release/tokio-room"),
+        arguments: |_, ports| vec![ports.web.to_string()],
+        source: "sh benches/peers/install.sh tokio",
+    },
+    Kind {
+        name: "flask",
+        about: "Flask-SocketIO, threads as shipped",
+        web: Some(dialect::SOCKET_IO),
+        line: None,
+        only: &["S1"],
+        locate: |places| places.peer("installed/flask/bin/python"),
+        arguments: |places, ports| flask(places, ports, "threading"),
+        source: "sh benches/peers/install.sh flask",
+    },
+    Kind {
+        name: "flask-gevent",
+        about: "Flask-SocketIO on gevent",
+        web: Some(dialect::SOCKET_IO),
+        line: None,
+        only: &["S1"],
+        locate: |places| places.peer("installed/flask/bin/python"),
+        arguments: |places, ports| flask(places, ports, "gevent"),
+        source: "sh benches/peers/install.sh flask",
+    },
+    Kind {
+        name: "ngircd",
+        about: "ngIRCd, an IRC server",
+        web: None,
+        line: Some(dialect::IRC),
+        only: &["T1", "T5"],
+        locate: |_| "/usr/sbin/ngircd".into(),
+        arguments: |places, ports| {
+            let configuration = configure(&places.peer("ngircd.conf"), "ngircd", ports);
+            vec!["--nodaemon".into(), "--config".into(), configuration.display().to_string()]
+        },
+        source: "apt install ngircd",
+    },
+    Kind {
+        name: "smallchat",
+        about: "smallchat, select() and nothing more",
+        web: None,
+        line: Some(dialect::SMALLCHAT),
+        only: &["T1"],
+        locate: |places| places.peer("installed/smallchat-server"),
+        arguments: |_, _| Vec::new(),
+        source: "build github.com/antirez/smallchat into benches/peers/installed/smallchat-server",
+    },
+];
+
+/// smallchat takes no argument: its port is in its source.
+pub const SMALLCHAT_PORT: u16 = 7711;
+
+fn flask(places: &Places, ports: &Ports, mode: &str) -> Vec<String> {
+    vec![places.peer("flask_room.py").display().to_string(), ports.web.to_string(), mode.into()]
+}
+
+/// Writes a copy of a configuration file with the ports filled in, and says where.
+pub fn configure(template: &Path, name: &str, ports: &Ports) -> PathBuf {
+    let filled = std::env::temp_dir().join(format!("snugd-bench-{name}-{}.conf", ports.line));
+    let text = std::fs::read_to_string(template).unwrap_or_default();
+    let text = text.replace("@WEB@", &ports.web.to_string()).replace("@LINE@", &ports.line.to_string());
+    // A file that cannot be written shows as a server that does not start.
+    let _ = std::fs::write(&filled, text);
+    filled
+}
+
+impl Kind {
+    /// The file that is run.
+    pub fn program(&self, places: &Places) -> PathBuf {
+        (self.locate)(places)
+    }
+
+    pub fn is_available(&self, places: &Places) -> bool {
+        self.program(places).is_file()
+    }
+
+    /// The arguments that make it listen on these ports.
+    pub fn arguments(&self, places: &Places, ports: &Ports) -> Vec<String> {
+        (self.arguments)(places, ports)
+    }
+}

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Gets and builds the peers into benches/peers/installed/: `sh benches/peers/install.sh [uws bun tokio flask]`.
+# ngircd, nginx and wrk come from the distribution: apt install ngircd nginx-light wrk
+set -eu
+
+peers=$(cd "$(dirname "$0")" && pwd)
+installed=$peers/installed
+mkdir -p "$installed"
+
+# uWebSockets in C++; a crate of its bindings carries the sources of it and of uSockets.
+uws() {
+    work=$(mktemp -d)
+    cp -r "$peers/uws/." "$work"
+    (cd "$work" && mkdir -p src && : >src/lib.rs && cargo vendor --quiet vendor >/dev/null)
+    sources=$work/vendor/libuwebsockets-sys/uWebSockets
+    usockets=$sources/uSockets/src
+    (cd "$work" && cc -O3 -DLIBUS_NO_SSL -I"$usockets" -c "$usockets"/*.c "$usockets"/eventing/*.c)
+    c++ -std=c++20 -O3 -w -DLIBUS_NO_SSL -DUWS_NO_ZLIB -I"$usockets" -I"$sources/src" \
+        "$peers/uws/uws.cpp" "$work"/*.o -o "$installed/uws"
+    rm -r "$work"
+}
+
+bun() {
+    mkdir -p "$installed/bun"
+    (cd "$installed/bun" && npm install --no-fund --no-audit --silent bun && node node_modules/bun/install.js 2>/dev/null)
+    "$installed/bun/node_modules/bun/bin/bun.exe" --version >/dev/null
+}
+
+tokio() {
+    CARGO_TARGET_DIR=$installed/tokio cargo build --quiet --release --manifest-path "$peers/tokio/Cargo.toml"
+}
+
+flask() {
+    python3 -m venv "$installed/flask"
+    "$installed/flask/bin/pip" install --quiet flask-socketio simple-websocket gevent gevent-websocket
+}
+
+for peer in ${*:-uws bun tokio flask}; do
+    case $peer in
+    uws | bun | tokio | flask) ;;
+    *) echo "$peer: not one of uws, bun, tokio, flask" >&2; exit 2 ;;
+    esac
+    echo "installing $peer"
+    # In a shell of its own, and in no condition, so that one that fails stops itself there and then.
+    set +e
+    (set -e; "$peer")
+    status=$?
+    set -e
+    [ $status -eq 0 ] || echo "$peer: not installed" >&2
+done

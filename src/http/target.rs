@@ -1,0 +1,56 @@
+//! What a request is for: the target of its request line, and the authority in it or in `Host`.
+
+/// The request's target (RFC 9112 section 3.2): a path as a rule, a whole URL as proxies write it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target<'b> {
+    /// Host and port, if it is a whole URL.
+    pub authority: Option<&'b str>,
+    /// The path, which begins with a slash.
+    pub path: &'b str,
+    /// What follows the question mark; empty if nothing does.
+    pub query: &'b str,
+}
+
+impl<'b> Target<'b> {
+    /// The path `/`.
+    pub const ROOT: Target<'static> = Target { authority: None, path: "/", query: "" };
+
+    /// Reads a path or a URL; `None` if it is neither.
+    pub fn read(target: &'b str) -> Option<Target<'b>> {
+        let (authority, path) = if target.starts_with('/') {
+            (None, target)
+        } else {
+            let rest = strip_scheme(target)?;
+            let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            (Some(is_authority(authority).then_some(authority)?), path)
+        };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Some(Target { authority, path: if path.is_empty() { "/" } else { path }, query })
+    }
+}
+
+fn strip_scheme(target: &str) -> Option<&str> {
+    ["http://", "https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+/// Whether this is a host with or without a port (RFC 3986 section 3.2, without user information, which RFC
+/// 9110 section 4.2.4 wants refused).
+pub fn is_authority(text: &str) -> bool {
+    let (host, port) = split_port(text);
+    let is_host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<core::net::Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)),
+    };
+    is_host && port.is_none_or(|port| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Splits an authority into host, with its brackets if it has some, and port.
+pub fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
