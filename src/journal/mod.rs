@@ -1,33 +1,70 @@
-//! Where events are made durable before anybody sees them.
+//! Where changes are made durable before anybody sees them.
 //!
-//! The rooms hand each [`Record`] to a journal; what the journal hands back is kept, and is published. Only
-//! the journal in memory lives here for now: it keeps nothing and hands back at once.
+//! The rooms hand each [`Record`] to a journal; what the journal has kept it hands back, in the same order,
+//! and only then is it published. What memory does not hold any more can be read from it. Only the journal in
+//! memory lives in this file: it keeps nothing, and hands back at once.
 
 use std::collections::VecDeque;
 
-use crate::rooms::Record;
+use crate::rooms::{ConnectionId, Read, Reading, Record};
 
-/// Keeps records, in order.
+/// Keeps changes, in order.
 pub trait Journal {
-    /// Takes a record to be kept.
+    /// Takes a change to be kept.
     fn submit(&mut self, record: Record);
 
-    /// The next record that is kept for good, in the order of submission.
-    fn take_durable(&mut self) -> Option<Record>;
+    /// Takes a wish to read, for a command of this connection that waits for it.
+    fn read(&mut self, connection: ConnectionId, reading: Reading);
+
+    /// What has come of it: changes in the order of their submission. Never waits.
+    fn take_outcome(&mut self) -> Option<Outcome>;
+
+    /// Whether it can keep nothing at this time, so that changes are better refused beforehand.
+    fn is_stuck(&self) -> bool;
+}
+
+/// What became of something that a journal was given.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The change is kept for good.
+    Kept(Record),
+    /// The change, a [refusable](Record::is_refusable) one, is not kept.
+    Refused(Record),
+    /// What was to be read; `None` if that failed.
+    Read {
+        /// Whose command waits for it.
+        connection: ConnectionId,
+        /// What was wanted.
+        reading: Reading,
+        /// What there is.
+        read: Option<Read>,
+    },
+    /// Nothing can be kept any more, and what was said to be kept may not be trusted from here on: the program
+    /// has to end, with this sentence.
+    Broken(String),
 }
 
 /// Keeps nothing beyond the program's life, so everything is as durable as it gets at once.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
-    records: VecDeque<Record>,
+    outcomes: VecDeque<Outcome>,
 }
 
 impl Journal for MemoryJournal {
     fn submit(&mut self, record: Record) {
-        self.records.push_back(record);
+        self.outcomes.push_back(Outcome::Kept(record));
     }
 
-    fn take_durable(&mut self) -> Option<Record> {
-        self.records.pop_front()
+    fn read(&mut self, connection: ConnectionId, reading: Reading) {
+        // The rooms hold all there is.
+        self.outcomes.push_back(Outcome::Read { connection, reading, read: Some(Read::default()) });
+    }
+
+    fn take_outcome(&mut self) -> Option<Outcome> {
+        self.outcomes.pop_front()
+    }
+
+    fn is_stuck(&self) -> bool {
+        false
     }
 }

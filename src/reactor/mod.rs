@@ -12,14 +12,15 @@ mod session;
 pub use net::{Accept, Accepted, BindError, MioNet, Net, Port, Readiness};
 pub use session::{Session, Shared, all_wires};
 
+use std::collections::HashMap;
 use std::io;
 
 use slab::Slab;
 
 use crate::adapter::{Flow, Input, Now, Step};
 use crate::http::metrics::Meters;
-use crate::journal::Journal;
-use crate::rooms::{Address, Caller, Command, ConnectionId, Laggard, Reply, RoomId, Rooms};
+use crate::journal::{Journal, Outcome};
+use crate::rooms::{Address, Caller, Command, ConnectionId, Laggard, Refusal, Reply, RoomId, Rooms};
 use admission::Admission;
 pub use admission::AdmissionLimits;
 use connection::{Connection, Phase};
@@ -57,6 +58,10 @@ pub struct Reactor<N: Net, J: Journal> {
     next_generation: u32,
     /// When to be gone, once asked to stop.
     stops_at_ms: Option<u64>,
+    /// Why to end at once.
+    failure: Option<String>,
+    /// Commands that wait until something is read.
+    put_off: HashMap<ConnectionId, Command>,
     ready: Vec<Readiness>,
     receive_queue: Vec<ConnectionId>,
     flush_queue: Vec<ConnectionId>,
@@ -80,6 +85,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             deadlines: Deadlines::default(),
             next_generation: 0,
             stops_at_ms: None,
+            failure: None,
+            put_off: HashMap::new(),
             ready: Vec::new(),
             receive_queue: Vec::new(),
             flush_queue: Vec::new(),
@@ -93,7 +100,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Turns until the program is asked to stop and everybody has been seen off.
     ///
     /// # Errors
-    /// The system cannot tell any more what is ready.
+    /// The system cannot tell any more what is ready, or the journal is broken.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.has_stopped() {
             self.turn()?;
@@ -104,14 +111,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// One round: wait, receive, deadlines, flush, reap.
     ///
     /// # Errors
-    /// The system cannot tell any more what is ready.
+    /// The system cannot tell any more what is ready, or the journal is broken.
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.receive();
         self.expire();
         self.flush();
         self.reap();
-        Ok(())
+        self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 
     /// Whether the program was asked to stop and nothing is left to do.
@@ -336,6 +343,17 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let id = self.id_of(slot);
         let connection = &mut self.connections[slot];
         connection.awaits_reply = command.is_answered();
+        if let Some(reading) = self.rooms.reading_for(connection.membership, &command) {
+            self.put_off.insert(id, command);
+            return self.journal.read(id, reading);
+        }
+        self.apply_now(slot, command);
+    }
+
+    /// Applies a command for which nothing has to be read, or for which it has been.
+    fn apply_now(&mut self, slot: usize, command: Command) {
+        let id = self.id_of(slot);
+        let connection = &mut self.connections[slot];
         let forwarded = connection.session.forwarded_address().or(connection.forwarded_for);
         let caller = Caller {
             connection: id,
@@ -343,6 +361,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             via: connection.session.via(),
             wire: connection.session.wire(),
         };
+        self.rooms.set_journal_stuck(self.journal.is_stuck());
         self.rooms.apply(&caller, &mut connection.membership, command, self.now);
         self.settle_rooms();
         if let Some(membership) = self.connections[slot].membership
@@ -352,20 +371,41 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Carries records to the journal, what it has kept to the rooms, and answers to connections, until
+    /// Carries changes to the journal, what has come of them to the rooms, and answers to connections, until
     /// there is none of them left.
     fn settle_rooms(&mut self) {
         loop {
             while let Some(record) = self.rooms.take_record() {
                 self.journal.submit(record);
             }
-            while let Some(record) = self.journal.take_durable() {
-                self.rooms.publish(record);
+            if let Some((connection, reply)) = self.rooms.take_reply() {
+                self.deliver(connection, reply);
+            } else if let Some(outcome) = self.journal.take_outcome() {
+                self.heed(outcome);
+            } else {
+                return;
             }
-            match self.rooms.take_reply() {
-                Some((connection, reply)) => self.deliver(connection, reply),
-                None => return,
+        }
+    }
+
+    fn heed(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Kept(record) => self.rooms.publish(record),
+            Outcome::Refused(record) => self.rooms.refuse(record),
+            Outcome::Read { connection, reading, read } => {
+                let command = self.put_off.remove(&connection);
+                let (Some(command), Some(slot)) = (command, self.find(connection)) else { return };
+                let Some(read) = read else {
+                    let refusal = Refusal::StorageFailed;
+                    return self.deliver(connection, Reply::Refused { refusal, cid: None, is_answer: true });
+                };
+                if let Some(reading) = self.rooms.lend(reading, read) {
+                    self.put_off.insert(connection, command);
+                    return self.journal.read(connection, reading);
+                }
+                self.apply_now(slot, command);
             }
+            Outcome::Broken(sentence) => self.failure = Some(sentence),
         }
     }
 
@@ -386,7 +426,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         // The answer comes after what happened in the room before it.
         self.settle(slot);
         let connection = &mut self.connections[slot];
-        let was_waiting = std::mem::replace(&mut connection.awaits_reply, false);
+        let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
         let outbox = connection.outbox.bytes_mut();
         match connection.session.reply(reply, &self.rooms, &self.shared, self.now, outbox) {
             Flow::Close => self.begin_closing(slot),
@@ -428,6 +468,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.schedule(slot);
         }
         self.rooms.expire(self.now);
+        // This is also where what the journal has done meanwhile comes in.
         self.settle_rooms();
     }
 
@@ -581,6 +622,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let Some(slot) = self.find(id) else { continue };
             let connection = self.connections.remove(slot);
             self.admission.release(connection.address);
+            self.put_off.remove(&id);
             self.meters().open_connections.dec();
             self.net.close(connection.stream);
             if let Some(membership) = connection.membership {

@@ -151,6 +151,8 @@ pub enum Reply {
         refusal: Refusal,
         /// Of which message.
         cid: Option<ClientId>,
+        /// It is the answer that the connection waits for, and not one to a command that is not answered.
+        is_answer: bool,
     },
     /// This message has been said before.
     AlreadySaid {
@@ -219,6 +221,17 @@ pub enum Reply {
     },
     /// The state of the rooms may be read.
     Inspected,
+}
+
+impl Reply {
+    /// Whether it is the answer that the connection waits for.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Reply::Refused { is_answer, .. } => *is_answer,
+            Reply::AlreadySaid { .. } | Reply::TakenOver | Reply::Unsent(_) => false,
+            _ => true,
+        }
+    }
 }
 
 /// Why something is refused. Displayed as a sentence for people.

@@ -15,6 +15,11 @@ pub enum Via {
 }
 
 impl Via {
+    /// Reads the word that [`as_str`](Self::as_str) gives.
+    pub fn parse(word: &str) -> Option<Via> {
+        [Via::Web, Via::Line].into_iter().find(|via| via.as_str() == word)
+    }
+
     /// The word shown to people and sent to clients.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +38,16 @@ pub enum Kind {
     Say,
     /// `ana waves`
     Me,
+}
+
+impl Kind {
+    /// The word sent to clients.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Say => "say",
+            Kind::Me => "me",
+        }
+    }
 }
 
 /// Distinguishes the members a room has had; a member who comes back by token keeps it.
@@ -54,6 +69,30 @@ pub struct Event {
     pub author: AuthorId,
     /// What happened.
     pub body: Body,
+}
+
+/// An event that has no number yet: it gets one once the journal has it, so that one that is never kept
+/// leaves no gap.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Draft {
+    /// Milliseconds since 1970, UTC; never earlier than the event before.
+    pub time_ms: u64,
+    /// Whose event it is, by the name at that time.
+    pub name: Name,
+    /// How that member was connected.
+    pub via: Via,
+    /// Whose event it is, for the room itself.
+    pub author: AuthorId,
+    /// What happened.
+    pub body: Body,
+}
+
+impl Draft {
+    /// The event under its number.
+    pub fn with_id(self, id: u64) -> Event {
+        let Draft { time_ms, name, via, author, body } = self;
+        Event { id, time_ms, name, via, author, body }
+    }
 }
 
 /// What happened.

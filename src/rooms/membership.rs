@@ -1,7 +1,7 @@
 //! How members come, stay, change their names and go.
 
 use super::command::{Caller, Door, Join, Refusal, Reply};
-use super::publishing::Joining;
+use super::record::{Change, Joining, Sequel};
 use super::room::{Known, Member, Presence};
 use super::{
     AuthorId, Body, ConnectionId, Deadline, MemberId, Membership, Name, Now, RoomCode, RoomId, Rooms, Token, WireId,
@@ -10,6 +10,9 @@ use super::{
 /// How long a place is kept for a browser that was let in by a form and has not connected yet: a page has
 /// to load in between, on whatever phone and network there is.
 const ADMITTED_MS: u64 = 60_000;
+
+/// A name that is still being written down can be changed again after about this time.
+const NICK_RETRY_MS: u64 = 100;
 
 /// Who a newcomer will be.
 enum Identity {
@@ -55,7 +58,7 @@ impl Rooms {
 
         let joining = Joining { connection: caller.connection, wire: caller.wire, since, epoch, created };
         if is_news {
-            self.record(room, member, Body::Enter, Some(joining), now);
+            self.happen(room, member, Body::Enter, Sequel::Seat(member, joining), now);
         } else {
             self.seat(Membership { room, member }, joining);
         }
@@ -70,7 +73,7 @@ impl Rooms {
         name: Name,
         token: Option<Token>,
         now: Now,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<(), Refusal> {
         let (room, _) = self.open(door, token, caller.address, now)?;
         let code = self.room(room).code();
         // A browser that comes by the form under the name it has is the same member; under another, another.
@@ -87,7 +90,9 @@ impl Rooms {
                 member
             }
         };
-        Ok(Reply::Admitted { code, token: self.room(room).member(member).token() })
+        let token = self.room(room).member(member).token();
+        self.submit(room, Change::Nothing, Sequel::Answer(caller.connection, Reply::Admitted { code, token }));
+        Ok(())
     }
 
     /// Tells who in the room has this secret, if the room exists.
@@ -133,6 +138,7 @@ impl Rooms {
                 false => Err(Refusal::NameTaken { name, code: room.code() }),
             };
         }
+        self.check_journal()?;
         if limits.members > 0 && room.places() >= limits.members {
             return Err(Refusal::RoomFull { code: room.code() });
         }
@@ -148,9 +154,10 @@ impl Rooms {
         author: Option<AuthorId>,
     ) -> MemberId {
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
-        let room = self.room_mut(room);
-        let author = author.unwrap_or_else(|| room.new_author());
-        room.add_member(Member {
+        let author = author.unwrap_or_else(|| self.room_mut(room).new_author());
+        let placed = Change::Placed { author, token, name: name.clone(), via: caller.via };
+        self.submit(room, placed, Sequel::Nothing);
+        self.room_mut(room).add_member(Member {
             name,
             via: caller.via,
             author,
@@ -158,6 +165,7 @@ impl Rooms {
             presence: Presence::Away { until_ms: u64::MAX },
             has_entered: false,
             typed_at_ms: 0,
+            former: None,
         })
     }
 
@@ -227,9 +235,10 @@ impl Rooms {
 
     fn part(&mut self, room: RoomId, member: MemberId, may_return: bool, now: Now) {
         if self.room(room).member(member).has_entered {
-            self.record(room, member, Body::Part, None, now);
+            self.happen(room, member, Body::Part, Sequel::Nothing, now);
         }
-        self.room_mut(room).remove_member(member, may_return);
+        let author = self.room_mut(room).remove_member(member, may_return).author;
+        self.submit(room, Change::Vacated { author, may_return }, Sequel::Nothing);
         self.end_if_empty(room, now);
     }
 
@@ -240,7 +249,13 @@ impl Rooms {
         if holder.is_some_and(|holder| holder != member) {
             return Err(Refusal::NameTaken { name: to, code: self.room(room).code() });
         }
-        self.record(room, member, Body::Nick { to: to.clone() }, None, now);
+        self.check_journal()?;
+        if self.room(room).member(member).former.is_some() {
+            // The journal is at work on the last one.
+            return Err(Refusal::RateLimited { retry_ms: NICK_RETRY_MS });
+        }
+        let former = self.room(room).member(member).name().clone();
+        self.happen(room, member, Body::Nick { to: to.clone() }, Sequel::SettleName(former), now);
         self.room_mut(room).rename(member, to);
         Ok(())
     }

@@ -13,6 +13,8 @@ mod log;
 mod membership;
 mod name;
 mod publishing;
+mod recall;
+mod record;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -21,11 +23,11 @@ mod token;
 
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{Caller, Command, ConnectionId, Door, Join, Refusal, Reply, Span};
-pub use event::{AuthorId, Body, Event, Kind, Via};
+pub use event::{AuthorId, Body, Draft, Event, Kind, Via};
 pub use limiter::{Address, AddressLimiter, Bucket, Rate};
 pub use log::Laggard;
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
-pub use publishing::Record;
+pub use record::{Change, Read, Reading, Record, StoredMember, StoredRoom};
 pub use room::{EVENTS_ON_JOIN, Member, Room};
 pub use text::{ClientId, Text, TextFault};
 pub use token::{Epoch, Token};
@@ -36,6 +38,8 @@ use rand::rngs::StdRng;
 use slab::Slab;
 
 use crate::options::Limits;
+use record::Sequel;
+use room::Kept;
 
 /// Identifies a living room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -108,6 +112,12 @@ pub struct Rooms {
     records: VecDeque<Record>,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
+    /// The journal cannot keep anything at this time.
+    is_journal_stuck: bool,
+    /// Events of a room that memory holds at the most.
+    memory_events: usize,
+    /// The room that has been lent events for the next command.
+    lent_to: Option<RoomId>,
 }
 
 /// What is due at some time. It is looked at again when the time comes: it may have been lifted meanwhile.
@@ -137,6 +147,9 @@ impl Rooms {
             records: VecDeque::new(),
             replies: VecDeque::new(),
             counts: Counts::default(),
+            is_journal_stuck: false,
+            memory_events: usize::MAX,
+            lent_to: None,
         }
     }
 
@@ -159,6 +172,11 @@ impl Rooms {
         &self.rooms[room.0 as usize]
     }
 
+    fn kept(&self) -> Kept {
+        let events = self.limits.history_events.max(1);
+        Kept { events, in_memory: events.min(self.memory_events) }
+    }
+
     fn room_mut(&mut self, room: RoomId) -> &mut Room {
         &mut self.rooms[room.0 as usize]
     }
@@ -168,14 +186,16 @@ impl Rooms {
     /// Answers are then found with [`take_reply`](Self::take_reply), some of them only after the journal has
     /// what [`take_record`](Self::take_record) hands out.
     pub fn apply(&mut self, caller: &Caller, membership: &mut Option<Membership>, command: Command, now: Now) {
+        let is_answer = command.is_answered();
         let cid = match &command {
             Command::Say { cid, .. } => cid.clone(),
             _ => None,
         };
         if let Err(refusal) = self.try_apply(caller, membership, command, now) {
             self.counts.refusals += 1;
-            self.reply(caller.connection, Reply::Refused { refusal, cid });
+            self.reply(caller.connection, Reply::Refused { refusal, cid, is_answer });
         }
+        self.return_loan();
     }
 
     fn try_apply(
@@ -196,7 +216,7 @@ impl Rooms {
             Command::Nick(name) => return self.nick(here?, name, now),
             Command::Who => Reply::Members { room: here?.room },
             Command::History(span) => {
-                let (events, more) = self.room(here?.room).select(span);
+                let (events, more) = self.room(here?.room).select(span, self.kept());
                 Reply::History { events, more }
             }
             Command::SwitchWire(wire) => self.switch_wire(*membership, wire),
@@ -207,14 +227,16 @@ impl Rooms {
             }
             Command::Create => {
                 let room = self.create(caller.address, None, now)?;
-                Reply::Created { code: self.room(room).code() }
+                let created = Reply::Created { code: self.room(room).code() };
+                self.submit(room, Change::Nothing, Sequel::Answer(caller.connection, created));
+                return Ok(());
             }
-            Command::Admit { door, name, token } => self.admit(caller, door, name, token, now)?,
+            Command::Admit { door, name, token } => return self.admit(caller, door, name, token, now),
             Command::Visit { code, token } => self.visit(caller, code, token, now)?,
             Command::Describe(code) => Reply::Described { room: self.find(code, None, caller.address, now)? },
             Command::Events { code, span } => {
                 let room = self.find(code, None, caller.address, now)?;
-                let (events, more) = self.room(room).select(span);
+                let (events, more) = self.room(room).select(span, self.kept());
                 Reply::Events { events, more }
             }
             Command::Inspect => Reply::Inspected,
@@ -255,12 +277,14 @@ impl Rooms {
     /// Opens a room, under `code` if one is given, else under a random one that is free.
     fn create(&mut self, address: Address, code: Option<RoomCode>, now: Now) -> Result<RoomId, Refusal> {
         let limited = |retry_ms| Refusal::RateLimited { retry_ms };
+        self.check_journal()?;
         self.creations.take(address, now.steady_ms).map_err(limited)?;
         let code = code.unwrap_or_else(|| self.free_code());
         let epoch = Epoch::random(&mut self.random);
         let room = RoomId(self.rooms.insert(Room::new(code, epoch, self.wires.len())) as u32);
         self.codes.insert(code, room);
         self.counts.rooms_created += 1;
+        self.submit(room, Change::Opened { code, time_ms: now.wall_ms }, Sequel::Nothing);
         self.end_if_empty(room, now);
         Ok(room)
     }
@@ -330,6 +354,7 @@ impl Rooms {
                 Deadline::Grace { room, member } => self.give_up_place(room, member, due_ms, now),
                 Deadline::RoomEnd { room } => {
                     if self.rooms.get(room.0 as usize).is_some_and(|room| room.ends_at_ms == Some(due_ms)) {
+                        self.submit(room, Change::Ended, Sequel::Nothing);
                         let ended = self.rooms.remove(room.0 as usize);
                         self.codes.remove(&ended.code());
                     }

@@ -1,10 +1,9 @@
 //! From something said to bytes for everybody: record, publish, flush.
 
-use std::sync::Arc;
-
 use super::command::{Caller, ConnectionId, Refusal, Reply};
-use super::room::{Presence, Seat};
-use super::{Body, Epoch, Event, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
+use super::record::{Change, Joining, Record, Sequel};
+use super::room::{Presence, Said, Seat};
+use super::{Body, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
 
 /// At most one `typing` of a member is passed on in this time.
 const TYPING_INTERVAL_MS: u64 = 3_000;
@@ -12,61 +11,75 @@ const TYPING_INTERVAL_MS: u64 = 3_000;
 /// Bytes of a room's log, on one wire, that may wait for a slow reader.
 const LOG_LIMIT_BYTES: usize = 1 << 20;
 
-/// An event on its way to the journal and, once that has it, to everybody.
-#[derive(Debug)]
-pub struct Record {
-    /// Which room.
-    pub room: RoomId,
-    /// Whose event it is.
-    pub member: MemberId,
-    /// What happened.
-    pub event: Arc<Event>,
-    /// Who is to be shown in once its `enter` is recorded.
-    pub(super) joining: Option<Joining>,
-}
-
-/// A connection that waits to be shown in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Joining {
-    pub connection: ConnectionId,
-    pub wire: WireId,
-    pub since: Option<u64>,
-    pub epoch: Option<Epoch>,
-    pub created: bool,
-}
-
 impl Rooms {
     /// Says something, unless this member has said it already.
     pub(super) fn say(&mut self, caller: &Caller, membership: Membership, body: Body, now: Now) -> Result<(), Refusal> {
-        let Membership { room, member } = membership;
-        if let Body::Message { cid: Some(cid), .. } = &body
-            && let Some(id) = self.room(room).id_said(self.room(room).member(member).author, cid)
-        {
-            self.reply(caller.connection, Reply::AlreadySaid { cid: cid.clone(), id });
-            return Ok(());
+        let Membership { room: room_id, member } = membership;
+        let room = self.room(room_id);
+        if let Body::Message { cid: Some(cid), .. } = &body {
+            match room.said(room.member(member).author, cid) {
+                Said::Never => (),
+                // Whoever is in the room when it is kept is sent it, this member as well.
+                Said::Unsettled => return Ok(()),
+                Said::As(id) => {
+                    self.reply(caller.connection, Reply::AlreadySaid { cid: cid.clone(), id });
+                    return Ok(());
+                }
+            }
         }
+        self.check_journal()?;
         self.counts.messages += 1;
-        self.record(room, member, body, None, now);
+        self.happen(room_id, member, body, Sequel::Nothing, now);
         Ok(())
     }
 
-    /// Makes the room's next event and hands it to the journal.
-    pub(super) fn record(&mut self, room: RoomId, member: MemberId, body: Body, joining: Option<Joining>, now: Now) {
-        let event = Arc::new(self.room_mut(room).next_event(member, body, now.wall_ms));
-        self.records.push_back(Record { room, member, event, joining });
+    /// Has something happen in a room: as soon as the journal has it, everybody sees it.
+    pub(super) fn happen(&mut self, room: RoomId, member: MemberId, body: Body, sequel: Sequel, now: Now) {
+        let draft = self.room_mut(room).draft(member, body, now.wall_ms);
+        self.submit(room, Change::Happened { draft, member }, sequel);
     }
 
-    /// The next event that the journal is to keep.
+    pub(super) fn submit(&mut self, room: RoomId, change: Change, sequel: Sequel) {
+        let epoch = self.room(room).epoch();
+        self.records.push_back(Record { room, epoch, change, sequel });
+    }
+
+    /// Refuses what would have to be kept, while the journal cannot keep anything.
+    pub(super) fn check_journal(&self) -> Result<(), Refusal> {
+        if self.is_journal_stuck { Err(Refusal::StorageFailed) } else { Ok(()) }
+    }
+
+    /// Tells whether the journal can keep anything at this time.
+    pub fn set_journal_stuck(&mut self, is_stuck: bool) {
+        self.is_journal_stuck = is_stuck;
+    }
+
+    /// The next change that the journal is to keep.
     pub fn take_record(&mut self) -> Option<Record> {
         self.records.pop_front()
     }
 
-    /// The journal has it: from here on the event is part of the room, and everybody is sent it.
+    /// The journal has it: from here on the change is seen by everybody.
     pub fn publish(&mut self, record: Record) {
-        let Record { room: room_id, member, event, joining } = record;
+        let Record { room, epoch, change, sequel } = record;
+        let is_alive = self.rooms.get(room.0 as usize).is_some_and(|room| room.epoch() == epoch);
+        if let Change::Happened { draft, member } = change
+            && is_alive
+        {
+            self.publish_event(room, member, draft, &sequel);
+        }
+        match sequel {
+            Sequel::Seat(member, joining) if is_alive => self.seat(Membership { room, member }, joining),
+            Sequel::Answer(connection, reply) => self.reply(connection, reply),
+            Sequel::Seat(..) | Sequel::SettleName(_) | Sequel::Nothing => (),
+        }
+    }
+
+    fn publish_event(&mut self, room_id: RoomId, member: MemberId, draft: Draft, sequel: &Sequel) {
         self.counts.events += 1;
-        let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
-        room.record(Arc::clone(&event), self.limits.history_events);
+        let kept = self.kept();
+        let room = &mut self.rooms[room_id.0 as usize];
+        let event = room.record(draft, kept);
 
         // Its place may have been given to somebody else while the journal was at work.
         let is_still_there = room.find_member(member).is_some_and(|member| member.author == event.author);
@@ -76,9 +89,34 @@ impl Rooms {
             let unsent = room.append(WireId(number as u8), skipped, |out| wire.encode_event(&event, out));
             self.replies.extend(unsent.map(|(connection, bytes)| (connection, Reply::Unsent(bytes))));
         }
+        if let Sequel::SettleName(former) = sequel
+            && is_still_there
+        {
+            room.settle_name(member, former);
+        }
         self.mark_dirty(room_id);
-        if let Some(joining) = joining {
-            self.seat(Membership { room: room_id, member }, joining);
+    }
+
+    /// The journal cannot keep a [refusable](Record::is_refusable) change: it never was, and its sender is told.
+    pub fn refuse(&mut self, record: Record) {
+        let Change::Happened { draft, member } = record.change else { return };
+        let alive = self.rooms.get_mut(record.room.0 as usize).filter(|room| room.epoch() == record.epoch);
+        let Some(room) = alive else { return };
+        room.discard(&draft);
+        if room.find_member(member).is_none_or(|member| member.author != draft.author) {
+            return;
+        }
+        if let Sequel::SettleName(former) = record.sequel {
+            let refused = room.rename(member, former);
+            room.settle_name(member, &refused);
+        }
+        let cid = match draft.body {
+            Body::Message { cid, .. } => cid,
+            _ => None,
+        };
+        if let Presence::Here { connection, .. } = room.member(member).presence {
+            self.counts.refusals += 1;
+            self.reply(connection, Reply::Refused { refusal: Refusal::StorageFailed, cid, is_answer: false });
         }
     }
 

@@ -1,17 +1,21 @@
 //! One room: who is in it, what was said in it, and what its members are still to be sent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use slab::Slab;
 
 use super::log::{Log, ReaderId};
 use super::{
-    AuthorId, Body, ClientId, ConnectionId, Epoch, Event, MemberId, Name, NameKeys, RoomCode, Span, Token, Via, WireId,
+    AuthorId, Body, ClientId, ConnectionId, Draft, Epoch, Event, MemberId, Name, NameKeys, Read, RoomCode, Span,
+    StoredMember, StoredRoom, Token, Via, WireId,
 };
 
 /// Events sent with `joined` where the client does not say what it has.
 pub const EVENTS_ON_JOIN: usize = 50;
+
+/// Whose message, under which of its own ids.
+pub(super) type SaidKey = (AuthorId, ClientId);
 
 /// Members that dropped out and may come back by token, remembered a room.
 const MAX_DEPARTED: usize = 256;
@@ -24,8 +28,16 @@ pub struct Room {
     last_time_ms: u64,
     next_author: u32,
     history: VecDeque<Arc<Event>>,
-    /// What is said under which client id, as long as `history` holds it.
-    said: HashMap<(AuthorId, ClientId), u64>,
+    /// Events before those, for the command that is about to be applied.
+    loan: Vec<Arc<Event>>,
+    /// What the journal remembers of this room has not been looked at yet.
+    is_cold: bool,
+    /// What was said under which client id, as long as the room's record goes back.
+    said: HashMap<SaidKey, u64>,
+    /// The same, the oldest first.
+    said_order: VecDeque<(u64, SaidKey)>,
+    /// What the journal is at work on.
+    unsettled: HashSet<SaidKey>,
     members: Slab<Member>,
     names: HashMap<Box<str>, MemberId>,
     tokens: HashMap<Token, MemberId>,
@@ -48,6 +60,8 @@ pub struct Member {
     pub(super) has_entered: bool,
     /// When the others were last told that this member types.
     pub(super) typed_at_ms: u64,
+    /// The name it had before, which is its own until the journal has the new one.
+    pub(super) former: Option<Box<Name>>,
 }
 
 /// Over which connection a member is here, if over any.
@@ -71,6 +85,24 @@ struct Departed {
     name: Name,
     author: AuthorId,
     token: Token,
+}
+
+/// How much of its record a room keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Events altogether; the journal may hold those that memory does not.
+    pub events: usize,
+    /// Events in memory.
+    pub in_memory: usize,
+}
+
+/// What became of a message.
+pub(super) enum Said {
+    Never,
+    /// The journal is at work on it.
+    Unsettled,
+    /// It is the event with this id.
+    As(u64),
 }
 
 /// Who comes, when somebody comes by token.
@@ -107,7 +139,11 @@ impl Room {
             last_time_ms: 0,
             next_author: 0,
             history: VecDeque::new(),
+            loan: Vec::new(),
+            is_cold: false,
             said: HashMap::new(),
+            said_order: VecDeque::new(),
+            unsettled: HashSet::new(),
             members: Slab::new(),
             names: HashMap::new(),
             tokens: HashMap::new(),
@@ -128,9 +164,9 @@ impl Room {
         self.epoch
     }
 
-    /// The id of the last event that may be seen; 0 before the first.
+    /// The id of the last event; 0 before the first.
     pub fn last_id(&self) -> u64 {
-        self.history.back().map_or(0, |event| event.id)
+        self.last_id
     }
 
     /// Everybody present, in the order of their places.
@@ -193,7 +229,9 @@ impl Room {
     pub(super) fn remove_member(&mut self, id: MemberId, may_return: bool) -> Member {
         let member = self.members.remove(id.0 as usize);
         self.tokens.remove(&member.token);
-        self.free_name(&member.name);
+        for name in std::iter::once(&member.name).chain(member.former.as_deref()) {
+            self.free_name(name);
+        }
         if may_return {
             if self.departed.len() == MAX_DEPARTED {
                 self.departed.pop_front();
@@ -204,10 +242,21 @@ impl Room {
         member
     }
 
-    pub(super) fn rename(&mut self, id: MemberId, to: Name) {
-        let from = std::mem::replace(&mut self.member_mut(id).name, to.clone());
-        self.free_name(&from);
+    /// Gives the member another name, and returns the one it had, which it keeps as well until
+    /// [`settle_name`](Self::settle_name).
+    pub(super) fn rename(&mut self, id: MemberId, to: Name) -> Name {
         self.take_name(&to.keys(), id);
+        let former = std::mem::replace(&mut self.member_mut(id).name, to);
+        self.member_mut(id).former = Some(Box::new(former.clone()));
+        former
+    }
+
+    /// Frees a name that a member has had, unless it is the one that it has now.
+    pub(super) fn settle_name(&mut self, id: MemberId, former: &Name) {
+        self.free_name(former);
+        self.member_mut(id).former = None;
+        let present = self.member(id).name.keys();
+        self.take_name(&present, id);
     }
 
     fn take_name(&mut self, keys: &NameKeys, id: MemberId) {
@@ -224,76 +273,193 @@ impl Room {
 
     // ---- the record
 
-    /// Makes the room's next event. It is seen by nobody until [`record`](Self::record).
-    pub(super) fn next_event(&mut self, member: MemberId, body: Body, wall_ms: u64) -> Event {
-        self.last_id += 1;
+    /// Makes an event of this member's. It is seen by nobody until [`record`](Self::record).
+    pub(super) fn draft(&mut self, member: MemberId, body: Body, wall_ms: u64) -> Draft {
         self.last_time_ms = self.last_time_ms.max(wall_ms);
         let Member { ref name, via, author, .. } = self.members[member.0 as usize];
-        Event { id: self.last_id, time_ms: self.last_time_ms, name: name.clone(), via, author, body }
+        let draft = Draft { time_ms: self.last_time_ms, name: name.clone(), via, author, body };
+        self.unsettled.extend(said_key(&draft));
+        draft
     }
 
-    /// Keeps the event, and lets go of the oldest beyond `limit_events`.
-    pub(super) fn record(&mut self, event: Arc<Event>, limit_events: usize) {
-        if let Some(key) = said_key(&event) {
-            self.said.insert(key, event.id);
-        }
-        self.history.push_back(event);
-        // The last one is always kept: it tells the last id.
-        while self.history.len() > limit_events.max(1) {
-            if let Some(key) = self.history.pop_front().as_deref().and_then(said_key) {
-                self.said.remove(&key);
-            }
+    /// The journal cannot keep the event: it never was.
+    pub(super) fn discard(&mut self, draft: &Draft) {
+        if let Some(key) = said_key(draft) {
+            self.unsettled.remove(&key);
         }
     }
 
-    /// Under which id this member said this already.
-    pub(super) fn id_said(&self, author: AuthorId, cid: &ClientId) -> Option<u64> {
+    /// Makes the draft the room's next event, and lets go of what is too old.
+    pub(super) fn record(&mut self, draft: Draft, kept: Kept) -> Arc<Event> {
+        self.last_id += 1;
+        if let Some(key) = said_key(&draft) {
+            self.unsettled.remove(&key);
+            self.said_order.push_back((self.last_id, key.clone()));
+            self.said.insert(key, self.last_id);
+        }
+        while self.said_order.front().is_some_and(|(id, _)| id + kept.events as u64 <= self.last_id) {
+            self.said_order.pop_front().and_then(|(_, key)| self.said.remove(&key));
+        }
+        let event = Arc::new(draft.with_id(self.last_id));
+        self.history.push_back(Arc::clone(&event));
+        while self.history.len() > kept.in_memory {
+            self.history.pop_front();
+        }
+        event
+    }
+
+    /// What became of a message of this member's under this id of its own.
+    pub(super) fn said(&self, author: AuthorId, cid: &ClientId) -> Said {
         // A clone of the key is a count, not a copy; only messages that have a `cid` pay for it.
-        self.said.get(&(author, cid.clone())).copied()
+        let key = (author, cid.clone());
+        match self.said.get(&key) {
+            Some(&id) => Said::As(id),
+            None if self.unsettled.contains(&key) => Said::Unsettled,
+            None => Said::Never,
+        }
     }
 
     /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone.
     pub(super) fn missed(&self, since: Option<u64>, epoch: Option<Epoch>) -> (Vec<Arc<Event>>, bool) {
-        let first_held = self.history.front().map_or(self.last_id() + 1, |event| event.id);
+        let latest = || self.between(self.last_id.saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id);
         match since {
-            Some(since) if since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch) => {
-                let missed = self.held_from(since + 1).cloned().collect();
-                (missed, since + 1 < first_held)
+            Some(since) if self.is_continued_by(since, epoch) => {
+                (self.between(since + 1, self.last_id), since + 1 < self.first_known_id())
             }
             // Of another life of this code: nothing it has can be continued.
-            Some(_) => (self.latest(EVENTS_ON_JOIN), true),
-            None => (self.latest(EVENTS_ON_JOIN), false),
+            Some(_) => (latest(), true),
+            None => (latest(), false),
         }
     }
 
+    fn is_continued_by(&self, since: u64, epoch: Option<Epoch>) -> bool {
+        since <= self.last_id && epoch.is_none_or(|epoch| epoch == self.epoch)
+    }
+
     /// Part of the record, the oldest first, and whether there is more in the direction asked for.
-    pub(super) fn select(&self, span: Span) -> (Vec<Arc<Event>>, bool) {
-        let before = span.before.unwrap_or(u64::MAX);
-        let first = span.since.map_or(0, |since| since.saturating_add(1));
-        let start = self.history.partition_point(|event| event.id < first);
-        let end = self.history.partition_point(|event| event.id < before).max(start);
-        let more = end - start > span.limit;
-        let selected = match span.since {
-            Some(_) => start..end.min(start + span.limit),
-            None => end.saturating_sub(span.limit).max(start)..end,
+    pub(super) fn select(&self, span: Span, kept: Kept) -> (Vec<Arc<Event>>, bool) {
+        let (first, last) = self.ids_in(span, self.first_known_id());
+        let more = match span.since {
+            Some(_) => last < self.last_before(span),
+            None => first > self.first_kept_id(kept),
         };
-        (self.history.range(selected).cloned().collect(), more)
+        let events = self.between(first, last);
+        let more = more && !events.is_empty();
+        (events, more)
     }
 
-    fn latest(&self, count: usize) -> Vec<Arc<Event>> {
-        let skipped = self.history.len().saturating_sub(count);
-        self.history.range(skipped..).cloned().collect()
+    /// The first and the last id of what a span asks for, of a record that begins at `first_id`.
+    fn ids_in(&self, span: Span, first_id: u64) -> (u64, u64) {
+        let (last, limit) = (self.last_before(span), span.limit as u64);
+        match span.since {
+            Some(since) => {
+                let first = since.saturating_add(1).max(first_id);
+                (first, last.min(first.saturating_add(limit).saturating_sub(1)))
+            }
+            None => ((last + 1).saturating_sub(limit).max(first_id), last),
+        }
     }
 
-    fn held_from(&self, id: u64) -> impl Iterator<Item = &Arc<Event>> {
-        let start = self.history.partition_point(|event| event.id < id);
-        self.history.range(start..)
+    fn last_before(&self, span: Span) -> u64 {
+        span.before.map_or(self.last_id, |before| before.saturating_sub(1).min(self.last_id))
+    }
+
+    /// What is known of the events with these ids.
+    fn between(&self, first: u64, last: u64) -> Vec<Arc<Event>> {
+        let is_wanted = |event: &&Arc<Event>| (first..=last).contains(&event.id);
+        let start = self.history.partition_point(|event| event.id < first);
+        self.loan.iter().filter(is_wanted).chain(self.history.range(start..).take_while(is_wanted)).cloned().collect()
+    }
+
+    pub(super) fn first_held_id(&self) -> u64 {
+        self.history.front().map_or(self.last_id + 1, |event| event.id)
+    }
+
+    /// The first event that memory holds, what is on loan included.
+    fn first_known_id(&self) -> u64 {
+        self.loan.first().map_or(self.first_held_id(), |event| event.id)
+    }
+
+    /// The first event that is kept anywhere.
+    fn first_kept_id(&self, kept: Kept) -> u64 {
+        if kept.events == kept.in_memory {
+            return self.first_held_id();
+        }
+        (self.last_id + 1).saturating_sub(kept.events as u64).max(1)
+    }
+
+    // ---- what memory does not hold
+
+    /// A room as the journal remembers it. Its events are read when somebody asks for them.
+    pub(super) fn restored(stored: &StoredRoom, wires: usize) -> Room {
+        let next_author = stored.members.iter().map(|member| member.author.0).max().unwrap_or(0);
+        Room {
+            last_id: stored.last_id,
+            last_time_ms: stored.last_time_ms,
+            next_author,
+            is_cold: stored.last_id > 0,
+            ..Room::new(stored.code, stored.epoch, wires)
+        }
+    }
+
+    /// Remembers one who is away, or gone.
+    pub(super) fn remember_departed(&mut self, stored: &StoredMember) {
+        self.departed.push_back(Departed { name: stored.name.clone(), author: stored.author, token: stored.token });
+    }
+
+    /// The ids that have to be read before the record can be continued from `since`.
+    pub(super) fn ids_to_continue(&self, since: Option<u64>, epoch: Option<Epoch>, kept: Kept) -> Option<(u64, u64)> {
+        let since = since.filter(|&since| self.is_continued_by(since, epoch))?;
+        self.ids_to_read(since + 1, self.last_id, kept)
+    }
+
+    /// The ids that have to be read before a span can be selected.
+    pub(super) fn ids_to_select(&self, span: Span, kept: Kept) -> Option<(u64, u64)> {
+        let (first, last) = self.ids_in(span, self.first_kept_id(kept));
+        self.ids_to_read(first, last, kept)
+    }
+
+    fn ids_to_read(&self, first: u64, last: u64, kept: Kept) -> Option<(u64, u64)> {
+        if self.is_cold {
+            return Some((self.last_id.saturating_sub(kept.in_memory as u64) + 1, self.last_id));
+        }
+        let first = first.max(self.first_kept_id(kept));
+        let last = last.min(self.first_held_id() - 1);
+        let is_on_loan = self.loan.first().is_some_and(|event| event.id <= first)
+            && self.loan.last().is_some_and(|event| event.id >= last);
+        (first <= last && !is_on_loan).then_some((first, last))
+    }
+
+    /// Takes in what was read. It stays if the room was cold; else it is given back by
+    /// [`return_loan`](Self::return_loan).
+    pub(super) fn lend(&mut self, read: Read) {
+        let first_held = self.first_held_id();
+        let older = read.events.into_iter().filter(|event| event.id < first_held).map(Arc::new);
+        if !self.is_cold {
+            self.loan = older.collect();
+            return;
+        }
+        self.is_cold = false;
+        let newer = std::mem::take(&mut self.history);
+        self.history = older.chain(newer).collect();
+        let newer = std::mem::take(&mut self.said_order);
+        let older = read.said.into_iter().map(|(id, author, cid)| (id, (author, cid)));
+        self.said_order = older.chain(newer).collect();
+        self.said = self.said_order.iter().map(|(id, key)| (key.clone(), *id)).collect();
+    }
+
+    pub(super) fn is_cold(&self) -> bool {
+        self.is_cold
+    }
+
+    pub(super) fn return_loan(&mut self) {
+        self.loan = Vec::new();
     }
 }
 
-fn said_key(event: &Event) -> Option<(AuthorId, ClientId)> {
-    match &event.body {
-        Body::Message { cid: Some(cid), .. } => Some((event.author, cid.clone())),
+fn said_key(draft: &Draft) -> Option<SaidKey> {
+    match &draft.body {
+        Body::Message { cid: Some(cid), .. } => Some((draft.author, cid.clone())),
         _ => None,
     }
 }

@@ -161,7 +161,7 @@ impl Ws {
                 let joined = json::Joined { room, member, last, events: &events, gap, limits };
                 frame::write_text(outbox, |out| json::write_joined(&joined, out));
             }
-            Reply::Refused { refusal, cid } => {
+            Reply::Refused { refusal, cid, .. } => {
                 frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
             }
             Reply::AlreadySaid { cid, id } => frame::write_text(outbox, |out| json::write_ok(&cid, id, out)),

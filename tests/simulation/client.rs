@@ -62,10 +62,6 @@ impl Client {
         self.socket.is_some()
     }
 
-    pub fn life(&self) -> Option<&str> {
-        self.epoch.as_deref()
-    }
-
     pub fn connect(&mut self, world: &mut World) {
         self.reset(world);
         let (port, hello) = match self.kind {

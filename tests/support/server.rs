@@ -64,6 +64,11 @@ impl Server {
         self.line.expect("it listens for terminals")
     }
 
+    /// The home page's address as invitations show it.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}/", self.web.port())
+    }
+
     /// What it wrote to standard output after the lines that tell where it listens. It has to have ended.
     pub fn rest_of_output(&mut self) -> Vec<String> {
         self.wait();

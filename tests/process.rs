@@ -1,0 +1,457 @@
+//! The program as a process: how it is started, what it says, how it ends, and that it stays up under
+//! whatever its peers and its limits do to it.
+
+mod support;
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use socket2::SockRef;
+use support::server::command;
+use support::terminal::NAME_PROMPT;
+use support::{HttpClient, Server, Terminal, WebSocketClient, eventually};
+
+/// Runs it to its end with these options.
+fn run(options: &[&str]) -> Output {
+    run_with(options, &[])
+}
+
+/// Runs it to its end with these options and these variables in its environment.
+fn run_with(options: &[&str], variables: &[(&str, &str)]) -> Output {
+    command().args(options).envs(variables.iter().copied()).output().expect("the program can be started")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// It failed with this status, nothing on standard output, and one sentence that holds all these words.
+fn assert_fails(output: &Output, status: i32, words: &[&str]) {
+    let sentence = stderr(output);
+    assert_eq!(output.status.code(), Some(status), "{sentence}");
+    assert_eq!(stdout(output), "");
+    assert_eq!(sentence.trim_end().lines().count(), 1, "{sentence}");
+    assert!(sentence.starts_with("snugd: ") && sentence.trim_end().ends_with('.'), "{sentence}");
+    for word in words {
+        assert!(sentence.contains(word), "{word} in: {sentence}");
+    }
+}
+
+/// Whether a request is answered now.
+fn is_served(server: &Server) -> bool {
+    let Ok(stream) = TcpStream::connect(server.web) else { return false };
+    let mut client = HttpClient::over(stream);
+    client.send_request("GET", "/healthz", &[], b"");
+    client.try_response_to("GET").is_ok_and(|response| response.status == 200)
+}
+
+/// A figure of `/metrics`.
+fn figure(server: &Server, name: &str) -> u64 {
+    let text = server.get("/metrics").text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
+}
+
+// ---- how it is started
+
+#[test]
+fn help_tells_every_option() {
+    let help = run(&["--help"]);
+    assert_eq!((help.status.code(), stderr(&help).as_str()), (Some(0), ""));
+    let text = stdout(&help);
+    for option in [
+        "--listen",
+        "--line-listen",
+        "--history",
+        "--room-ttl",
+        "--grace",
+        "--code-length",
+        "--max-message",
+        "--rate",
+        "--join-rate",
+        "--create-rate",
+        "--max-connections",
+        "--max-per-ip",
+        "--max-members",
+        "--public-url",
+        "--base-path",
+        "--trusted-proxy",
+        "--allowed-origin",
+        "--allowed-host",
+        "--log",
+        "-v",
+        "-q",
+        "--help",
+        "--version",
+        "SNUGD_",
+        "PORT",
+    ] {
+        assert!(text.contains(option), "{option} in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "it fits a terminal:\n{text}");
+}
+
+#[test]
+fn version_tells_the_version() {
+    let version = run(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    assert_eq!(stdout(&version), format!("snugd {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_one_sentence() {
+    let cases: [(&[&str], &[&str]); 16] = [
+        (&["--listn", "127.0.0.1:0"], &["--listn"]),
+        (&["5000"], &["5000"]),
+        (&["--listen"], &["--listen"]),
+        (&["--listen", "nowhere"], &["--listen", "nowhere"]),
+        (&["--line-listen", "on"], &["--line-listen", "off"]),
+        (&["--listen", "127.0.0.1:7001", "--line-listen", "127.0.0.1:7001"], &["7001"]),
+        (&["--grace", "15"], &["--grace", "15s"]),
+        (&["--room-ttl", "soon"], &["--room-ttl", "soon"]),
+        (&["--history", "0"], &["--history"]),
+        (&["--code-length", "3"], &["--code-length", "4", "12"]),
+        (&["--rate", "-1"], &["--rate"]),
+        (&["--max-message", "1e3"], &["--max-message"]),
+        (&["--public-url", "chat.example"], &["--public-url", "chat.example"]),
+        (&["--base-path", "/a/../b"], &["--base-path"]),
+        (&["--trusted-proxy", "10.0.0.0/33"], &["--trusted-proxy"]),
+        (&["--log", "xml"], &["--log", "text", "json"]),
+    ];
+    for (options, words) in cases {
+        let output = run(options);
+        assert_fails(&output, 2, words);
+        assert!(stderr(&output).contains("--help"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    assert_fails(&run_with(&[], &[("SNUGD_GRACE", "soon")]), 2, &["SNUGD_GRACE", "soon"]);
+    assert_fails(&run_with(&[], &[("PORT", "web")]), 2, &["PORT", "web"]);
+}
+
+#[test]
+fn a_port_in_use_ends_with_3_and_the_likely_culprit() {
+    let server = Server::start();
+    let web = server.web.to_string();
+    let output = run(&["--listen", &web, "--line-listen", "off"]);
+    assert_fails(&output, 3, &[&server.web.port().to_string(), "in use", "snugd", "--listen"]);
+    let line = server.line().to_string();
+    let output = run(&["--listen", "127.0.0.1:0", "--line-listen", &line]);
+    assert_fails(&output, 3, &[&server.line().port().to_string(), "in use", "--line-listen"]);
+}
+
+#[test]
+fn an_address_of_another_machine_ends_with_3() {
+    let output = run(&["--listen", "192.0.2.1:0", "--line-listen", "off"]);
+    assert_fails(&output, 3, &["192.0.2.1", "--listen"]);
+}
+
+#[test]
+fn a_port_can_be_used_again_at_once() {
+    let first = Server::start();
+    let room = first.create_room();
+    let _member = WebSocketClient::join(&first, &room, "ana");
+    let (web, line) = (first.web.to_string(), first.line().to_string());
+    drop(first);
+    let second = Server::with(&["--listen", &web, "--line-listen", &line]);
+    assert_eq!(second.web.to_string(), web);
+    assert!(is_served(&second));
+}
+
+#[test]
+fn every_option_is_also_a_variable_and_the_option_wins() {
+    let variables = [
+        ("SNUGD_LISTEN", "127.0.0.1:0"),
+        ("SNUGD_LINE_LISTEN", "127.0.0.1:0"),
+        ("SNUGD_CODE_LENGTH", "6"),
+        ("SNUGD_MAX_MESSAGE", "100"),
+        ("SNUGD_RATE", "7"),
+    ];
+    let mut started = command();
+    started.envs(variables).args(["--max-message", "200"]);
+    let server = Server::run(started);
+    let room = server.create_room();
+    assert_eq!(room.len(), 6);
+    let mut ana = WebSocketClient::connect(&server);
+    ana.send(json!({"type": "join", "room": room, "name": "ana"}));
+    assert_eq!(ana.expect("joined")["limits"], json!({"message": 200, "rate": 7}));
+}
+
+#[test]
+fn without_a_line_port_there_is_none() {
+    let mut off = command();
+    off.args(["--listen", "127.0.0.1:0", "--line-listen", "off"]);
+    let mut server = Server::run_without_line(off);
+    let room = server.create_room();
+    let joined = server.post_form(&[("name", "ana"), ("code", &room), ("join", "1")]);
+    let page = server.get_with(&format!("/{room}"), &[("Cookie", &joined.cookie())]).text();
+    assert!(!page.contains("nc localhost"), "no invitation to what is not there");
+    server.signal("TERM");
+    assert_eq!(server.rest_of_output(), [] as [String; 0]);
+}
+
+#[test]
+fn port_turns_the_line_port_off_unless_asked_for() {
+    let mut platform = command();
+    platform.env("PORT", "8080").args(["--listen", "127.0.0.1:0"]);
+    let mut server = Server::run_without_line(platform);
+    assert_ne!(server.web.port(), 8080, "the option wins");
+    server.signal("TERM");
+    assert_eq!(server.rest_of_output(), [] as [String; 0]);
+
+    let mut asked_for = command();
+    asked_for.envs([("PORT", "8080"), ("SNUGD_LINE_LISTEN", "127.0.0.1:0")]).args(["--listen", "127.0.0.1:0"]);
+    let server = Server::run(asked_for);
+    Terminal::connect(&server).expect_text(NAME_PROMPT);
+}
+
+#[test]
+fn ipv6_is_served_like_ipv4() {
+    // A machine may have IPv6 turned off; then there is nothing to serve.
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let server = Server::with(&["--listen", "[::1]:0", "--line-listen", "[::1]:0"]);
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let _ben = Terminal::join(&server, &room, "ben");
+    assert_eq!(ana.expect("enter")["name"], "ben");
+}
+
+// ---- how it ends
+
+fn assert_says_goodbye_on(signal: &str) {
+    let mut server = Server::start();
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let mut ben = Terminal::join(&server, &room, "ben");
+    let mut visitor = Terminal::connect(&server);
+    visitor.expect_text(NAME_PROMPT);
+    let mut browser = server.http();
+    assert_eq!(browser.get("/").status, 200);
+    ana.expect("enter");
+    ana.say("last words");
+    server.signal(signal);
+    ana.expect_close(1001);
+    ben.expect_line_where("a goodbye", |line| line.starts_with("* ") && line.contains("stop"));
+    assert_eq!(ben.read_to_end(), "");
+    let goodbye = visitor.read_to_end();
+    assert!(goodbye.lines().any(|line| line.starts_with("* ")), "{goodbye}");
+    browser.expect_end();
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(TcpStream::connect(server.web).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn sigterm_says_goodbye_and_ends_with_0() {
+    assert_says_goodbye_on("TERM");
+}
+
+#[test]
+fn sigint_says_goodbye_and_ends_with_0() {
+    assert_says_goodbye_on("INT");
+}
+
+#[test]
+fn what_was_said_before_the_end_arrives_before_the_goodbye() {
+    let mut server = Server::with(&["--rate", "0"]);
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let mut ben = WebSocketClient::join(&server, &room, "ben");
+    for number in 0..500 {
+        ana.say(&number.to_string());
+    }
+    ana.expect_where("the last", |message| message["text"] == "499");
+    server.signal("TERM");
+    for number in 0..500 {
+        assert_eq!(ben.expect("message")["text"], number.to_string());
+    }
+    ben.expect_close(1001);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_member_that_reads_nothing_does_not_hold_up_the_end() {
+    let mut server = Server::with(&["--rate", "0", "--max-message", "16384"]);
+    let room = server.create_room();
+    let _deaf = WebSocketClient::join(&server, &room, "deaf");
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let text = "x".repeat(16_000);
+    // More than fits between the two, less than makes it too slow.
+    for _ in 0..300 {
+        ana.say(&text);
+        ana.expect("message");
+    }
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+// ---- what it logs
+
+#[test]
+fn nothing_private_is_ever_logged() {
+    let mut server = Server::with(&["-vv", "--log", "json", "--grace", "0s"]);
+    let room = server.create_room();
+    let mut ana = WebSocketClient::connect(&server);
+    ana.send(json!({"type": "join", "room": room, "name": "Zaphodia"}));
+    let token = ana.expect("joined")["token"].as_str().expect("a token").to_owned();
+    ana.say("confidential matters");
+    ana.expect("message");
+    ana.send_text("{\"type\":\"confidential nonsense");
+    ana.expect_error("bad_request");
+    ana.send(json!({"type": "join", "room": "BCDFGHJK", "name": "Zaphodia"}));
+    ana.expect_error("no_such_room");
+    let mut ben = Terminal::join(&server, &room, "Trillianus");
+    ben.send_line("confidential as well");
+    ana.expect_where("the message", |message| message["text"] == "confidential as well");
+    ben.send_line("/confidential command");
+    ben.expect_line_where("a refusal", |line| line.starts_with("! "));
+    server.post_form(&[("name", "Zaphodia"), ("code", &room), ("join", "1")]);
+    server.http().send("GET /BCDFGHJK confidential\r\n\r\n");
+    ana.drop_connection();
+    drop(ben);
+    server.signal("TERM");
+    server.wait();
+    let log = server.log();
+    assert!(!log.is_empty(), "it does log");
+    for line in log.lines() {
+        let record: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        assert!(record["time"].is_string() && record["level"].is_string() && record["message"].is_string(), "{line}");
+    }
+    for private in [&room, &token, "Zaphodia", "Trillianus", "confidential", "BCDFGHJK"] {
+        assert!(!log.contains(private), "{private} in\n{log}");
+    }
+}
+
+// ---- what it stands
+
+#[test]
+fn it_survives_running_out_of_descriptors() {
+    let snugd = command();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(snugd.get_program());
+    limited.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]);
+    let server = Server::run(limited);
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let mut ben = Terminal::join(&server, &room, "ben");
+
+    let mut crowd: Vec<HttpClient> = (0..45).map(|_| server.http()).collect();
+    let last = crowd.last_mut().expect("a crowd");
+    let words = String::from_utf8(last.read_to_end()).expect("words");
+    assert!(words.starts_with("HTTP/1.1 503 ") && words.contains("\r\nRetry-After: "), "{words}");
+    // Who is in goes on as ever.
+    ana.expect("enter");
+    ana.say("is it crowded?");
+    ben.expect_said("<ana> is it crowded?");
+    ben.send_line("very");
+    ana.expect_where("the answer", |message| message["text"] == "very");
+
+    drop(crowd);
+    eventually("newcomers are served again", || is_served(&server).then_some(()));
+    assert!(figure(&server, "snugd_refused_connections_total{reason=\"descriptors\"}") > 0);
+    let _cleo = Terminal::join(&server, &room, "cleo");
+    assert_eq!(ana.expect("enter")["name"], "cleo");
+}
+
+#[test]
+fn a_reader_that_is_too_slow_is_closed_and_comes_back_with_since() {
+    let server = Server::with(&["--rate", "0", "--max-message", "16384", "--history", "100000"]);
+    let room = server.create_room();
+    let mut slow = WebSocketClient::connect(&server);
+    slow.send(json!({"type": "join", "room": room, "name": "slow"}));
+    let joined = slow.expect("joined");
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+
+    let text = "x".repeat(16_000);
+    let mut said = 0;
+    while figure(&server, "snugd_slow_readers_closed_total") == 0 {
+        assert!(said < 4_000, "nobody is ever too slow");
+        for _ in 0..16 {
+            ana.say(&text);
+            said = ana.expect("message")["id"].as_u64().expect("an id");
+        }
+    }
+    // It is closed, and reads now: whole messages, then why.
+    let mut seen = 1;
+    let code = loop {
+        match slow.next_frame() {
+            tungstenite::Message::Close(close) => break close.map(|close| u16::from(close.code)),
+            tungstenite::Message::Text(text) => {
+                let event: Value = serde_json::from_str(&text).expect("a whole message");
+                seen += 1;
+                assert_eq!(event["id"], seen, "without gaps");
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(code, Some(1008));
+    assert!(seen < said, "it has missed something");
+    let mut back = WebSocketClient::connect(&server);
+    back.send(json!({
+        "type": "join", "room": room, "token": joined["token"], "since": seen, "epoch": joined["epoch"]
+    }));
+    let again = back.expect("joined");
+    let missed: Vec<u64> =
+        again["events"].as_array().expect("a list").iter().filter_map(|e| e["id"].as_u64()).collect();
+    assert_eq!((missed, &again["gap"]), ((seen + 1..=said).collect(), &json!(false)), "each once");
+    ana.say("done");
+    assert_eq!(back.expect("message")["text"], "done");
+}
+
+#[test]
+fn nonsense_and_resets_disturb_nobody() {
+    let server = Server::start();
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let mut ben = Terminal::join(&server, &room, "ben");
+    ana.expect("enter");
+
+    // Numbers that look random and are the same in every run (a linear congruential generator, as in C).
+    let mut state = 12_345_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        (state >> 16) as u8
+    };
+    for round in 0..60 {
+        let address = if round % 2 == 0 { server.web } else { server.line() };
+        let stream = TcpStream::connect(address).expect("it still accepts");
+        let mut client = HttpClient::over(stream);
+        if round % 3 == 0 {
+            client.send("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n");
+            client.send("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+        }
+        let nonsense: Vec<u8> = (0..usize::from(random()) * 16).map(|_| random()).collect();
+        client.send(&nonsense);
+        let stream = client.into_stream();
+        if round % 4 < 2 {
+            // Closed by a reset.
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket can");
+        }
+    }
+    ana.say("is everybody well?");
+    ben.expect_said("<ana> is everybody well?");
+    ben.send_line("yes");
+    ana.expect_where("the answer", |message| message["text"] == "yes");
+    assert!(is_served(&server));
+}
+
+#[test]
+fn a_crowd_that_comes_at_once_is_served() {
+    let server = Server::with(&["--max-per-ip", "0"]);
+    let mut crowd: Vec<HttpClient> = (0..400).map(|_| server.http()).collect();
+    for client in &mut crowd {
+        client.send_request("GET", "/healthz", &[], b"");
+    }
+    for client in &mut crowd {
+        assert_eq!(client.response_to("GET").status, 200);
+    }
+}
