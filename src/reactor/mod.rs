@@ -32,6 +32,13 @@ const READ_BUDGET_BYTES: usize = 64 * 1024;
 /// Bytes that a room may gather in one turn before they are flushed in the middle of it.
 const ROOM_BUDGET_BYTES: usize = 256 * 1024;
 
+/// Further rounds of input that are taken in before anything is sent, if they are there already.
+const GATHER_ROUNDS: u32 = 4;
+
+/// No further round once so many connections were received from in a turn: at about a microsecond each, the
+/// first of them has waited long enough.
+const GATHERED_CONNECTIONS: usize = 256;
+
 /// What is left in the outbox of a closing connection has this long to be taken.
 const DRAIN_MS: u64 = 5_000;
 
@@ -65,6 +72,8 @@ pub struct Reactor<N: Net, J: Journal> {
     ready: Vec<Readiness>,
     receive_queue: Vec<ConnectionId>,
     flush_queue: Vec<ConnectionId>,
+    /// Connections that were received from in this turn.
+    received_from: usize,
     broken: Vec<ConnectionId>,
     dirty_rooms: Vec<RoomId>,
     laggards: Vec<Laggard>,
@@ -90,6 +99,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             ready: Vec::new(),
             receive_queue: Vec::new(),
             flush_queue: Vec::new(),
+            received_from: 0,
             broken: Vec::new(),
             dirty_rooms: Vec::new(),
             laggards: Vec::new(),
@@ -108,13 +118,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         Ok(())
     }
 
-    /// One round: wait, receive, deadlines, flush, reap.
+    /// One round: wait, receive (and gather what came meanwhile), deadlines, flush, reap.
     ///
     /// # Errors
     /// The system cannot tell any more what is ready, or the journal is broken.
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.receive();
+        self.gather()?;
         self.expire();
         self.flush();
         self.reap();
@@ -148,10 +159,16 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     // ---- wait
 
     fn wait(&mut self) -> io::Result<()> {
-        let timeout_ms = self.timeout_ms();
+        self.received_from = 0;
+        self.poll(self.timeout_ms()).map(|_| ())
+    }
+
+    /// Notes what is ready within this time. Returns whether anything was.
+    fn poll(&mut self, timeout_ms: Option<u64>) -> io::Result<bool> {
         let mut ready = std::mem::take(&mut self.ready);
         self.net.wait(timeout_ms, &mut ready)?;
         self.now = self.net.now();
+        let is_any = !ready.is_empty();
         for readiness in ready.drain(..) {
             match readiness {
                 Readiness::Listener(port) => self.admission.set_ready(port),
@@ -162,6 +179,19 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             }
         }
         self.ready = ready;
+        Ok(is_any)
+    }
+
+    /// Takes in what arrived while the input was taken in, before anything is sent: whoever writes later writes
+    /// more at once. Bounded, and over as soon as nothing more is there, so that nobody waits for it.
+    fn gather(&mut self) -> io::Result<()> {
+        for _ in 0..GATHER_ROUNDS {
+            let is_worth_it = self.rooms.is_dirty() && self.received_from < GATHERED_CONNECTIONS;
+            if !is_worth_it || !self.poll(Some(0))? {
+                break;
+            }
+            self.receive();
+        }
         Ok(())
     }
 
@@ -205,6 +235,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for id in queue.drain(..) {
             if let Some(slot) = self.find(id) {
                 self.connections[slot].is_in_receive_queue = false;
+                self.received_from += 1;
                 self.receive_from(slot);
             }
         }

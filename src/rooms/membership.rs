@@ -2,7 +2,7 @@
 
 use super::command::{Caller, Door, Join, Refusal, Reply};
 use super::record::{Change, Joining, Sequel};
-use super::room::{Known, Member, Presence};
+use super::roster::{Known, Member, Presence};
 use super::{
     AuthorId, Body, ConnectionId, Deadline, MemberId, Membership, Name, Now, RoomCode, RoomId, Rooms, Token, WireId,
 };
@@ -50,7 +50,7 @@ impl Rooms {
             }
             Identity::Newcomer { name, token, author } => self.add_member(room, caller, name, token, author),
         };
-        let place = self.room_mut(room).member_mut(member);
+        let place = self.room_mut(room).roster.member_mut(member);
         place.presence = Presence::Here { connection: caller.connection, seat: None };
         place.via = caller.via;
         let is_news = !std::mem::replace(&mut place.has_entered, true);
@@ -77,8 +77,8 @@ impl Rooms {
         let (room, _) = self.open(door, token, caller.address, now)?;
         let code = self.room(room).code();
         // A browser that comes by the form under the name it has is the same member; under another, another.
-        let token = token.filter(|&token| match self.room(room).known_by(token) {
-            Some(Known::Member(member)) => self.room(room).holder_of(&name.keys()) == Some(member),
+        let token = token.filter(|&token| match self.room(room).roster.known_by(token) {
+            Some(Known::Member(member)) => self.room(room).roster.holder_of(&name.keys()) == Some(member),
             Some(Known::Departed { name: known, .. }) => known == name,
             None => true,
         });
@@ -104,7 +104,7 @@ impl Rooms {
         now: Now,
     ) -> Result<Reply, Refusal> {
         let room = self.find(code, token, caller.address, now)?;
-        let name = token.and_then(|token| match self.room(room).known_by(token)? {
+        let name = token.and_then(|token| match self.room(room).roster.known_by(token)? {
             Known::Member(member) => Some(self.room(room).member(member).name().clone()),
             Known::Departed { name, .. } => Some(name),
         });
@@ -121,14 +121,14 @@ impl Rooms {
     ) -> Result<Identity, Refusal> {
         let limits = self.limits();
         let room = self.room(room);
-        let (name, token, author) = match token.and_then(|token| room.known_by(token)) {
+        let (name, token, author) = match token.and_then(|token| room.roster.known_by(token)) {
             Some(Known::Member(member)) => return Ok(Identity::Place(member)),
             Some(Known::Departed { name: known, author }) => (name.unwrap_or(known), token, Some(author)),
             // A secret that this room does not know becomes this member's: so a page that brings its room
             // back after a restart keeps the session that its cookie holds.
             None => (name.ok_or(Refusal::NameRequired)?, token, None),
         };
-        if let Some(holder) = room.holder_of(&name.keys()) {
+        if let Some(holder) = room.roster.holder_of(&name.keys()) {
             let is_caller = matches!(
                 room.member(holder).presence,
                 Presence::Here { connection: holder, .. } if Some(holder) == connection
@@ -139,7 +139,7 @@ impl Rooms {
             };
         }
         self.check_journal()?;
-        if limits.members > 0 && room.places() >= limits.members {
+        if limits.members > 0 && room.roster.places() >= limits.members {
             return Err(Refusal::RoomFull { code: room.code() });
         }
         Ok(Identity::Newcomer { name, token, author })
@@ -154,19 +154,22 @@ impl Rooms {
         author: Option<AuthorId>,
     ) -> MemberId {
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
-        let author = author.unwrap_or_else(|| self.room_mut(room).new_author());
+        let author = author.unwrap_or_else(|| self.room_mut(room).roster.new_author());
         let placed = Change::Placed { author, token, name: name.clone(), via: caller.via };
         self.submit(room, placed, Sequel::Nothing);
-        self.room_mut(room).add_member(Member {
-            name,
-            via: caller.via,
-            author,
-            token,
-            presence: Presence::Away { until_ms: u64::MAX },
-            has_entered: false,
-            typed_at_ms: 0,
-            former: None,
-        })
+        self.add_to_roster(
+            room,
+            Member {
+                name,
+                via: caller.via,
+                author,
+                token,
+                presence: Presence::Away { until_ms: u64::MAX },
+                has_entered: false,
+                typed_at_ms: 0,
+                former: None,
+            },
+        )
     }
 
     /// Ends the member's reading. Returns its connection, and what that was still to be sent.
@@ -174,6 +177,12 @@ impl Rooms {
         let Presence::Here { connection, seat } = self.room(room).member(member).presence else { return None };
         let unsent = seat.map(|seat| self.room_mut(room).logs[usize::from(seat.wire.0)].unsubscribe(seat.reader));
         Some((connection, unsent.unwrap_or_default()))
+    }
+
+    pub(super) fn add_to_roster(&mut self, room: RoomId, member: Member) -> MemberId {
+        let room = self.room_mut(room);
+        room.ends_at_ms = None;
+        room.roster.add(member)
     }
 
     /// Takes the member off the connection it is on, for `newcomer`; another connection is told.
@@ -213,11 +222,11 @@ impl Rooms {
     pub fn forget(&mut self, membership: Membership) {
         let Membership { room, member } = membership;
         self.unseat(room, member);
-        self.room_mut(room).member_mut(member).presence = Presence::Away { until_ms: u64::MAX };
+        self.room_mut(room).roster.member_mut(member).presence = Presence::Away { until_ms: u64::MAX };
     }
 
     fn keep_place(&mut self, room: RoomId, member: MemberId, until_ms: u64) {
-        self.room_mut(room).member_mut(member).presence = Presence::Away { until_ms };
+        self.room_mut(room).roster.member_mut(member).presence = Presence::Away { until_ms };
         self.deadlines.insert((until_ms, Deadline::Grace { room, member }));
     }
 
@@ -226,7 +235,7 @@ impl Rooms {
         let is_due = self
             .rooms
             .get(room.0 as usize)
-            .and_then(|room| room.find_member(member))
+            .and_then(|room| room.roster.find(member))
             .is_some_and(|member| member.presence == Presence::Away { until_ms: due_ms });
         if is_due {
             self.part(room, member, true, now);
@@ -237,7 +246,7 @@ impl Rooms {
         if self.room(room).member(member).has_entered {
             self.happen(room, member, Body::Part, Sequel::Nothing, now);
         }
-        let author = self.room_mut(room).remove_member(member, may_return).author;
+        let author = self.room_mut(room).roster.remove(member, may_return).author;
         self.submit(room, Change::Vacated { author, may_return }, Sequel::Nothing);
         self.end_if_empty(room, now);
     }
@@ -245,7 +254,7 @@ impl Rooms {
     /// Gives the member another name, if nobody else has it.
     pub(super) fn nick(&mut self, membership: Membership, to: Name, now: Now) -> Result<(), Refusal> {
         let Membership { room, member } = membership;
-        let holder = self.room(room).holder_of(&to.keys());
+        let holder = self.room(room).roster.holder_of(&to.keys());
         if holder.is_some_and(|holder| holder != member) {
             return Err(Refusal::NameTaken { name: to, code: self.room(room).code() });
         }
@@ -254,9 +263,8 @@ impl Rooms {
             // The journal is at work on the last one.
             return Err(Refusal::RateLimited { retry_ms: NICK_RETRY_MS });
         }
-        let former = self.room(room).member(member).name().clone();
-        self.happen(room, member, Body::Nick { to: to.clone() }, Sequel::SettleName(former), now);
-        self.room_mut(room).rename(member, to);
+        self.happen(room, member, Body::Nick { to: to.clone() }, Sequel::SettleName, now);
+        self.room_mut(room).roster.rename(member, to);
         Ok(())
     }
 

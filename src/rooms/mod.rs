@@ -8,6 +8,7 @@
 mod code;
 mod command;
 mod event;
+mod history;
 mod limiter;
 mod log;
 mod membership;
@@ -16,6 +17,7 @@ mod publishing;
 mod recall;
 mod record;
 mod room;
+mod roster;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -24,11 +26,13 @@ mod token;
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{Caller, Command, ConnectionId, Door, Join, Refusal, Reply, Span};
 pub use event::{AuthorId, Body, Draft, Event, Kind, Via};
+pub use history::EVENTS_ON_JOIN;
 pub use limiter::{Address, AddressLimiter, Bucket, Rate};
 pub use log::Laggard;
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use record::{Change, Read, Reading, Record, StoredMember, StoredRoom};
-pub use room::{EVENTS_ON_JOIN, Member, Room};
+pub use room::Room;
+pub use roster::Member;
 pub use text::{ClientId, Text, TextFault};
 pub use token::{Epoch, Token};
 
@@ -38,8 +42,8 @@ use rand::rngs::StdRng;
 use slab::Slab;
 
 use crate::options::Limits;
+use history::Kept;
 use record::Sequel;
-use room::Kept;
 
 /// Identifies a living room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -160,7 +164,7 @@ impl Rooms {
 
     /// Figures for those who run the program.
     pub fn counts(&self) -> Counts {
-        let members = self.rooms.iter().map(|(_, room)| room.places()).sum();
+        let members = self.rooms.iter().map(|(_, room)| room.roster.places()).sum();
         Counts { rooms: self.rooms.len(), members, ..self.counts }
     }
 
@@ -216,7 +220,7 @@ impl Rooms {
             Command::Nick(name) => return self.nick(here?, name, now),
             Command::Who => Reply::Members { room: here?.room },
             Command::History(span) => {
-                let (events, more) = self.room(here?.room).select(span, self.kept());
+                let (events, more) = self.room(here?.room).history.select(span, self.kept());
                 Reply::History { events, more }
             }
             Command::SwitchWire(wire) => self.switch_wire(*membership, wire),
@@ -236,7 +240,7 @@ impl Rooms {
             Command::Describe(code) => Reply::Described { room: self.find(code, None, caller.address, now)? },
             Command::Events { code, span } => {
                 let room = self.find(code, None, caller.address, now)?;
-                let (events, more) = self.room(room).select(span, self.kept());
+                let (events, more) = self.room(room).history.select(span, self.kept());
                 Reply::Events { events, more }
             }
             Command::Inspect => Reply::Inspected,
@@ -261,7 +265,7 @@ impl Rooms {
     fn find(&mut self, code: RoomCode, token: Option<Token>, address: Address, now: Now) -> Result<RoomId, Refusal> {
         let found = self.codes.get(&code).copied();
         if let (Some(room), Some(token)) = (found, token)
-            && self.room(room).known_by(token).is_some()
+            && self.room(room).roster.known_by(token).is_some()
         {
             return Ok(room);
         }
@@ -333,7 +337,7 @@ impl Rooms {
     /// Lets the room end after its time, if nobody has a place in it.
     fn end_if_empty(&mut self, room: RoomId, now: Now) {
         let ends_at_ms = now.steady_ms + self.limits.room_ttl_ms;
-        if self.room(room).places() == 0 {
+        if self.room(room).roster.places() == 0 {
             self.room_mut(room).ends_at_ms = Some(ends_at_ms);
             self.deadlines.insert((ends_at_ms, Deadline::RoomEnd { room }));
         }

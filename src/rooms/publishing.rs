@@ -1,8 +1,9 @@
 //! From something said to bytes for everybody: record, publish, flush.
 
 use super::command::{Caller, ConnectionId, Refusal, Reply};
+use super::history::Said;
 use super::record::{Change, Joining, Record, Sequel};
-use super::room::{Presence, Said, Seat};
+use super::roster::{Presence, Seat};
 use super::{Body, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
 
 /// At most one `typing` of a member is passed on in this time.
@@ -17,7 +18,7 @@ impl Rooms {
         let Membership { room: room_id, member } = membership;
         let room = self.room(room_id);
         if let Body::Message { cid: Some(cid), .. } = &body {
-            match room.said(room.member(member).author, cid) {
+            match room.history.said(room.member(member).author, cid) {
                 Said::Never => (),
                 // Whoever is in the room when it is kept is sent it, this member as well.
                 Said::Unsettled => return Ok(()),
@@ -71,7 +72,7 @@ impl Rooms {
         match sequel {
             Sequel::Seat(member, joining) if is_alive => self.seat(Membership { room, member }, joining),
             Sequel::Answer(connection, reply) => self.reply(connection, reply),
-            Sequel::Seat(..) | Sequel::SettleName(_) | Sequel::Nothing => (),
+            Sequel::Seat(..) | Sequel::SettleName | Sequel::Nothing => (),
         }
     }
 
@@ -79,20 +80,18 @@ impl Rooms {
         self.counts.events += 1;
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
-        let event = room.record(draft, kept);
+        let event = room.history.record(draft, kept);
 
         // Its place may have been given to somebody else while the journal was at work.
-        let is_still_there = room.find_member(member).is_some_and(|member| member.author == event.author);
+        let is_still_there = room.roster.find(member).is_some_and(|member| member.author == event.author);
         let sender = (is_still_there && matches!(event.body, Body::Message { .. })).then_some(member);
         for (number, wire) in self.wires.iter().enumerate() {
             let skipped = sender.filter(|_| !wire.echoes());
             let unsent = room.append(WireId(number as u8), skipped, |out| wire.encode_event(&event, out));
             self.replies.extend(unsent.map(|(connection, bytes)| (connection, Reply::Unsent(bytes))));
         }
-        if let Sequel::SettleName(former) = sequel
-            && is_still_there
-        {
-            room.settle_name(member, former);
+        if *sequel == Sequel::SettleName && is_still_there {
+            room.roster.settle_name(member);
         }
         self.mark_dirty(room_id);
     }
@@ -102,13 +101,13 @@ impl Rooms {
         let Change::Happened { draft, member } = record.change else { return };
         let alive = self.rooms.get_mut(record.room.0 as usize).filter(|room| room.epoch() == record.epoch);
         let Some(room) = alive else { return };
-        room.discard(&draft);
-        if room.find_member(member).is_none_or(|member| member.author != draft.author) {
+        room.history.discard(&draft);
+        if room.roster.find(member).is_none_or(|member| member.author != draft.author) {
             return;
         }
-        if let Sequel::SettleName(former) = record.sequel {
-            let refused = room.rename(member, former);
-            room.settle_name(member, &refused);
+        if let Body::Nick { .. } = draft.body {
+            room.roster.rename(member, draft.name);
+            room.roster.settle_name(member);
         }
         let cid = match draft.body {
             Body::Message { cid, .. } => cid,
@@ -123,7 +122,7 @@ impl Rooms {
     /// Passes on that a member types; to everybody else, and not recorded.
     pub(super) fn tell_typing(&mut self, membership: Membership, now: Now) {
         let Membership { room: room_id, member } = membership;
-        let typist = self.room_mut(room_id).member_mut(member);
+        let typist = self.room_mut(room_id).roster.member_mut(member);
         if typist.typed_at_ms > 0 && now.steady_ms < typist.typed_at_ms + TYPING_INTERVAL_MS {
             return;
         }
@@ -141,14 +140,14 @@ impl Rooms {
     pub(super) fn seat(&mut self, membership: Membership, joining: Joining) {
         let Joining { connection, wire, since, epoch, created } = joining;
         let Membership { room, member } = membership;
-        let is_still_here = self.room(room).find_member(member).is_some_and(
+        let is_still_here = self.room(room).roster.find(member).is_some_and(
             |member| matches!(member.presence, Presence::Here { connection: here, .. } if here == connection),
         );
         if !is_still_here {
             return;
         }
         self.take_seat(membership, connection, wire);
-        let (events, gap) = self.room(room).missed(since, epoch);
+        let (events, gap) = self.room(room).history.missed(since, epoch);
         let last = self.room(room).last_id();
         self.reply(connection, Reply::Joined { room, member, created, last, events, gap });
     }
@@ -156,7 +155,8 @@ impl Rooms {
     pub(super) fn take_seat(&mut self, membership: Membership, connection: ConnectionId, wire: WireId) {
         let room = self.room_mut(membership.room);
         let reader = room.logs[usize::from(wire.0)].subscribe(connection);
-        room.member_mut(membership.member).presence = Presence::Here { connection, seat: Some(Seat { wire, reader }) };
+        room.roster.member_mut(membership.member).presence =
+            Presence::Here { connection, seat: Some(Seat { wire, reader }) };
     }
 
     /// Takes out what this member is still to be sent from the log: what is said to it next comes after that.
@@ -217,34 +217,5 @@ impl Rooms {
                 log.flush(LOG_LIMIT_BYTES, write, laggards);
             }
         }
-    }
-}
-
-impl super::Room {
-    /// Appends an entry to the log of one wire, if anybody is on it. `skipped` is not to be sent it; what
-    /// that member was still to be sent before it is returned, with its connection.
-    fn append(
-        &mut self,
-        wire: WireId,
-        skipped: Option<MemberId>,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Option<(ConnectionId, Vec<u8>)> {
-        let seat = skipped.and_then(|member| match self.find_member(member)?.presence {
-            Presence::Here { connection, seat: Some(seat) } if seat.wire == wire => Some((connection, seat.reader)),
-            _ => None,
-        });
-        let log = &mut self.logs[usize::from(wire.0)];
-        if log.is_unread() {
-            return None;
-        }
-        let Some((connection, reader)) = seat else {
-            log.append(encode);
-            return None;
-        };
-        let unsent = log.settle(reader);
-        let start = log.end();
-        log.append(encode);
-        log.skip_from(reader, start);
-        (!unsent.is_empty()).then_some((connection, unsent))
     }
 }

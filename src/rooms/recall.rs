@@ -3,7 +3,8 @@
 //! Nothing here waits. A command that needs such events is put off by whoever applies it until they are read.
 
 use super::command::{Command, Door};
-use super::room::{Member, Presence, Room};
+use super::room::Room;
+use super::roster::{Member, Presence};
 use super::{Deadline, Membership, Now, Read, Reading, RoomId, Rooms, StoredRoom};
 
 /// Events of a room in memory, where a journal holds the others.
@@ -23,23 +24,26 @@ impl Rooms {
             self.codes.insert(stored.code, room);
             for member in &stored.members {
                 if !member.is_placed {
-                    self.room_mut(room).remember_departed(member);
+                    self.room_mut(room).roster.remember_departed(member);
                     continue;
                 }
                 let until_ms = now.steady_ms + self.limits().grace_ms;
-                let id = self.room_mut(room).add_member(Member {
-                    name: member.name.clone(),
-                    via: member.via,
-                    author: member.author,
-                    token: member.token,
-                    presence: Presence::Away { until_ms },
-                    has_entered: member.has_entered,
-                    typed_at_ms: 0,
-                    former: None,
-                });
+                let id = self.add_to_roster(
+                    room,
+                    Member {
+                        name: member.name.clone(),
+                        via: member.via,
+                        author: member.author,
+                        token: member.token,
+                        presence: Presence::Away { until_ms },
+                        has_entered: member.has_entered,
+                        typed_at_ms: 0,
+                        former: None,
+                    },
+                );
                 self.deadlines.insert((until_ms, Deadline::Grace { room, member: id }));
             }
-            if self.room(room).places() == 0 {
+            if self.room(room).roster.places() == 0 {
                 let been_empty_ms = now.wall_ms.saturating_sub(stored.last_time_ms);
                 let ends_at_ms = now.steady_ms + self.limits().room_ttl_ms.saturating_sub(been_empty_ms);
                 self.room_mut(room).ends_at_ms = Some(ends_at_ms);
@@ -56,22 +60,25 @@ impl Rooms {
             Command::Join(join) => {
                 let (Door::Code(code) | Door::CodeOrNew(code)) = join.door else { return None };
                 let room = of_code(code)?;
-                let ids =
-                    self.room(room).ids_to_continue(join.since.or(Some(self.room(room).last_id())), join.epoch, kept);
+                let ids = self.room(room).history.ids_to_continue(
+                    join.since.or(Some(self.room(room).last_id())),
+                    join.epoch,
+                    kept,
+                );
                 (room, ids)
             }
             Command::History(span) => {
                 let room = membership?.room;
-                (room, self.room(room).ids_to_select(*span, kept))
+                (room, self.room(room).history.ids_to_select(*span, kept))
             }
             Command::Events { code, span } => {
                 let room = of_code(*code)?;
-                (room, self.room(room).ids_to_select(*span, kept))
+                (room, self.room(room).history.ids_to_select(*span, kept))
             }
             _ => return None,
         };
         let (first_id, last_id) = ids?;
-        let (epoch, wants_said) = (self.room(room).epoch(), self.room(room).is_cold());
+        let (epoch, wants_said) = (self.room(room).epoch(), self.room(room).history.is_cold());
         Some(Reading { room, epoch, first_id, last_id, wants_said })
     }
 
@@ -83,12 +90,12 @@ impl Rooms {
         if room.epoch() != reading.epoch {
             return None;
         }
-        let last_id = room.first_held_id() - 1;
+        let last_id = room.history.first_held_id() - 1;
         if last_id > reading.last_id {
             return Some(Reading { last_id, ..reading });
         }
         // Read for a cold room that has been warmed meanwhile: as good for this command.
-        room.lend(read);
+        room.history.lend(read);
         self.lent_to = Some(reading.room);
         None
     }
@@ -98,7 +105,7 @@ impl Rooms {
         if let Some(room) = self.lent_to.take()
             && let Some(room) = self.rooms.get_mut(room.0 as usize)
         {
-            room.return_loan();
+            room.history.return_loan();
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) enum Sequel {
     /// A connection gets its answer.
     Answer(ConnectionId, Reply),
     /// A member gives up the name that it had before.
-    SettleName(Name),
+    SettleName,
 }
 
 /// A connection that waits to be shown in.

@@ -1,0 +1,251 @@
+//! What a room has recorded: its events in order, and who said what under which id of its own.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::{AuthorId, Body, ClientId, Draft, Epoch, Event, Read, Span};
+
+/// Events sent with `joined` where the client does not say what it has.
+pub const EVENTS_ON_JOIN: usize = 50;
+
+/// Whose message, under which of its own ids.
+type SaidKey = (AuthorId, ClientId);
+
+/// How much of its record a room keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Events altogether; the journal may hold those that memory does not.
+    pub events: usize,
+    /// Events in memory.
+    pub in_memory: usize,
+}
+
+/// What became of a message.
+pub(super) enum Said {
+    Never,
+    /// The journal is at work on it.
+    Unsettled,
+    /// It is the event with this id.
+    As(u64),
+}
+
+/// A room's record.
+pub(super) struct History {
+    epoch: Epoch,
+    last_id: u64,
+    last_time_ms: u64,
+    /// The last events, without gaps.
+    events: VecDeque<Arc<Event>>,
+    /// Events before those, for the command that is about to be applied.
+    loan: Vec<Arc<Event>>,
+    /// What the journal remembers of this room has not been looked at yet.
+    is_cold: bool,
+    /// What was said under which client id, as long as the record goes back.
+    said: HashMap<SaidKey, u64>,
+    /// The same, the oldest first.
+    said_order: VecDeque<(u64, SaidKey)>,
+    /// What the journal is at work on.
+    unsettled: HashSet<SaidKey>,
+}
+
+impl History {
+    pub fn new(epoch: Epoch) -> History {
+        History::restored(epoch, 0, 0)
+    }
+
+    /// The record of an earlier run: its events are read when somebody asks for them.
+    pub fn restored(epoch: Epoch, last_id: u64, last_time_ms: u64) -> History {
+        History {
+            epoch,
+            last_id,
+            last_time_ms,
+            events: VecDeque::new(),
+            loan: Vec::new(),
+            is_cold: last_id > 0,
+            said: HashMap::new(),
+            said_order: VecDeque::new(),
+            unsettled: HashSet::new(),
+        }
+    }
+
+    /// The tag of the ids.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The id of the last event; 0 before the first.
+    pub fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
+    /// Notes that an event is on its way to the journal; returns its time, which never goes back.
+    pub fn expect(&mut self, author: AuthorId, body: &Body, wall_ms: u64) -> u64 {
+        self.unsettled.extend(said_key(author, body));
+        self.last_time_ms = self.last_time_ms.max(wall_ms);
+        self.last_time_ms
+    }
+
+    /// The journal cannot keep the event: it never was.
+    pub fn discard(&mut self, draft: &Draft) {
+        if let Some(key) = said_key(draft.author, &draft.body) {
+            self.unsettled.remove(&key);
+        }
+    }
+
+    /// Makes the draft the room's next event, and lets go of what is too old.
+    pub fn record(&mut self, draft: Draft, kept: Kept) -> Arc<Event> {
+        self.last_id += 1;
+        if let Some(key) = said_key(draft.author, &draft.body) {
+            self.unsettled.remove(&key);
+            self.said_order.push_back((self.last_id, key.clone()));
+            self.said.insert(key, self.last_id);
+        }
+        while self.said_order.front().is_some_and(|(id, _)| id + kept.events as u64 <= self.last_id) {
+            self.said_order.pop_front().and_then(|(_, key)| self.said.remove(&key));
+        }
+        let event = Arc::new(draft.with_id(self.last_id));
+        self.events.push_back(Arc::clone(&event));
+        while self.events.len() > kept.in_memory {
+            self.events.pop_front();
+        }
+        event
+    }
+
+    /// What became of a message of this member's under this id of its own.
+    pub fn said(&self, author: AuthorId, cid: &ClientId) -> Said {
+        // A clone of the key is a count, not a copy; only messages that have a `cid` pay for it.
+        let key = (author, cid.clone());
+        match self.said.get(&key) {
+            Some(&id) => Said::As(id),
+            None if self.unsettled.contains(&key) => Said::Unsettled,
+            None => Said::Never,
+        }
+    }
+
+    /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone.
+    pub fn missed(&self, since: Option<u64>, epoch: Option<Epoch>) -> (Vec<Arc<Event>>, bool) {
+        let latest = || self.between(self.last_id.saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id);
+        match since {
+            Some(since) if self.is_continued_by(since, epoch) => {
+                (self.between(since + 1, self.last_id), since + 1 < self.first_known_id())
+            }
+            // Of another life of this code: nothing it has can be continued.
+            Some(_) => (latest(), true),
+            None => (latest(), false),
+        }
+    }
+
+    fn is_continued_by(&self, since: u64, epoch: Option<Epoch>) -> bool {
+        since <= self.last_id && epoch.is_none_or(|epoch| epoch == self.epoch)
+    }
+
+    /// Part of the record, the oldest first, and whether there is more in the direction asked for.
+    pub fn select(&self, span: Span, kept: Kept) -> (Vec<Arc<Event>>, bool) {
+        let (first, last) = self.ids_in(span, self.first_known_id());
+        let more = match span.since {
+            Some(_) => last < self.last_before(span),
+            None => first > self.first_kept_id(kept),
+        };
+        let events = self.between(first, last);
+        let more = more && !events.is_empty();
+        (events, more)
+    }
+
+    /// The first and the last id of what a span asks for, of a record that begins at `first_id`.
+    fn ids_in(&self, span: Span, first_id: u64) -> (u64, u64) {
+        let (last, limit) = (self.last_before(span), span.limit as u64);
+        match span.since {
+            Some(since) => {
+                let first = since.saturating_add(1).max(first_id);
+                (first, last.min(first.saturating_add(limit).saturating_sub(1)))
+            }
+            None => ((last + 1).saturating_sub(limit).max(first_id), last),
+        }
+    }
+
+    fn last_before(&self, span: Span) -> u64 {
+        span.before.map_or(self.last_id, |before| before.saturating_sub(1).min(self.last_id))
+    }
+
+    /// What is known of the events with these ids.
+    fn between(&self, first: u64, last: u64) -> Vec<Arc<Event>> {
+        let is_wanted = |event: &&Arc<Event>| (first..=last).contains(&event.id);
+        let start = self.events.partition_point(|event| event.id < first);
+        self.loan.iter().filter(is_wanted).chain(self.events.range(start..).take_while(is_wanted)).cloned().collect()
+    }
+
+    pub fn first_held_id(&self) -> u64 {
+        self.events.front().map_or(self.last_id + 1, |event| event.id)
+    }
+
+    /// The first event that memory holds, what is on loan included.
+    fn first_known_id(&self) -> u64 {
+        self.loan.first().map_or(self.first_held_id(), |event| event.id)
+    }
+
+    /// The first event that is kept anywhere.
+    fn first_kept_id(&self, kept: Kept) -> u64 {
+        if kept.events == kept.in_memory {
+            return self.first_held_id();
+        }
+        (self.last_id + 1).saturating_sub(kept.events as u64).max(1)
+    }
+
+    // ---- what memory does not hold
+
+    /// The ids that have to be read before the record can be continued from `since`.
+    pub fn ids_to_continue(&self, since: Option<u64>, epoch: Option<Epoch>, kept: Kept) -> Option<(u64, u64)> {
+        let since = since.filter(|&since| self.is_continued_by(since, epoch))?;
+        self.ids_to_read(since + 1, self.last_id, kept)
+    }
+
+    /// The ids that have to be read before a span can be selected.
+    pub fn ids_to_select(&self, span: Span, kept: Kept) -> Option<(u64, u64)> {
+        let (first, last) = self.ids_in(span, self.first_kept_id(kept));
+        self.ids_to_read(first, last, kept)
+    }
+
+    fn ids_to_read(&self, first: u64, last: u64, kept: Kept) -> Option<(u64, u64)> {
+        if self.is_cold {
+            return Some((self.last_id.saturating_sub(kept.in_memory as u64) + 1, self.last_id));
+        }
+        let first = first.max(self.first_kept_id(kept));
+        let last = last.min(self.first_held_id() - 1);
+        let is_on_loan = self.loan.first().is_some_and(|event| event.id <= first)
+            && self.loan.last().is_some_and(|event| event.id >= last);
+        (first <= last && !is_on_loan).then_some((first, last))
+    }
+
+    /// Takes in what was read. It stays if the room was cold; else it is given back by
+    /// [`return_loan`](Self::return_loan).
+    pub fn lend(&mut self, read: Read) {
+        let first_held = self.first_held_id();
+        let older = read.events.into_iter().filter(|event| event.id < first_held).map(Arc::new);
+        if !self.is_cold {
+            self.loan = older.collect();
+            return;
+        }
+        self.is_cold = false;
+        let newer = std::mem::take(&mut self.events);
+        self.events = older.chain(newer).collect();
+        let newer = std::mem::take(&mut self.said_order);
+        let older = read.said.into_iter().map(|(id, author, cid)| (id, (author, cid)));
+        self.said_order = older.chain(newer).collect();
+        self.said = self.said_order.iter().map(|(id, key)| (key.clone(), *id)).collect();
+    }
+
+    pub fn is_cold(&self) -> bool {
+        self.is_cold
+    }
+
+    pub fn return_loan(&mut self) {
+        self.loan = Vec::new();
+    }
+}
+
+fn said_key(author: AuthorId, body: &Body) -> Option<SaidKey> {
+    match body {
+        Body::Message { cid: Some(cid), .. } => Some((author, cid.clone())),
+        _ => None,
+    }
+}
