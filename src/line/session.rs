@@ -37,11 +37,7 @@ enum Stage {
     /// In no room: at the prompts.
     Visiting(Box<Visitor>),
     /// In a room.
-    Joined {
-        name: Name,
-        /// The name before the last `/nick`, until the next line shows that it was not refused.
-        former: Option<Box<Name>>,
-    },
+    Joined,
 }
 
 /// Someone in no room.
@@ -111,7 +107,7 @@ impl Line {
             Reply::Joined { room, member, last, ref events, gap, .. } => {
                 let room = rooms.room(room);
                 let member = room.member(member);
-                self.stage = Stage::Joined { name: member.name().clone(), former: None };
+                self.stage = Stage::Joined;
                 let joined = json::Joined { room, member, last, events, gap, limits: &context.limits };
                 self.voice.welcome(&joined, self.local, context, now, outbox);
             }
@@ -134,8 +130,8 @@ impl Line {
                 self.voice.notice("Bye.", outbox);
                 return Flow::Close;
             }
-            Reply::Left { code } => {
-                self.become_visitor(now);
+            Reply::Left { code, name } => {
+                self.become_visitor(name, now);
                 self.voice.notice(format_args!("Left {code}."), outbox);
                 self.prompt(outbox);
             }
@@ -164,14 +160,14 @@ impl Line {
     /// Whether its member keeps the place if the connection drops. A person at a terminal has no token to
     /// come back with: its place would only keep its name from it.
     pub fn keeps_place(&self) -> bool {
-        self.voice == Voice::Program && matches!(self.stage, Stage::Joined { .. })
+        self.voice == Voice::Program && matches!(self.stage, Stage::Joined)
     }
 
     /// When [`expire`](Self::expire) is due (`Now::steady_ms`); never in a room.
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.stage {
             Stage::Visiting(visitor) => Some(visitor.deadline_ms),
-            Stage::Joined { .. } => None,
+            Stage::Joined => None,
         }
     }
 
@@ -252,10 +248,7 @@ impl Line {
         pace::count(&mut self.bucket, &context.limits, now);
         let is_first = match &mut self.stage {
             Stage::Visiting(visitor) => !std::mem::replace(&mut visitor.has_typed, true),
-            Stage::Joined { former, .. } => {
-                *former = None;
-                false
-            }
+            Stage::Joined => false,
         };
         let Some(line) = line else {
             self.refuse_long_text(context, outbox);
@@ -284,10 +277,7 @@ impl Line {
                     visitor.name = Some(name);
                     return self.enter_or_ask(None, outbox);
                 }
-                Stage::Joined { name: current, former } => {
-                    *former = Some(Box::new(std::mem::replace(current, name.clone())));
-                    Command::Nick(name)
-                }
+                Stage::Joined => Command::Nick(name),
             },
             Request::Who => Command::Who,
             Request::History { limit } => Command::History(Span { limit, ..Span::default() }),
@@ -329,9 +319,9 @@ impl Line {
                 visitor.name = name.or_else(|| visitor.name.take());
                 self.enter_or_ask(token, outbox)
             }
-            Stage::Joined { name: current, .. } => {
-                let name = Some(name.unwrap_or_else(|| current.clone()));
-                Some(Step::Command(Command::Join(Join { door, name, token, since: None, epoch: None })))
+            Stage::Joined => {
+                let join = Join { door, name, keeps_name: true, token, since: None, epoch: None };
+                Some(Step::Command(Command::Join(join)))
             }
         }
     }
@@ -354,7 +344,7 @@ impl Line {
         if let Stage::Visiting(visitor) = &self.stage
             && let Visitor { name: name @ Some(_), door: Some(door), .. } = &**visitor
         {
-            let join = Join { door: *door, name: name.clone(), token, since: None, epoch: None };
+            let join = Join { door: *door, name: name.clone(), keeps_name: false, token, since: None, epoch: None };
             return Some(Step::Command(Command::Join(join)));
         }
         self.prompt(outbox);
@@ -384,8 +374,8 @@ impl Line {
     /// Passes on a refusal, and asks again for what it concerns.
     fn pass_on(&mut self, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let mut advice = "";
-        match &mut self.stage {
-            Stage::Visiting(visitor) => match refusal {
+        if let Stage::Visiting(visitor) = &mut self.stage {
+            match refusal {
                 Refusal::NameTaken { .. } => {
                     visitor.name = None;
                     advice = " Another name?";
@@ -396,11 +386,6 @@ impl Line {
                 | Refusal::RateLimited { .. }
                 | Refusal::StorageFailed => visitor.door = None,
                 Refusal::NotJoined => (),
-            },
-            Stage::Joined { name, former } => {
-                if let Some(former) = former.take() {
-                    *name = *former;
-                }
             }
         }
         self.voice.pass_on(refusal, advice, outbox);
@@ -408,11 +393,9 @@ impl Line {
     }
 
     /// Is in no room any more; the name is kept for the next.
-    fn become_visitor(&mut self, now: Now) {
-        if let Stage::Joined { name, .. } = &self.stage {
-            let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
-            let visitor = Visitor { name: Some(name.clone()), deadline_ms, has_typed: true, door: None };
-            self.stage = Stage::Visiting(Box::new(visitor));
-        }
+    fn become_visitor(&mut self, name: Name, now: Now) {
+        let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
+        let visitor = Visitor { name: Some(name), deadline_ms, has_typed: true, door: None };
+        self.stage = Stage::Visiting(Box::new(visitor));
     }
 }

@@ -80,6 +80,12 @@ impl Admission {
         Ok(())
     }
 
+    /// Counts a connection for another address from here on: the one behind a proxy.
+    pub fn move_to(&mut self, from: Address, to: Address) {
+        self.release(from);
+        *self.by_address.entry(to).or_default() += 1;
+    }
+
     /// Counts a connection from this address out.
     pub fn release(&mut self, address: Address) {
         if let Some(count) = self.by_address.get_mut(&address) {
@@ -157,16 +163,16 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.next_generation = generation.wrapping_add(1) & GENERATION_MASK;
         let entry: VacantEntry<'_, _> = self.connections.vacant_entry();
         let slot = entry.key();
-        let mut outbox = Outbox::default();
-        let session = Session::new(port, peer, local, self.now, outbox.bytes_mut());
+        let (mut outbox, mut hello) = (Outbox::default(), Vec::new());
+        let session = Session::new(port, peer, local, self.now, &mut hello);
+        outbox.take_in(&mut hello);
         let connection = entry.insert(Connection {
             stream,
             session,
             membership: None,
-            pending: Vec::new(),
+            pending: Box::default(),
             outbox,
             address,
-            forwarded_for: None,
             scheduled_ms: u64::MAX,
             until_ms: 0,
             generation,

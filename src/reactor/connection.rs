@@ -1,6 +1,5 @@
 //! One connection: its stream, what it has received and not understood yet, what it is still to be sent.
 
-use core::net::IpAddr;
 use std::io::{self, Write};
 
 use super::net::write_both;
@@ -9,9 +8,6 @@ use crate::rooms::{Address, Membership};
 
 /// Answers waiting beyond this stop the connection's input: who does not read is not listened to.
 pub const OUTBOX_LIMIT_BYTES: usize = 256 * 1024;
-
-/// An empty outbox keeps no more than this for its next use.
-const KEPT_OUTBOX_BYTES: usize = 0;
 
 /// How far a connection is on its way to being closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,12 +27,10 @@ pub struct Connection<S> {
     pub session: Session,
     pub membership: Option<Membership>,
     /// Received, and not consumed by the session yet.
-    pub pending: Vec<u8>,
+    pub pending: Box<[u8]>,
     pub outbox: Outbox,
-    /// Where it comes from, for counting.
+    /// Where it comes from, for counting: the peer's address, or the one behind it that a trusted proxy told.
     pub address: Address,
-    /// The address behind it, told by a trusted proxy when it became a WebSocket.
-    pub forwarded_for: Option<IpAddr>,
     /// The earliest time at which `Deadlines` will look at it; `u64::MAX`: none.
     pub scheduled_ms: u64,
     /// The end of a pause, or of closing; 0: neither.
@@ -99,41 +93,49 @@ impl<S: Write> Connection<S> {
     }
 }
 
-/// Bytes for one connection alone, before whatever comes from its room's log.
+/// Bytes for one connection alone, before whatever comes from its room's log. Empty, it is a null pointer:
+/// most connections wait for something most of the time.
 #[derive(Default)]
-pub struct Outbox {
+pub struct Outbox(Option<Box<Unsent>>);
+
+struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
 }
 
 impl Outbox {
-    /// Where sessions append.
-    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+    /// Moves `bytes` behind what is there.
+    pub fn take_in(&mut self, bytes: &mut Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        match &mut self.0 {
+            Some(unsent) => unsent.bytes.append(bytes),
+            None => self.0 = Some(Box::new(Unsent { bytes: std::mem::take(bytes), sent: 0 })),
+        }
     }
 
     /// Bytes not sent yet.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.unsent().len()
     }
 
     /// Whether everything is sent.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.is_none()
     }
 
     fn unsent(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+        self.0.as_ref().map_or(&[], |unsent| &unsent.bytes[unsent.sent..])
     }
 
     /// Notes that `count` bytes were taken; returns how many of them were none of the outbox's.
     fn advance(&mut self, count: usize) -> usize {
-        let own = count.min(self.len());
-        self.sent += own;
-        if self.is_empty() {
-            self.sent = 0;
-            self.bytes.clear();
-            self.bytes.shrink_to(KEPT_OUTBOX_BYTES);
+        let Some(unsent) = &mut self.0 else { return count };
+        let own = count.min(unsent.bytes.len() - unsent.sent);
+        unsent.sent += own;
+        if unsent.sent == unsent.bytes.len() {
+            self.0 = None;
         }
         count - own
     }

@@ -78,6 +78,8 @@ pub struct Reactor<N: Net, J: Journal> {
     dirty_rooms: Vec<RoomId>,
     laggards: Vec<Laggard>,
     read_buffer: Box<[u8]>,
+    /// Where sessions write what they have to say themselves; then moved to their outbox.
+    words: Vec<u8>,
 }
 
 impl<N: Net, J: Journal> Reactor<N, J> {
@@ -104,6 +106,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             dirty_rooms: Vec::new(),
             laggards: Vec::new(),
             read_buffer: vec![0; READ_BUDGET_BYTES].into(),
+            words: Vec::new(),
         }
     }
 
@@ -264,17 +267,17 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         if connection.pending.is_empty() {
             let consumed = self.show_input(slot, &mut buffer[..count]);
             if consumed < count && self.is_open(slot) {
-                self.connections[slot].pending = buffer[consumed..count].to_vec();
+                self.connections[slot].pending = buffer[consumed..count].into();
             }
             self.read_buffer = buffer;
         } else {
-            connection.pending.extend_from_slice(&buffer[..count]);
+            let mut pending = std::mem::take(&mut connection.pending).into_vec();
+            pending.extend_from_slice(&buffer[..count]);
             self.read_buffer = buffer;
-            let mut pending = std::mem::take(&mut connection.pending);
             let consumed = self.show_input(slot, &mut pending);
             if consumed < pending.len() && self.is_open(slot) {
                 pending.drain(..consumed);
-                self.connections[slot].pending = pending;
+                self.connections[slot].pending = pending.into();
             }
         }
         if self.is_open(slot) {
@@ -322,8 +325,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let mut input = Input::new(bytes, has_ended);
         while self.connections[slot].listens() {
             let connection = &mut self.connections[slot];
-            let outbox = connection.outbox.bytes_mut();
-            match connection.session.receive(&mut input, &self.shared, self.now, outbox) {
+            let step = connection.session.receive(&mut input, &self.shared, self.now, &mut self.words);
+            connection.outbox.take_in(&mut self.words);
+            match step {
                 Step::NeedInput if has_ended => self.begin_closing(slot),
                 Step::NeedInput => break,
                 Step::Command(command) => self.apply(slot, command),
@@ -334,7 +338,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => {
-                    connection.forwarded_for = upgrade.forwarded_for;
+                    if let Some(address) = upgrade.forwarded_for.map(Address::from) {
+                        let peer = std::mem::replace(&mut connection.address, address);
+                        self.admission.move_to(peer, address);
+                    }
                     connection.session = Session::upgraded(upgrade, self.now);
                     self.meters().websockets.inc();
                 }
@@ -385,7 +392,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn apply_now(&mut self, slot: usize, command: Command) {
         let id = self.id_of(slot);
         let connection = &mut self.connections[slot];
-        let forwarded = connection.session.forwarded_address().or(connection.forwarded_for);
+        let forwarded = connection.session.forwarded_address();
         let caller = Caller {
             connection: id,
             address: forwarded.map_or(connection.address, Address::from),
@@ -444,9 +451,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let Some(slot) = self.find(id) else { return };
         self.queue_flush(slot);
         let connection = &mut self.connections[slot];
-        if let Reply::Unsent(bytes) = reply {
-            connection.outbox.bytes_mut().extend_from_slice(&bytes);
-            return;
+        if let Reply::Unsent(mut bytes) = reply {
+            return connection.outbox.take_in(&mut bytes);
         }
         if connection.phase != Phase::Open {
             return;
@@ -458,8 +464,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.settle(slot);
         let connection = &mut self.connections[slot];
         let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
-        let outbox = connection.outbox.bytes_mut();
-        match connection.session.reply(reply, &self.rooms, &self.shared, self.now, outbox) {
+        let flow = connection.session.reply(reply, &self.rooms, &self.shared, self.now, &mut self.words);
+        connection.outbox.take_in(&mut self.words);
+        match flow {
             Flow::Close => self.begin_closing(slot),
             Flow::Continue if was_waiting => self.queue_receive(slot),
             Flow::Continue => (),
@@ -471,8 +478,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn settle(&mut self, slot: usize) {
         let connection = &mut self.connections[slot];
         if let Some(membership) = connection.membership {
-            let unsent = self.rooms.settle(membership);
-            connection.outbox.bytes_mut().extend_from_slice(&unsent);
+            connection.outbox.take_in(&mut self.rooms.settle(membership));
             connection.lags = false;
         }
     }
@@ -518,7 +524,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Phase::Open => {
                 self.settle_if_lagging(slot);
                 let connection = &mut self.connections[slot];
-                if connection.session.expire(self.now, connection.outbox.bytes_mut()) == Flow::Close {
+                let flow = connection.session.expire(self.now, &mut self.words);
+                connection.outbox.take_in(&mut self.words);
+                if flow == Flow::Close {
                     self.begin_closing(slot);
                 }
                 self.queue_flush(slot);
@@ -592,9 +600,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let Some(slot) = self.find(laggard.connection) else { return };
         self.meters().slow_readers_closed.inc();
         let connection = &mut self.connections[slot];
-        let outbox = connection.outbox.bytes_mut();
-        outbox.extend_from_slice(&laggard.torn_rest);
-        connection.session.say_too_slow(outbox);
+        let mut words = laggard.torn_rest;
+        connection.session.say_too_slow(&mut words);
+        connection.outbox.take_in(&mut words);
         self.begin_closing(slot);
     }
 
@@ -635,7 +643,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         connection.phase = Phase::Draining;
         connection.until_ms = self.now.steady_ms + DRAIN_MS;
-        connection.pending = Vec::new();
+        connection.pending = Box::default();
         let keeps_place = connection.session.keeps_place();
         self.settle(slot);
         if let Some(membership) = self.connections[slot].membership.take() {
@@ -683,7 +691,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 // Nobody is told that others part: everybody does. Nothing of a room outlives this.
                 self.rooms.forget(membership);
             }
-            connection.session.say_goodbye(connection.outbox.bytes_mut());
+            connection.session.say_goodbye(&mut self.words);
+            connection.outbox.take_in(&mut self.words);
             self.begin_closing(slot);
         }
     }

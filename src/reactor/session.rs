@@ -37,7 +37,7 @@ pub fn all_wires(clock: LocalClock) -> Vec<Box<dyn Wire>> {
 /// One connection's protocol.
 pub enum Session {
     /// Requests and responses.
-    Http(Http),
+    Http(Box<Http>),
     /// JSON messages in frames.
     Ws(Ws),
     /// Lines.
@@ -48,7 +48,7 @@ impl Session {
     /// The first protocol of a connection; it may have something to say at once.
     pub fn new(port: Port, peer: IpAddr, local: IpAddr, now: Now, outbox: &mut Vec<u8>) -> Session {
         match port {
-            Port::Web => Session::Http(Http::new(peer, local, now)),
+            Port::Web => Session::Http(Box::new(Http::new(peer, local, now))),
             Port::Line => Session::Line(Line::new(local, now, outbox)),
         }
     }

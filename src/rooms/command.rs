@@ -40,6 +40,8 @@ pub struct Join {
     pub door: Door,
     /// The name wanted; may be left out where the token tells who comes.
     pub name: Option<Name>,
+    /// Without another name, the one that this connection has in the room it is in.
+    pub keeps_name: bool,
     /// The secret of the member that comes back.
     pub token: Option<Token>,
     /// The last id this client has.
@@ -182,6 +184,8 @@ pub enum Reply {
     Left {
         /// Which room it left.
         code: RoomCode,
+        /// As whom.
+        name: Name,
     },
     /// The same member came in over another connection; this one is in no room any more.
     TakenOver,

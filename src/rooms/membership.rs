@@ -31,7 +31,9 @@ impl Rooms {
         join: Join,
         now: Now,
     ) -> Result<(), Refusal> {
-        let Join { door, name, token, since, epoch } = join;
+        let Join { door, name, keeps_name, token, since, epoch } = join;
+        let own_name = |here: Membership| self.room(here.room).member(here.member).name().clone();
+        let name = name.or_else(|| membership.filter(|_| keeps_name).map(own_name));
         if name.is_none() && (token.is_none() || self.is_new(door)) {
             return Err(Refusal::NameRequired);
         }
@@ -196,14 +198,15 @@ impl Rooms {
 
     /// Ends a membership for good: the place is free, the secret forgotten, the others are told.
     ///
-    /// Returns the code of the room that was left.
-    pub(super) fn leave(&mut self, membership: Membership, now: Now) -> RoomCode {
+    /// Returns the code of the room that was left, and as whom.
+    pub(super) fn leave(&mut self, membership: Membership, now: Now) -> (RoomCode, Name) {
         let Membership { room, member } = membership;
         if let Some((connection, unsent)) = self.unseat(room, member) {
             self.reply_unsent(connection, unsent);
         }
+        let name = self.room(room).member(member).name().clone();
         self.part(room, member, false, now);
-        self.room(room).code()
+        (self.room(room).code(), name)
     }
 
     /// A connection is gone without having left. With `keeps_place`, its member may come back within the grace.

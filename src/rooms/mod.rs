@@ -225,9 +225,9 @@ impl Rooms {
             }
             Command::SwitchWire(wire) => self.switch_wire(*membership, wire),
             Command::Leave => {
-                let code = self.leave(here?, now);
+                let (code, name) = self.leave(here?, now);
                 *membership = None;
-                Reply::Left { code }
+                Reply::Left { code, name }
             }
             Command::Create => {
                 let room = self.create(caller.address, None, now)?;

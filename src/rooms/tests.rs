@@ -149,7 +149,7 @@ impl House {
 
 fn join(door: Door, name: Option<&str>, token: Option<Token>) -> Command {
     let name = name.map(|name| Name::parse(name).expect("a name"));
-    Command::Join(Join { door, name, token, since: None, epoch: None })
+    Command::Join(Join { door, name, keeps_name: false, token, since: None, epoch: None })
 }
 
 fn say(text: &str, cid: Option<&str>) -> Command {
@@ -280,7 +280,7 @@ fn who_left_by_word_has_to_come_anew() {
     let code = house.code(ana);
     let token = house.token(ana);
     house.apply(ana, Command::Leave);
-    assert_eq!(house.last_reply(ana), &Reply::Left { code });
+    assert_eq!(house.last_reply(ana), &Reply::Left { code, name: Name::parse("ana").expect("a name") });
     house.apply(ana, join(Door::Code(code), None, Some(token)));
     assert_eq!(house.refusal(ana), &Refusal::NameRequired);
 }
@@ -385,7 +385,10 @@ fn since_tells_what_was_missed_and_what_is_gone() {
     let mut missed = |since, epoch| {
         let again = house.connect();
         let door = Door::Code(code);
-        house.apply(again, Command::Join(Join { door, name: None, token: Some(token), since, epoch }));
+        house.apply(
+            again,
+            Command::Join(Join { door, name: None, keeps_name: false, token: Some(token), since, epoch }),
+        );
         match house.last_reply(again) {
             Reply::Joined { events, gap, .. } => (events.first().map_or(0, |event| event.id), events.len(), *gap),
             other => panic!("{other:?}"),

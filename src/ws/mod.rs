@@ -56,7 +56,7 @@ impl Context {
 pub struct Ws {
     assembler: Assembler,
     /// The sessions in the browser's cookie; needed for joining only.
-    sessions: Option<Box<[(RoomCode, Token)]>>,
+    sessions: Box<[(RoomCode, Token)]>,
     messages: Bucket,
     heard_at_ms: u64,
     pings_unanswered: u8,
@@ -68,7 +68,7 @@ impl Ws {
     pub fn new(upgrade: Upgrade, now: Now) -> Ws {
         Ws {
             assembler: Assembler::default(),
-            sessions: (!upgrade.sessions.is_empty()).then(|| upgrade.sessions.into()),
+            sessions: upgrade.sessions.into(),
             messages: Bucket::default(),
             heard_at_ms: now.steady_ms,
             pings_unanswered: 0,
@@ -120,8 +120,7 @@ impl Ws {
         let Ok(text) = std::str::from_utf8(text) else {
             return Some(close(outbox, frame::Fault::Encoding));
         };
-        let sessions = self.sessions.as_deref().unwrap_or_default();
-        let request = Request::read(text, sessions, context.limits.message_bytes);
+        let request = Request::read(text, &self.sessions, context.limits.message_bytes);
         self.pass_on(request, context, now, outbox)
     }
 

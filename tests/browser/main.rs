@@ -174,7 +174,9 @@ fn people_in_browsers_and_at_a_terminal_talk_and_see_each_other_come_and_go() {
     ben.fill("#text", "by the button");
     ben.click("#send");
     cleo.wait_for("<Ben> by the button");
-    say(&ben, "/me waves");
+    ben.fill("#text", "/me waves");
+    ben.press("Enter");
+    wait_for_message(&ana, "* Ben waves");
     cleo.wait_for("* Ben waves");
 
     cleo.type_line("/quit");

@@ -86,7 +86,7 @@ impl World {
         self.others += 1;
         let caller = caller(self.others, Via::Web, wires::WEB);
         let door = Door::CodeOrNew(kxqt());
-        let join = Join { door, name: Name::parse(name), token: None, since: None, epoch: None };
+        let join = Join { door, name: Name::parse(name), keeps_name: false, token: None, since: None, epoch: None };
         let mut membership = None;
         self.apply(&caller, &mut membership, Command::Join(join));
         (caller, membership)
