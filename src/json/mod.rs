@@ -45,7 +45,7 @@ pub struct Joined<'a> {
     /// The id of the room's last event.
     pub last: u64,
     /// The events that the client does not have yet.
-    pub events: &'a [std::sync::Arc<Event>],
+    pub events: &'a [Event],
     /// Events before those are gone.
     pub gap: bool,
     /// The rules that the client does well to know.
@@ -53,12 +53,12 @@ pub struct Joined<'a> {
 }
 
 /// Appends older events.
-pub fn write_history(events: &[std::sync::Arc<Event>], more: bool, out: &mut Vec<u8>) {
+pub fn write_history(events: &[Event], more: bool, out: &mut Vec<u8>) {
     write(&History { r#type: Some("history"), events: Events(events), more }, out);
 }
 
 /// Appends events as the API gives them: no message, so without a type.
-pub fn write_events(events: &[std::sync::Arc<Event>], more: bool, out: &mut Vec<u8>) {
+pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
     write(&History { r#type: None, events: Events(events), more }, out);
 }
 
@@ -234,11 +234,11 @@ impl Serialize for Members<'_> {
     }
 }
 
-struct Events<'a>(&'a [std::sync::Arc<Event>]);
+struct Events<'a>(&'a [Event]);
 
 impl Serialize for Events<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|event| EventObject::from(&**event)))
+        serializer.collect_seq(self.0.iter().map(EventObject::from))
     }
 }
 

@@ -5,7 +5,6 @@
 use core::net::IpAddr;
 use std::fmt::Display;
 use std::io::Write;
-use std::sync::Arc;
 
 use super::Context;
 use super::clock::LocalClock;
@@ -138,7 +137,7 @@ impl Voice {
     }
 
     /// Shows older events.
-    pub fn history(self, events: &[Arc<Event>], more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+    pub fn history(self, events: &[Event], more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
         match self {
             Voice::Person => write_history(events, clock, now, out),
             Voice::Program => {
@@ -186,7 +185,7 @@ fn write_members(members: &[&Member], out: &mut Vec<u8>) {
 }
 
 /// A newcomer need not be told that it came in.
-fn without_own_enter<'a>(events: &'a [Arc<Event>], newcomer: &Member) -> &'a [Arc<Event>] {
+fn without_own_enter<'a>(events: &'a [Event], newcomer: &Member) -> &'a [Event] {
     match events {
         [before @ .., last] if last.body == Body::Enter && last.name == *newcomer.name() => before,
         events => events,
@@ -194,7 +193,7 @@ fn without_own_enter<'a>(events: &'a [Arc<Event>], newcomer: &Member) -> &'a [Ar
 }
 
 /// Appends events of the past, with a line where another day than today begins, and a line behind them.
-fn write_history(events: &[Arc<Event>], clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+fn write_history(events: &[Event], clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
     let mut day = clock.date(now.wall_ms);
     for event in events {
         let date = clock.date(event.time_ms);

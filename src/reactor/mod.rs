@@ -32,6 +32,10 @@ const READ_BUDGET_BYTES: usize = 64 * 1024;
 /// Bytes that a room may gather in one turn before they are flushed in the middle of it.
 const ROOM_BUDGET_BYTES: usize = 256 * 1024;
 
+/// Bytes that sessions may have to say in one turn before they are sent in the middle of it: a crowd that
+/// joins at once is told a lot, and memory that was needed once is seldom given back.
+const OWED_BUDGET_BYTES: usize = 256 * 1024;
+
 /// Further rounds of input that are taken in before anything is sent, if they are there already.
 const GATHER_ROUNDS: u32 = 4;
 
@@ -80,6 +84,8 @@ pub struct Reactor<N: Net, J: Journal> {
     read_buffer: Box<[u8]>,
     /// Where sessions write what they have to say themselves; then moved to their outbox.
     words: Vec<u8>,
+    /// Bytes put into outboxes since they were last flushed.
+    owed_bytes: usize,
 }
 
 impl<N: Net, J: Journal> Reactor<N, J> {
@@ -107,6 +113,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             laggards: Vec::new(),
             read_buffer: vec![0; READ_BUDGET_BYTES].into(),
             words: Vec::new(),
+            owed_bytes: 0,
         }
     }
 
@@ -240,6 +247,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.connections[slot].is_in_receive_queue = false;
                 self.received_from += 1;
                 self.receive_from(slot);
+                if self.owed_bytes > OWED_BUDGET_BYTES {
+                    self.flush_connections();
+                }
             }
         }
         // Whoever was queued meanwhile is looked at in the next turn.
@@ -326,7 +336,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         while self.connections[slot].listens() {
             let connection = &mut self.connections[slot];
             let step = connection.session.receive(&mut input, &self.shared, self.now, &mut self.words);
-            connection.outbox.take_in(&mut self.words);
+            self.send_words(slot);
+            let connection = &mut self.connections[slot];
             match step {
                 Step::NeedInput if has_ended => self.begin_closing(slot),
                 Step::NeedInput => break,
@@ -465,11 +476,20 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connection = &mut self.connections[slot];
         let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
         let flow = connection.session.reply(reply, &self.rooms, &self.shared, self.now, &mut self.words);
-        connection.outbox.take_in(&mut self.words);
+        self.send_words(slot);
         match flow {
             Flow::Close => self.begin_closing(slot),
             Flow::Continue if was_waiting => self.queue_receive(slot),
             Flow::Continue => (),
+        }
+    }
+
+    /// Puts what a session had to say into its connection's outbox.
+    fn send_words(&mut self, slot: usize) {
+        if !self.words.is_empty() {
+            self.owed_bytes += self.words.len();
+            self.connections[slot].outbox.take_in(&mut self.words);
+            self.queue_flush(slot);
         }
     }
 
@@ -525,11 +545,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.settle_if_lagging(slot);
                 let connection = &mut self.connections[slot];
                 let flow = connection.session.expire(self.now, &mut self.words);
-                connection.outbox.take_in(&mut self.words);
+                self.send_words(slot);
                 if flow == Flow::Close {
                     self.begin_closing(slot);
                 }
-                self.queue_flush(slot);
             }
         }
     }
@@ -557,16 +576,22 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.flush_room(room);
             }
             self.dirty_rooms = dirty;
-            let mut queue = std::mem::take(&mut self.flush_queue);
-            for id in queue.drain(..) {
-                if let Some(slot) = self.find(id) {
-                    self.connections[slot].is_in_flush_queue = false;
-                    self.flush_connection(slot);
-                }
-            }
-            queue.append(&mut self.flush_queue);
-            self.flush_queue = queue;
+            self.flush_connections();
         }
+    }
+
+    /// Sends what sessions had to say themselves.
+    fn flush_connections(&mut self) {
+        self.owed_bytes = 0;
+        let mut queue = std::mem::take(&mut self.flush_queue);
+        for id in queue.drain(..) {
+            if let Some(slot) = self.find(id) {
+                self.connections[slot].is_in_flush_queue = false;
+                self.flush_connection(slot);
+            }
+        }
+        queue.append(&mut self.flush_queue);
+        self.flush_queue = queue;
     }
 
     /// Sends the members of a room its news: one write each.
@@ -599,10 +624,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn cut_off(&mut self, laggard: Laggard) {
         let Some(slot) = self.find(laggard.connection) else { return };
         self.meters().slow_readers_closed.inc();
-        let connection = &mut self.connections[slot];
-        let mut words = laggard.torn_rest;
-        connection.session.say_too_slow(&mut words);
-        connection.outbox.take_in(&mut words);
+        self.words.extend_from_slice(&laggard.torn_rest);
+        self.connections[slot].session.say_too_slow(&mut self.words);
+        self.send_words(slot);
         self.begin_closing(slot);
     }
 
@@ -692,7 +716,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.rooms.forget(membership);
             }
             connection.session.say_goodbye(&mut self.words);
-            connection.outbox.take_in(&mut self.words);
+            self.send_words(slot);
             self.begin_closing(slot);
         }
     }

@@ -1,7 +1,5 @@
 //! What may be asked of the rooms, and what they answer: the words between a protocol and the chat.
 
-use std::sync::Arc;
-
 use super::limiter::Address;
 use super::{ClientId, Epoch, Event, Kind, MemberId, Name, RoomCode, RoomId, Text, Token, Via, WireId};
 
@@ -143,7 +141,7 @@ pub enum Reply {
         /// The id of the room's last event.
         last: u64,
         /// The events asked for, the oldest first.
-        events: Vec<Arc<Event>>,
+        events: Vec<Event>,
         /// Events between those the client has and the first of `events` are gone.
         gap: bool,
     },
@@ -171,7 +169,7 @@ pub enum Reply {
     /// Events of the room that this connection is in.
     History {
         /// The oldest first.
-        events: Vec<Arc<Event>>,
+        events: Vec<Event>,
         /// There are more in the direction that was asked for.
         more: bool,
     },
@@ -219,7 +217,7 @@ pub enum Reply {
     /// A room's events, for someone outside.
     Events {
         /// The oldest first.
-        events: Vec<Arc<Event>>,
+        events: Vec<Event>,
         /// There are more in the direction that was asked for.
         more: bool,
     },

@@ -54,7 +54,7 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AuthorId(pub u32);
 
-/// One entry of a room's record.
+/// One entry of a room's record. A clone shares the texts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
     /// The room's next number: 1, 2, 3 … without gaps.

@@ -1,7 +1,6 @@
 //! What a room has recorded: its events in order, and who said what under which id of its own.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 
 use super::{AuthorId, Body, ClientId, Draft, Epoch, Event, Read, Span};
 
@@ -35,9 +34,9 @@ pub(super) struct History {
     last_id: u64,
     last_time_ms: u64,
     /// The last events, without gaps.
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Event>,
     /// Events before those, for the command that is about to be applied.
-    loan: Vec<Arc<Event>>,
+    loan: Vec<Event>,
     /// What the journal remembers of this room has not been looked at yet.
     is_cold: bool,
     /// What was said under which client id, as long as the record goes back.
@@ -93,7 +92,7 @@ impl History {
     }
 
     /// Makes the draft the room's next event, and lets go of what is too old.
-    pub fn record(&mut self, draft: Draft, kept: Kept) -> Arc<Event> {
+    pub fn record(&mut self, draft: Draft, kept: Kept) -> Event {
         self.last_id += 1;
         if let Some(key) = said_key(draft.author, &draft.body) {
             self.unsettled.remove(&key);
@@ -103,8 +102,8 @@ impl History {
         while self.said_order.front().is_some_and(|(id, _)| id + kept.events as u64 <= self.last_id) {
             self.said_order.pop_front().and_then(|(_, key)| self.said.remove(&key));
         }
-        let event = Arc::new(draft.with_id(self.last_id));
-        self.events.push_back(Arc::clone(&event));
+        let event = draft.with_id(self.last_id);
+        self.events.push_back(event.clone());
         while self.events.len() > kept.in_memory {
             self.events.pop_front();
         }
@@ -123,7 +122,7 @@ impl History {
     }
 
     /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone.
-    pub fn missed(&self, since: Option<u64>, epoch: Option<Epoch>) -> (Vec<Arc<Event>>, bool) {
+    pub fn missed(&self, since: Option<u64>, epoch: Option<Epoch>) -> (Vec<Event>, bool) {
         let latest = || self.between(self.last_id.saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id);
         match since {
             Some(since) if self.is_continued_by(since, epoch) => {
@@ -140,7 +139,7 @@ impl History {
     }
 
     /// Part of the record, the oldest first, and whether there is more in the direction asked for.
-    pub fn select(&self, span: Span, kept: Kept) -> (Vec<Arc<Event>>, bool) {
+    pub fn select(&self, span: Span, kept: Kept) -> (Vec<Event>, bool) {
         let (first, last) = self.ids_in(span, self.first_known_id());
         let more = match span.since {
             Some(_) => last < self.last_before(span),
@@ -168,8 +167,8 @@ impl History {
     }
 
     /// What is known of the events with these ids.
-    fn between(&self, first: u64, last: u64) -> Vec<Arc<Event>> {
-        let is_wanted = |event: &&Arc<Event>| (first..=last).contains(&event.id);
+    fn between(&self, first: u64, last: u64) -> Vec<Event> {
+        let is_wanted = |event: &&Event| (first..=last).contains(&event.id);
         let start = self.events.partition_point(|event| event.id < first);
         self.loan.iter().filter(is_wanted).chain(self.events.range(start..).take_while(is_wanted)).cloned().collect()
     }
@@ -220,7 +219,7 @@ impl History {
     /// [`return_loan`](Self::return_loan).
     pub fn lend(&mut self, read: Read) {
         let first_held = self.first_held_id();
-        let older = read.events.into_iter().filter(|event| event.id < first_held).map(Arc::new);
+        let older = read.events.into_iter().filter(|event| event.id < first_held);
         if !self.is_cold {
             self.loan = older.collect();
             return;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// One text said in a room: not blank, bounded, with no control character but newline and tab.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Text(Box<str>);
+pub struct Text(Arc<str>);
 
 /// Why a text is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,8 +23,8 @@ impl Text {
     /// # Errors
     /// Blank, or longer than `limit_bytes` of UTF-8.
     pub fn clean(typed: &str, limit_bytes: usize) -> Result<Text, TextFault> {
-        let cleaned: Box<str> = if typed.contains(is_removed) {
-            typed.chars().filter(|&character| !is_removed(character)).collect()
+        let cleaned: Arc<str> = if typed.contains(is_removed) {
+            typed.chars().filter(|&character| !is_removed(character)).collect::<String>().into()
         } else {
             typed.into()
         };
