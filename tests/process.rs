@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 use support::server::command;
 use support::terminal::NAME_PROMPT;
-use support::{HttpClient, Server, Terminal, WebSocketClient, eventually};
+use support::{DEADLINE, HttpClient, Server, Terminal, WebSocketClient, eventually};
 
 /// Runs it to its end with these options.
 fn run(options: &[&str]) -> Output {
@@ -215,10 +215,6 @@ fn port_turns_the_line_port_off_unless_asked_for() {
 
 #[test]
 fn ipv6_is_served_like_ipv4() {
-    // A machine may have IPv6 turned off; then there is nothing to serve.
-    if TcpListener::bind("[::1]:0").is_err() {
-        return;
-    }
     let server = Server::with(&["--listen", "[::1]:0", "--line-listen", "[::1]:0"]);
     let room = server.create_room();
     let mut ana = WebSocketClient::join(&server, &room, "ana");
@@ -292,6 +288,23 @@ fn a_member_that_reads_nothing_does_not_hold_up_the_end() {
     }
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn on_a_terminal_it_greets_and_ctrl_c_stops_it() {
+    let mut started = command();
+    started.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]);
+    let timeout_ms = DEADLINE.as_millis() as u64;
+    let mut terminal = rexpect::session::spawn_command(started, Some(timeout_ms)).expect("the program can be started");
+    for words in
+        ["listening web 127.0.0.1:", "listening line 127.0.0.1:", "http://localhost:", "nc localhost ", "Ctrl-C"]
+    {
+        terminal.exp_string(words).unwrap_or_else(|error| panic!("no {words:?}: {error}"));
+    }
+    terminal.send_control('c').expect("there is a keyboard");
+    terminal.exp_eof().expect("it ends");
+    let status = format!("{:?}", terminal.process().wait().expect("a child can be waited for"));
+    assert!(status.starts_with("Exited(") && status.ends_with(", 0)"), "{status}");
 }
 
 // ---- what it logs

@@ -138,6 +138,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     Accept::Connection(connection) => self.admit(port, connection),
                     Accept::Nothing => *self.admission.readiness(port) = false,
                     Accept::OutOfDescriptors => {
+                        log::warn!("no descriptor is left for another connection; raise the limit for open files");
                         self.meters().refused_out_of_descriptors.inc();
                         self.admission.retry_at_ms = Some(self.now.steady_ms + RETRY_MS);
                         break;
@@ -153,6 +154,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let address = Address::from(peer);
         let is_proxy = self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
         if let Err(refused) = self.admission.admit(address, !is_proxy, self.connections.len()) {
+            log::debug!("a connection is refused: {refused:?}");
             match refused {
                 Refused::Full => self.meters().refused_full.inc(),
                 Refused::TooManyFromAddress => self.meters().refused_too_many_from_address.inc(),
@@ -188,6 +190,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         });
         self.shared.meters().open_connections.inc();
         self.shared.meters().accepted(port == Port::Web);
+        log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
             self.broken.push(connection_id(slot, generation));

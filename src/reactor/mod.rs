@@ -345,6 +345,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 Step::PauseUntil { steady_ms } => connection.until_ms = steady_ms.max(1),
                 Step::Close => self.begin_closing(slot),
                 Step::Fault => {
+                    log::debug!("a peer breaks its protocol");
                     connection.session.faults(self.shared.meters()).inc();
                     self.begin_closing(slot);
                 }
@@ -623,6 +624,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Closes a connection that fell too far behind.
     fn cut_off(&mut self, laggard: Laggard) {
         let Some(slot) = self.find(laggard.connection) else { return };
+        log::debug!("connection {} reads too slowly", laggard.connection.0);
         self.meters().slow_readers_closed.inc();
         self.words.extend_from_slice(&laggard.torn_rest);
         self.connections[slot].session.say_too_slow(&mut self.words);
@@ -683,6 +685,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn reap(&mut self) {
         while let Some(id) = self.broken.pop() {
             let Some(slot) = self.find(id) else { continue };
+            log::debug!("connection {} is closed", id.0);
             let connection = self.connections.remove(slot);
             self.admission.release(connection.address);
             self.put_off.remove(&id);
@@ -700,6 +703,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         if self.stops_at_ms.is_some() {
             return;
         }
+        log::info!("stopping");
         self.stops_at_ms = Some(self.now.steady_ms + STOP_MS);
         self.shared.site.begin_stopping();
         self.net.close_listeners();

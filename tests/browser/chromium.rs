@@ -3,16 +3,18 @@
 //! Every page is watched from its first moment: what it asks for and from whom, and what it complains about.
 
 use std::ffi::OsStr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use headless_chrome::browser::tab::Tab;
+use headless_chrome::browser::tab::point::Point;
 use headless_chrome::protocol::cdp::types::Event;
 use headless_chrome::protocol::cdp::{Emulation, Log, Network, Runtime};
 use headless_chrome::{Browser, LaunchOptions};
 use serde_json::Value;
 
-use crate::support::{DEADLINE, eventually, find_program};
+use crate::support::{eventually, find_program};
 
 /// The names under which distributions install it.
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -37,7 +39,8 @@ impl Chromium {
             // It takes a free one.
             port: Some(0),
             window_size: Some((1000, 800)),
-            idle_browser_timeout: Duration::from_secs(600),
+            // How long an answer of it may take.
+            idle_browser_timeout: Duration::from_secs(60),
             args: args.iter().map(OsStr::new).collect(),
             ..LaunchOptions::default()
         };
@@ -192,23 +195,33 @@ impl Window {
 
     // ---- doing
 
-    /// Clicks in the middle of an element.
+    /// Clicks in the middle of an element, once nothing else covers it.
     pub fn click(&self, selector: &str) {
-        eventually_on_page(selector, self, || self.tab.find_element(selector).ok()?.click().ok().map(|_| ()));
+        let find = format!(
+            "(() => {{
+                const element = document.querySelector({selector:?});
+                element.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
+                const {{ x, y, width, height }} = element.getBoundingClientRect();
+                const middle = [x + width / 2, y + height / 2];
+                return element.contains(document.elementFromPoint(...middle)) && middle;
+            }})()"
+        );
+        let middle = eventually_on_page(&format!("{selector} can be clicked"), self, || {
+            let middle = self.evaluate(&find);
+            Some(Point { x: middle[0].as_f64()?, y: middle[1].as_f64()? })
+        });
+        self.tab.click_point(middle).expect("there is a mouse");
     }
 
-    /// Types in place of what a field holds.
+    /// Puts a text, as a pasted one, in place of what a field holds.
     pub fn fill(&self, selector: &str, text: &str) {
         self.click(selector);
         self.evaluate(&format!("document.querySelector({selector:?}).select()"));
-        if text.is_empty() {
-            self.press("Backspace");
-        }
-        self.type_text(text);
+        self.tab.send_character(text).expect("there is a keyboard");
         assert_eq!(self.value(selector), text);
     }
 
-    /// Types where the cursor is.
+    /// Types key by key where the cursor is.
     pub fn type_text(&self, text: &str) {
         self.tab.type_str(text).expect("there is a keyboard");
     }
@@ -224,17 +237,12 @@ impl Window {
     }
 }
 
+/// Asks again and again until there is an answer. Without one it fails, and tells what the page is instead.
 fn eventually_on_page<T>(what: &str, window: &Window, ask: impl FnMut() -> Option<T>) -> T {
-    let looked = std::panic::AssertUnwindSafe(ask);
-    match std::panic::catch_unwind(move || {
-        let looked = looked;
-        eventually(what, looked.0)
-    }) {
-        Ok(answer) => answer,
-        Err(panic) => {
-            eprintln!("after {DEADLINE:?} the page is: {}", window.evaluate("document.body?.innerText"));
-            eprintln!("it complained: {:?}", window.seen().complaints);
-            std::panic::resume_unwind(panic)
-        }
-    }
+    let asked = catch_unwind(AssertUnwindSafe(|| eventually(what, ask)));
+    asked.unwrap_or_else(|panic| {
+        eprintln!("the page is: {}", window.evaluate("document.body?.innerText"));
+        eprintln!("it complained: {:?}", window.seen().complaints);
+        resume_unwind(panic)
+    })
 }

@@ -1,6 +1,6 @@
 //! A WebSocket client as a browser's, and a little ruder where a test needs it.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use super::{DEADLINE, READ_TIMEOUT, Server};
 
 /// One WebSocket; perhaps a member of a room.
 pub struct WebSocketClient {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Stream>,
 }
 
 impl WebSocketClient {
@@ -36,9 +36,9 @@ impl WebSocketClient {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("a header's value"));
         }
-        match tungstenite::client(request, stream) {
+        match tungstenite::client(request, Stream(stream)) {
             Ok((socket, handshake)) => {
-                socket.get_ref().set_read_timeout(Some(READ_TIMEOUT)).expect("a socket has timeouts");
+                socket.get_ref().0.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket has timeouts");
                 Ok((WebSocketClient { socket }, handshake))
             }
             Err(HandshakeError::Failure(Error::Http(response))) => Err(response.status().as_u16()),
@@ -173,7 +173,36 @@ impl WebSocketClient {
 
     /// The stream below, for reading slowly or not at all.
     pub fn stream(&self) -> &TcpStream {
-        self.socket.get_ref()
+        &self.socket.get_ref().0
+    }
+}
+
+/// A stream that a signal to this process does not disturb.
+struct Stream(TcpStream);
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
