@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+pub mod errand;
 pub mod greeting;
 pub mod http;
 pub mod invitation;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use rand::SeedableRng;
@@ -9,21 +10,28 @@ use rand::rngs::{StdRng, SysRng};
 use snugd::greeting::{self, Interface};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
-use snugd::journal::MemoryJournal;
+#[cfg(feature = "sqlite")]
+use snugd::journal::sqlite::SqliteJournal;
+use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::Options;
-use snugd::reactor::{AdmissionLimits, BindError, MioNet, Port, Reactor, Shared, all_wires};
-use snugd::rooms::Rooms;
-use snugd::{log_output, ws};
+use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_wires};
+use snugd::rooms::{Rooms, StoredRoom};
+use snugd::{errand, log_output, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const CANNOT_BIND: u8 = 3;
+#[cfg(feature = "sqlite")]
+const UNUSABLE_FILE: u8 = 4;
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args_os(), |name| std::env::var_os(name)) {
         Ok(options) => options,
         Err(exit) => return exit.report(),
     };
+    if let Some(errand) = &options.errand {
+        return errand::run(errand).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
+    }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -50,7 +58,7 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let net = MioNet::bind(options.listen, options.line_listen).map_err(|error| cannot_bind(&error, &options))?;
+    let mut net = MioNet::bind(options.listen, options.line_listen).map_err(|error| cannot_bind(&error, &options))?;
     let web = net.bound_address(Port::Web).map_err(while_running)?.unwrap_or(options.listen);
     let line = net.bound_address(Port::Line).map_err(while_running)?;
     let interfaces = interfaces();
@@ -65,7 +73,15 @@ fn run(options: Options) -> Result<(), Failure> {
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
-    let rooms = Rooms::new(limits.clone(), all_wires(clock.clone()), random);
+    let mut rooms = Rooms::new(limits.clone(), all_wires(clock.clone()), random);
+    let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
+    if let Some(file) = &options.data {
+        let wake = net.waker().map_err(while_running)?;
+        let stored;
+        (journal, stored) = open_journal(file, limits.history_events, wake)?;
+        rooms.rely_on_journal();
+        rooms.restore(stored, net.now());
+    }
     let shared = Shared {
         site: Site::new(&options.web, &limits, invitation.clone()),
         ws: ws::Context::new(&limits),
@@ -76,7 +92,7 @@ fn run(options: Options) -> Result<(), Failure> {
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
     };
-    let mut reactor = Reactor::new(net, rooms, MemoryJournal::default(), shared, admission);
+    let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
 
     let mut stdout = io::stdout();
     let mut words = greeting::listening_lines(web, line);
@@ -88,7 +104,34 @@ fn run(options: Options) -> Result<(), Failure> {
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
-    reactor.run().map_err(while_running)
+    reactor.run().map_err(|error| match error.kind() {
+        // The journal's own words.
+        io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
+        _ => while_running(error),
+    })
+}
+
+/// The journal in this file, and the rooms that it remembers.
+#[cfg(feature = "sqlite")]
+fn open_journal(
+    file: &Path,
+    history_events: usize,
+    wake: impl Fn() + Send + Sync + 'static,
+) -> Result<(Box<dyn Journal>, Vec<StoredRoom>), Failure> {
+    match SqliteJournal::open(file, history_events, wake) {
+        Ok((journal, rooms)) => Ok((Box::new(journal), rooms)),
+        Err(unusable) => Err(Failure { status: UNUSABLE_FILE, sentence: unusable.to_string() }),
+    }
+}
+
+/// There are no files without SQLite, and the options name none.
+#[cfg(not(feature = "sqlite"))]
+fn open_journal(
+    _file: &Path,
+    _history_events: usize,
+    _wake: impl Fn() + Send + Sync + 'static,
+) -> Result<(Box<dyn Journal>, Vec<StoredRoom>), Failure> {
+    unreachable!("the options have refused it")
 }
 
 fn interfaces() -> Vec<Interface> {

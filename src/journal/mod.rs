@@ -2,7 +2,10 @@
 //!
 //! The rooms hand each [`Record`] to a journal; what the journal has kept it hands back, in the same order,
 //! and only then is it published. What memory does not hold any more can be read from it. Only the journal in
-//! memory lives in this file: it keeps nothing, and hands back at once.
+//! memory lives in this file: it keeps nothing, and hands back at once. The one in a file lives in `sqlite`.
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::collections::VecDeque;
 
@@ -21,6 +24,24 @@ pub trait Journal {
 
     /// Whether it can keep nothing at this time, so that changes are better refused beforehand.
     fn is_stuck(&self) -> bool;
+}
+
+impl<J: Journal + ?Sized> Journal for Box<J> {
+    fn submit(&mut self, record: Record) {
+        (**self).submit(record);
+    }
+
+    fn read(&mut self, connection: ConnectionId, reading: Reading) {
+        (**self).read(connection, reading);
+    }
+
+    fn take_outcome(&mut self) -> Option<Outcome> {
+        (**self).take_outcome()
+    }
+
+    fn is_stuck(&self) -> bool {
+        (**self).is_stuck()
+    }
 }
 
 /// What became of something that a journal was given.

@@ -3,20 +3,22 @@
 use core::net::SocketAddr;
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Exit;
 use super::cidr::Cidr;
 use super::values::{
-    self, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_host, read_origin, read_time_ms,
+    self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_host, read_origin, read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
 #[derive(Debug, Parser)]
 #[command(name = "snugd", version, args_override_self = true, allow_negative_numbers = true)]
+#[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 #[command(after_help = "\
 Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; port 0 takes a
 free one. Times are written 15s, 10m, 1h, 30d. A proxy, origin or host option can be repeated, or
@@ -33,6 +35,10 @@ pub(super) struct Arguments {
     /// Where nc and telnet connect; off: nowhere [default: 0.0.0.0:5001]
     #[arg(long, value_name = "ADDR", value_parser = values::read_line_listen, help_heading = "Where people come in")]
     pub line_listen: Option<LineListen>,
+
+    /// SQLite file that keeps rooms, members and history [default: memory]
+    #[arg(long, value_name = "FILE", help_heading = "Rooms")]
+    pub data: Option<PathBuf>,
 
     /// Events kept a room, for whoever comes or comes back
     #[arg(long, value_name = "N", default_value = "1000", value_parser = number::<usize>(1, 1_000_000), help_heading = "Rooms")]
@@ -109,11 +115,44 @@ pub(super) struct Arguments {
     /// Log failures only
     #[arg(short, long, overrides_with = "verbose", help_heading = "Log")]
     pub quiet: bool,
+
+    #[command(subcommand)]
+    pub errand: Option<Errand>,
+}
+
+/// What can be done with a data file instead of serving; also while it is in use.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Errand {
+    /// Copy a data file, also one in use
+    Backup {
+        /// The data file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where the copy goes; nothing may be there yet
+        #[arg(long, value_name = "COPY")]
+        to: PathBuf,
+    },
+    /// Write what was said in a room to standard output
+    Export {
+        /// The data file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The room's code
+        #[arg(value_name = "CODE")]
+        code: String,
+        /// json: an object a line; text: as terminals show it
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ExportFormat::read)]
+        format: ExportFormat,
+    },
 }
 
 /// Reads the flags from the command line, and from the environment those that are not there.
 pub(super) fn read(mut args: Vec<OsString>, environment: impl Fn(&str) -> Option<OsString>) -> Result<Arguments, Exit> {
     let matches = match_args(&args, Exit::of_command_line)?;
+    if matches.subcommand_name().is_some() {
+        // The variables are about serving.
+        return Arguments::from_arg_matches(&matches).map_err(|error| Exit::of_command_line(&error));
+    }
     let from_environment = environment_args(&Arguments::command(), &matches, environment)?;
     // They go before the others, so that of two flags that exclude each other the command line's wins.
     let first = args.len().min(1);
@@ -197,8 +236,9 @@ fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
             format!("There is no option {flag:?}.")
         }
-        ErrorKind::UnknownArgument => {
-            format!("{usage:?} stands alone; everything is said by options, such as --listen :8080.")
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
+            let word = if usage.is_empty() { context(ContextKind::InvalidSubcommand) } else { usage };
+            format!("{word:?} stands alone; everything is said by options, such as --listen :8080.")
         }
         ErrorKind::ValueValidation => match error.source() {
             Some(wanted) => format!("{} wants {wanted}, not {value:?}.", named(flag)),

@@ -10,12 +10,14 @@ mod values;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
+pub use arguments::Errand;
 pub use cidr::Cidr;
 use values::LineListen;
-pub use values::LogFormat;
+pub use values::{ExportFormat, LogFormat};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
@@ -27,6 +29,10 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where terminals connect; `None` if they are not wanted.
     pub line_listen: Option<SocketAddr>,
+    /// Where rooms are kept beyond the program's life; `None`: nowhere.
+    pub data: Option<PathBuf>,
+    /// What is to be done instead of serving, if anything is.
+    pub errand: Option<Errand>,
     /// What the rooms obey.
     pub limits: Limits,
     /// Connections open at once, so that a crowd cannot take all memory; 0: as many as the system allows.
@@ -116,15 +122,21 @@ impl Default for WebOptions {
 /// Why the program ends before it has begun, and the words to end with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// The exit status: 0 where help or the version was asked for, 2 for bad usage.
+    /// The exit status: 0 where help or the version was asked for, 2 for bad usage, others as README has them.
     pub status: u8,
     /// What was asked for, or one sentence that says what to do instead.
     pub text: String,
 }
 
 impl Exit {
-    fn misused(sentence: &str) -> Exit {
+    /// For bad usage: the sentence says what to do instead.
+    pub fn misused(sentence: &str) -> Exit {
         Exit { status: 2, text: format!("snugd: {sentence} See snugd --help.") }
+    }
+
+    /// For anything else that cannot be done.
+    pub fn failed(status: u8, sentence: &str) -> Exit {
+        Exit { status, text: format!("snugd: {sentence}") }
     }
 
     /// Prints the text where it belongs, and tells the exit status.
@@ -180,6 +192,10 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         )));
     }
 
+    if arguments.data.is_some() && !cfg!(feature = "sqlite") {
+        return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
+    }
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {
@@ -192,6 +208,8 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     Ok(Options {
         listen,
         line_listen,
+        data: arguments.data,
+        errand: arguments.errand,
         limits: Limits {
             history_events: arguments.history,
             room_ttl_ms: arguments.room_ttl,

@@ -27,6 +27,25 @@ impl LogFormat {
     }
 }
 
+/// The form of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// As terminals show it.
+    Text,
+    /// A JSON object a line, as WebSockets are sent them.
+    Json,
+}
+
+impl ExportFormat {
+    pub(super) fn read(value: &str) -> Result<ExportFormat, &'static str> {
+        match value {
+            "text" => Ok(ExportFormat::Text),
+            "json" => Ok(ExportFormat::Json),
+            _ => Err("text or json"),
+        }
+    }
+}
+
 /// Where terminals connect, if anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineListen {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -113,6 +113,7 @@ pub trait Net {
 const WEB: Token = Token(usize::MAX);
 const LINE: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
+const WAKER: Token = Token(usize::MAX - 3);
 
 /// The real system, by mio.
 pub struct MioNet {
@@ -152,6 +153,17 @@ impl MioNet {
             started: Instant::now(),
             spare: spare_descriptor(),
         })
+    }
+
+    /// What another thread calls to have [`wait`](Net::wait) end, since there is something for the loop to take.
+    /// To be asked for once.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub fn waker(&self) -> io::Result<impl Fn() + Send + Sync + 'static> {
+        let waker = Waker::new(self.poll.registry(), WAKER)?;
+        // It fails when the loop is gone, and then nobody needs it.
+        Ok(move || drop(waker.wake()))
     }
 
     /// The address that a listener is bound to, with the port that was taken if any was good.
@@ -228,7 +240,7 @@ impl Net for MioNet {
                 WEB => Readiness::Listener(Port::Web),
                 LINE => Readiness::Listener(Port::Line),
                 SIGNALS if self.signals.pending().next().is_some() => Readiness::Stop,
-                SIGNALS => continue,
+                SIGNALS | WAKER => continue,
                 Token(id) => Readiness::Connection {
                     connection: ConnectionId(id as u64),
                     readable: event.is_readable() || event.is_read_closed() || event.is_error(),

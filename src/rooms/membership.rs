@@ -250,7 +250,7 @@ impl Rooms {
             self.happen(room, member, Body::Part, Sequel::Nothing, now);
         }
         let author = self.room_mut(room).roster.remove(member, may_return).author;
-        self.submit(room, Change::Vacated { author, may_return }, Sequel::Nothing);
+        self.submit(room, Change::Vacated { author, may_return, time_ms: now.wall_ms }, Sequel::Nothing);
         self.end_if_empty(room, now);
     }
 

@@ -32,7 +32,7 @@ pub use log::Laggard;
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use record::{Change, Read, Reading, Record, StoredMember, StoredRoom};
 pub use room::Room;
-pub use roster::Member;
+pub use roster::{MAX_DEPARTED, Member};
 pub use text::{ClientId, Text, TextFault};
 pub use token::{Epoch, Token};
 

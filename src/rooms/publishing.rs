@@ -42,7 +42,7 @@ impl Rooms {
 
     pub(super) fn submit(&mut self, room: RoomId, change: Change, sequel: Sequel) {
         let epoch = self.room(room).epoch();
-        self.records.push_back(Record { room, epoch, change, sequel });
+        self.records.push_back(Record { room, epoch, change, event_id: None, sequel });
     }
 
     /// Refuses what would have to be kept, while the journal cannot keep anything.
@@ -62,12 +62,14 @@ impl Rooms {
 
     /// The journal has it: from here on the change is seen by everybody.
     pub fn publish(&mut self, record: Record) {
-        let Record { room, epoch, change, sequel } = record;
+        let Record { room, epoch, change, event_id, sequel } = record;
         let is_alive = self.rooms.get(room.0 as usize).is_some_and(|room| room.epoch() == epoch);
         if let Change::Happened { draft, member } = change
             && is_alive
         {
             self.publish_event(room, member, draft, &sequel);
+            let published_as = self.room(room).last_id();
+            assert!(event_id.is_none_or(|id| id == published_as), "the journal counts as the room does");
         }
         match sequel {
             Sequel::Seat(member, joining) if is_alive => self.seat(Membership { room, member }, joining),

@@ -12,6 +12,8 @@ pub struct Record {
     pub epoch: Epoch,
     /// What is to be kept.
     pub change: Change,
+    /// The number under which the journal keeps the event, if it is one and the journal has numbered it.
+    pub event_id: Option<u64>,
     pub(super) sequel: Sequel,
 }
 
@@ -49,6 +51,8 @@ pub enum Change {
         author: AuthorId,
         /// Its secret still tells who it was.
         may_return: bool,
+        /// Milliseconds since 1970, UTC.
+        time_ms: u64,
     },
     /// The room is over, with all it held.
     Ended,
@@ -79,6 +83,11 @@ pub(super) struct Joining {
 }
 
 impl Record {
+    /// A change that nothing follows.
+    pub fn new(room: RoomId, epoch: Epoch, change: Change) -> Record {
+        Record { room, epoch, change, event_id: None, sequel: Sequel::Nothing }
+    }
+
     /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is
     /// there: they are true whether they are kept or not.
     pub fn is_refusable(&self) -> bool {
@@ -92,7 +101,7 @@ impl Record {
     pub fn take_sequel(&mut self) -> Option<Record> {
         let sequel = std::mem::replace(&mut self.sequel, Sequel::Nothing);
         let (room, epoch, change) = (self.room, self.epoch, Change::Nothing);
-        (sequel != Sequel::Nothing).then_some(Record { room, epoch, change, sequel })
+        (sequel != Sequel::Nothing).then_some(Record { room, epoch, change, event_id: None, sequel })
     }
 }
 
@@ -105,8 +114,11 @@ pub struct StoredRoom {
     pub epoch: Epoch,
     /// The id of its last event; 0 before the first.
     pub last_id: u64,
-    /// The time of its last event, or of its beginning. Milliseconds since 1970, UTC.
+    /// When something last happened in it: its beginning, an event, a place given up. Milliseconds since 1970,
+    /// UTC.
     pub last_time_ms: u64,
+    /// The highest number that anybody had in it.
+    pub last_author: AuthorId,
     /// Everybody whose secret it knows.
     pub members: Vec<StoredMember>,
 }

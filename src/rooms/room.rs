@@ -26,7 +26,9 @@ impl Room {
     /// A room as the journal remembers it, with nobody in it.
     pub(super) fn restored(stored: &StoredRoom, wires: usize) -> Room {
         let history = History::restored(stored.epoch, stored.last_id, stored.last_time_ms);
-        Room::with_history(stored.code, history, wires)
+        let mut room = Room::with_history(stored.code, history, wires);
+        room.roster.number_authors_after(stored.last_author);
+        room
     }
 
     fn with_history(code: RoomCode, history: History, wires: usize) -> Room {

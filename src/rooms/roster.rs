@@ -10,7 +10,7 @@ use super::log::ReaderId;
 use super::{AuthorId, ConnectionId, MemberId, Name, NameKeys, StoredMember, Token, Via, WireId};
 
 /// Members that dropped out and may come back by token, remembered a room.
-const MAX_DEPARTED: usize = 256;
+pub const MAX_DEPARTED: usize = 256;
 
 /// A name present in a room.
 pub struct Member {
@@ -140,9 +140,13 @@ impl Roster {
         AuthorId(self.next_author)
     }
 
+    /// Has the next one be numbered after this: no number is given twice.
+    pub fn number_authors_after(&mut self, last: AuthorId) {
+        self.next_author = last.0;
+    }
+
     pub fn add(&mut self, member: Member) -> MemberId {
         let (keys, token) = (member.name.keys(), member.token);
-        self.next_author = self.next_author.max(member.author.0);
         self.departed.retain(|departed| departed.token != token);
         let id = MemberId(self.members.insert(member) as u32);
         let (members, hasher) = (&self.members, &self.hasher);
@@ -170,7 +174,6 @@ impl Roster {
 
     /// Remembers one who is gone.
     pub fn remember_departed(&mut self, stored: &StoredMember) {
-        self.next_author = self.next_author.max(stored.author.0);
         self.remember(Departed { name: stored.name.clone(), author: stored.author, token: stored.token });
     }
 

@@ -1,0 +1,112 @@
+//! What can be done with a data file instead of serving: `snugd backup` and `snugd export`.
+
+use crate::options::{Errand, Exit};
+
+/// Does it. A data file may be in use meanwhile.
+///
+/// # Errors
+/// With which status and which words to end.
+#[cfg(feature = "sqlite")]
+pub fn run(errand: &Errand) -> Result<(), Exit> {
+    match errand {
+        Errand::Backup { file, to } => with_file::back_up(file, to),
+        Errand::Export { file, code, format } => with_file::export(file, code, *format),
+    }
+}
+
+/// Does nothing: there are no data files without SQLite.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "sqlite"))]
+pub fn run(_errand: &Errand) -> Result<(), Exit> {
+    Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
+}
+
+#[cfg(feature = "sqlite")]
+mod with_file {
+    use std::io::{self, BufWriter, ErrorKind, Write};
+    use std::path::Path;
+
+    use crate::journal::sqlite::{self, BackupError, ExportError};
+    use crate::json;
+    use crate::line::{LineWire, LocalClock};
+    use crate::options::{Exit, ExportFormat};
+    use crate::rooms::{Event, RoomCode, Wire};
+
+    const FAILED: u8 = 1;
+    const UNUSABLE_FILE: u8 = 4;
+
+    pub(super) fn back_up(file: &Path, copy: &Path) -> Result<(), Exit> {
+        let shown = copy.display();
+        sqlite::back_up(file, copy).map_err(|error| match error {
+            BackupError::Unusable(why) => Exit::failed(UNUSABLE_FILE, &why.to_string()),
+            BackupError::Exists => {
+                Exit::misused(&format!("There is something at {shown} already; name a copy that does not exist yet."))
+            }
+            BackupError::Copy(why) => {
+                Exit::failed(FAILED, &format!("The copy {shown} cannot be written ({why}); choose another place."))
+            }
+        })
+    }
+
+    pub(super) fn export(file: &Path, code: &str, format: ExportFormat) -> Result<(), Exit> {
+        let no_such_room = || {
+            let sentence = format!("There is no room {code:?} in {}; its code is in its address.", file.display());
+            Exit::failed(FAILED, &sentence)
+        };
+        let code = RoomCode::parse(code).ok_or_else(no_such_room)?;
+        let mut output = BufWriter::new(io::stdout().lock());
+        let mut writer = EventWriter::new(format);
+        let result = sqlite::visit_events(file, code, |event| output.write_all(writer.write(event)));
+        let result = result.and_then(|()| output.flush().map_err(ExportError::Output));
+        match result {
+            Ok(()) => Ok(()),
+            // Whoever reads has read enough (`snugd export … | head`).
+            Err(ExportError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Err(ExportError::Output(error)) => {
+                Err(Exit::failed(FAILED, &format!("The events cannot be written out ({error}); send them elsewhere.")))
+            }
+            Err(ExportError::NoSuchRoom) => Err(no_such_room()),
+            Err(ExportError::Unusable(why)) => Err(Exit::failed(UNUSABLE_FILE, &why.to_string())),
+        }
+    }
+
+    /// Writes events one after the other.
+    struct EventWriter {
+        format: ExportFormat,
+        clock: LocalClock,
+        wire: LineWire,
+        day: Option<String>,
+        bytes: Vec<u8>,
+    }
+
+    impl EventWriter {
+        fn new(format: ExportFormat) -> EventWriter {
+            let clock = LocalClock::system();
+            EventWriter { format, wire: LineWire::new(clock.clone()), clock, day: None, bytes: Vec::new() }
+        }
+
+        /// The event's lines, each ended by LF.
+        fn write(&mut self, event: &Event) -> &[u8] {
+            self.bytes.clear();
+            match self.format {
+                ExportFormat::Json => {
+                    json::write_event(event, &mut self.bytes);
+                    self.bytes.push(b'\n');
+                }
+                ExportFormat::Text => {
+                    let day = self.clock.date(event.time_ms).strftime("%A %-d %B %Y").to_string();
+                    if self.day.as_ref() != Some(&day) {
+                        self.bytes.extend(format!("* -- {day} --\n").bytes());
+                        self.day = Some(day);
+                    }
+                    self.wire.encode_event(event, &mut self.bytes);
+                    // Terminals end lines with CRLF; no text has a CR of its own.
+                    self.bytes.retain(|&byte| byte != b'\r');
+                }
+            }
+            &self.bytes
+        }
+    }
+}

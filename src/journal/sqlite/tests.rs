@@ -1,0 +1,642 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rusqlite::OpenFlags;
+
+use super::*;
+use crate::rooms::{
+    AuthorId, Body, Change, ClientId, Draft, Epoch, Event, Kind, MAX_DEPARTED, MemberId, Name, Read, RoomId,
+    StoredMember, Text, Token, Via,
+};
+
+/// How long anything may take on a busy machine. Only a test that fails waits so long.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+const TIME_MS: u64 = 1_700_000_000_000;
+
+// ---- a folder, a journal, changes
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("snugd-journal-{}-{number}", std::process::id()));
+        fs::create_dir(&path).expect("a folder for the test");
+        Folder(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("snugd.db")
+    }
+
+    fn open(&self, history_events: usize) -> (SqliteJournal, Vec<StoredRoom>) {
+        SqliteJournal::open(&self.file(), history_events, || ()).expect("a usable file")
+    }
+
+    fn refusal(&self) -> String {
+        match SqliteJournal::open(&self.file(), 10, || ()) {
+            Ok(_) => panic!("the file was opened"),
+            Err(unusable) => unusable.to_string(),
+        }
+    }
+
+    /// A connection as another program would have it.
+    fn connect(&self) -> Connection {
+        Connection::open_with_flags(self.file(), OpenFlags::SQLITE_OPEN_READ_WRITE).expect("a database")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < DEADLINE, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl SqliteJournal {
+    fn next_outcome(&mut self) -> Outcome {
+        wait_for("an outcome", || self.take_outcome())
+    }
+
+    /// The next change must have been kept; returns the number of its event.
+    fn next_kept(&mut self) -> Option<u64> {
+        match self.next_outcome() {
+            Outcome::Kept(record) => record.event_id,
+            outcome => panic!("not kept: {outcome:?}"),
+        }
+    }
+
+    /// Keeps all of these; returns the numbers of their events.
+    fn keep(&mut self, records: impl IntoIterator<Item = Record>) -> Vec<Option<u64>> {
+        let count = records.into_iter().map(|record| self.submit(record)).count();
+        (0..count).map(|_| self.next_kept()).collect()
+    }
+
+    fn read_now(&mut self, epoch: Epoch, first_id: u64, last_id: u64) -> Read {
+        let reading = Reading { room: RoomId(0), epoch, first_id, last_id, wants_said: true };
+        self.read(ConnectionId(7), reading);
+        match self.next_outcome() {
+            Outcome::Read { connection: ConnectionId(7), reading: answered, read } if answered == reading => {
+                read.expect("it can be read")
+            }
+            outcome => panic!("not read: {outcome:?}"),
+        }
+    }
+}
+
+fn epoch(number: u64) -> Epoch {
+    Epoch::parse(&format!("{number:016x}")).expect("an epoch")
+}
+
+fn token(number: u32) -> Token {
+    Token::parse(&format!("{number:032x}")).expect("a token")
+}
+
+fn name(name: &str) -> Name {
+    Name::parse(name).expect("a name")
+}
+
+fn code(code: &str) -> RoomCode {
+    RoomCode::parse(code).expect("a code")
+}
+
+fn record(room: u64, change: Change) -> Record {
+    Record::new(RoomId(room as u32), epoch(room), change)
+}
+
+fn opened(room: u64, letters: &str) -> Record {
+    record(room, Change::Opened { code: code(letters), time_ms: TIME_MS })
+}
+
+fn placed(room: u64, author: u32, called: &str) -> Record {
+    let placed = Change::Placed { author: AuthorId(author), token: token(author), name: name(called), via: Via::Line };
+    record(room, placed)
+}
+
+fn happened(room: u64, author: u32, called: &str, body: Body) -> Record {
+    let draft = Draft { time_ms: TIME_MS + 1, name: name(called), via: Via::Web, author: AuthorId(author), body };
+    record(room, Change::Happened { draft, member: MemberId(author) })
+}
+
+fn said(room: u64, author: u32, text: &str) -> Record {
+    let text = Text::clean(text, 10_000).expect("a text");
+    happened(room, author, "ana", Body::Message { kind: Kind::Say, text, cid: None })
+}
+
+fn vacated(room: u64, author: u32, may_return: bool) -> Record {
+    record(room, Change::Vacated { author: AuthorId(author), may_return, time_ms: TIME_MS + 2 })
+}
+
+// ---- keeping
+
+#[test]
+fn changes_come_back_in_order_and_events_are_numbered() {
+    let folder = Folder::new();
+    let (mut journal, rooms) = folder.open(100_000);
+    assert_eq!(rooms, []);
+    journal.submit(opened(1, "KXQT"));
+    let texts: Vec<String> = (0..20_000).map(|number| format!("text {number}")).collect();
+    for text in &texts {
+        journal.submit(said(1, 1, text));
+    }
+    assert_eq!(journal.next_kept(), None);
+    for (number, expected) in texts.iter().enumerate() {
+        let Outcome::Kept(record) = journal.next_outcome() else { panic!("not kept: {number}") };
+        assert_eq!(record.event_id, Some(number as u64 + 1));
+        let Change::Happened { draft: Draft { body: Body::Message { text, .. }, .. }, .. } = record.change else {
+            panic!("not a message: {:?}", record.change);
+        };
+        assert_eq!(text.as_str(), expected);
+    }
+    assert!(journal.take_outcome().is_none());
+    assert!(!journal.is_stuck());
+}
+
+#[test]
+fn too_many_changes_at_once_make_it_stuck_until_they_are_kept() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(100_000);
+    let other = folder.connect();
+    other.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
+    journal.submit(opened(1, "KXQT"));
+    for _ in 1..MAX_UNKEPT_RECORDS {
+        assert!(!journal.is_stuck());
+        journal.submit(record(1, Change::Vacated { author: AuthorId(1), may_return: false, time_ms: TIME_MS }));
+    }
+    assert!(journal.is_stuck());
+    other.execute_batch("ROLLBACK").expect("it was begun");
+    for _ in 0..MAX_UNKEPT_RECORDS {
+        journal.next_kept();
+    }
+    wait_for("it has recovered", || (!journal.is_stuck()).then_some(()));
+}
+
+#[test]
+fn the_waker_is_called_for_changes_and_for_readings() {
+    let folder = Folder::new();
+    let (sender, woken) = channel();
+    let wake = move || sender.send(()).expect("the test waits");
+    let (mut journal, _) = SqliteJournal::open(&folder.file(), 10, wake).expect("a usable file");
+    journal.submit(opened(1, "KXQT"));
+    woken.recv_timeout(DEADLINE).expect("woken by the writer");
+    journal.next_kept();
+    journal.read(
+        ConnectionId(1),
+        Reading { room: RoomId(0), epoch: epoch(1), first_id: 1, last_id: 2, wants_said: false },
+    );
+    woken.recv_timeout(DEADLINE).expect("woken by the reader");
+}
+
+#[test]
+fn old_events_are_trimmed_and_never_too_many() {
+    let folder = Folder::new();
+    for history_events in [200, 10] {
+        let (mut journal, _) = folder.open(history_events);
+        if history_events == 200 {
+            journal.keep([opened(1, "KXQT")]);
+        }
+        for _ in 0..20 {
+            let ids = journal.keep((0..50).map(|_| said(1, 1, "hello")));
+            let last_id = ids.last().copied().flatten().expect("a number");
+            let held = journal.read_now(epoch(1), 1, last_id).events;
+            let expected_events = history_events.min(last_id as usize);
+            assert!(held.len() >= expected_events, "{} of {last_id}", held.len());
+            assert_eq!(held.last().map(|event| event.id), Some(last_id));
+        }
+        let held = journal.read_now(epoch(1), 1, u64::MAX / 2).events;
+        assert!(held.len() < history_events + 64, "{}", held.len());
+    }
+}
+
+#[test]
+fn rooms_that_end_are_deleted_and_their_space_is_used_again() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10_000);
+    let count = |sql: &str| folder.connect().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number");
+    let text = "x".repeat(1000);
+    let mut pages = Vec::new();
+    for room in 1..=5 {
+        let everything = [opened(room, "KXQT"), placed(room, 1, "ana")];
+        journal.keep(everything.into_iter().chain((0..2500).map(|_| said(room, 1, &text))));
+        journal.keep([record(room, Change::Ended)]);
+        wait_for("nothing is left", || {
+            (count("SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM room)") == 0).then_some(())
+        });
+        assert_eq!(count("SELECT count(*) FROM member"), 0);
+        pages.push(count("PRAGMA page_count"));
+    }
+    assert!(pages.iter().all(|&count| count <= pages[0] + pages[0] / 10), "{pages:?}");
+    drop(journal);
+    assert_eq!(folder.open(10_000).1, []);
+}
+
+#[test]
+fn the_log_beside_the_file_stays_bounded() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(100_000);
+    journal.keep([opened(1, "KXQT")]);
+    let text = "x".repeat(4000);
+    for _ in 0..40 {
+        journal.keep((0..250).map(|_| said(1, 1, &text)));
+    }
+    let log_bytes = fs::metadata(folder.0.join("snugd.db-wal")).expect("a log").len();
+    assert!(log_bytes < 16 << 20, "{log_bytes}");
+}
+
+// ---- failing
+
+#[test]
+fn what_cannot_be_kept_is_refused_or_waits_in_order() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(100);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana")]);
+    let other = folder.connect();
+    other.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
+
+    journal.submit(happened(1, 1, "ana", Body::Enter));
+    journal.submit(said(1, 1, "lost"));
+    journal.submit(happened(1, 1, "ana", Body::Nick { to: name("ben") }));
+    journal.submit(happened(1, 1, "ana", Body::Part));
+    for expected in ["message", "nick"] {
+        let Outcome::Refused(refused) = journal.next_outcome() else { panic!("not refused: {expected}") };
+        assert!(refused.is_refusable());
+    }
+    // Refused at once now, and behind what waits.
+    journal.submit(said(1, 1, "lost as well"));
+    assert!(matches!(journal.next_outcome(), Outcome::Refused(_)));
+    wait_for("two wait", || (journal.load.backlog.load(Ordering::Relaxed) == 2).then_some(()));
+
+    other.execute_batch("ROLLBACK").expect("it was begun");
+    assert_eq!([journal.next_kept(), journal.next_kept()], [Some(1), Some(2)]);
+    assert_eq!(journal.keep([said(1, 1, "kept")]), [Some(3)]);
+    let events = journal.read_now(epoch(1), 1, 3).events;
+    assert!(matches!(
+        events.iter().map(|event| &event.body).collect::<Vec<_>>()[..],
+        [Body::Enter, Body::Part, Body::Message { .. }]
+    ));
+}
+
+#[test]
+fn a_full_disk_refuses_messages_and_deletes_nothing() {
+    let folder = Folder::new();
+    let DataFile { path, lock, connection } = DataFile::open(&folder.file()).expect("a usable file");
+    connection.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).expect("a limit");
+    let reading = data_file::connect_reader(&path).expect("a second connection");
+    let mut journal = SqliteJournal::start(connection, reading, lock, 10_000, Arc::new(|| ()));
+    journal.keep([opened(1, "KXQT")]);
+    let text = "x".repeat(3000);
+    let mut kept = 0;
+    loop {
+        journal.submit(said(1, 1, &text));
+        match journal.next_outcome() {
+            Outcome::Kept(record) => {
+                kept += 1;
+                assert_eq!(record.event_id, Some(kept));
+            }
+            Outcome::Refused(_) => break,
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+    assert!(kept > 10, "{kept}");
+    assert_eq!(journal.read_now(epoch(1), 1, 1000).events.len() as u64, kept);
+    drop(journal);
+    assert_eq!(folder.open(10_000).1[0].last_id, kept);
+}
+
+#[test]
+fn after_a_change_that_cannot_be_there_is_the_end() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    journal.keep([opened(1, "KXQT")]);
+    journal.submit(said(2, 1, "in no room"));
+    assert!(matches!(journal.next_outcome(), Outcome::Broken(sentence) if sentence.ends_with('.')));
+    // Nothing is acknowledged any more, and nobody waits for the writer.
+    journal.submit(said(1, 1, "too late"));
+    drop(journal);
+    let (mut journal, rooms) = folder.open(10);
+    assert_eq!(rooms[0].last_id, 0);
+    assert_eq!(journal.keep([said(1, 1, "again")]), [Some(1)]);
+}
+
+// ---- coming back
+
+#[test]
+fn everything_submitted_is_kept_before_it_closes() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(100_000);
+    journal.submit(opened(1, "KXQT"));
+    for _ in 0..CHANNEL_RECORDS * 3 {
+        journal.submit(said(1, 1, "hello"));
+    }
+    drop(journal);
+    let (_journal, rooms) = folder.open(100_000);
+    assert_eq!(rooms[0].last_id as usize, CHANNEL_RECORDS * 3);
+}
+
+#[test]
+fn a_crash_at_any_time_loses_nothing_that_was_kept() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), said(1, 1, "hello")]);
+    // What a crash leaves: the files as they are now.
+    let crashed = Folder::new();
+    for file in ["snugd.db", "snugd.db-wal"] {
+        fs::copy(folder.0.join(file), crashed.0.join(file)).expect("a copy");
+    }
+    let (mut journal, rooms) = crashed.open(1000);
+    assert_eq!((rooms.len(), rooms[0].last_id, rooms[0].members.len()), (1, 1, 1));
+    assert_eq!(journal.keep([said(1, 1, "again")]), [Some(2)]);
+}
+
+#[test]
+fn who_left_is_remembered_as_long_as_in_memory() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    journal.keep([opened(1, "KXQT")]);
+    let people = MAX_DEPARTED as u32 + 50;
+    for author in 1..=people {
+        journal.keep([placed(1, author, "ana"), vacated(1, author, true)]);
+    }
+    // Comes back and goes again, and is the latest who did.
+    journal.keep([placed(1, 100, "ben"), vacated(1, 100, true), placed(1, 400, "eve"), vacated(1, 400, false)]);
+    drop(journal);
+    let (_journal, rooms) = folder.open(10);
+    let members = &rooms[0].members;
+    assert_eq!(members.len(), MAX_DEPARTED);
+    assert_eq!((members[0].author, members[MAX_DEPARTED - 1].author), (AuthorId(51), AuthorId(100)));
+    assert_eq!(rooms[0].last_author, AuthorId(400), "numbers are not given twice");
+    assert_eq!(rooms[0].last_time_ms, TIME_MS + 2);
+}
+
+// ---- files that cannot be used
+
+#[test]
+fn a_file_in_use_is_refused() {
+    let folder = Folder::new();
+    let (journal, _) = folder.open(10);
+    assert!(folder.refusal().contains("in use"));
+    drop(journal);
+    folder.open(10);
+}
+
+#[test]
+fn what_is_no_data_file_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    fs::create_dir(folder.file()).expect("a folder");
+    assert!(folder.refusal().contains("is a folder"));
+    fs::remove_dir(folder.file()).expect("it is empty");
+
+    let text = "not a database, but long enough to be taken for one ".repeat(100);
+    fs::write(folder.file(), &text).expect("a file");
+    assert!(folder.refusal().contains("no data file of snugd"));
+    assert_eq!(fs::read_to_string(folder.file()).expect("it is there"), text);
+    fs::remove_file(folder.file()).expect("it is ours");
+
+    Connection::open(folder.file()).expect("a file").execute_batch("CREATE TABLE theirs (x)").expect("a table");
+    assert!(folder.refusal().contains("no data file of snugd"));
+
+    let nowhere = SqliteJournal::open(&folder.0.join("none/snugd.db"), 10, || ());
+    assert!(nowhere.err().expect("refused").to_string().contains("no folder"));
+}
+
+#[test]
+fn a_newer_file_is_refused() {
+    let folder = Folder::new();
+    drop(folder.open(10));
+    folder.connect().pragma_update(None, "user_version", 2).expect("a version");
+    assert!(folder.refusal().contains("newer snugd"));
+}
+
+#[test]
+fn a_damaged_file_is_refused_after_a_crash() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10_000);
+    journal.keep([opened(1, "KXQT")].into_iter().chain((0..2000).map(|_| said(1, 1, "hello, everybody"))));
+    drop(journal);
+    folder.connect().execute_batch("UPDATE file SET was_closed = 0").expect("as if it had crashed");
+    let mut bytes = fs::read(folder.file()).expect("a file");
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xA5);
+    fs::write(folder.file(), bytes).expect("writable");
+    let sentence = folder.refusal();
+    assert!(sentence.contains("damaged") && sentence.ends_with('.'), "{sentence}");
+}
+
+// ---- copies
+
+#[test]
+fn a_copy_of_a_file_in_use_is_a_data_file() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), said(1, 1, "hello")]);
+    let other = Folder::new();
+    back_up(&folder.file(), &other.file()).expect("a copy");
+    assert!(matches!(back_up(&folder.file(), &other.file()), Err(BackupError::Exists)));
+    journal.keep([said(1, 1, "not in the copy")]);
+
+    assert!(!other.0.join("snugd.db-wal").exists(), "it is one file");
+    let mut texts = Vec::new();
+    let visited = visit_events(&other.file(), code("KXQT"), |event| {
+        texts.push(event.id);
+        Ok(())
+    });
+    assert!(visited.is_ok() && texts == [1]);
+    assert!(matches!(visit_events(&folder.file(), code("BBBB"), |_| Ok(())), Err(ExportError::NoSuchRoom)));
+    let (mut copied, rooms) = other.open(1000);
+    assert_eq!((rooms[0].last_id, rooms[0].members.len()), (1, 1));
+    assert_eq!(copied.keep([said(1, 1, "in the copy alone")]), [Some(2)]);
+}
+
+// ---- any sequence
+
+/// What rooms in memory would be after the same changes.
+#[derive(Default)]
+struct Model {
+    rooms: BTreeMap<u64, (StoredRoom, Vec<Event>)>,
+    rooms_opened: u64,
+}
+
+/// A change of one of a few rooms and members; those that cannot be there are passed over.
+#[derive(Clone, Debug)]
+enum Step {
+    Open { letter: u8 },
+    Place { room: u8, author: u32, called: String },
+    Enter { room: u8, author: u32 },
+    Say { room: u8, author: u32, text: String, cid: Option<String> },
+    Nick { room: u8, author: u32, to: String },
+    Part { room: u8, author: u32 },
+    Vacate { room: u8, author: u32, may_return: bool },
+    End { room: u8 },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let (room, author, called) = (|| 0..4u8, || 1..6u32, || "[a-z]{1,8}");
+    prop_oneof![
+        1 => (0..4u8).prop_map(|letter| Step::Open { letter }),
+        3 => (room(), author(), called()).prop_map(|(room, author, called)| Step::Place { room, author, called }),
+        3 => (room(), author()).prop_map(|(room, author)| Step::Enter { room, author }),
+        6 => (room(), author(), "\\PC{1,20}", proptest::option::of("[0-9a-f]{1,64}"))
+            .prop_map(|(room, author, text, cid)| Step::Say { room, author, text, cid }),
+        1 => (room(), author(), called()).prop_map(|(room, author, to)| Step::Nick { room, author, to }),
+        1 => (room(), author()).prop_map(|(room, author)| Step::Part { room, author }),
+        2 => (room(), author(), any::<bool>())
+            .prop_map(|(room, author, may_return)| Step::Vacate { room, author, may_return }),
+        1 => room().prop_map(|room| Step::End { room }),
+    ]
+}
+
+impl Model {
+    /// The change that this step is, if it can be; and what becomes of memory.
+    fn take(&mut self, step: Step, time_ms: u64) -> Option<Record> {
+        let letters = |letter: u8| format!("KXQ{}", char::from(b"BCDF"[usize::from(letter)]));
+        if let Step::Open { letter } = step {
+            let code = code(&letters(letter));
+            if self.rooms.values().any(|(room, _)| room.code == code) {
+                return None;
+            }
+            self.rooms_opened += 1;
+            let number = self.rooms_opened;
+            let room = StoredRoom {
+                code,
+                epoch: epoch(number),
+                last_id: 0,
+                last_time_ms: time_ms,
+                last_author: AuthorId(0),
+                members: Vec::new(),
+            };
+            self.rooms.insert(number, (room, Vec::new()));
+            return Some(record(number, Change::Opened { code, time_ms }));
+        }
+        let letter = match step {
+            Step::Open { .. } => return None,
+            Step::Place { room, .. }
+            | Step::Enter { room, .. }
+            | Step::Say { room, .. }
+            | Step::Nick { room, .. }
+            | Step::Part { room, .. }
+            | Step::Vacate { room, .. }
+            | Step::End { room } => room,
+        };
+        let code = code(&letters(letter));
+        let number = *self.rooms.iter().find(|(_, (room, _))| room.code == code)?.0;
+        if let Step::End { .. } = step {
+            self.rooms.remove(&number);
+            return Some(record(number, Change::Ended));
+        }
+        let (room, events) = self.rooms.get_mut(&number)?;
+        let change = match step {
+            Step::Place { author, called, .. } => {
+                let (author, token, name, via) = (AuthorId(author), token(author), name(&called), Via::Web);
+                if room.members.iter().any(|member| member.author == author && member.is_placed) {
+                    return None;
+                }
+                room.members.retain(|member| member.author != author);
+                let placed = room.members.iter().take_while(|member| member.is_placed && member.author < author);
+                let at = placed.count();
+                let member =
+                    StoredMember { author, token, name: name.clone(), via, is_placed: true, has_entered: false };
+                room.members.insert(at, member);
+                room.last_author = room.last_author.max(author);
+                Change::Placed { author, token, name, via }
+            }
+            Step::Vacate { author, may_return, .. } => {
+                let author = AuthorId(author);
+                let at = room.members.iter().position(|member| member.author == author && member.is_placed)?;
+                let mut member = room.members.remove(at);
+                if may_return {
+                    (member.is_placed, member.has_entered) = (false, false);
+                    room.members.push(member);
+                }
+                room.last_time_ms = room.last_time_ms.max(time_ms);
+                Change::Vacated { author, may_return, time_ms }
+            }
+            Step::Enter { author, .. } => model_event(room, events, author, Body::Enter, time_ms)?,
+            Step::Part { author, .. } => model_event(room, events, author, Body::Part, time_ms)?,
+            Step::Nick { author, to, .. } => model_event(room, events, author, Body::Nick { to: name(&to) }, time_ms)?,
+            Step::Say { author, text, cid, .. } => {
+                let text = Text::clean(&text, 1000).ok()?;
+                let cid = cid.and_then(|cid| ClientId::parse(&cid));
+                model_event(room, events, author, Body::Message { kind: Kind::Me, text, cid }, time_ms)?
+            }
+            Step::Open { .. } | Step::End { .. } => return None,
+        };
+        Some(record(number, change))
+    }
+}
+
+fn model_event(
+    room: &mut StoredRoom,
+    events: &mut Vec<Event>,
+    author: u32,
+    body: Body,
+    time_ms: u64,
+) -> Option<Change> {
+    let member = room.members.iter_mut().find(|member| member.author == AuthorId(author) && member.is_placed)?;
+    let name = member.name.clone();
+    match &body {
+        Body::Enter => member.has_entered = true,
+        Body::Nick { to } => member.name = to.clone(),
+        Body::Part | Body::Message { .. } => (),
+    }
+    room.last_id += 1;
+    room.last_time_ms = room.last_time_ms.max(time_ms);
+    let draft = Draft { time_ms, name, via: Via::Web, author: AuthorId(author), body };
+    events.push(draft.clone().with_id(room.last_id));
+    Some(Change::Happened { draft, member: MemberId(author) })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_is_stored_is_what_memory_had(runs in prop::collection::vec(prop::collection::vec(any_step(), 0..60), 1..4)) {
+        let folder = Folder::new();
+        let mut model = Model::default();
+        let mut time_ms = TIME_MS;
+        for steps in runs {
+            let (mut journal, rooms) = folder.open(1000);
+            let expected: Vec<StoredRoom> = model.rooms.values().map(|(room, _)| room.clone()).collect();
+            prop_assert_eq!(&rooms, &expected);
+            for step in steps {
+                time_ms += 1;
+                let Some(record) = model.take(step, time_ms) else { continue };
+                journal.submit(record);
+                if let Outcome::Kept(record) = journal.next_outcome() {
+                    let last_id = model.rooms.values().find(|(room, _)| room.epoch == record.epoch).map(|(room, _)| room.last_id);
+                    prop_assert!(record.event_id.is_none() || record.event_id == last_id);
+                } else {
+                    prop_assert!(false, "not kept");
+                }
+            }
+            for (room, events) in model.rooms.values() {
+                let read = journal.read_now(room.epoch, 1, room.last_id);
+                prop_assert_eq!(&read.events, events);
+                let said: Vec<_> = events
+                    .iter()
+                    .filter_map(|event| match &event.body {
+                        Body::Message { cid: Some(cid), .. } => Some((event.id, event.author, cid.clone())),
+                        _ => None,
+                    })
+                    .collect();
+                prop_assert_eq!(read.said, said);
+            }
+        }
+    }
+}

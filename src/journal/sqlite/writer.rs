@@ -1,0 +1,200 @@
+//! The thread that writes: one connection, groups of changes, each group durable before it is answered for.
+//!
+//! What cannot be kept now, and cannot be refused either, waits in the backlog: nothing newer is kept before it.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, MAIN_DB};
+
+use super::answers::Answers;
+use super::fault::Fault;
+use super::keeper::Keeper;
+use crate::journal::Outcome;
+use crate::rooms::{Change, Record};
+
+/// Changes in one transaction.
+const GROUP_RECORDS: usize = 4096;
+
+/// What could not be kept is tried again after this time.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Between two bites of what is left of rooms that are over, while there is nothing else to do.
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// Pages in the write-ahead log that are worth being moved into the file itself: about 4 MB.
+const CHECKPOINT_PAGES: i32 = 1000;
+
+/// The thread's own.
+pub(super) struct Writer {
+    connection: Connection,
+    keeper: Keeper,
+    records: Receiver<Record>,
+    answers: Answers,
+    /// What is still to be kept, the oldest first.
+    backlog: VecDeque<Record>,
+    /// When to try the backlog again.
+    retry_at: Option<Instant>,
+    /// Length of the write-ahead log when it was last tried to move it into the file.
+    tried_at_pages: i32,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, history_events: u64, records: Receiver<Record>, answers: Answers) -> Self {
+        let keeper = Keeper::new(history_events);
+        let backlog = VecDeque::new();
+        Writer { connection, keeper, records, answers, backlog, retry_at: None, tried_at_pages: 0 }
+    }
+
+    /// Keeps what comes until nothing can come any more, then closes the file in good order.
+    pub(super) fn run(mut self) {
+        let result = loop {
+            let Some(group) = self.next_group() else { break self.close() };
+            if let Err(error) = self.take_in(group) {
+                break Err(error);
+            }
+        };
+        if let Err(error) = result {
+            self.answers.give(Outcome::Broken(format!(
+                "The data file can be written no more ({error}), so nothing more is acknowledged: see that the disk \
+                 is well, and start this program again, which recovers what was kept."
+            )));
+        }
+        self.answers.wake();
+    }
+
+    /// Waits for changes, and takes all there are. Nothing may be among them when something else is due.
+    fn next_group(&self) -> Option<Vec<Record>> {
+        let first = match self.pause() {
+            None => Some(self.records.recv().ok()?),
+            Some(pause) => match self.records.recv_timeout(pause) {
+                Ok(record) => Some(record),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            },
+        };
+        Some(first.into_iter().chain(self.records.try_iter()).take(GROUP_RECORDS).collect())
+    }
+
+    /// How long nothing but a new change is to be waited for; `None`: for ever.
+    fn pause(&self) -> Option<Duration> {
+        match self.retry_at {
+            Some(retry_at) => Some(retry_at.saturating_duration_since(Instant::now())),
+            None => self.keeper.may_have_remains().then_some(SWEEP_PAUSE),
+        }
+    }
+
+    fn take_in(&mut self, group: Vec<Record>) -> rusqlite::Result<()> {
+        let count = group.len();
+        let is_paused = self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at);
+        if is_paused {
+            self.put_off(group);
+        } else {
+            let mut records: Vec<Record> = self.backlog.drain(..).chain(group).collect();
+            match self.write(&mut records) {
+                Ok(()) => self.succeed(records),
+                Err(Fault::Passing(error)) => self.fail(records, &error),
+                Err(Fault::Final(error)) => return Err(error),
+            }
+        }
+        self.answers.finish(count, self.backlog.len());
+        self.answers.wake();
+        self.checkpoint()
+    }
+
+    /// Makes the changes durable: all of them, or none.
+    fn write(&mut self, records: &mut [Record]) -> Result<(), Fault> {
+        let sweeps = self.keeper.may_have_remains();
+        if !sweeps && records.iter().all(|record| record.change == Change::Nothing) {
+            return Ok(());
+        }
+        self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).map_err(Fault::of)?;
+        let kept = records.iter_mut().try_for_each(|record| self.keeper.keep(&self.connection, record));
+        let kept = kept.and_then(|()| if sweeps { self.keeper.sweep(&self.connection) } else { Ok(()) });
+        if let Err(error) = kept {
+            self.roll_back()?;
+            return Err(Fault::of(error));
+        }
+        if let Err(error) = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+            self.roll_back()?;
+            return Err(Fault::of_commit(error));
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self) -> Result<(), Fault> {
+        self.keeper.forget();
+        // Some failures have taken it back already.
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.connection.execute_batch("ROLLBACK").map_err(Fault::Final)
+    }
+
+    fn succeed(&mut self, records: Vec<Record>) {
+        if self.retry_at.take().is_some() {
+            log::info!("the data file can be written again");
+        }
+        for record in records {
+            self.answers.give(Outcome::Kept(record));
+        }
+    }
+
+    fn fail(&mut self, records: Vec<Record>, error: &rusqlite::Error) {
+        if self.retry_at.is_none() {
+            log::warn!("the data file cannot be written ({error}): messages are refused until it can");
+        }
+        self.retry_at = Some(Instant::now() + RETRY);
+        self.put_off(records);
+    }
+
+    /// Refuses what can be refused, and keeps the rest for later. What follows that need not wait: who is there
+    /// is true whether it is kept or not.
+    fn put_off(&mut self, records: Vec<Record>) {
+        for mut record in records {
+            if record.is_refusable() {
+                self.answers.give(Outcome::Refused(record));
+                continue;
+            }
+            if let Some(sequel) = record.take_sequel() {
+                self.answers.give(Outcome::Kept(sequel));
+            }
+            if record.change != Change::Nothing {
+                self.backlog.push_back(record);
+            }
+        }
+    }
+
+    /// Moves the write-ahead log into the file when it is long. Done here and not by SQLite itself, which would
+    /// tell nobody of a failed fsync.
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        let run = |mode| self.connection.wal_checkpoint_v2(Some(MAIN_DB), mode);
+        let (pages, moved_pages) = run(CheckpointMode::NOOP)?;
+        if pages < self.tried_at_pages {
+            // It was all moved, and begun again.
+            self.tried_at_pages = 0;
+        }
+        // A backup that is being made, or a full disk, may be in the way: no reason to try at every turn.
+        if pages - moved_pages.max(self.tried_at_pages) < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.tried_at_pages = pages;
+        match run(CheckpointMode::PASSIVE).map_err(Fault::of) {
+            Err(Fault::Final(error)) => Err(error),
+            Ok(_) | Err(Fault::Passing(_)) => Ok(()),
+        }
+    }
+
+    /// The end: what is still to be kept is tried once more.
+    fn close(&mut self) -> rusqlite::Result<()> {
+        self.retry_at = None;
+        self.take_in(Vec::new())?;
+        if !self.backlog.is_empty() {
+            log::error!("the data file cannot be written: {} changes of who is where are lost", self.backlog.len());
+            return Ok(());
+        }
+        super::data_file::mark_closed(&self.connection)
+    }
+}
