@@ -453,6 +453,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.put_off.insert(connection, command);
                     return self.journal.read(connection, reading);
                 }
+                // A room that was not looked at before is now as others are, and older events may be wanted as well.
+                if reading.wants_said {
+                    return self.apply(slot, command);
+                }
                 self.apply_now(slot, command);
             }
             Outcome::Broken(sentence) => self.failure = Some(sentence),

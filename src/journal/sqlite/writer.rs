@@ -95,13 +95,17 @@ impl Writer {
             let mut records: Vec<Record> = self.backlog.drain(..).chain(group).collect();
             match self.write(&mut records) {
                 Ok(()) => self.succeed(records),
-                Err(Fault::Passing(error)) => self.fail(records, &error),
+                Err(Fault::Passing(error)) => {
+                    self.fail(records, &error);
+                    // Where nothing can be added to the log, what is in it may have a place in the file.
+                    self.checkpoint()?;
+                }
                 Err(Fault::Final(error)) => return Err(error),
             }
         }
         self.answers.finish(count, self.backlog.len());
         self.answers.wake();
-        self.checkpoint()
+        self.checkpoint_if_long()
     }
 
     /// Makes the changes durable: all of them, or none.
@@ -169,19 +173,22 @@ impl Writer {
 
     /// Moves the write-ahead log into the file when it is long. Done here and not by SQLite itself, which would
     /// tell nobody of a failed fsync.
-    fn checkpoint(&mut self) -> rusqlite::Result<()> {
-        let run = |mode| self.connection.wal_checkpoint_v2(Some(MAIN_DB), mode);
-        let (pages, moved_pages) = run(CheckpointMode::NOOP)?;
+    fn checkpoint_if_long(&mut self) -> rusqlite::Result<()> {
+        let (pages, moved_pages) = self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::NOOP)?;
         if pages < self.tried_at_pages {
             // It was all moved, and begun again.
             self.tried_at_pages = 0;
         }
-        // A backup that is being made, or a full disk, may be in the way: no reason to try at every turn.
+        // A backup that is being made may be in the way: no reason to try at every turn.
         if pages - moved_pages.max(self.tried_at_pages) < CHECKPOINT_PAGES {
             return Ok(());
         }
         self.tried_at_pages = pages;
-        match run(CheckpointMode::PASSIVE).map_err(Fault::of) {
+        self.checkpoint()
+    }
+
+    fn checkpoint(&self) -> rusqlite::Result<()> {
+        match self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE).map_err(Fault::of) {
             Err(Fault::Final(error)) => Err(error),
             Ok(_) | Err(Fault::Passing(_)) => Ok(()),
         }
