@@ -83,6 +83,9 @@ pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
 
 /// Appends a name. Angle brackets in it become others, so that nobody's name looks like another one's message.
 pub fn write_name(name: &Name, out: &mut Vec<u8>) {
+    if !name.as_str().contains(['<', '>']) {
+        return out.extend(name.as_str().as_bytes());
+    }
     for character in name.as_str().chars() {
         let shown = match character {
             '<' => '‹',
@@ -100,6 +103,10 @@ fn write_notice_of(name: &Name, what: &str, out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
+    // Every line break and bidi control but `\n` begins with this byte: most texts have none, and go as they are.
+    if !text.bytes().any(|byte| byte == b'\n' || byte == 0xE2) {
+        return out.extend(text.as_bytes());
+    }
     let lines = text.trim_end_matches(is_line_break).split(is_line_break);
     for (number, line) in lines.enumerate() {
         if number > 0 {

@@ -12,7 +12,8 @@ use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parse
 use super::Exit;
 use super::cidr::Cidr;
 use super::values::{
-    self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_host, read_origin, read_time_ms,
+    self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_host, read_origin,
+    read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms

@@ -604,15 +604,15 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let (connections, broken) = (&mut self.connections, &mut self.broken);
         let mut sent_bytes = 0;
         let mut write = |id: ConnectionId, bytes: &[u8]| {
-            let Some(slot) = find(connections, id) else { return 0 };
-            match connections[slot].send(bytes) {
+            let Some(connection) = find(connections, id).and_then(|slot| connections.get_mut(slot)) else { return 0 };
+            match connection.send(bytes) {
                 Ok(count) => {
-                    connections[slot].lags = count < bytes.len();
+                    connection.lags = count < bytes.len();
                     sent_bytes += count as u64;
                     count
                 }
                 Err(_) => {
-                    connections[slot].is_writable = false;
+                    connection.is_writable = false;
                     broken.push(id);
                     0
                 }

@@ -54,9 +54,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
 /// What stands in the columns `kind`, `text` and `cid`.
 pub(super) fn of_body(body: &Body) -> (&'static str, Option<&str>, Option<&str>) {
     match body {
-        Body::Message { kind, text, cid } => {
-            (kind.as_str(), Some(text.as_str()), cid.as_ref().map(ClientId::as_str))
-        }
+        Body::Message { kind, text, cid } => (kind.as_str(), Some(text.as_str()), cid.as_ref().map(ClientId::as_str)),
         Body::Enter => ("enter", None, None),
         Body::Part => ("part", None, None),
         Body::Nick { to } => ("nick", Some(to.as_str()), None),

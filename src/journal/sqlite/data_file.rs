@@ -153,7 +153,9 @@ fn lock(path: &Path) -> Result<File, Unusable> {
         Err(TryLockError::WouldBlock) => Err(in_use(path)),
         Err(TryLockError::Error(error)) => {
             let path = path.display();
-            Err(Unusable(format!("The data file {path} cannot be locked ({error}); keep it on a disk of this machine.")))
+            Err(Unusable(format!(
+                "The data file {path} cannot be locked ({error}); keep it on a disk of this machine."
+            )))
         }
     }
 }

@@ -108,17 +108,19 @@ impl Keeper {
         place.last_id += 1;
         let Draft { time_ms, name, via, author, body } = draft;
         let (kind, text, cid) = columns::of_body(body);
-        connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(params![
-            room,
-            place.last_id.cast_signed(),
-            time_ms.cast_signed(),
-            author.0,
-            name.as_str(),
-            via.as_str(),
-            kind,
-            text,
-            cid
-        ])?;
+        connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(
+            params![
+                room,
+                place.last_id.cast_signed(),
+                time_ms.cast_signed(),
+                author.0,
+                name.as_str(),
+                via.as_str(),
+                kind,
+                text,
+                cid
+            ],
+        )?;
         match body {
             Body::Enter => {
                 connection

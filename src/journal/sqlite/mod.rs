@@ -152,8 +152,10 @@ impl Journal for SqliteJournal {
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
         if let Some(channel) = self.records.take() {
-            // Fails only if the writer has ended; then nothing can be kept.
-            let _ = self.waiting.drain(..).try_for_each(|record| channel.send(record));
+            for record in self.waiting.drain(..) {
+                // Fails only if the writer has ended; then nothing can be kept.
+                let _ = channel.send(record);
+            }
         }
         self.wishes = None;
         for thread in self.threads.drain(..) {

@@ -42,7 +42,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, history_events: u64, records: Receiver<Record>, answers: Answers) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        history_events: u64,
+        records: Receiver<Record>,
+        answers: Answers,
+    ) -> Self {
         let keeper = Keeper::new(history_events);
         let backlog = VecDeque::new();
         Writer { connection, keeper, records, answers, backlog, retry_at: None, tried_at_pages: 0 }
