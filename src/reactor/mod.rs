@@ -152,6 +152,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         &mut self.net
     }
 
+    /// The journal, for whoever drives the reactor from outside.
+    pub fn journal_mut(&mut self) -> &mut J {
+        &mut self.journal
+    }
+
     /// The rooms, to be looked at.
     pub fn rooms(&self) -> &Rooms {
         &self.rooms

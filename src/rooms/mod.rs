@@ -122,6 +122,8 @@ pub struct Rooms {
     memory_events: usize,
     /// The room that has been lent events for the next command.
     lent_to: Option<RoomId>,
+    /// Bytes of a room's log, on one wire, that may wait for a slow reader.
+    log_limit_bytes: usize,
 }
 
 /// What is due at some time. It is looked at again when the time comes: it may have been lifted meanwhile.
@@ -154,6 +156,7 @@ impl Rooms {
             is_journal_stuck: false,
             memory_events: usize::MAX,
             lent_to: None,
+            log_limit_bytes: publishing::LOG_LIMIT_BYTES,
         }
     }
 

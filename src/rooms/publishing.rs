@@ -10,7 +10,7 @@ use super::{Body, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms
 const TYPING_INTERVAL_MS: u64 = 3_000;
 
 /// Bytes of a room's log, on one wire, that may wait for a slow reader.
-const LOG_LIMIT_BYTES: usize = 1 << 20;
+pub(super) const LOG_LIMIT_BYTES: usize = 1 << 20;
 
 impl Rooms {
     /// Says something, unless this member has said it already.
@@ -178,6 +178,11 @@ impl Rooms {
 
     // ---- flushing
 
+    /// Lets so many bytes of a room's log, on one wire, wait for a slow reader.
+    pub fn set_log_limit(&mut self, log_limit_bytes: usize) {
+        self.log_limit_bytes = log_limit_bytes;
+    }
+
     /// Has the room flushed in the next round: there is news, or a member can be written to again.
     pub fn mark_dirty(&mut self, room: RoomId) {
         let room_id = room;
@@ -216,7 +221,7 @@ impl Rooms {
         room.is_dirty = false;
         for log in &mut room.logs {
             if log.held_bytes() > 0 {
-                log.flush(LOG_LIMIT_BYTES, write, laggards);
+                log.flush(self.log_limit_bytes, write, laggards);
             }
         }
     }

@@ -13,7 +13,12 @@ const MEMORY_EVENTS: usize = 1000;
 impl Rooms {
     /// From here on a journal holds events that memory does not.
     pub fn rely_on_journal(&mut self) {
-        self.memory_events = MEMORY_EVENTS;
+        self.rely_on_journal_beyond(MEMORY_EVENTS);
+    }
+
+    /// The same, with so many events of a room in memory.
+    pub fn rely_on_journal_beyond(&mut self, events: usize) {
+        self.memory_events = events;
     }
 
     /// Brings back the rooms of an earlier run. Who was here has the grace to come back; the time of empty rooms
