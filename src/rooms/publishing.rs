@@ -107,10 +107,6 @@ impl Rooms {
         if room.roster.find(member).is_none_or(|member| member.author != draft.author) {
             return;
         }
-        if let Body::Nick { .. } = draft.body {
-            room.roster.rename(member, draft.name);
-            room.roster.settle_name(member);
-        }
         let cid = match draft.body {
             Body::Message { cid, .. } => cid,
             _ => None,

@@ -88,17 +88,18 @@ impl Record {
         Record { room, epoch, change, event_id: None, sequel: Sequel::Nothing }
     }
 
-    /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is
-    /// there: they are true whether they are kept or not.
+    /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is there
+    /// under which name: they are true whether they are kept or not, and what comes after them relies on them.
     pub fn is_refusable(&self) -> bool {
-        matches!(
-            self.change,
-            Change::Happened { draft: Draft { body: Body::Message { .. } | Body::Nick { .. }, .. }, .. }
-        )
+        matches!(self.change, Change::Happened { draft: Draft { body: Body::Message { .. }, .. }, .. })
     }
 
-    /// Takes out what follows, as a record of its own, for when the change itself has to wait.
+    /// Takes out what follows, as a record of its own, for when the change itself has to wait: nobody waits with
+    /// it. What belongs to the change itself stays with it.
     pub fn take_sequel(&mut self) -> Option<Record> {
+        if self.sequel == Sequel::SettleName {
+            return None;
+        }
         let sequel = std::mem::replace(&mut self.sequel, Sequel::Nothing);
         let (room, epoch, change) = (self.room, self.epoch, Change::Nothing);
         (sequel != Sequel::Nothing).then_some(Record { room, epoch, change, event_id: None, sequel })

@@ -184,15 +184,12 @@ impl Roster {
         self.departed.push_back(departed);
     }
 
-    /// Gives the member another name, and returns the one it had, which it keeps as well until
-    /// [`settle_name`](Self::settle_name).
-    pub fn rename(&mut self, id: MemberId, to: Name) -> Name {
+    /// Gives the member another name. It keeps the one it had as well until [`settle_name`](Self::settle_name).
+    pub fn rename(&mut self, id: MemberId, to: Name) {
         let keys = to.keys();
         let member = self.member_mut(id);
-        let former = std::mem::replace(&mut member.name, to);
-        member.former = Some(Box::new(former.clone()));
+        member.former = Some(Box::new(std::mem::replace(&mut member.name, to)));
         self.take_name(&keys, id);
-        former
     }
 
     /// Frees the name that a member had before, where it is not the present one as well.
