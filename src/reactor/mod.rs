@@ -458,8 +458,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.put_off.insert(connection, command);
                     return self.journal.read(connection, reading);
                 }
-                // A room that was not looked at before is now as others are, and older events may be wanted as well.
                 if reading.wants_said {
+                    // The room has its latest events now; the command may need older ones as well.
+                    self.rooms.return_loan();
                     return self.apply(slot, command);
                 }
                 self.apply_now(slot, command);

@@ -194,7 +194,8 @@ impl History {
 
     /// The ids that have to be read before the record can be continued from `since`.
     pub fn ids_to_continue(&self, since: Option<u64>, epoch: Option<Epoch>, kept: Kept) -> Option<(u64, u64)> {
-        let since = since.filter(|&since| self.is_continued_by(since, epoch))?;
+        // Whoever cannot be continued is sent the latest events, which memory holds unless the room is cold.
+        let since = since.filter(|&since| self.is_continued_by(since, epoch)).unwrap_or(self.last_id);
         self.ids_to_read(since + 1, self.last_id, kept)
     }
 

@@ -65,12 +65,7 @@ impl Rooms {
             Command::Join(join) => {
                 let (Door::Code(code) | Door::CodeOrNew(code)) = join.door else { return None };
                 let room = of_code(code)?;
-                let ids = self.room(room).history.ids_to_continue(
-                    join.since.or(Some(self.room(room).last_id())),
-                    join.epoch,
-                    kept,
-                );
-                (room, ids)
+                (room, self.room(room).history.ids_to_continue(join.since, join.epoch, kept))
             }
             Command::History(span) => {
                 let room = membership?.room;
@@ -106,7 +101,7 @@ impl Rooms {
     }
 
     /// What was lent is not needed any more.
-    pub(super) fn return_loan(&mut self) {
+    pub fn return_loan(&mut self) {
         if let Some(room) = self.lent_to.take()
             && let Some(room) = self.rooms.get_mut(room.0 as usize)
         {
