@@ -37,6 +37,9 @@ pub(super) struct History {
     events: VecDeque<Event>,
     /// Events before those, for the command that is about to be applied.
     loan: Vec<Event>,
+    /// Newcomers whose `enter` is with the journal: they are to be told all that happens until then, so memory
+    /// lets go of nothing.
+    newcomers: u32,
     /// What the journal remembers of this room has not been looked at yet.
     is_cold: bool,
     /// What was said under which client id, as long as the record goes back.
@@ -60,6 +63,7 @@ impl History {
             last_time_ms,
             events: VecDeque::new(),
             loan: Vec::new(),
+            newcomers: 0,
             is_cold: last_id > 0,
             said: HashMap::new(),
             said_order: VecDeque::new(),
@@ -104,7 +108,7 @@ impl History {
         }
         let event = draft.with_id(self.last_id);
         self.events.push_back(event.clone());
-        while self.events.len() > kept.in_memory {
+        while self.events.len() > kept.in_memory && self.newcomers == 0 {
             self.events.pop_front();
         }
         event
@@ -121,12 +125,13 @@ impl History {
         }
     }
 
-    /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone.
-    pub fn missed(&self, since: Option<u64>, epoch: Option<Epoch>) -> (Vec<Event>, bool) {
-        let latest = || self.between(self.last_id.saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id);
+    /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone. `loan` is
+    /// what was read for it.
+    pub fn missed(&self, since: Option<u64>, epoch: Option<Epoch>, loan: &[Event]) -> (Vec<Event>, bool) {
+        let latest = || self.between(self.last_id.saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id, &[]);
         match since {
             Some(since) if self.is_continued_by(since, epoch) => {
-                (self.between(since + 1, self.last_id), since + 1 < self.first_known_id())
+                (self.between(since + 1, self.last_id, loan), since + 1 < self.first_known_id(loan))
             }
             // Of another life of this code: nothing it has can be continued.
             Some(_) => (latest(), true),
@@ -140,12 +145,12 @@ impl History {
 
     /// Part of the record, the oldest first, and whether there is more in the direction asked for.
     pub fn select(&self, span: Span, kept: Kept) -> (Vec<Event>, bool) {
-        let (first, last) = self.ids_in(span, self.first_known_id());
+        let (first, last) = self.ids_in(span, self.first_known_id(&self.loan));
         let more = match span.since {
             Some(_) => last < self.last_before(span),
             None => first > self.first_kept_id(kept),
         };
-        let events = self.between(first, last);
+        let events = self.between(first, last, &self.loan);
         let more = more && !events.is_empty();
         (events, more)
     }
@@ -167,10 +172,10 @@ impl History {
     }
 
     /// What is known of the events with these ids.
-    fn between(&self, first: u64, last: u64) -> Vec<Event> {
+    fn between(&self, first: u64, last: u64, loan: &[Event]) -> Vec<Event> {
         let is_wanted = |event: &&Event| (first..=last).contains(&event.id);
         let start = self.events.partition_point(|event| event.id < first);
-        self.loan.iter().filter(is_wanted).chain(self.events.range(start..).take_while(is_wanted)).cloned().collect()
+        loan.iter().filter(is_wanted).chain(self.events.range(start..).take_while(is_wanted)).cloned().collect()
     }
 
     pub fn first_held_id(&self) -> u64 {
@@ -178,8 +183,8 @@ impl History {
     }
 
     /// The first event that memory holds, what is on loan included.
-    fn first_known_id(&self) -> u64 {
-        self.loan.first().map_or(self.first_held_id(), |event| event.id)
+    fn first_known_id(&self, loan: &[Event]) -> u64 {
+        loan.first().map_or(self.first_held_id(), |event| event.id)
     }
 
     /// The first event that is kept anywhere.
@@ -238,8 +243,18 @@ impl History {
         self.is_cold
     }
 
-    pub fn return_loan(&mut self) {
-        self.loan = Vec::new();
+    pub fn return_loan(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.loan)
+    }
+
+    /// Somebody's `enter` goes to the journal.
+    pub fn expect_newcomer(&mut self) {
+        self.newcomers += 1;
+    }
+
+    /// A newcomer has been told what happened until it came, or is gone.
+    pub fn forget_newcomer(&mut self) {
+        self.newcomers -= 1;
     }
 }
 

@@ -58,8 +58,11 @@ impl Rooms {
         let is_news = !std::mem::replace(&mut place.has_entered, true);
         *membership = Some(Membership { room, member });
 
-        let joining = Joining { connection: caller.connection, wire: caller.wire, since, epoch, created };
+        let history = &mut self.room_mut(room).history;
+        let loan = history.return_loan();
+        let joining = Joining { connection: caller.connection, wire: caller.wire, since, epoch, created, loan };
         if is_news {
+            history.expect_newcomer();
             self.happen(room, member, Body::Enter, Sequel::Seat(member, joining), now);
         } else {
             self.seat(Membership { room, member }, joining);

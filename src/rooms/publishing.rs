@@ -72,7 +72,10 @@ impl Rooms {
             assert!(event_id.is_none_or(|id| id == published_as), "the journal counts as the room does");
         }
         match sequel {
-            Sequel::Seat(member, joining) if is_alive => self.seat(Membership { room, member }, joining),
+            Sequel::Seat(member, joining) if is_alive => {
+                self.seat(Membership { room, member }, joining);
+                self.room_mut(room).history.forget_newcomer();
+            }
             Sequel::Answer(connection, reply) => self.reply(connection, reply),
             Sequel::Seat(..) | Sequel::SettleName | Sequel::Nothing => (),
         }
@@ -136,7 +139,7 @@ impl Rooms {
 
     /// Shows a connection its seat: it is answered, and from here on reads the room's log.
     pub(super) fn seat(&mut self, membership: Membership, joining: Joining) {
-        let Joining { connection, wire, since, epoch, created } = joining;
+        let Joining { connection, wire, since, epoch, created, loan } = joining;
         let Membership { room, member } = membership;
         let is_still_here = self.room(room).roster.find(member).is_some_and(
             |member| matches!(member.presence, Presence::Here { connection: here, .. } if here == connection),
@@ -145,7 +148,7 @@ impl Rooms {
             return;
         }
         self.take_seat(membership, connection, wire);
-        let (events, gap) = self.room(room).history.missed(since, epoch);
+        let (events, gap) = self.room(room).history.missed(since, epoch, &loan);
         let last = self.room(room).last_id();
         self.reply(connection, Reply::Joined { room, member, created, last, events, gap });
     }

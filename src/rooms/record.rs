@@ -73,13 +73,15 @@ pub(super) enum Sequel {
 }
 
 /// A connection that waits to be shown in.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Joining {
     pub connection: ConnectionId,
     pub wire: WireId,
     pub since: Option<u64>,
     pub epoch: Option<Epoch>,
     pub created: bool,
+    /// Events that were read for it and that memory does not hold.
+    pub loan: Vec<Event>,
 }
 
 impl Record {
