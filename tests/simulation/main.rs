@@ -1,15 +1,17 @@
 //! The real reactor, protocols and rooms over a simulated system, driven by seeded chance.
 //!
-//! Each seed is one history: clients of all kinds connect, talk, read slowly, break off and come back, while
-//! the system stops reads and writes anywhere and reports its edges late, twice or for nothing. When the
-//! dust has settled, everybody must have seen one gapless order, everything acknowledged must be in it once,
-//! nothing may be unread or unsent, and what is closed must have left nothing behind.
+//! Each seed is one history: clients of all kinds connect, talk, rename themselves, read slowly or not at all,
+//! break off, come back over a second connection, leave; the system stops reads and writes anywhere and reports
+//! its edges late, twice or for nothing; the journal is late, fails, gets stuck; the program crashes, loses what
+//! was not synced, and is started again. When the dust has settled, the history must keep every promise
+//! (`tests/history`), nothing may be unread or unsent, and what is closed or over must have left nothing behind.
 //!
 //! `SIMULATION_SEEDS=10000 cargo test --release --test simulation` runs more; `SIMULATION_SEED=7` runs one.
 
-mod client;
+#[path = "../history/mod.rs"]
+mod history;
+mod journal;
 mod net;
-mod record;
 
 use std::rc::Rc;
 
@@ -20,15 +22,16 @@ use snugd::invitation::Invitation;
 use snugd::journal::MemoryJournal;
 use snugd::line::{self, LocalClock};
 use snugd::options::{Limits, WebOptions};
-use snugd::reactor::{AdmissionLimits, Reactor, Shared, all_wires};
+use snugd::reactor::{AdmissionLimits, Port, Reactor, Shared, all_wires};
 use snugd::rooms::Rooms;
 use snugd::ws;
 
-use client::{Client, Kind};
+use history::client::{Client, Kind};
+use history::{History, Promises};
+use journal::{AnyJournal, Disk, SharedDisk, SimJournal};
 use net::{SharedWorld, SimNet, World};
-use record::Record;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 400;
 const STEPS: u32 = 250;
 const GRACE_MS: u64 = 2_000;
 const ROOM_TTL_MS: u64 = 3_600_000;
@@ -36,51 +39,99 @@ const ROOM_TTL_MS: u64 = 3_600_000;
 /// Turns after which everything that can happen by itself has happened.
 const SETTLING_TURNS: u32 = 5_000;
 
-type SimReactor = Reactor<SimNet, MemoryJournal>;
+/// Names that several clients want to have.
+const WANTED_NAMES: [&str; 3] = ["x", "y", "z"];
 
-fn reactor(world: &SharedWorld, seed: u64) -> SimReactor {
-    let limits = Limits {
-        rate: 0,
-        join_rate: 0,
-        create_rate: 0,
-        grace_ms: GRACE_MS,
-        room_ttl_ms: ROOM_TTL_MS,
-        ..Limits::default()
-    };
-    let invitation = Invitation {
-        public_url: None,
-        base_path: "/".into(),
-        web_port: 5000,
-        line_port: Some(5001),
-        host: "localhost".into(),
-    };
-    let shared = Shared {
-        site: Site::new(&WebOptions::default(), &limits, invitation.clone()),
-        ws: ws::Context::new(&limits),
-        line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
-    };
-    let rooms = Rooms::new(limits, all_wires(LocalClock::utc()), StdRng::seed_from_u64(seed));
-    let net = SimNet(Rc::clone(world));
-    Reactor::new(net, rooms, MemoryJournal::default(), shared, AdmissionLimits::default())
+type SimReactor = Reactor<SimNet, AnyJournal>;
+
+/// What differs from one history to the next.
+struct Conditions {
+    /// Where the journal keeps everything; `None`: rooms do not outlive the program.
+    disk: Option<SharedDisk>,
+    history_events: usize,
+    memory_events: usize,
+    log_limit_bytes: usize,
+    /// Out of a thousand steps, those at which the program crashes.
+    crashes: u32,
 }
 
-struct History {
+impl Conditions {
+    fn draw(random: &mut StdRng) -> Conditions {
+        let history_events = if random.random_bool(0.3) { random.random_range(10..60) } else { 1000 };
+        let is_durable = random.random_bool(0.8);
+        Conditions {
+            disk: is_durable.then(|| Disk::new(random.random(), history_events)),
+            history_events,
+            memory_events: if is_durable { random.random_range(1..40) } else { usize::MAX },
+            log_limit_bytes: if random.random_bool(0.3) { random.random_range(500..5_000) } else { 1 << 20 },
+            crashes: if random.random_bool(0.7) { random.random_range(1..40) } else { 0 },
+        }
+    }
+
+    fn promises(&self) -> Promises {
+        Promises {
+            history_events: self.history_events as u64,
+            memory_events: self.memory_events as u64,
+            is_durable: self.disk.is_some(),
+        }
+    }
+
+    /// The program, as it is started: again, if the disk holds something.
+    fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
+        let limits = Limits {
+            rate: 0,
+            join_rate: 0,
+            create_rate: 0,
+            history_events: self.history_events,
+            grace_ms: GRACE_MS,
+            room_ttl_ms: ROOM_TTL_MS,
+            ..Limits::default()
+        };
+        let invitation = Invitation {
+            public_url: None,
+            base_path: "/".into(),
+            web_port: 5000,
+            line_port: Some(5001),
+            host: "localhost".into(),
+        };
+        let shared = Shared {
+            site: Site::new(&WebOptions::default(), &limits, invitation.clone()),
+            ws: ws::Context::new(&limits),
+            line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
+        };
+        let mut rooms = Rooms::new(limits, all_wires(LocalClock::utc()), StdRng::seed_from_u64(seed));
+        rooms.set_log_limit(self.log_limit_bytes);
+        let journal = match &self.disk {
+            None => AnyJournal::Memory(MemoryJournal::default()),
+            Some(disk) => {
+                rooms.rely_on_journal_beyond(self.memory_events);
+                rooms.restore(disk.borrow().stored_rooms(), world.borrow().now);
+                AnyJournal::Disk(SimJournal::new(Rc::clone(disk)))
+            }
+        };
+        Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, AdmissionLimits::default())
+    }
+}
+
+struct Simulation {
+    conditions: Conditions,
     world: SharedWorld,
     reactor: SimReactor,
     clients: Vec<Client>,
-    record: Record,
+    history: History,
     random: StdRng,
 }
 
-impl History {
-    fn new(seed: u64) -> History {
+impl Simulation {
+    fn new(seed: u64) -> Simulation {
         let mut random = StdRng::seed_from_u64(seed);
+        let conditions = Conditions::draw(&mut random);
         let world = World::new(random.random());
-        let reactor = reactor(&world, random.random());
+        let reactor = conditions.start(&world, random.random());
         let rooms = &["KXQT", "BCDF"][..random.random_range(1..=2)];
         let mut clients = Vec::new();
         for room in rooms {
-            // One client of each room is a browser: browsers make the record.
+            // One client of each room is a browser: browsers ask for the whole record.
             let first = clients.len();
             clients.push(Client::new(Kind::Web, first, room));
             for number in first + 1..first + random.random_range(2..5) {
@@ -88,57 +139,154 @@ impl History {
                 clients.push(Client::new(kind, number, room));
             }
         }
-        History { world, reactor, clients, record: Record::default(), random }
+        Simulation { conditions, world, reactor, clients, history: History::default(), random }
     }
 
     fn turn(&mut self) {
-        self.reactor.turn().expect("the simulated system can always tell");
+        if self.reactor.turn().is_err() {
+            self.crash();
+        }
+    }
+
+    /// The program dies and is started again.
+    fn crash(&mut self) {
+        self.reactor.journal_mut().crash();
+        self.world.borrow_mut().crash();
+        if self.conditions.disk.is_none() {
+            self.history.note_loss();
+        }
+        self.reactor = self.conditions.start(&self.world, self.random.random());
     }
 
     /// One client does one thing, and the reactor turns a few times.
     fn step(&mut self) {
+        if self.random.random_range(0..1000) < self.conditions.crashes {
+            self.crash();
+        }
         let number = self.random.random_range(0..self.clients.len());
         let client = &mut self.clients[number];
-        let mut world = self.world.borrow_mut();
+        let history = &mut self.history;
         match self.random.random_range(0..100) {
-            0..8 if !client.is_joined => client.connect(&mut world),
-            _ if !client.is_connected() => client.connect(&mut world),
-            0..45 => client.say(&mut world),
-            45..50 => client.type_something(&mut world),
-            50..53 => client.reset(&mut world),
-            53..55 => client.end(&mut world),
-            55..60 if client.was_refused => client.join(&mut world),
+            0..8 if !client.is_joined() => self.connect(number),
+            _ if client.link().is_none() => self.connect(number),
+            0..40 => {
+                let bytes = self.random.random_range(0..300);
+                client.say(bytes, history);
+            }
+            40..44 => client.type_something(),
+            44..47 => self.reset(number),
+            47..49 => self.end(number),
+            49..51 if client.can_take_over() => self.connect(number),
+            51..56 if client.was_refused() => client.join(history),
+            56..59 if client.has_refused() => match self.random.random_bool(0.5) {
+                true => client.retry(history),
+                false => client.discard(),
+            },
+            59..62 => client.rename(WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())]),
+            62..66 => {
+                let before = self.random.random_range(0..client.last_id() + 2);
+                client.ask((before > 0).then_some(before), self.random.random_range(1..30));
+            }
+            66 => client.leave(),
             _ => {
                 let limit = self.random.random_range(1..2000);
-                client.read(&mut world, limit, &mut self.record);
+                self.read(number, limit);
             }
         }
-        drop(world);
+        self.send(number);
         for _ in 0..self.random.random_range(0..3) {
             self.turn();
         }
     }
 
-    /// From here on nothing goes wrong any more: everybody comes back, and everything must arrive.
-    fn settle(&mut self) {
+    // ---- what carries a client's bytes
+
+    fn connect(&mut self, number: usize) {
+        if !self.clients[number].can_take_over() {
+            // It could not come in beside itself.
+            self.reset(number);
+        }
+        let client = &mut self.clients[number];
+        let port = if client.kind == Kind::Web { Port::Web } else { Port::Line };
+        let socket = self.world.borrow_mut().connect(port);
+        client.connect(socket, &mut self.history);
+    }
+
+    fn send(&mut self, number: usize) {
+        for (socket, bytes) in self.clients[number].take_output() {
+            self.world.borrow_mut().send(socket, &bytes);
+        }
+    }
+
+    /// Reads at most `limit` bytes of each connection, and notes those that are over.
+    fn read(&mut self, number: usize, limit: usize) {
+        let client = &mut self.clients[number];
+        for socket in client.links() {
+            let bytes = self.world.borrow_mut().receive(socket, limit);
+            client.receive(socket, &bytes, &mut self.history);
+            if self.world.borrow().is_over(socket) {
+                client.lose(socket, &mut self.history);
+            }
+        }
+        self.send(number);
+    }
+
+    /// The connection breaks.
+    fn reset(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        if let Some(socket) = client.link() {
+            self.world.borrow_mut().reset(socket);
+            client.lose(socket, &mut self.history);
+        }
+    }
+
+    /// Ends the sending side, as `nc -N` does after its input.
+    fn end(&mut self, number: usize) {
+        if let Some(socket) = self.clients[number].link() {
+            self.world.borrow_mut().end(socket);
+        }
+    }
+
+    // ---- the end
+
+    /// From here on nothing goes wrong any more.
+    fn behave(&mut self) {
         self.world.borrow_mut().behave();
+        if let Some(disk) = &self.conditions.disk {
+            disk.borrow_mut().behave();
+        }
+    }
+
+    /// Everybody comes back, everything must arrive, and the whole record is asked for.
+    fn settle(&mut self) {
         for turn in 0..SETTLING_TURNS {
-            for client in &mut self.clients {
-                let mut world = self.world.borrow_mut();
-                if !client.is_connected() {
-                    client.connect(&mut world);
-                } else if client.was_refused && turn % 50 == 49 {
-                    client.join(&mut world);
+            for number in 0..self.clients.len() {
+                if self.clients[number].link().is_none() {
+                    self.connect(number);
                 }
-                client.read(&mut world, usize::MAX, &mut self.record);
+                let client = &mut self.clients[number];
+                if client.was_refused() && turn % 50 == 49 {
+                    client.join(&mut self.history);
+                }
+                client.retry(&mut self.history);
+                if client.is_settled(&self.history) && client.kind == Kind::Web {
+                    client.recall();
+                }
+                self.send(number);
+                self.read(number, usize::MAX);
             }
             self.turn();
-            if self.clients.iter().all(|client| client.is_settled(&self.record)) && self.is_at_rest() {
+            if self.is_settled() && self.is_at_rest() {
                 return;
             }
         }
-        let waiting: Vec<_> = self.clients.iter().filter(|client| !client.is_settled(&self.record)).collect();
+        let waiting: Vec<_> = self.clients.iter().filter(|client| !client.is_settled(&self.history)).collect();
         panic!("would sleep for ever; waiting: {waiting:?}, unread: {}", self.world.borrow().unread_bytes());
+    }
+
+    fn is_settled(&self) -> bool {
+        let is_settled = |client: &Client| client.is_settled(&self.history);
+        self.clients.iter().all(|client| is_settled(client) && (client.kind != Kind::Web || client.has_recalled()))
     }
 
     fn is_at_rest(&self) -> bool {
@@ -148,8 +296,11 @@ impl History {
 
     /// Everybody breaks off, and time passes: nothing may be left.
     fn clear(&mut self) {
-        for client in &mut self.clients {
-            client.reset(&mut self.world.borrow_mut());
+        for number in 0..self.clients.len() {
+            for socket in self.clients[number].links() {
+                self.world.borrow_mut().reset(socket);
+                self.clients[number].lose(socket, &mut self.history);
+            }
         }
         for pause_ms in [0, GRACE_MS, 60_000, ROOM_TTL_MS, 60_000] {
             self.world.borrow_mut().now.steady_ms += pause_ms;
@@ -159,22 +310,25 @@ impl History {
         }
         assert_eq!(self.reactor.connection_count(), 0, "closed connections leave nothing behind");
         assert_eq!(self.reactor.rooms().counts().rooms, 0, "empty rooms end");
+        let on_disk = self.conditions.disk.as_ref().map_or(0, |disk| disk.borrow().room_count());
+        assert_eq!(on_disk, 0, "rooms that end leave the disk");
     }
 }
 
 fn run(seed: u64) {
-    let mut history = History::new(seed);
+    let mut simulation = Simulation::new(seed);
     for _ in 0..STEPS {
-        history.step();
+        simulation.step();
     }
-    history.settle();
-    history.record.check();
-    for client in history.clients.iter().filter(|client| client.kind == Kind::Line) {
-        for shown in client.shown_live() {
-            history.record.check_shown(&client.name, shown);
-        }
+    simulation.behave();
+    simulation.settle();
+    if simulation.conditions.disk.is_some() {
+        // What everybody has seen by now is what is found after a crash.
+        simulation.crash();
+        simulation.settle();
     }
-    history.clear();
+    simulation.clear();
+    simulation.history.check(simulation.conditions.promises());
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -114,6 +114,21 @@ impl World {
         socket.writable_edge = true;
     }
 
+    /// The program dies, and with it every connection and whoever waits for one.
+    pub fn crash(&mut self) {
+        for number in 0..self.sockets.len() {
+            self.reset(number);
+            self.sockets[number].is_closed = true;
+            // What was on its way may still arrive.
+            if self.chance(50) {
+                self.sockets[number].to_client.clear();
+            }
+        }
+        self.backlog.clear();
+        self.listener_edge = [false; 2];
+        self.closed.clear();
+    }
+
     /// Whether the client can see that the server is done with the connection.
     pub fn is_over(&self, socket: usize) -> bool {
         let socket = &self.sockets[socket];

@@ -1,0 +1,570 @@
+//! Clients of all three kinds, speaking real bytes over whatever carries them, and logging what happens to them.
+//!
+//! A client is told what to do, which bytes have come, and that a connection is gone; what it sends is taken with
+//! [`Client::take_output`]. It keeps what it could not be sure of, and sends it again when it is back.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::{History, Life};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A WebSocket that comes back with what it has, and sends again.
+    Web,
+    /// A person at a terminal, who comes back as somebody new.
+    Line,
+    /// A program at a terminal, which comes back by its token.
+    JsonLine,
+}
+
+/// One member of a room, over as many connections as it takes.
+#[derive(Debug)]
+pub struct Client {
+    pub kind: Kind,
+    room: String,
+    own_name: String,
+    /// Its name in the room.
+    name: String,
+    /// What its texts begin with: no other client's do.
+    mark: String,
+    link: Option<Link>,
+    /// Connections that it does not use any more, and that are not over yet.
+    former_links: Vec<Link>,
+    output: Vec<(usize, Vec<u8>)>,
+    /// Makes the room if it is not there.
+    pub creates: bool,
+    token: Option<String>,
+    /// The last event that it has.
+    has: Option<(Life, u64)>,
+    said: u32,
+    unacknowledged: VecDeque<Message>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Link {
+    number: usize,
+    received: Vec<u8>,
+    is_upgraded: bool,
+    life: Option<Life>,
+    is_joined: bool,
+    /// It asked to be let in, was refused, and has not asked again.
+    was_refused: bool,
+    /// It said that it leaves.
+    leaves: bool,
+    /// What it said that it has.
+    offered: Option<(Life, u64)>,
+    /// It asked for older events than this one.
+    asked: Option<Option<u64>>,
+    /// It asked for all that there is, and has not reached the first event.
+    recalls: bool,
+    has_recalled: bool,
+    /// It asked for another name.
+    renames: bool,
+    /// What a terminal was shown since it joined.
+    shown: Vec<String>,
+    reads_history: bool,
+}
+
+#[derive(Debug)]
+struct Message {
+    cid: String,
+    text: String,
+    /// It was refused the last time, and is waiting to be sent again.
+    was_refused: bool,
+}
+
+impl Client {
+    pub fn new(kind: Kind, number: usize, room: &str) -> Client {
+        let name = format!("c{number}");
+        Client {
+            kind,
+            room: room.to_owned(),
+            own_name: name.clone(),
+            name,
+            mark: format!("c{number}-"),
+            link: None,
+            former_links: Vec::new(),
+            output: Vec::new(),
+            creates: true,
+            token: None,
+            has: None,
+            said: 0,
+            unacknowledged: VecDeque::new(),
+        }
+    }
+
+    // ---- its connections
+
+    /// The connection that it uses.
+    pub fn link(&self) -> Option<usize> {
+        self.link.as_ref().map(|link| link.number)
+    }
+
+    /// Every connection that is not over, the one it uses last.
+    pub fn links(&self) -> Vec<usize> {
+        self.former_links.iter().chain(&self.link).map(|link| link.number).collect()
+    }
+
+    pub fn is_joined(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.is_joined)
+    }
+
+    pub fn was_refused(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.was_refused)
+    }
+
+    /// Whether a second connection would be let in as the same member.
+    pub fn can_take_over(&self) -> bool {
+        self.token.is_some() && self.kind != Kind::Line && self.link.as_ref().is_none_or(|link| !link.leaves)
+    }
+
+    /// What is to be sent, and over which connection.
+    pub fn take_output(&mut self) -> Vec<(usize, Vec<u8>)> {
+        std::mem::take(&mut self.output)
+    }
+
+    fn send(&mut self, bytes: impl Into<Vec<u8>>) {
+        if let Some(link) = &self.link {
+            self.output.push((link.number, bytes.into()));
+        }
+    }
+
+    /// Uses a new connection from here on; the one before is left to itself.
+    pub fn connect(&mut self, number: usize, history: &mut History) {
+        history.note_connected(number);
+        self.former_links.extend(self.link.take());
+        self.link = Some(Link {
+            number,
+            received: Vec::new(),
+            is_upgraded: false,
+            life: None,
+            is_joined: false,
+            was_refused: false,
+            leaves: false,
+            offered: None,
+            asked: None,
+            recalls: false,
+            has_recalled: false,
+            renames: false,
+            shown: Vec::new(),
+            reads_history: false,
+        });
+        match self.kind {
+            Kind::Web => self.send(
+                "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+            ),
+            Kind::Line => (),
+            Kind::JsonLine => self.send("/json\n"),
+        }
+        self.join(history);
+    }
+
+    /// The connection is over.
+    pub fn lose(&mut self, number: usize, history: &mut History) {
+        self.former_links.retain(|link| link.number != number);
+        let Some(link) = self.link.take_if(|link| link.number == number) else { return };
+        if self.kind == Kind::Line && !link.reads_history {
+            history.note_shown(number, &self.room, &self.mark, link.shown);
+        }
+        if self.kind != Kind::Web {
+            // No terminal sends again what may or may not have been said.
+            self.unacknowledged.clear();
+        }
+        if link.leaves || self.kind == Kind::Line {
+            self.forget_membership();
+        }
+    }
+
+    /// From here on it is nobody that the room knows.
+    fn forget_membership(&mut self) {
+        self.token = None;
+        self.has = None;
+        self.name = self.own_name.clone();
+        // Under another token they would be another's.
+        self.unacknowledged.clear();
+    }
+
+    // ---- what it does
+
+    /// Asks to be let in; again, if it was refused before.
+    pub fn join(&mut self, history: &mut History) {
+        let Some(link) = &mut self.link else { return };
+        link.was_refused = false;
+        link.offered = self.has.clone().filter(|_| self.kind == Kind::Web && self.token.is_some());
+        if self.kind != Kind::Web {
+            let token = self.token.as_deref().unwrap_or_default();
+            let line = format!("/join {} {} {token}", self.room, self.name);
+            return self.send(format!("{}\n", line.trim_end()));
+        }
+        let mut join = json!({"type": "join", "room": self.room, "name": self.name});
+        if self.creates {
+            join["create"] = json!(true);
+        }
+        if let Some(token) = &self.token {
+            join["token"] = json!(token);
+        }
+        if let Some(((_, epoch), since)) = &link.offered {
+            join["epoch"] = json!(epoch);
+            join["since"] = json!(since);
+        }
+        self.send(frame(&join.to_string()));
+        self.send_again(|_| true, history);
+    }
+
+    /// Sends again what was refused.
+    pub fn retry(&mut self, history: &mut History) {
+        if self.is_joined() {
+            self.send_again(|message| message.was_refused, history);
+        }
+    }
+
+    /// Gives up what was refused.
+    pub fn discard(&mut self) {
+        self.unacknowledged.retain(|message| !message.was_refused);
+    }
+
+    fn send_again(&mut self, is_wanted: impl Fn(&Message) -> bool, history: &mut History) {
+        let mut frames = Vec::new();
+        for message in self.unacknowledged.iter_mut().filter(|message| is_wanted(message)) {
+            message.was_refused = false;
+            history.note_sent(&message.text);
+            frames.push(message.frame());
+        }
+        for frame in frames {
+            self.send(frame);
+        }
+    }
+
+    /// Says a text that nobody has said before. It is padded to `bytes` at least.
+    pub fn say(&mut self, bytes: usize, history: &mut History) {
+        // Before it has its token, a client cannot come back as the same member, so it waits.
+        let may_say = self.is_joined() || (self.kind == Kind::Web && self.token.is_some());
+        if !may_say || self.link.as_ref().is_none_or(|link| link.leaves) {
+            return;
+        }
+        self.said += 1;
+        let text = format!("{:-<bytes$}", format!("{}{}-", self.mark, self.said));
+        // Every client counts its own: an id says nothing without its member.
+        let message = Message { cid: self.said.to_string(), text: text.clone(), was_refused: false };
+        history.note_sent(&text);
+        match self.kind {
+            Kind::Web => self.send(message.frame()),
+            Kind::Line => self.send(format!("{text}\r\n")),
+            Kind::JsonLine => self.send(format!("{text}\n")),
+        }
+        self.unacknowledged.push_back(message);
+    }
+
+    pub fn type_something(&mut self) {
+        if self.kind == Kind::Web {
+            self.send(frame(r#"{"type":"typing"}"#));
+            self.send([0x89, 0x80, 0, 0, 0, 0]);
+        }
+    }
+
+    /// Asks for another name.
+    pub fn rename(&mut self, name: &str) {
+        let Some(link) = &mut self.link else { return };
+        if !link.is_joined || link.leaves || link.renames || link.asked.is_some() {
+            return;
+        }
+        link.renames = true;
+        match self.kind {
+            Kind::Web => self.send(frame(&json!({"type": "nick", "name": name}).to_string())),
+            _ => self.send(format!("/nick {name}\n")),
+        }
+    }
+
+    /// Asks for older events.
+    pub fn ask(&mut self, before: Option<u64>, limit: u64) {
+        let Some(link) = &mut self.link else { return };
+        let is_free = link.is_joined && !link.leaves && link.asked.is_none() && !link.renames;
+        if self.kind != Kind::Web || !is_free {
+            return;
+        }
+        link.asked = Some(before);
+        let mut ask = json!({"type": "history", "limit": limit});
+        if let Some(before) = before {
+            ask["before"] = json!(before);
+        }
+        self.send(frame(&ask.to_string()));
+    }
+
+    /// The last id that it was sent.
+    pub fn last_id(&self) -> u64 {
+        self.has.as_ref().map_or(0, |(_, id)| *id)
+    }
+
+    /// Asks for the whole record, piece by piece, if it is not at it already.
+    pub fn recall(&mut self) {
+        if let Some(link) = &mut self.link
+            && !link.has_recalled
+            && link.asked.is_none()
+        {
+            link.recalls = true;
+            self.ask(None, 200);
+        }
+    }
+
+    /// Whether it has seen the whole record since it connected.
+    pub fn has_recalled(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.has_recalled)
+    }
+
+    /// Leaves the room for good. What it said last may be said or not.
+    pub fn leave(&mut self) {
+        let Some(link) = self.link.as_mut().filter(|link| link.is_joined && !link.leaves) else { return };
+        link.leaves = true;
+        match self.kind {
+            Kind::Web => self.send(frame(r#"{"type":"leave"}"#)),
+            _ => self.send("/quit\n"),
+        }
+    }
+
+    // ---- what happens to it
+
+    /// Takes what has come over one of its connections.
+    pub fn receive(&mut self, number: usize, bytes: &[u8], history: &mut History) {
+        let is_current = self.link() == Some(number);
+        let taken = match is_current {
+            true => self.link.take(),
+            false => {
+                let place = self.former_links.iter().position(|link| link.number == number);
+                place.map(|place| self.former_links.swap_remove(place))
+            }
+        };
+        let Some(mut link) = taken else { return };
+        link.received.extend_from_slice(bytes);
+        let messages = match self.kind {
+            Kind::Web => link.take_frames(),
+            Kind::JsonLine => link.take_lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+            Kind::Line => {
+                let lines = link.take_lines();
+                lines.iter().for_each(|line| link.note_line(line));
+                Vec::new()
+            }
+        };
+        // What it answers goes out over the connection that it uses.
+        let number = link.number;
+        match is_current {
+            true => self.link = Some(link),
+            false => self.former_links.push(link),
+        }
+        for message in messages {
+            self.note(number, &message, history);
+        }
+    }
+
+    fn find_link(&mut self, number: usize) -> Option<&mut Link> {
+        self.link.iter_mut().chain(&mut self.former_links).find(|link| link.number == number)
+    }
+
+    fn note(&mut self, number: usize, message: &Value, history: &mut History) {
+        match message["type"].as_str().expect("a type") {
+            "joined" => self.note_joined(number, message, history),
+            "ok" => {
+                let cid = message["cid"].as_str().expect("a cid");
+                let id = message["id"].as_u64().expect("an id");
+                if let Some(waiting) = self.unacknowledged.iter().find(|waiting| waiting.cid == cid) {
+                    let text = waiting.text.clone();
+                    self.acknowledge(number, id, &text, history);
+                }
+            }
+            "error" => self.note_error(number, message, history),
+            "message" | "enter" | "part" | "nick" => {
+                history.note_received(number, message);
+                self.note_event(number, message, history);
+            }
+            "history" => self.note_history(number, message, history),
+            _ => (),
+        }
+    }
+
+    fn note_joined(&mut self, number: usize, message: &Value, history: &mut History) {
+        let epoch = message["epoch"].as_str().expect("an epoch").to_owned();
+        let life = (self.room.clone(), epoch);
+        let is_current = self.link() == Some(number);
+        let Some(link) = self.find_link(number) else { return };
+        link.life = Some(life.clone());
+        link.is_joined = true;
+        link.was_refused = false;
+        history.note_joined(number, &life, message, link.offered.clone());
+        if is_current {
+            self.token = Some(message["token"].as_str().expect("a token").to_owned());
+            self.name = message["name"].as_str().expect("a name").to_owned();
+            let last = message["last"].as_u64().expect("a last id");
+            self.has = Some((life, last));
+        }
+        for event in message["events"].as_array().expect("events") {
+            self.note_event(number, event, history);
+        }
+    }
+
+    fn note_event(&mut self, number: usize, event: &Value, history: &mut History) {
+        let id = event["id"].as_u64().expect("an id");
+        let is_current = self.link() == Some(number);
+        if is_current && let Some((_, last)) = &mut self.has {
+            *last = id.max(*last);
+        }
+        match event["text"].as_str() {
+            Some(text) if text.starts_with(&self.mark) => self.acknowledge(number, id, text, history),
+            Some(_) => (),
+            None if is_current && event["type"] == "nick" && event["name"] == self.name.as_str() => {
+                self.name = event["to"].as_str().expect("a name").to_owned();
+                self.link.iter_mut().for_each(|link| link.renames = false);
+            }
+            None => (),
+        }
+    }
+
+    fn acknowledge(&mut self, number: usize, id: u64, text: &str, history: &mut History) {
+        let Some(life) = self.find_link(number).and_then(|link| link.life.clone()) else { return };
+        self.unacknowledged.retain(|waiting| waiting.text != text);
+        history.note_acknowledged(&life, id, text);
+    }
+
+    fn note_error(&mut self, number: usize, message: &Value, history: &mut History) {
+        const EXPECTED: [&str; 5] = ["no_such_room", "name_taken", "not_joined", "storage_failed", "rate_limited"];
+        let code = message["code"].as_str().expect("a code");
+        assert!(EXPECTED.contains(&code), "{message}");
+        if let Some(cid) = message["cid"].as_str() {
+            if let Some(waiting) = self.unacknowledged.iter_mut().find(|waiting| waiting.cid == cid) {
+                waiting.was_refused = true;
+                history.note_refused(&waiting.text);
+            }
+            return;
+        }
+        let is_current = self.link() == Some(number);
+        let Some(link) = self.find_link(number) else { return };
+        if link.is_joined {
+            link.asked = None;
+            link.renames = false;
+        } else {
+            link.was_refused |= code != "not_joined";
+            if is_current && code == "name_taken" {
+                // Somebody has taken the name that it took here; its own is nobody else's.
+                self.name = self.own_name.clone();
+            }
+        }
+    }
+
+    fn note_history(&mut self, number: usize, message: &Value, history: &mut History) {
+        let mark = self.mark.clone();
+        let Some(link) = self.find_link(number) else { return };
+        let (Some(life), Some(before)) = (link.life.clone(), link.asked.take()) else {
+            panic!("nobody asked for {message}");
+        };
+        history.note_recalled(&life, before, message);
+        let events = message["events"].as_array().expect("events");
+        let first = events.first().map_or(0, |event| event["id"].as_u64().expect("an id"));
+        let goes_on = link.recalls && message["more"] == true && first > 1;
+        link.has_recalled |= link.recalls && !goes_on;
+        for event in events {
+            if let Some(text) = event["text"].as_str().filter(|text| text.starts_with(&mark)) {
+                self.acknowledge(number, event["id"].as_u64().expect("an id"), text, history);
+            }
+        }
+        if goes_on {
+            self.ask(Some(first), 200);
+        }
+    }
+
+    /// Whether it has nothing left to wait for.
+    pub fn is_settled(&self, history: &History) -> bool {
+        match (self.kind, &self.has) {
+            (Kind::Line, _) => self.is_joined(),
+            (_, None) => false,
+            (Kind::Web, Some((life, id))) => {
+                self.is_joined() && self.unacknowledged.is_empty() && *id == history.last_id(life)
+            }
+            // What it lost in the middle of being refused, it does not know.
+            (Kind::JsonLine, Some((life, id))) => self.is_joined() && *id == history.last_id(life),
+        }
+    }
+
+    /// Whether something was refused and is to be sent again or given up.
+    pub fn has_refused(&self) -> bool {
+        self.unacknowledged.iter().any(|message| message.was_refused)
+    }
+}
+
+impl Link {
+    fn take_frames(&mut self) -> Vec<Value> {
+        let mut messages = Vec::new();
+        if !self.is_upgraded {
+            let Some(end) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return messages };
+            assert!(self.received.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&self.received));
+            self.received.drain(..end + 4);
+            self.is_upgraded = true;
+        }
+        while let [first, second, ..] = self.received[..] {
+            let (header, length) = match (second, &self.received[2..]) {
+                (126, [high, low, ..]) => (4, usize::from(*high) << 8 | usize::from(*low)),
+                (126, _) => break,
+                (127, _) if self.received.len() < 10 => break,
+                (127, bytes) => (10, u64::from_be_bytes(bytes[..8].try_into().expect("eight")) as usize),
+                (length, _) => (2, usize::from(length)),
+            };
+            if self.received.len() < header + length {
+                break;
+            }
+            let frame: Vec<u8> = self.received.drain(..header + length).collect();
+            match first {
+                0x81 => messages.push(serde_json::from_slice(&frame[header..]).expect("the server sends JSON")),
+                0x88..=0x8A => (),
+                other => panic!("an unexpected frame: {other:#x}"),
+            }
+        }
+        messages
+    }
+
+    fn take_lines(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.received.drain(..=end).collect();
+            lines.push(std::str::from_utf8(&line).expect("the server sends UTF-8").trim_end().to_owned());
+        }
+        lines
+    }
+
+    fn note_line(&mut self, line: &str) {
+        if line.contains("Invite: ") {
+            self.is_joined = true;
+            self.was_refused = false;
+            self.reads_history = true;
+        } else if line == "* -- now --" {
+            self.reads_history = false;
+            self.shown.clear();
+        } else if line.starts_with("! ") || line.contains(": ! ") {
+            self.was_refused = !self.is_joined;
+            self.renames = false;
+        } else if line.contains(" is now ") {
+            self.renames = false;
+        } else if let Some((_, said)) = line.split_once("> ").filter(|_| !line.starts_with('*')) {
+            self.shown.push(said.to_owned());
+        }
+    }
+}
+
+impl Message {
+    fn frame(&self) -> Vec<u8> {
+        frame(&json!({"type": "message", "text": self.text, "cid": self.cid}).to_string())
+    }
+}
+
+/// A text frame of a client (RFC 6455, section 5.2).
+fn frame(payload: &str) -> Vec<u8> {
+    let mask = [7, 1, 9, 4];
+    let mut bytes = vec![0x81];
+    match payload.len() {
+        length @ 0..126 => bytes.push(0x80 | length as u8),
+        length => bytes.extend([0x80 | 126, (length >> 8) as u8, length as u8]),
+    }
+    bytes.extend(mask);
+    bytes.extend(payload.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}

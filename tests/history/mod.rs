@@ -1,0 +1,398 @@
+//! The promise "never lose a line", as a check: what clients have seen and were told, and whether it can be true.
+//!
+//! Every client logs what it sends, what is acknowledged or refused, and everything it receives. The place of an
+//! entry in the log is its time. [`History::check`] knows nothing of sockets, servers or crashes: the simulation
+//! and the tests of the real program use it alike.
+
+// Each file of tests is a program of its own and uses only part of this.
+#![allow(dead_code)]
+
+pub mod client;
+mod presence;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+
+/// One life of a room: its code and its epoch, as the server tells them.
+pub type Life = (String, String);
+
+/// Events that a server sends to those who do not say what they have.
+const EVENTS_ON_JOIN: u64 = 50;
+
+/// What the server under test promises.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// Events that it keeps a room (`--history`).
+    pub history_events: u64,
+    /// Events that it holds in memory, of those.
+    pub memory_events: u64,
+    /// Its rooms outlive it, so each has a single life.
+    pub is_durable: bool,
+}
+
+/// Something that a client did, or saw.
+#[derive(Clone, Debug)]
+enum Entry {
+    /// It handed a text to the network; perhaps again, if it may send it again.
+    Sent { text: String },
+    /// It was told that the text is said, as this event.
+    Acknowledged { life: Life, id: u64, text: String },
+    /// It was told that the text is not said.
+    Refused { text: String },
+    /// It was shown in, over this connection.
+    Joined { connection: usize, life: Life, joined: Value, has: Option<(Life, u64)> },
+    /// It was sent an event, over this connection.
+    Received { connection: usize, event: Value },
+    /// It asked for older events, and was sent these.
+    Recalled { life: Life, before: Option<u64>, answer: Value },
+    /// At a terminal it was shown these texts as they were said, over one connection.
+    Shown { connection: usize, room: String, own: String, texts: Vec<String> },
+}
+
+/// Everything that all clients did and saw, in one order.
+#[derive(Default, Debug)]
+pub struct History {
+    entries: Vec<Entry>,
+    acknowledged: usize,
+    /// How often everything was lost so far.
+    losses: u32,
+    /// The same, when each connection was made.
+    losses_before: HashMap<usize, u32>,
+    /// The last event of each life that anybody was told of.
+    last_ids: HashMap<Life, u64>,
+    /// Which life of a room each connection is in.
+    lives: HashMap<usize, Life>,
+}
+
+impl History {
+    /// A new connection is made. Its number is no other's.
+    pub fn note_connected(&mut self, connection: usize) {
+        self.losses_before.insert(connection, self.losses);
+    }
+
+    /// The server, which keeps nothing, has been restarted: rooms of the same code are others from here on.
+    pub fn note_loss(&mut self) {
+        self.losses += 1;
+    }
+
+    pub fn note_sent(&mut self, text: &str) {
+        self.entries.push(Entry::Sent { text: text.to_owned() });
+    }
+
+    pub fn note_acknowledged(&mut self, life: &Life, id: u64, text: &str) {
+        self.acknowledged += 1;
+        self.entries.push(Entry::Acknowledged { life: life.clone(), id, text: text.to_owned() });
+    }
+
+    pub fn note_refused(&mut self, text: &str) {
+        self.entries.push(Entry::Refused { text: text.to_owned() });
+    }
+
+    /// `has`: the last event that the client said it has.
+    pub fn note_joined(&mut self, connection: usize, life: &Life, joined: &Value, has: Option<(Life, u64)>) {
+        self.raise_last_id(life, number(joined, "last"));
+        self.lives.insert(connection, life.clone());
+        self.entries.push(Entry::Joined { connection, life: life.clone(), joined: joined.clone(), has });
+    }
+
+    pub fn note_received(&mut self, connection: usize, event: &Value) {
+        let life = self.lives.get(&connection).cloned();
+        if let Some(life) = life {
+            self.raise_last_id(&life, number(event, "id"));
+        }
+        self.entries.push(Entry::Received { connection, event: event.clone() });
+    }
+
+    pub fn note_recalled(&mut self, life: &Life, before: Option<u64>, answer: &Value) {
+        self.entries.push(Entry::Recalled { life: life.clone(), before, answer: answer.clone() });
+    }
+
+    /// `own`: what the texts of this client begin with, which it is not shown.
+    pub fn note_shown(&mut self, connection: usize, room: &str, own: &str, texts: Vec<String>) {
+        self.entries.push(Entry::Shown { connection, room: room.to_owned(), own: own.to_owned(), texts });
+    }
+
+    /// The last id that anybody was told of.
+    pub fn last_id(&self, life: &Life) -> u64 {
+        self.last_ids.get(life).copied().unwrap_or(0)
+    }
+
+    /// Acknowledgements so far.
+    pub fn acknowledged(&self) -> usize {
+        self.acknowledged
+    }
+
+    fn raise_last_id(&mut self, life: &Life, id: u64) {
+        let last_id = self.last_ids.entry(life.clone()).or_default();
+        *last_id = id.max(*last_id);
+    }
+
+    /// Panics with the promise that was broken, in words.
+    ///
+    /// Rooms that have to be checked to their last event have been recalled down to their first one before.
+    pub fn check(&self, promises: Promises) {
+        let record = Record::of(self);
+        record.check_single_lives(promises);
+        record.check_gapless(promises);
+        self.check_connections(promises);
+        self.check_recalls(&record, promises);
+        self.check_said(&record, promises);
+        for (life, events) in &record.lives {
+            check_real_time(life, events, &record);
+            presence::check(life, events.values().map(|seen| &seen.event));
+        }
+        self.check_shown(&record, promises);
+    }
+
+    /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once.
+    fn check_connections(&self, promises: Promises) {
+        let mut positions: HashMap<usize, (Life, u64)> = HashMap::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Joined { connection, life, joined, has } => {
+                    check_joined(life, joined, has.as_ref(), promises);
+                    positions.insert(*connection, (life.clone(), number(joined, "last")));
+                }
+                Entry::Received { connection, event } => {
+                    let (life, position) = positions
+                        .get_mut(connection)
+                        .unwrap_or_else(|| panic!("an event before the room was joined: {event}"));
+                    let id = number(event, "id");
+                    assert_eq!(id, *position + 1, "connection {connection} to {life:?}: each event in order, once");
+                    *position = id;
+                }
+                _ => (),
+            }
+        }
+    }
+
+    fn check_recalls(&self, record: &Record, promises: Promises) {
+        for entry in &self.entries {
+            let Entry::Recalled { life, before, answer } = entry else { continue };
+            let ids = ids(&answer["events"]);
+            assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "recalled with gaps, {life:?}: {ids:?}");
+            let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
+                // Right only where all that is asked for is older than what is kept.
+                let newest = record.last_id(life);
+                let is_gone =
+                    before.is_some_and(|before| before <= 1 || before + promises.history_events <= newest + 1);
+                assert!(is_gone, "nothing recalled before {before:?} of {life:?}, which has {newest} events");
+                continue;
+            };
+            if let Some(before) = before {
+                assert_eq!(last + 1, *before, "recalled before {before} of {life:?}: {ids:?}");
+            }
+            let ends = first == 1 || first + promises.history_events <= record.last_id(life) + 1;
+            assert!(answer["more"] == true || ends, "no more before {first} of {life:?}, it is said");
+        }
+    }
+
+    /// Acknowledged: there, once. Not acknowledged: at most once. Refused: never. And nothing that nobody said.
+    fn check_said(&self, record: &Record, promises: Promises) {
+        let mut refused = HashMap::<&str, u32>::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Refused { text } => *refused.entry(text).or_default() += 1,
+                Entry::Acknowledged { life, id, text } => {
+                    let seen = record.lives.get(life).and_then(|events| events.get(id));
+                    let seen = seen.map(|seen| &seen.event);
+                    assert!(
+                        seen.is_some_and(|event| event["text"] == text.as_str()),
+                        "acknowledged as {id} of {life:?}: {text:?}; but that is {seen:?}"
+                    );
+                }
+                _ => (),
+            }
+        }
+        for (life, events) in &record.lives {
+            let mut said: HashMap<&str, u64> = HashMap::new();
+            for (&id, seen) in events {
+                let Some(text) = seen.event["text"].as_str() else { continue };
+                if let Some(before) = said.insert(text, id) {
+                    // What was said is remembered as long as the record goes back.
+                    assert!(
+                        before + promises.history_events <= id,
+                        "said twice in {life:?}, {before} and {id}: {text:?}"
+                    );
+                }
+                let times = record.sent.get(text).map_or(0, |&(_, times)| times);
+                assert!(times > 0, "nobody said what is {id} of {life:?}: {text:?}");
+                assert!(
+                    refused.get(text).is_none_or(|&refused| refused < times),
+                    "refused each time it was sent, yet it is {id} of {life:?}: {text:?}"
+                );
+            }
+        }
+    }
+
+    /// What a terminal was shown must be an unbroken part of what was said, its own lines left out.
+    fn check_shown(&self, record: &Record, promises: Promises) {
+        let is_complete = record.is_complete(promises);
+        for entry in &self.entries {
+            let Entry::Shown { connection, room, own, texts } = entry else { continue };
+            let is_of_others = |text: &&str| !text.starts_with(own.as_str());
+            let losses = self.losses_before.get(connection);
+            let of_its_time = |life: &Life| life.0 == *room && record.losses_before.get(life) == losses;
+            let life = record.lives.iter().find(|(life, _)| of_its_time(life));
+            let texts_of = |seen: &BTreeMap<u64, Seen>| {
+                seen.values().filter_map(|seen| seen.event["text"].as_str().map(str::to_owned)).collect()
+            };
+            let said: Vec<String> = life.map(|(_, seen)| texts_of(seen)).unwrap_or_default();
+            // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
+            // been said again since.
+            let is_sure = |text: &&str| is_of_others(text) && (is_complete || record.was_sent_once(text));
+            let said: Vec<&str> = said.iter().map(String::as_str).filter(is_sure).collect();
+            let is_known = |text: &&str| is_complete || said.contains(text);
+            let shown: Vec<&str> = texts.iter().map(String::as_str).filter(is_sure).filter(is_known).collect();
+            let is_part = shown.is_empty() || said.windows(shown.len()).any(|part| part == shown);
+            assert!(is_part, "no part of what was said in {room}: {shown:?}; but {said:?}");
+        }
+    }
+}
+
+fn check_joined(life: &Life, joined: &Value, has: Option<&(Life, u64)>, promises: Promises) {
+    let (last, ids) = (number(joined, "last"), ids(&joined["events"]));
+    let words = || format!("joined {life:?} with {has:?}: last {last}, gap {}, events {ids:?}", joined["gap"]);
+    assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "gaps in what was missed; {}", words());
+    assert!(ids.last().is_none_or(|&id| id == last), "events do not lead up to the last one; {}", words());
+    let first = ids.first().copied().unwrap_or(last + 1);
+    let first_kept = (last + 1).saturating_sub(promises.history_events).max(1);
+    match has {
+        Some((known, since)) if known == life => {
+            assert!(*since <= last, "what the client has is gone; {}", words());
+            assert_eq!(joined["gap"], *since + 1 < first, "a gap is told if, and only if, there is one; {}", words());
+            assert!(*since < first, "what the client has is sent again; {}", words());
+            assert!(first <= first_kept.max(*since + 1), "events are kept, and said to be gone; {}", words());
+        }
+        Some(_) => assert_eq!(joined["gap"], true, "another life can not be continued; {}", words()),
+        None => assert_eq!(joined["gap"], false, "nothing to miss; {}", words()),
+    }
+    if has.is_none_or(|(known, _)| known != life) {
+        let wanted = EVENTS_ON_JOIN.min(promises.memory_events).min(promises.history_events).min(last);
+        assert!((wanted..=EVENTS_ON_JOIN).contains(&(ids.len() as u64)), "not the last events; {}", words());
+    }
+}
+
+/// Whatever anybody has seen of an event before another text is sent comes before that text.
+fn check_real_time(life: &Life, events: &BTreeMap<u64, Seen>, record: &Record) {
+    let mut earliest_of_later = usize::MAX;
+    for (&id, seen) in events.iter().rev() {
+        if let Some(&(sent_at, _)) = seen.event["text"].as_str().and_then(|text| record.sent.get(text)) {
+            assert!(
+                earliest_of_later > sent_at,
+                "{life:?}: {id} was first sent (entry {sent_at}) after somebody had seen a later one (entry \
+                 {earliest_of_later}): {}",
+                seen.event
+            );
+        }
+        earliest_of_later = earliest_of_later.min(seen.first_at);
+    }
+}
+
+/// An event as everybody saw it, and when anybody saw it first.
+struct Seen {
+    event: Value,
+    first_at: usize,
+}
+
+/// What anybody saw.
+struct Record {
+    lives: BTreeMap<Life, BTreeMap<u64, Seen>>,
+    /// When a text was first sent, and how often.
+    sent: HashMap<String, (usize, u32)>,
+    /// The last events that the server told of.
+    last_ids: HashMap<Life, u64>,
+    /// How often everything had been lost before.
+    losses_before: HashMap<Life, u32>,
+}
+
+impl Record {
+    fn of(history: &History) -> Record {
+        let last_ids = history.last_ids.clone();
+        let mut record =
+            Record { lives: BTreeMap::new(), sent: HashMap::new(), last_ids, losses_before: HashMap::new() };
+        let mut lives: HashMap<usize, Life> = HashMap::new();
+        for (at, entry) in history.entries.iter().enumerate() {
+            match entry {
+                Entry::Sent { text } => {
+                    record.sent.entry(text.clone()).or_insert((at, 0)).1 += 1;
+                }
+                Entry::Joined { connection, life, joined, .. } => {
+                    lives.insert(*connection, life.clone());
+                    record.losses_before.insert(life.clone(), history.losses_before[connection]);
+                    record.see_all(life, &joined["events"], at);
+                }
+                Entry::Received { connection, event } => {
+                    let life = lives.get(connection).unwrap_or_else(|| panic!("an event before any room: {event}"));
+                    record.see(life, event, at);
+                }
+                Entry::Recalled { life, answer, .. } => record.see_all(life, &answer["events"], at),
+                Entry::Acknowledged { .. } | Entry::Refused { .. } | Entry::Shown { .. } => (),
+            }
+        }
+        for (at, entry) in history.entries.iter().enumerate() {
+            if let Entry::Acknowledged { life, id, .. } = entry
+                && let Some(seen) = record.lives.get_mut(life).and_then(|events| events.get_mut(id))
+            {
+                seen.first_at = seen.first_at.min(at);
+            }
+        }
+        record
+    }
+
+    fn see_all(&mut self, life: &Life, events: &Value, at: usize) {
+        for event in events.as_array().expect("a list of events") {
+            self.see(life, event, at);
+        }
+    }
+
+    /// An id means one event for ever, whoever looks and whatever crashed.
+    fn see(&mut self, life: &Life, event: &Value, at: usize) {
+        let events = self.lives.entry(life.clone()).or_default();
+        let id = number(event, "id");
+        let known = events.entry(id).or_insert_with(|| Seen { event: event.clone(), first_at: at });
+        assert_eq!(known.event, *event, "two events under the id {id} of {life:?}");
+    }
+
+    fn last_id(&self, life: &Life) -> u64 {
+        self.last_ids.get(life).copied().unwrap_or(0)
+    }
+
+    fn check_single_lives(&self, promises: Promises) {
+        let rooms: BTreeSet<&String> = self.lives.keys().map(|(room, _)| room).collect();
+        if promises.is_durable {
+            let lives: Vec<&Life> = self.lives.keys().collect();
+            assert_eq!(lives.len(), rooms.len(), "a room with events was lost: {lives:?}");
+        }
+    }
+
+    /// Whether everything that was ever said is known, for sure.
+    fn is_complete(&self, promises: Promises) -> bool {
+        promises.is_durable && self.last_ids.values().all(|&last| last <= promises.history_events)
+    }
+
+    fn was_sent_once(&self, text: &str) -> bool {
+        self.sent.get(text).is_some_and(|&(_, times)| times == 1)
+    }
+
+    /// Where nothing is too old to be kept, everything is known, from the first event to the last.
+    fn check_gapless(&self, promises: Promises) {
+        for (life, events) in &self.lives {
+            let last = self.last_id(life);
+            let first = events.keys().next().copied().unwrap_or(1);
+            if last <= promises.history_events {
+                let ids: Vec<u64> = events.keys().copied().collect();
+                assert!(ids.iter().copied().eq(first..=last), "{life:?} has gaps: {ids:?}");
+            }
+        }
+    }
+}
+
+fn ids(events: &Value) -> Vec<u64> {
+    events.as_array().expect("a list of events").iter().map(|event| number(event, "id")).collect()
+}
+
+fn number(value: &Value, field: &str) -> u64 {
+    value[field].as_u64().unwrap_or_else(|| panic!("{field} is no number: {value}"))
+}
