@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    Body, Change, ConnectionId, Epoch, Event, Read, Reading, Record, RoomCode, StoredMember, StoredRoom,
+    AuthorId, Body, Change, ConnectionId, Epoch, Event, Read, Reading, Record, RoomCode, StoredMember, StoredRoom,
 };
 
 /// What survives a crash.
@@ -26,6 +26,7 @@ struct RoomOnDisk {
     code: RoomCode,
     epoch: Epoch,
     last_time_ms: u64,
+    last_author: AuthorId,
     members: Vec<StoredMember>,
     /// Every event that ever was, the first has the id 1.
     events: Vec<Event>,
@@ -54,6 +55,7 @@ impl Disk {
             epoch: room.epoch,
             last_id: room.events.len() as u64,
             last_time_ms: room.last_time_ms,
+            last_author: room.last_author,
             members: room.members.clone(),
         };
         self.rooms.iter().map(stored).collect()
@@ -67,7 +69,14 @@ impl Disk {
         let change = record.change.clone();
         if let Change::Opened { code, time_ms } = change {
             let (epoch, members, events) = (record.epoch, Vec::new(), Vec::new());
-            return self.rooms.push(RoomOnDisk { code, epoch, last_time_ms: time_ms, members, events });
+            return self.rooms.push(RoomOnDisk {
+                code,
+                epoch,
+                last_time_ms: time_ms,
+                last_author: AuthorId(0),
+                members,
+                events,
+            });
         }
         if change == Change::Nothing {
             return;
@@ -76,6 +85,7 @@ impl Disk {
         let room = &mut self.rooms[place];
         match change {
             Change::Placed { author, token, name, via } => {
+                room.last_author = room.last_author.max(author);
                 room.members.retain(|member| member.author != author);
                 let member = StoredMember { author, token, name, via, is_placed: true, has_entered: false };
                 room.members.push(member);
@@ -93,11 +103,15 @@ impl Disk {
                 }
                 room.events.push(event);
             }
-            Change::Vacated { author, may_return: true } => {
+            Change::Vacated { author, may_return: true, time_ms } => {
+                room.last_time_ms = time_ms;
                 let mut member = room.members.iter_mut().find(|member| member.author == author);
                 member.iter_mut().for_each(|member| member.is_placed = false);
             }
-            Change::Vacated { author, may_return: false } => room.members.retain(|member| member.author != author),
+            Change::Vacated { author, may_return: false, time_ms } => {
+                room.last_time_ms = time_ms;
+                room.members.retain(|member| member.author != author);
+            }
             Change::Ended => {
                 self.rooms.remove(place);
             }
