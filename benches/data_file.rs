@@ -1,0 +1,138 @@
+//! What a data file costs: a start with a million events in it, and how long an acknowledgement takes.
+//!
+//! `cargo bench --bench data_file [FOLDER]`; the folder (default: the system's for temporary files) tells which
+//! disk is measured. Beside each figure stands what an fsync takes there.
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use snugd::journal::sqlite::SqliteJournal;
+use snugd::journal::{Journal, Outcome};
+use snugd::rooms::{AuthorId, Body, Change, Draft, Epoch, Kind, MemberId, Name, Record, RoomCode, RoomId, Text, Via};
+
+const HISTORY_EVENTS: usize = 1_000_000;
+
+fn main() {
+    // Cargo's own arguments begin with dashes.
+    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let folder = folder.map_or_else(std::env::temp_dir, PathBuf::from).join(format!("snugd-bench-{}", std::process::id()));
+    fs::create_dir(&folder).expect("a folder to measure in");
+    println!("an fsync of one page: {:.2} ms (median of 200)", fsync_ms(&folder));
+    for rooms in [1, 1000] {
+        start(&folder.join(format!("{rooms}.db")), rooms, 1_000_000);
+    }
+    for per_second in [200, 2000, 10_000] {
+        acknowledge(&folder.join(format!("at-{per_second}.db")), per_second);
+    }
+    fs::remove_dir_all(&folder).expect("it is ours");
+}
+
+fn fsync_ms(folder: &Path) -> f64 {
+    let mut file = File::create(folder.join("fsync")).expect("a file");
+    let mut times: Vec<Duration> = (0..200)
+        .map(|_| {
+            let started = Instant::now();
+            file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&[1; 4096])).expect("it can be written");
+            file.sync_data().expect("it can be synced");
+            started.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[100].as_secs_f64() * 1000.0
+}
+
+fn open(file: &Path, wake: impl Fn() + Send + Sync + 'static) -> (SqliteJournal, usize) {
+    let opened = SqliteJournal::open(file, HISTORY_EVENTS, wake);
+    let (journal, rooms) = opened.unwrap_or_else(|unusable| panic!("{unusable}"));
+    (journal, rooms.len())
+}
+
+// ---- a start
+
+/// Opens a file with so many events in so many rooms, each with ten members, after a stop and after a crash.
+fn start(file: &Path, rooms: u32, events: u32) {
+    drop(open(file, || ()));
+    fill(&Connection::open(file).expect("a data file"), rooms, events);
+    for (how, was_closed) in [("in good order", 1), ("by a crash: it is checked", 0)] {
+        let mark = format!("UPDATE file SET was_closed = {was_closed}");
+        Connection::open(file).and_then(|file| file.execute_batch(&mark)).expect("a mark");
+        let started = Instant::now();
+        let (journal, found) = open(file, || ());
+        let elapsed = started.elapsed();
+        assert_eq!(found, rooms as usize);
+        drop(journal);
+        let megabytes = fs::metadata(file).map_or(0, |metadata| metadata.len() >> 20);
+        println!("start with {events} events in {rooms} rooms ({megabytes} MB), stopped {how}: {elapsed:.0?}");
+    }
+}
+
+fn fill(file: &Connection, rooms: u32, events: u32) {
+    let count = |last: u32| format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {last})");
+    let codes: Vec<String> = (0..rooms).map(code).collect();
+    for (number, code) in codes.iter().enumerate() {
+        let epoch = format!("{number:016x}");
+        file.execute("INSERT INTO room VALUES (?1, ?2, ?3, 1700000000000, 10)", (number as i64, code, epoch)).expect("a room");
+    }
+    let (members, rows) = (count(rooms * 10 - 1), count(events - 1));
+    let per_room = events / rooms;
+    file.execute_batch(&format!(
+        "{members} INSERT INTO member SELECT i / 10, i % 10, printf('%032x', i), 'member ' || i, 'web', 1, NULL FROM n; \
+         {rows} INSERT INTO event SELECT i / {per_room}, i % {per_room} + 1, 1700000000000 + i, i % 10, 'member ' || i % 10, \
+         'web', 'say', 'what was said, in so many words: ' || i, printf('%016x', i) FROM n;"
+    ))
+    .expect("it takes them");
+}
+
+fn code(number: u32) -> String {
+    let letters = b"BCDFGHJKLMNPQRSTVWXYZ";
+    (0..4).map(|place| char::from(letters[number as usize / 21_usize.pow(place) % 21])).collect()
+}
+
+// ---- acknowledgements
+
+/// Submits so many messages a second for five seconds, one by one as they come, and tells how long they took.
+fn acknowledge(file: &Path, per_second: u32) {
+    let (sender, woken) = channel();
+    let (mut journal, _) = open(file, move || drop(sender.send(())));
+    let epoch = Epoch::parse("00000000000000aa").expect("an epoch");
+    let record = |change| Record::new(RoomId(0), epoch, change);
+    journal.submit(record(Change::Opened { code: RoomCode::parse("KXQT").expect("a code"), time_ms: 0 }));
+    let count = per_second as usize * 5;
+    let (mut submitted, mut times) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let started = Instant::now();
+    while times.len() < count {
+        let due = (started.elapsed().as_secs_f64() * f64::from(per_second)) as usize;
+        while submitted.len() < due.min(count) {
+            submitted.push(started + Duration::from_secs_f64(submitted.len() as f64 / f64::from(per_second)));
+            journal.submit(record(message(submitted.len())));
+        }
+        while let Some(outcome) = journal.take_outcome() {
+            match outcome {
+                Outcome::Kept(Record { event_id: Some(_), .. }) => times.push(submitted[times.len()].elapsed()),
+                Outcome::Kept(_) => (),
+                outcome => panic!("not kept: {outcome:?}"),
+            }
+        }
+        let _ = woken.recv_timeout(Duration::from_secs_f64(1.0 / f64::from(per_second)));
+    }
+    times.sort();
+    let at = |share: f64| times[((count - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+    println!(
+        "{per_second} messages a second, acknowledged after ms: median {:.1}, p99 {:.1}, longest {:.1}",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+fn message(number: usize) -> Change {
+    let text = Text::clean(&format!("what was said, in so many words: {number}"), 4096).expect("a text");
+    let body = Body::Message { kind: Kind::Say, text, cid: None };
+    let name = Name::parse("ana").expect("a name");
+    let draft = Draft { time_ms: number as u64, name, via: Via::Web, author: AuthorId(1), body };
+    Change::Happened { draft, member: MemberId(0) }
+}
