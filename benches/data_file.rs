@@ -97,7 +97,7 @@ fn code(number: u32) -> String {
 /// Submits so many messages a second for five seconds, one by one as they come, and tells how long they took.
 fn acknowledge(file: &Path, per_second: u32) {
     let (sender, woken) = channel();
-    let (mut journal, _) = open(file, move || drop(sender.send(())));
+    let (mut journal, _) = open(file, move || sender.send(()).unwrap_or(()));
     let epoch = Epoch::parse("00000000000000aa").expect("an epoch");
     let record = |change| Record::new(RoomId(0), epoch, change);
     journal.submit(record(Change::Opened { code: RoomCode::parse("KXQT").expect("a code"), time_ms: 0 }));
@@ -110,6 +110,7 @@ fn acknowledge(file: &Path, per_second: u32) {
             submitted.push(started + Duration::from_secs_f64(submitted.len() as f64 / f64::from(per_second)));
             journal.submit(record(message(submitted.len())));
         }
+        journal.dispatch();
         while let Some(outcome) = journal.take_outcome() {
             match outcome {
                 Outcome::Kept(Record { event_id: Some(_), .. }) => times.push(submitted[times.len()].elapsed()),

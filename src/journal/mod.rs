@@ -16,6 +16,10 @@ pub trait Journal {
     /// Takes a change to be kept.
     fn submit(&mut self, record: Record);
 
+    /// What was submitted is to be worked on from here on. Called once what happens at a time has been submitted,
+    /// so that it can be kept together; always called before nothing more happens.
+    fn dispatch(&mut self) {}
+
     /// Takes a wish to read, for a command of this connection that waits for it.
     fn read(&mut self, connection: ConnectionId, reading: Reading);
 
@@ -29,6 +33,10 @@ pub trait Journal {
 impl<J: Journal + ?Sized> Journal for Box<J> {
     fn submit(&mut self, record: Record) {
         (**self).submit(record);
+    }
+
+    fn dispatch(&mut self) {
+        (**self).dispatch();
     }
 
     fn read(&mut self, connection: ConnectionId, reading: Reading) {

@@ -137,8 +137,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.receive();
         self.gather()?;
         self.expire();
+        self.journal.dispatch();
         self.flush();
         self.reap();
+        self.journal.dispatch();
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 

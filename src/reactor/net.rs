@@ -163,7 +163,7 @@ impl MioNet {
     pub fn waker(&self) -> io::Result<impl Fn() + Send + Sync + 'static> {
         let waker = Waker::new(self.poll.registry(), WAKER)?;
         // It fails when the loop is gone, and then nobody needs it.
-        Ok(move || drop(waker.wake()))
+        Ok(move || waker.wake().unwrap_or(()))
     }
 
     /// The address that a listener is bound to, with the port that was taken if any was good.

@@ -52,7 +52,7 @@ const MAX_UNKEPT_RECORDS: usize = 10_000;
 ///
 /// Dropping it waits until everything that was submitted is kept.
 pub struct SqliteJournal {
-    /// What the channel has had no room for yet.
+    /// What was not dispatched yet, or had no room in the channel.
     waiting: VecDeque<Record>,
     records: Option<SyncSender<Record>>,
     wishes: Option<Sender<(ConnectionId, Reading)>>,
@@ -112,7 +112,7 @@ impl SqliteJournal {
         }
     }
 
-    /// Passes on what the channel has room for.
+    /// Passes on what the channel has room for. The writer wakes the loop when it has made room.
     fn pass_on(&mut self) {
         let Some(channel) = &self.records else { return };
         while let Some(record) = self.waiting.pop_front() {
@@ -130,6 +130,9 @@ impl Journal for SqliteJournal {
     fn submit(&mut self, record: Record) {
         self.load.submitted.fetch_add(1, Ordering::Relaxed);
         self.waiting.push_back(record);
+    }
+
+    fn dispatch(&mut self) {
         self.pass_on();
     }
 
@@ -139,7 +142,6 @@ impl Journal for SqliteJournal {
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
-        self.pass_on();
         self.outcomes.try_recv().ok()
     }
 

@@ -72,7 +72,10 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 impl SqliteJournal {
     fn next_outcome(&mut self) -> Outcome {
-        wait_for("an outcome", || self.take_outcome())
+        wait_for("an outcome", || {
+            self.dispatch();
+            self.take_outcome()
+        })
     }
 
     /// The next change must have been kept; returns the number of its event.
@@ -195,6 +198,7 @@ fn the_waker_is_called_for_changes_and_for_readings() {
     let wake = move || sender.send(()).expect("the test waits");
     let (mut journal, _) = SqliteJournal::open(&folder.file(), 10, wake).expect("a usable file");
     journal.submit(opened(1, "KXQT"));
+    journal.dispatch();
     woken.recv_timeout(DEADLINE).expect("woken by the writer");
     journal.next_kept();
     journal.read(

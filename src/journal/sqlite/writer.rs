@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::wal::CheckpointMode;
@@ -21,6 +22,11 @@ const GROUP_RECORDS: usize = 4096;
 /// What could not be kept is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Under load, a group waits so long for what comes in answer to the one before, at least and at most: else those
+/// who were told of that one and those who wait for this one would take turns for ever, in groups of half the
+/// size, and each group costs a commit and a write to every member.
+const GATHERING: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(2));
+
 /// Between two bites of what is left of rooms that are over, while there is nothing else to do.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -37,6 +43,8 @@ pub(super) struct Writer {
     backlog: VecDeque<Record>,
     /// When to try the backlog again.
     retry_at: Option<Instant>,
+    /// When the next group may be written: half the time that the last one took after it.
+    ready_at: Instant,
     /// Length of the write-ahead log when it was last tried to move it into the file.
     tried_at_pages: i32,
 }
@@ -50,7 +58,8 @@ impl Writer {
     ) -> Self {
         let keeper = Keeper::new(history_events);
         let backlog = VecDeque::new();
-        Writer { connection, keeper, records, answers, backlog, retry_at: None, tried_at_pages: 0 }
+        let ready_at = Instant::now();
+        Writer { connection, keeper, records, answers, backlog, retry_at: None, ready_at, tried_at_pages: 0 }
     }
 
     /// Keeps what comes until nothing can come any more, then closes the file in good order.
@@ -80,6 +89,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return None,
             },
         };
+        thread::sleep(self.ready_at.saturating_duration_since(Instant::now()));
         Some(first.into_iter().chain(self.records.try_iter()).take(GROUP_RECORDS).collect())
     }
 
@@ -93,6 +103,7 @@ impl Writer {
 
     fn take_in(&mut self, group: Vec<Record>) -> rusqlite::Result<()> {
         let count = group.len();
+        let started = Instant::now();
         let is_paused = self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at);
         if is_paused {
             self.put_off(group);
@@ -110,7 +121,9 @@ impl Writer {
         }
         self.answers.finish(count, self.backlog.len());
         self.answers.wake();
-        self.checkpoint_if_long()
+        self.checkpoint_if_long()?;
+        self.ready_at = Instant::now() + (started.elapsed() / 2).clamp(GATHERING.0, GATHERING.1);
+        Ok(())
     }
 
     /// Makes the changes durable: all of them, or none.
