@@ -19,7 +19,8 @@ const HISTORY_EVENTS: usize = 1_000_000;
 fn main() {
     // Cargo's own arguments begin with dashes.
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let folder = folder.map_or_else(std::env::temp_dir, PathBuf::from).join(format!("snugd-bench-{}", std::process::id()));
+    let folder =
+        folder.map_or_else(std::env::temp_dir, PathBuf::from).join(format!("snugd-bench-{}", std::process::id()));
     fs::create_dir(&folder).expect("a folder to measure in");
     println!("an fsync of one page: {:.2} ms (median of 200)", fsync_ms(&folder));
     for rooms in [1, 1000] {
@@ -75,7 +76,8 @@ fn fill(file: &Connection, rooms: u32, events: u32) {
     let codes: Vec<String> = (0..rooms).map(code).collect();
     for (number, code) in codes.iter().enumerate() {
         let epoch = format!("{number:016x}");
-        file.execute("INSERT INTO room VALUES (?1, ?2, ?3, 1700000000000, 10)", (number as i64, code, epoch)).expect("a room");
+        file.execute("INSERT INTO room VALUES (?1, ?2, ?3, 1700000000000, 10)", (number as i64, code, epoch))
+            .expect("a room");
     }
     let (members, rows) = (count(rooms * 10 - 1), count(events - 1));
     let per_room = events / rooms;

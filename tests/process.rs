@@ -68,6 +68,7 @@ fn help_tells_every_option() {
     for option in [
         "--listen",
         "--line-listen",
+        "--data",
         "--history",
         "--room-ttl",
         "--grace",

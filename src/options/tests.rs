@@ -84,6 +84,8 @@ fn each_option_with_a_value_is_also_a_variable() {
     let values = [
         ("LISTEN", ":1"),
         ("LINE_LISTEN", ":2"),
+        #[cfg(feature = "sqlite")]
+        ("DATA", "snugd.db"),
         ("HISTORY", "3"),
         ("ROOM_TTL", "4s"),
         ("GRACE", "5s"),
@@ -257,4 +259,37 @@ fn help_and_version_are_no_failures() {
     for line in exit.text.lines() {
         assert!(line.chars().count() <= 100, "too wide to read: {line}");
     }
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_data_file_is_named_as_it_is() {
+    assert_eq!(options(&["--data", "rooms/snugd.db"], &[]).data, Some(PathBuf::from("rooms/snugd.db")));
+    assert_eq!(options(&[], &[]).data, None);
+}
+
+#[test]
+#[cfg(not(feature = "sqlite"))]
+fn without_sqlite_there_are_no_data_files() {
+    assert!(refusal(&["--data", "snugd.db"], &[]).contains("built without SQLite"));
+}
+
+#[test]
+fn errands_stand_alone_and_need_no_variables() {
+    let errand = |words: &str| {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        options(&words, &[("SNUGD_RATE", "nonsense"), ("SNUGD_DATA", "other.db")]).errand
+    };
+    assert!(matches!(
+        errand("backup a.db --to b.db"),
+        Some(Errand::Backup { file, to }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
+    ));
+    assert!(matches!(
+        errand("export a.db KXQT --format json"),
+        Some(Errand::Export { code, format: ExportFormat::Json, .. }) if code == "KXQT"
+    ));
+    assert!(matches!(errand("export a.db KXQT"), Some(Errand::Export { format: ExportFormat::Text, .. })));
+    assert!(refusal(&["export", "a.db", "KXQT", "--format", "xml"], &[]).contains("text or json"));
+    assert!(refusal(&["backup", "a.db"], &[]).contains("--to"));
+    assert!(refusal(&["restore"], &[]).contains("restore"));
 }
