@@ -3,6 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::Reactor;
+use super::connection::Phase;
+use super::net::Net;
+use crate::adapter::Flow;
+use crate::journal::Journal;
 use crate::rooms::ConnectionId;
 
 /// Connections by the time at which something may be due. A connection stands here at the earliest time it
@@ -30,5 +35,60 @@ impl Deadlines {
             return None;
         }
         self.heap.pop().map(|Reverse(due)| due)
+    }
+}
+
+impl<N: Net, J: Journal> Reactor<N, J> {
+    /// Does what is due: in connections, in the rooms, and what the journal has done meanwhile.
+    pub(super) fn expire(&mut self) {
+        while let Some((due_ms, id)) = self.deadlines.take_due(self.now.steady_ms) {
+            let Some(slot) = self.find(id) else { continue };
+            let connection = &mut self.connections[slot];
+            if connection.scheduled_ms == due_ms {
+                connection.scheduled_ms = u64::MAX;
+            }
+            if connection.due_ms().is_some_and(|due_ms| due_ms <= self.now.steady_ms) {
+                self.expire_connection(slot);
+            }
+            self.schedule(slot);
+        }
+        self.rooms.expire(self.now);
+        self.settle_rooms();
+    }
+
+    fn expire_connection(&mut self, slot: usize) {
+        let id = self.id_of(slot);
+        let connection = &mut self.connections[slot];
+        match connection.phase {
+            Phase::Draining | Phase::Lingering => {
+                connection.until_ms = u64::MAX;
+                self.broken.push(id);
+            }
+            Phase::Open if connection.until_ms > 0 && connection.until_ms <= self.now.steady_ms => {
+                connection.until_ms = 0;
+                self.queue_receive(slot);
+            }
+            Phase::Open => {
+                self.settle_if_lagging(slot);
+                let connection = &mut self.connections[slot];
+                let flow = connection.session.expire(self.now, &mut self.words);
+                self.send_words(slot);
+                if flow == Flow::Close {
+                    self.begin_closing(slot);
+                }
+            }
+        }
+    }
+
+    /// Notes when the connection is to be looked at, if that is earlier than noted.
+    pub(super) fn schedule(&mut self, slot: usize) {
+        let id = self.id_of(slot);
+        let connection = &mut self.connections[slot];
+        if let Some(due_ms) = connection.due_ms()
+            && due_ms < connection.scheduled_ms
+        {
+            connection.scheduled_ms = due_ms;
+            self.deadlines.schedule(due_ms, id);
+        }
     }
 }

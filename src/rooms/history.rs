@@ -1,6 +1,6 @@
 //! What a room has recorded: its events in order, and who said what under which id of its own.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use super::{AuthorId, Body, ClientId, Draft, Epoch, Event, Read, Span};
 
@@ -20,8 +20,8 @@ pub(super) struct Kept {
 }
 
 /// What became of a message.
+#[derive(Clone, Copy)]
 pub(super) enum Said {
-    Never,
     /// The journal is at work on it.
     Unsettled,
     /// It is the event with this id.
@@ -42,12 +42,10 @@ pub(super) struct History {
     newcomers: u32,
     /// What the journal remembers of this room has not been looked at yet.
     is_cold: bool,
-    /// What was said under which client id, as long as the record goes back.
-    said: HashMap<SaidKey, u64>,
-    /// The same, the oldest first.
+    /// What became of each message that has a client id, as long as the record goes back.
+    said: HashMap<SaidKey, Said>,
+    /// Those of them that are events, the oldest first.
     said_order: VecDeque<(u64, SaidKey)>,
-    /// What the journal is at work on.
-    unsettled: HashSet<SaidKey>,
 }
 
 impl History {
@@ -67,7 +65,6 @@ impl History {
             is_cold: last_id > 0,
             said: HashMap::new(),
             said_order: VecDeque::new(),
-            unsettled: HashSet::new(),
         }
     }
 
@@ -83,7 +80,7 @@ impl History {
 
     /// Notes that an event is on its way to the journal; returns its time, which never goes back.
     pub fn expect(&mut self, author: AuthorId, body: &Body, wall_ms: u64) -> u64 {
-        self.unsettled.extend(said_key(author, body));
+        self.said.extend(said_key(author, body).map(|key| (key, Said::Unsettled)));
         self.last_time_ms = self.last_time_ms.max(wall_ms);
         self.last_time_ms
     }
@@ -91,7 +88,7 @@ impl History {
     /// The journal cannot keep the event: it never was.
     pub fn discard(&mut self, draft: &Draft) {
         if let Some(key) = said_key(draft.author, &draft.body) {
-            self.unsettled.remove(&key);
+            self.said.remove(&key);
         }
     }
 
@@ -99,9 +96,8 @@ impl History {
     pub fn record(&mut self, draft: Draft, kept: Kept) -> Event {
         self.last_id += 1;
         if let Some(key) = said_key(draft.author, &draft.body) {
-            self.unsettled.remove(&key);
             self.said_order.push_back((self.last_id, key.clone()));
-            self.said.insert(key, self.last_id);
+            self.said.insert(key, Said::As(self.last_id));
         }
         while self.said_order.front().is_some_and(|(id, _)| id + kept.events as u64 <= self.last_id) {
             self.said_order.pop_front().and_then(|(_, key)| self.said.remove(&key));
@@ -114,15 +110,10 @@ impl History {
         event
     }
 
-    /// What became of a message of this member's under this id of its own.
-    pub fn said(&self, author: AuthorId, cid: &ClientId) -> Said {
+    /// What became of a message of this member's under this id of its own; `None`: it is not known.
+    pub fn said(&self, author: AuthorId, cid: &ClientId) -> Option<Said> {
         // A clone of the key is a count, not a copy; only messages that have a `cid` pay for it.
-        let key = (author, cid.clone());
-        match self.said.get(&key) {
-            Some(&id) => Said::As(id),
-            None if self.unsettled.contains(&key) => Said::Unsettled,
-            None => Said::Never,
-        }
+        self.said.get(&(author, cid.clone())).copied()
     }
 
     /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone. `loan` is
@@ -236,7 +227,7 @@ impl History {
         let newer = std::mem::take(&mut self.said_order);
         let older = read.said.into_iter().map(|(id, author, cid)| (id, (author, cid)));
         self.said_order = older.chain(newer).collect();
-        self.said = self.said_order.iter().map(|(id, key)| (key.clone(), *id)).collect();
+        self.said.extend(self.said_order.iter().map(|(id, key)| (key.clone(), Said::As(*id))));
     }
 
     pub fn is_cold(&self) -> bool {

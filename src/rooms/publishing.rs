@@ -19,10 +19,10 @@ impl Rooms {
         let room = self.room(room_id);
         if let Body::Message { cid: Some(cid), .. } = &body {
             match room.history.said(room.member(member).author, cid) {
-                Said::Never => (),
+                None => (),
                 // Whoever is in the room when it is kept is sent it, this member as well.
-                Said::Unsettled => return Ok(()),
-                Said::As(id) => {
+                Some(Said::Unsettled) => return Ok(()),
+                Some(Said::As(id)) => {
                     self.reply(caller.connection, Reply::AlreadySaid { cid: cid.clone(), id });
                     return Ok(());
                 }
