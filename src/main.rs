@@ -146,7 +146,7 @@ fn cannot_bind(error: &BindError, options: &Options) -> Failure {
         (Some(Port::Line), Some(address)) => (address, "--line-listen"),
         _ => (options.listen, "--listen"),
     };
-    let other_port = address.port().checked_add(1000).unwrap_or(address.port() - 1000);
+    let other_port = address.port().checked_add(1000).unwrap_or(address.port().saturating_sub(1000));
     let elsewhere = format!("choose another with {option} {}:{other_port}", address.ip());
     let sentence = match error.kind() {
         io::ErrorKind::AddrInUse if cfg!(target_os = "macos") && address.port() == 5000 => format!(

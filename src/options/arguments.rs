@@ -248,6 +248,13 @@ fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
         ErrorKind::InvalidValue if value.is_empty() => {
             format!("{} wants a value after it.", named(flag))
         }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::Strings(missing)) => missing.join(" and "),
+                _ => usage.to_owned(),
+            };
+            format!("This needs {missing} as well.")
+        }
         ErrorKind::TooManyValues => format!("{} takes no value.", named(flag)),
         ErrorKind::InvalidUtf8 => "An option's value is not valid UTF-8.".to_owned(),
         // Nothing else is known to happen; whatever it is, its first line says it.
