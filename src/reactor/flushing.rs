@@ -68,6 +68,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let Some(slot) = self.find(laggard.connection) else { return };
         log::debug!("connection {} reads too slowly", laggard.connection.0);
         self.meters().slow_readers_closed.inc();
+        if let Some(membership) = self.connections[slot].membership {
+            // Said since, while another laggard was cut off: nothing may follow the hole.
+            drop(self.rooms.settle(membership));
+        }
         self.words.extend_from_slice(&laggard.torn_rest);
         self.connections[slot].session.say_too_slow(&mut self.words);
         self.send_words(slot);
