@@ -107,7 +107,7 @@ fn acknowledge(file: &Path, per_second: u32) {
     let (mut submitted, mut times) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let started = Instant::now();
     while times.len() < count {
-        let due = (started.elapsed().as_secs_f64() * f64::from(per_second)) as usize;
+        let due = 1 + (started.elapsed().as_secs_f64() * f64::from(per_second)) as usize;
         while submitted.len() < due.min(count) {
             submitted.push(started + Duration::from_secs_f64(submitted.len() as f64 / f64::from(per_second)));
             journal.submit(record(message(submitted.len())));
@@ -120,7 +120,8 @@ fn acknowledge(file: &Path, per_second: u32) {
                 outcome => panic!("not kept: {outcome:?}"),
             }
         }
-        let _ = woken.recv_timeout(Duration::from_secs_f64(1.0 / f64::from(per_second)));
+        let next_due = started + Duration::from_secs_f64(submitted.len() as f64 / f64::from(per_second));
+        let _ = woken.recv_timeout(next_due.saturating_duration_since(Instant::now()));
     }
     times.sort();
     let at = |share: f64| times[((count - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;

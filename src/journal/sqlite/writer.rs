@@ -33,6 +33,9 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 /// Pages in the write-ahead log that are worth being moved into the file itself: about 4 MB.
 const CHECKPOINT_PAGES: i32 = 1000;
 
+/// The length of the log is looked at after so many changes, since looking costs locks.
+const CHECKPOINT_RECORDS: usize = 256;
+
 /// The thread's own.
 pub(super) struct Writer {
     connection: Connection,
@@ -45,6 +48,8 @@ pub(super) struct Writer {
     retry_at: Option<Instant>,
     /// When the next group may be written: half the time that the last one took after it.
     ready_at: Instant,
+    /// Changes since the length of the write-ahead log was last looked at.
+    unmeasured_records: usize,
     /// Length of the write-ahead log when it was last tried to move it into the file.
     tried_at_pages: i32,
 }
@@ -59,7 +64,17 @@ impl Writer {
         let keeper = Keeper::new(history_events);
         let backlog = VecDeque::new();
         let ready_at = Instant::now();
-        Writer { connection, keeper, records, answers, backlog, retry_at: None, ready_at, tried_at_pages: 0 }
+        Writer {
+            connection,
+            keeper,
+            records,
+            answers,
+            backlog,
+            retry_at: None,
+            ready_at,
+            unmeasured_records: 0,
+            tried_at_pages: 0,
+        }
     }
 
     /// Keeps what comes until nothing can come any more, then closes the file in good order.
@@ -121,7 +136,11 @@ impl Writer {
         }
         self.answers.finish(count, self.backlog.len());
         self.answers.wake();
-        self.checkpoint_if_long()?;
+        self.unmeasured_records += count;
+        if self.unmeasured_records >= CHECKPOINT_RECORDS {
+            self.unmeasured_records = 0;
+            self.checkpoint_if_long()?;
+        }
         self.ready_at = Instant::now() + (started.elapsed() / 2).clamp(GATHERING.0, GATHERING.1);
         Ok(())
     }
