@@ -7,8 +7,8 @@
 //!          ── read ────────────────────────────► reader: look up ─────────► outcomes ─► wake ──►
 //! ```
 //!
-//! This file is the reactor's side, which never waits. [`writer`] and [`reader`] are the threads, [`keeper`] says
-//! what a change means for the tables of [`schema`], [`data_file`] opens and refuses files, [`backup`] copies
+//! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `keeper` says
+//! what a change means for the tables of `schema`, `data_file` opens and refuses files, `backup` copies
 //! them.
 
 mod answers;
