@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{History, Life};
+use super::{Asked, History, Life};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -56,8 +56,8 @@ struct Link {
     leaves: bool,
     /// What it said that it has.
     offered: Option<(Life, u64)>,
-    /// It asked for older events than this one.
-    asked: Option<Option<u64>>,
+    /// It asked for older events.
+    asked: Option<Asked>,
     /// It asked for all that there is, and has not reached the first event.
     recalls: bool,
     has_recalled: bool,
@@ -281,12 +281,13 @@ impl Client {
 
     /// Asks for older events.
     pub fn ask(&mut self, before: Option<u64>, limit: u64) {
+        let known = self.last_id();
         let Some(link) = &mut self.link else { return };
         let is_free = link.is_joined && !link.leaves && link.asked.is_none() && !link.renames;
         if self.kind != Kind::Web || !is_free {
             return;
         }
-        link.asked = Some(before);
+        link.asked = Some(Asked { before, known });
         let mut ask = json!({"type": "history", "limit": limit});
         if let Some(before) = before {
             ask["before"] = json!(before);
@@ -399,9 +400,7 @@ impl Client {
             let last = message["last"].as_u64().expect("a last id");
             self.has = Some((life, last));
         }
-        for event in message["events"].as_array().expect("events") {
-            self.note_event(number, event, history);
-        }
+        self.acknowledge_all(number, &message["events"], history);
     }
 
     fn note_event(&mut self, number: usize, event: &Value, history: &mut History) {
@@ -425,6 +424,15 @@ impl Client {
         let Some(life) = self.find_link(number).and_then(|link| link.life.clone()) else { return };
         self.unacknowledged.retain(|waiting| waiting.text != text);
         history.note_acknowledged(&life, id, text);
+    }
+
+    /// What is told of the past may be its own.
+    fn acknowledge_all(&mut self, number: usize, events: &Value, history: &mut History) {
+        for event in events.as_array().expect("events") {
+            if let Some(text) = event["text"].as_str().filter(|text| text.starts_with(&self.mark)) {
+                self.acknowledge(number, event["id"].as_u64().expect("an id"), text, history);
+            }
+        }
     }
 
     fn note_error(&mut self, number: usize, message: &Value, history: &mut History) {
@@ -453,21 +461,16 @@ impl Client {
     }
 
     fn note_history(&mut self, number: usize, message: &Value, history: &mut History) {
-        let mark = self.mark.clone();
         let Some(link) = self.find_link(number) else { return };
-        let (Some(life), Some(before)) = (link.life.clone(), link.asked.take()) else {
+        let (Some(life), Some(asked)) = (link.life.clone(), link.asked.take()) else {
             panic!("nobody asked for {message}");
         };
-        history.note_recalled(&life, before, message);
+        history.note_recalled(&life, asked, message);
         let events = message["events"].as_array().expect("events");
         let first = events.first().map_or(0, |event| event["id"].as_u64().expect("an id"));
         let goes_on = link.recalls && message["more"] == true && first > 1;
         link.has_recalled |= link.recalls && !goes_on;
-        for event in events {
-            if let Some(text) = event["text"].as_str().filter(|text| text.starts_with(&mark)) {
-                self.acknowledge(number, event["id"].as_u64().expect("an id"), text, history);
-            }
-        }
+        self.acknowledge_all(number, &message["events"], history);
         if goes_on {
             self.ask(Some(first), 200);
         }
@@ -484,6 +487,11 @@ impl Client {
             // What it lost in the middle of being refused, it does not know.
             (Kind::JsonLine, Some((life, id))) => self.is_joined() && *id == history.last_id(life),
         }
+    }
+
+    /// Messages that are not acknowledged yet.
+    pub fn waiting(&self) -> usize {
+        self.unacknowledged.len()
     }
 
     /// Whether something was refused and is to be sent again or given up.

@@ -10,7 +10,7 @@
 pub mod client;
 mod presence;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -31,6 +31,15 @@ pub struct Promises {
     pub is_durable: bool,
 }
 
+/// A client wants older events.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Older than this one.
+    pub before: Option<u64>,
+    /// The last event that it knew of when it asked.
+    pub known: u64,
+}
+
 /// Something that a client did, or saw.
 #[derive(Clone, Debug)]
 enum Entry {
@@ -45,7 +54,7 @@ enum Entry {
     /// It was sent an event, over this connection.
     Received { connection: usize, event: Value },
     /// It asked for older events, and was sent these.
-    Recalled { life: Life, before: Option<u64>, answer: Value },
+    Recalled { life: Life, asked: Asked, answer: Value },
     /// At a terminal it was shown these texts as they were said, over one connection.
     Shown { connection: usize, room: String, own: String, texts: Vec<String> },
 }
@@ -54,7 +63,8 @@ enum Entry {
 #[derive(Default, Debug)]
 pub struct History {
     entries: Vec<Entry>,
-    acknowledged: usize,
+    /// Texts that are acknowledged.
+    acknowledged: HashSet<String>,
     /// How often everything was lost so far.
     losses: u32,
     /// The same, when each connection was made.
@@ -81,7 +91,7 @@ impl History {
     }
 
     pub fn note_acknowledged(&mut self, life: &Life, id: u64, text: &str) {
-        self.acknowledged += 1;
+        self.acknowledged.insert(text.to_owned());
         self.entries.push(Entry::Acknowledged { life: life.clone(), id, text: text.to_owned() });
     }
 
@@ -104,8 +114,8 @@ impl History {
         self.entries.push(Entry::Received { connection, event: event.clone() });
     }
 
-    pub fn note_recalled(&mut self, life: &Life, before: Option<u64>, answer: &Value) {
-        self.entries.push(Entry::Recalled { life: life.clone(), before, answer: answer.clone() });
+    pub fn note_recalled(&mut self, life: &Life, asked: Asked, answer: &Value) {
+        self.entries.push(Entry::Recalled { life: life.clone(), asked, answer: answer.clone() });
     }
 
     /// `own`: what the texts of this client begin with, which it is not shown.
@@ -118,9 +128,9 @@ impl History {
         self.last_ids.get(life).copied().unwrap_or(0)
     }
 
-    /// Acknowledgements so far.
+    /// Messages acknowledged so far.
     pub fn acknowledged(&self) -> usize {
-        self.acknowledged
+        self.acknowledged.len()
     }
 
     fn raise_last_id(&mut self, life: &Life, id: u64) {
@@ -169,15 +179,15 @@ impl History {
 
     fn check_recalls(&self, record: &Record, promises: Promises) {
         for entry in &self.entries {
-            let Entry::Recalled { life, before, answer } = entry else { continue };
+            let Entry::Recalled { life, asked: Asked { before, known }, answer } = entry else { continue };
             let ids = ids(&answer["events"]);
             assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "recalled with gaps, {life:?}: {ids:?}");
             let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
-                // Right only where all that is asked for is older than what is kept.
+                // Right only where there is nothing yet, or all that is asked for is older than what is kept.
                 let newest = record.last_id(life);
-                let is_gone =
-                    before.is_some_and(|before| before <= 1 || before + promises.history_events <= newest + 1);
-                assert!(is_gone, "nothing recalled before {before:?} of {life:?}, which has {newest} events");
+                let is_gone = |before: u64| before <= 1 || before + promises.history_events <= newest + 1;
+                let is_nothing = *known == 0 || before.is_some_and(is_gone);
+                assert!(is_nothing, "nothing recalled before {before:?} of {life:?}, of which {known} were known");
                 continue;
             };
             if let Some(before) = before {

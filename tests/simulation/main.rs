@@ -36,7 +36,10 @@ const STEPS: u32 = 250;
 const GRACE_MS: u64 = 2_000;
 const ROOM_TTL_MS: u64 = 3_600_000;
 
-/// Turns after which everything that can happen by itself has happened.
+/// Time in which everything that can happen by itself has happened: no ping or timeout comes to the rescue of what
+/// was forgotten.
+const SETTLING_MS: u64 = 20_000;
+/// Turns that this takes at the most.
 const SETTLING_TURNS: u32 = 5_000;
 
 /// Names that several clients want to have.
@@ -259,13 +262,17 @@ impl Simulation {
 
     /// Everybody comes back, everything must arrive, and the whole record is asked for.
     fn settle(&mut self) {
+        let until_ms = self.world.borrow().now.steady_ms + SETTLING_MS;
         for turn in 0..SETTLING_TURNS {
+            if self.world.borrow().now.steady_ms > until_ms {
+                break;
+            }
             for number in 0..self.clients.len() {
                 if self.clients[number].link().is_none() {
                     self.connect(number);
                 }
                 let client = &mut self.clients[number];
-                if client.was_refused() && turn % 50 == 49 {
+                if client.was_refused() && turn % 5 == 4 {
                     client.join(&mut self.history);
                 }
                 client.retry(&mut self.history);
@@ -280,7 +287,8 @@ impl Simulation {
                 return;
             }
         }
-        let waiting: Vec<_> = self.clients.iter().filter(|client| !client.is_settled(&self.history)).collect();
+        let waits = |client: &&Client| !client.is_settled(&self.history) || !client.has_recalled();
+        let waiting: Vec<_> = self.clients.iter().filter(waits).collect();
         panic!("would sleep for ever; waiting: {waiting:?}, unread: {}", self.world.borrow().unread_bytes());
     }
 
