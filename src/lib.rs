@@ -1,7 +1,7 @@
 //! snugd: chat rooms in one small binary, for browsers and terminals alike.
 //!
 //! The way of a message through these modules is told in `ARCHITECTURE.md`. In short: [`reactor`] owns the
-//! sockets and hands bytes to a protocol ([`http`], [`ws`], [`line`]); the protocol makes commands of them;
+//! sockets and hands bytes to a protocol ([`http`], [`ws`], [`mod@line`]); the protocol makes commands of them;
 //! [`rooms`] carries them out; [`journal`] keeps what happened; and the reactor sends everybody what their
 //! room's log has for them.
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 //! HTTP/1.1 and 1.0: the pages, the files, the API, and the way to a WebSocket.
 //!
-//! A request is read by [`request`], answered by [`routes`] or, if the rooms have to do something first, by
-//! [`replies`], and written by [`response`]. What lives here is the session: one connection, its requests one
+//! A request is read by `request`, answered by `routes` or, if the rooms have to do something first, by
+//! `replies`, and written by `response`. What lives here is the session: one connection, its requests one
 //! after the other, and how long it may take. [`Site`] is what all sessions share. What a WebSocket says is
 //! not known here.
 

@@ -1,6 +1,6 @@
 //! The WebSocket protocol: JSON messages in frames, pings, closing.
 //!
-//! It begins after the handshake, which is HTTP's. [`frame`] knows RFC 6455, [`message`] the contract.
+//! It begins after the handshake, which is HTTP's. `frame` knows RFC 6455, `message` the contract.
 
 mod frame;
 mod message;
