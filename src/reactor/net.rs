@@ -17,6 +17,9 @@ use crate::rooms::ConnectionId;
 /// once then waits for seconds.
 const BACKLOG: i32 = 4096;
 
+/// Connections that are told at once that no descriptor is left for them.
+const REFUSALS_AT_ONCE: u32 = 256;
+
 /// A silent peer is asked whether it is there after this time, so that a terminal whose machine is gone is
 /// noticed; WebSockets have their own pings, which come sooner.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -69,7 +72,7 @@ pub enum Accept<S> {
     Connection(Accepted<S>),
     /// None waits.
     Nothing,
-    /// One waited, but there was no descriptor for it: it has been told so. More may wait, and nothing will
+    /// Some waited, but there was no descriptor for them: they have been told so. More may wait, and nothing will
     /// announce them: they are to be asked for again.
     OutOfDescriptors,
 }
@@ -88,7 +91,7 @@ pub trait Net {
     /// The system cannot tell any more.
     fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()>;
 
-    /// Takes a connection that waits at a listener. `refusal` is said to one that there is no descriptor for.
+    /// Takes a connection that waits at a listener. `refusal` is said to those that there is no descriptor for.
     fn accept(&mut self, port: Port, refusal: &[u8]) -> Accept<Self::Stream>;
 
     /// Has the stream's readiness reported under this id, both ways, once for each change.
@@ -181,13 +184,16 @@ impl MioNet {
         }
     }
 
-    /// No descriptor is left: gives up the spare one to take the next connection, and says so to it.
-    fn refuse_next(&mut self, port: Port, refusal: &[u8]) {
-        self.spare = None;
-        if let Some(Ok((stream, _))) = self.listener(port).map(TcpListener::accept) {
+    /// No descriptor is left: gives up the spare one to take those who wait, one after the other, and tells them.
+    fn refuse_waiting(&mut self, port: Port, refusal: &[u8]) {
+        for _ in 0..REFUSALS_AT_ONCE {
+            self.spare = None;
+            let accepted = self.listener(port).map(TcpListener::accept);
+            let Some(Ok((stream, _))) = accepted else { break };
             self.refuse(stream, refusal);
+            self.spare = spare_descriptor();
         }
-        self.spare = spare_descriptor();
+        self.spare = self.spare.take().or_else(spare_descriptor);
     }
 }
 
@@ -264,7 +270,7 @@ impl Net for MioNet {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accept::Nothing,
                 Err(error) if is_out_of_descriptors(&error) => {
-                    self.refuse_next(port, refusal);
+                    self.refuse_waiting(port, refusal);
                     return Accept::OutOfDescriptors;
                 }
                 // The peer gave up while it waited: the next one may be fine.
