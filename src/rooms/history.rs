@@ -1,6 +1,8 @@
 //! What a room has recorded: its events in order, and who said what under which id of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use super::{AuthorId, Body, ClientId, Draft, Epoch, Event, Read, Span};
 
