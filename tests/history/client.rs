@@ -38,7 +38,11 @@ pub struct Client {
     token: Option<String>,
     /// The last event that it has.
     has: Option<(Life, u64)>,
-    said: u32,
+    /// Everything that it has said as this member. The client id of each text is its place, counted from one: an id
+    /// says nothing without its member.
+    texts: Vec<String>,
+    /// Texts that it has said before, as other members.
+    said_before: usize,
     unacknowledged: VecDeque<Message>,
 }
 
@@ -54,6 +58,8 @@ struct Link {
     was_refused: bool,
     /// It said that it leaves.
     leaves: bool,
+    /// Texts that it had said as other members, when this connection was made.
+    said_before: usize,
     /// What it said that it has.
     offered: Option<(Life, u64)>,
     /// It asked for older events.
@@ -91,7 +97,8 @@ impl Client {
             creates: true,
             token: None,
             has: None,
-            said: 0,
+            texts: Vec::new(),
+            said_before: 0,
             unacknowledged: VecDeque::new(),
         }
     }
@@ -144,6 +151,7 @@ impl Client {
             is_joined: false,
             was_refused: false,
             leaves: false,
+            said_before: self.said_before,
             offered: None,
             asked: None,
             recalls: false,
@@ -186,6 +194,7 @@ impl Client {
         self.name = self.own_name.clone();
         // Under another token they would be another's.
         self.unacknowledged.clear();
+        self.said_before += std::mem::take(&mut self.texts).len();
     }
 
     // ---- what it does
@@ -246,10 +255,10 @@ impl Client {
         if !may_say || self.link.as_ref().is_none_or(|link| link.leaves) {
             return;
         }
-        self.said += 1;
-        let text = format!("{:-<bytes$}", format!("{}{}-", self.mark, self.said));
-        // Every client counts its own: an id says nothing without its member.
-        let message = Message { cid: self.said.to_string(), text: text.clone(), was_refused: false };
+        let number = self.said_before + self.texts.len() + 1;
+        let text = format!("{:-<bytes$}", format!("{}{number}-", self.mark));
+        self.texts.push(text.clone());
+        let message = Message { cid: self.texts.len().to_string(), text: text.clone(), was_refused: false };
         history.note_sent(&text);
         match self.kind {
             Kind::Web => self.send(message.frame()),
@@ -364,10 +373,16 @@ impl Client {
         self.link.iter_mut().chain(&mut self.former_links).find(|link| link.number == number)
     }
 
+    /// Whether what is said over this connection is about the member that the client is now.
+    fn is_of_this_member(&mut self, number: usize) -> bool {
+        let said_before = self.said_before;
+        self.find_link(number).is_some_and(|link| link.said_before == said_before)
+    }
+
     fn note(&mut self, number: usize, message: &Value, history: &mut History) {
         match message["type"].as_str().expect("a type") {
             "joined" => self.note_joined(number, message, history),
-            "ok" => {
+            "ok" if self.is_of_this_member(number) => {
                 let cid = message["cid"].as_str().expect("a cid");
                 let id = message["id"].as_u64().expect("an id");
                 if let Some(waiting) = self.unacknowledged.iter().find(|waiting| waiting.cid == cid) {
@@ -440,11 +455,13 @@ impl Client {
         let code = message["code"].as_str().expect("a code");
         assert!(EXPECTED.contains(&code), "{message}");
         if let Some(cid) = message["cid"].as_str() {
-            if let Some(waiting) = self.unacknowledged.iter_mut().find(|waiting| waiting.cid == cid) {
-                waiting.was_refused = true;
-                history.note_refused(&waiting.text);
+            if !self.is_of_this_member(number) {
+                return;
             }
-            return;
+            let place: usize = cid.parse().expect("an id of ours");
+            history.note_refused(&self.texts[place - 1]);
+            let waiting = self.unacknowledged.iter_mut().filter(|waiting| waiting.cid == cid);
+            return waiting.for_each(|waiting| waiting.was_refused = true);
         }
         let is_current = self.link() == Some(number);
         let Some(link) = self.find_link(number) else { return };

@@ -177,8 +177,11 @@ impl SimJournal {
         }
     }
 
-    /// Fails to write what waits: what can be refused is; the others are tried again, but nobody waits for them.
-    fn fail_group(&mut self) {
+    /// Fails to write some of what waits: what can be refused is; the others are tried again before anything else,
+    /// but nobody waits for them.
+    fn fail_group(&mut self, disk: &mut Disk) {
+        let count = disk.random.random_range(0..=self.waiting.len());
+        let later = self.waiting.split_off(count);
         for mut record in std::mem::take(&mut self.waiting) {
             if record.is_refusable() {
                 self.outcomes.push_back(Outcome::Refused(record));
@@ -187,6 +190,7 @@ impl SimJournal {
             self.outcomes.extend(record.take_sequel().map(Outcome::Kept));
             self.waiting.push_back(record);
         }
+        self.waiting.extend(later);
     }
 
     fn work(&mut self) {
@@ -195,9 +199,9 @@ impl SimJournal {
         if disk.chance(60) {
             return;
         }
-        self.is_failing = if self.is_failing { !disk.chance(10) && disk.misbehaves } else { disk.chance(1) };
+        self.is_failing = if self.is_failing { !disk.chance(20) && disk.misbehaves } else { disk.chance(3) };
         if self.is_failing {
-            self.fail_group();
+            self.fail_group(&mut disk);
         } else if !self.waiting.is_empty() && disk.chance(1) {
             // The sync itself has failed: some of it may be on the disk, and nobody can tell.
             if disk.chance(50) {

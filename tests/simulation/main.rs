@@ -54,6 +54,8 @@ struct Conditions {
     history_events: usize,
     memory_events: usize,
     log_limit_bytes: usize,
+    /// What a client reads at once, at the most.
+    read_bytes: usize,
     /// Out of a thousand steps, those at which the program crashes.
     crashes: u32,
 }
@@ -67,6 +69,7 @@ impl Conditions {
             history_events,
             memory_events: if is_durable { random.random_range(1..40) } else { usize::MAX },
             log_limit_bytes: if random.random_bool(0.3) { random.random_range(500..5_000) } else { 1 << 20 },
+            read_bytes: if random.random_bool(0.3) { 60 } else { 2000 },
             crashes: if random.random_bool(0.7) { random.random_range(1..40) } else { 0 },
         }
     }
@@ -190,9 +193,9 @@ impl Simulation {
                 let before = self.random.random_range(0..client.last_id() + 2);
                 client.ask((before > 0).then_some(before), self.random.random_range(1..30));
             }
-            66 => client.leave(),
+            66..68 => client.leave(),
             _ => {
-                let limit = self.random.random_range(1..2000);
+                let limit = self.random.random_range(1..self.conditions.read_bytes);
                 self.read(number, limit);
             }
         }
@@ -289,7 +292,8 @@ impl Simulation {
         }
         let waits = |client: &&Client| !client.is_settled(&self.history) || !client.has_recalled();
         let waiting: Vec<_> = self.clients.iter().filter(waits).collect();
-        panic!("would sleep for ever; waiting: {waiting:?}, unread: {}", self.world.borrow().unread_bytes());
+        let (unread, unheard) = (self.world.borrow().unread_bytes(), self.world.borrow().unheard_ends());
+        panic!("would sleep for ever; unread bytes: {unread}, unheard ends: {unheard}, waiting: {waiting:?}");
     }
 
     fn is_settled(&self) -> bool {
@@ -299,7 +303,7 @@ impl Simulation {
 
     fn is_at_rest(&self) -> bool {
         let world = self.world.borrow();
-        world.unread_bytes() == 0 && !world.has_edges()
+        world.unread_bytes() == 0 && world.unheard_ends() == 0 && !world.has_edges()
     }
 
     /// Everybody breaks off, and time passes: nothing may be left.

@@ -140,6 +140,12 @@ impl World {
         self.sockets.iter().filter(|socket| !socket.is_closed).map(|socket| socket.to_server.len()).sum()
     }
 
+    /// Connections whose client has ended them, of which the server has taken no notice.
+    pub fn unheard_ends(&self) -> usize {
+        let is_unheard = |socket: &&Socket| socket.client_ended && !socket.is_closed && !socket.server_ended;
+        self.sockets.iter().filter(is_unheard).count()
+    }
+
     /// Whether some edge has yet to be told.
     pub fn has_edges(&self) -> bool {
         let by_sockets = self.sockets.iter().any(|socket| {
