@@ -36,6 +36,8 @@ simulate() {
 }
 
 missed=
+# Names of patches are words.
+# shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(cd "$root/tests/simulation/plants" && ls | sed 's/\.patch$//')
 for name in "$@"; do
     patch=$root/tests/simulation/plants/$name.patch

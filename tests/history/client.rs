@@ -110,6 +110,11 @@ impl Client {
         self.link.as_ref().map(|link| link.number)
     }
 
+    /// Connections that it does not use any more, and that are not over.
+    pub fn former_links(&self) -> Vec<usize> {
+        self.former_links.iter().map(|link| link.number).collect()
+    }
+
     /// Every connection that is not over, the one it uses last.
     pub fn links(&self) -> Vec<usize> {
         self.former_links.iter().chain(&self.link).map(|link| link.number).collect()

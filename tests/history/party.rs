@@ -108,7 +108,7 @@ impl Party {
         match self.random.random_range(0..1000) {
             0..10 if client.can_take_over() => self.connect(number),
             10..20 => self.break_off(number),
-            20..25 => client.leave(),
+            20..25 => self.leave(number),
             25..35 => {
                 let before = self.random.random_range(1..client.last_id() + 2);
                 client.ask(Some(before), self.random.random_range(1..30));
@@ -142,6 +142,16 @@ impl Party {
             self.carriers.remove(&connection);
             self.clients[number].lose(connection, &mut self.history);
         }
+    }
+
+    /// Leaves the room for good, and closes what might still come in as the same member.
+    fn leave(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        for connection in client.former_links() {
+            self.carriers.remove(&connection);
+            client.lose(connection, &mut self.history);
+        }
+        client.leave();
     }
 
     /// Everybody sends what there is to send and takes what has come. Returns whether anything has.

@@ -193,7 +193,7 @@ impl Simulation {
                 let before = self.random.random_range(0..client.last_id() + 2);
                 client.ask((before > 0).then_some(before), self.random.random_range(1..30));
             }
-            66..68 => client.leave(),
+            66..68 => self.leave(number),
             _ => {
                 let limit = self.random.random_range(1..self.conditions.read_bytes);
                 self.read(number, limit);
@@ -244,6 +244,16 @@ impl Simulation {
             self.world.borrow_mut().reset(socket);
             client.lose(socket, &mut self.history);
         }
+    }
+
+    /// Leaves the room for good, and breaks off what might still come in as the same member.
+    fn leave(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        for socket in client.former_links() {
+            self.world.borrow_mut().reset(socket);
+            client.lose(socket, &mut self.history);
+        }
+        client.leave();
     }
 
     /// Ends the sending side, as `nc -N` does after its input.
