@@ -67,6 +67,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Outcome::Read { connection, reading, read } => {
                 let command = self.put_off.remove(&connection);
                 let (Some(command), Some(slot)) = (command, self.find(connection)) else { return };
+                if self.connections[slot].phase != Phase::Open {
+                    return;
+                }
                 let Some(read) = read else {
                     let refusal = Refusal::StorageFailed;
                     return self.deliver(connection, Reply::Refused { refusal, cid: None, is_answer: true });
