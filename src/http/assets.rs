@@ -1,4 +1,4 @@
-//! The files of `assets/`, embedded by `build.rs` and served ahead of time compressed.
+//! The files of `assets/`, embedded by `build/assets.rs` and served ahead of time compressed.
 //!
 //! All of them live under one address that changes with any of them, so they never expire.
 

@@ -1,6 +1,8 @@
 //! The time of day and the date where the server stands.
 
 use std::cell::Cell;
+use std::path::Path;
+use std::{env, fs};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,6 +10,9 @@ use jiff::tz::{Offset, TimeZone};
 
 /// Offsets from UTC change at full quarters of an hour, if at all.
 const QUARTER_S: i64 = 15 * 60;
+
+/// Where the files of the time zones are, unless `TZDIR` names another folder (`tzset(3)`).
+const ZONES_FOLDER: &str = "/usr/share/zoneinfo";
 
 /// Tells local times.
 #[derive(Clone)]
@@ -26,7 +31,9 @@ struct Quarter {
 impl LocalClock {
     /// In the time zone of the system (`TZ`, `/etc/localtime`); UTC where there is none.
     pub fn system() -> LocalClock {
-        LocalClock::new(TimeZone::system())
+        let folder = env::var_os("TZDIR").unwrap_or_else(|| ZONES_FOLDER.into());
+        let named = env::var("TZ").ok().and_then(|name| read_zone(folder.as_ref(), &name));
+        LocalClock::new(named.unwrap_or_else(TimeZone::system))
     }
 
     /// Without any offset.
@@ -63,6 +70,13 @@ impl LocalClock {
     }
 }
 
+/// The zone with a name such as `Europe/Berlin` (or a path), if there is a file of it. The library finds it too, but
+/// to be ready for every name it reads all six hundred files at start, and keeps what it found.
+fn read_zone(folder: &Path, name: &str) -> Option<TimeZone> {
+    let bytes = fs::read(folder.join(name.trim_start_matches(':'))).ok()?;
+    TimeZone::tzif(name, &bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +101,33 @@ mod tests {
         assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS), (1, 59));
         assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS + MINUTE_MS), (3, 0));
         assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS), (1, 59));
+    }
+
+    #[test]
+    fn a_zone_is_found_by_its_name() {
+        // Twice the same, in the old and in the new width of times, of which there are none (RFC 9636 section 3).
+        let mut half = b"TZif2".to_vec();
+        half.resize(20, 0);
+        for count in [0, 0, 0, 0, 1, 4_u32] {
+            half.extend(count.to_be_bytes());
+        }
+        half.extend(3600_i32.to_be_bytes());
+        half.extend(b"\0\0CET\0");
+        let bytes = [half.as_slice(), &half, b"\nCET-1CEST,M3.5.0,M10.5.0/3\n"].concat();
+        let folder = env::temp_dir().join(format!("snugd-zones-{}", std::process::id()));
+        fs::create_dir_all(folder.join("Europe")).expect("a folder");
+        fs::write(folder.join("Europe/Berlin"), bytes).expect("a file");
+        fs::write(folder.join("no-zone"), "TZif").expect("a file");
+
+        let path = folder.join("Europe/Berlin");
+        for name in ["Europe/Berlin", ":Europe/Berlin", path.to_str().expect("a path in UTF-8")] {
+            let clock = LocalClock::new(read_zone(&folder, name).expect("a time zone"));
+            assert_eq!(clock.hour_and_minute(BEFORE_SUMMER_TIME_MS + MINUTE_MS), (3, 0), "{name}");
+        }
+        for name in ["", "no-zone", "Europe", "Mars/Base", "CET-1CEST,M3.5.0,M10.5.0/3"] {
+            assert!(read_zone(&folder, name).is_none(), "{name}");
+        }
+        fs::remove_dir_all(&folder).expect("the folder goes");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod event;
 mod history;
 mod limiter;
 mod log;
+mod look_alike;
 mod membership;
 mod name;
 mod publishing;

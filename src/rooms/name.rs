@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-use unicode_security::confusable_detection::skeleton;
+
+use super::look_alike::skeleton;
 
 /// Longest name, in characters, after trimming and NFKC.
 pub const MAX_CHARACTERS: usize = 32;
@@ -98,7 +99,7 @@ fn may_stand_in_name(character: char) -> bool {
 fn fold(name: &str) -> Box<str> {
     // Variation selectors change how an emoji is drawn, not which one it is.
     let plain: String = name.chars().filter(|character| !matches!(character, '\u{FE00}'..='\u{FE0F}')).collect();
-    skeleton(&plain).collect::<String>().to_lowercase().into()
+    skeleton(&plain).to_lowercase().into()
 }
 
 #[cfg(test)]

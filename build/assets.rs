@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use flate2::{Compression, GzBuilder};
 use sha1::{Digest, Sha1};
@@ -20,13 +20,10 @@ struct Asset {
     bytes: Vec<u8>,
 }
 
-fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=assets");
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo")).join("assets");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
-
+/// Writes `assets.rs` and the compressed files into the folder `out`.
+pub fn embed(root: &Path, out: &Path) -> io::Result<()> {
     let mut assets = Vec::new();
-    collect(&root, "", &mut assets)?;
+    collect(root, "", &mut assets)?;
     assets.sort_by(|one, other| one.name.cmp(&other.name));
 
     let mut code = String::new();
@@ -112,6 +109,6 @@ fn content_type(name: &str) -> &'static str {
         "txt" => "text/plain; charset=utf-8",
         "webmanifest" => "application/manifest+json",
         "woff2" => "font/woff2",
-        _ => panic!("assets/{name}: build.rs does not know the media type of such files yet"),
+        _ => panic!("assets/{name}: build/assets.rs does not know the media type of such files yet"),
     }
 }
