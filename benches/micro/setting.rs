@@ -125,7 +125,7 @@ impl Company {
     pub fn apply(&mut self, caller: &Caller, membership: &mut Option<Membership>, command: Command) {
         self.rooms.apply(caller, membership, command, NOW);
         while let Some(record) = self.rooms.take_record() {
-            self.rooms.publish(record);
+            self.rooms.publish(record, NOW);
         }
     }
 

@@ -1,12 +1,11 @@
 //! The JSON API under `/api/v1`.
 
-use serde::Serialize;
-
 use super::form::{decode_path, pairs};
 use super::replies::Asked;
 use super::response::{JSON, Response, Status};
 use super::routes::{Outcome, Request};
 use super::site::NOT_STORED;
+use crate::json::Object;
 use crate::rooms::{Command, RoomCode, Span};
 
 /// Events given if it is not said how many.
@@ -78,17 +77,13 @@ fn read_number(text: &str) -> Option<u64> {
 
 /// Ends a response with an error of the API.
 pub fn write_error(response: Response<'_>, code: &str, message: &str) {
-    #[derive(Serialize)]
-    struct Failure<'a> {
-        error: Error<'a>,
-    }
-    #[derive(Serialize)]
-    struct Error<'a> {
-        code: &'a str,
-        message: &'a str,
-    }
-    let failure = Failure { error: Error { code, message } };
-    write_json(response, &serde_json::to_vec(&failure).expect("two texts are always JSON"));
+    let mut object = Vec::new();
+    Object::begin(&mut object)
+        .object("error", |error| {
+            error.text("code", code).text("message", message);
+        })
+        .end();
+    write_json(response, &object);
 }
 
 /// Ends a response with an object of the API.

@@ -126,7 +126,7 @@ impl Connection {
         let mut membership: Option<Membership> = None;
         server.rooms.apply(&caller, &mut membership, command, server.now);
         while let Some(record) = server.rooms.take_record() {
-            server.rooms.publish(record);
+            server.rooms.publish(record, server.now);
         }
         let (_, reply) = server.rooms.take_reply().expect("each command of HTTP is answered at once");
         let flow = self.http.reply(reply, &server.rooms, &server.site, server.now, &mut self.outbox);

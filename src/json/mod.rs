@@ -2,37 +2,44 @@
 //!
 //! Only writing lives here; what clients send is read by the protocol that receives it.
 
-use serde::Serialize;
+mod object;
+
+pub use object::Object;
 
 use crate::options::Limits;
-use crate::rooms::{Body, ClientId, Event, Kind, Member, Name, Refusal, Room, RoomCode, Text, Via};
+use crate::rooms::{Body, ClientId, Event, Member, Name, Refusal, Room, RoomCode};
 
 /// Appends a room's event.
 pub fn write_event(event: &Event, out: &mut Vec<u8>) {
-    write(&EventObject::from(event), out);
+    let mut object = Object::begin(out);
+    add_event(event, &mut object);
+    object.end();
 }
 
 /// Appends the news that somebody types.
 pub fn write_typing(name: &Name, out: &mut Vec<u8>) {
-    write(&Typing { r#type: "typing", name }, out);
+    Object::begin(out).text("type", "typing").text("name", name.as_str()).end();
 }
 
 /// Appends the answer to a join: the room as the new member finds it.
 pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
     let Joined { room, member, last, events, gap, limits } = *joined;
-    let object = JoinedObject {
-        r#type: "joined",
-        room: room.code(),
-        name: member.name(),
-        token: member.token().to_string(),
-        epoch: room.epoch().to_string(),
-        last,
-        members: Members(room),
-        events: Events(events),
-        gap,
-        limits: LimitsObject { message: limits.message_bytes, rate: limits.rate },
-    };
-    write(&object, out);
+    let mut object = Object::begin(out);
+    object
+        .text("type", "joined")
+        .text("room", room.code().as_str())
+        .text("name", member.name().as_str())
+        .text("token", &member.token().to_string())
+        .text("epoch", &room.epoch().to_string())
+        .number("last", last);
+    add_members(room, &mut object);
+    add_events(events, &mut object);
+    object
+        .flag("gap", gap)
+        .object("limits", |rules| {
+            rules.number("message", limits.message_bytes as u64).number("rate", limits.rate.into());
+        })
+        .end();
 }
 
 /// What [`write_joined`] tells a new member.
@@ -54,59 +61,54 @@ pub struct Joined<'a> {
 
 /// Appends older events.
 pub fn write_history(events: &[Event], more: bool, out: &mut Vec<u8>) {
-    write(&History { r#type: Some("history"), events: Events(events), more }, out);
+    let mut object = Object::begin(out);
+    object.text("type", "history");
+    add_events(events, &mut object);
+    object.flag("more", more).end();
 }
 
 /// Appends events as the API gives them: no message, so without a type.
 pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
-    write(&History { r#type: None, events: Events(events), more }, out);
+    let mut object = Object::begin(out);
+    add_events(events, &mut object);
+    object.flag("more", more).end();
 }
 
 /// Appends a room as the API gives it.
 pub fn write_room(room: &Room, out: &mut Vec<u8>) {
-    let object = RoomObject { room: room.code(), members: Some(Members(room)), last: Some(room.last_id()) };
-    write(&object, out);
+    let mut object = Object::begin(out);
+    object.text("room", room.code().as_str());
+    add_members(room, &mut object);
+    object.number("last", room.last_id()).end();
 }
 
 /// Appends a new room's code as the API gives it.
 pub fn write_created(code: RoomCode, out: &mut Vec<u8>) {
-    write(&RoomObject { room: code, members: None, last: None }, out);
+    Object::begin(out).text("room", code.as_str()).end();
 }
 
 /// Appends who is in a room.
 pub fn write_members(room: &Room, out: &mut Vec<u8>) {
-    #[derive(Serialize)]
-    struct MembersObject<'a> {
-        r#type: &'static str,
-        members: Members<'a>,
-    }
-    write(&MembersObject { r#type: "members", members: Members(room) }, out);
+    let mut object = Object::begin(out);
+    object.text("type", "members");
+    add_members(room, &mut object);
+    object.end();
 }
 
 /// Appends the answer to a message that had been said already, as `id`.
 pub fn write_ok(cid: &ClientId, id: u64, out: &mut Vec<u8>) {
-    #[derive(Serialize)]
-    struct Ok<'a> {
-        r#type: &'static str,
-        cid: &'a ClientId,
-        id: u64,
-    }
-    write(&Ok { r#type: "ok", cid, id }, out);
+    Object::begin(out).text("type", "ok").text("cid", cid.as_str()).number("id", id).end();
 }
 
 /// Appends an error; `message` is for a person.
 pub fn write_error(code: &str, message: &str, cid: Option<&str>, retry_ms: Option<u64>, out: &mut Vec<u8>) {
-    #[derive(Serialize)]
-    struct Error<'a> {
-        r#type: &'static str,
-        code: &'a str,
-        message: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cid: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        retry_ms: Option<u64>,
-    }
-    write(&Error { r#type: "error", code, message, cid, retry_ms }, out);
+    Object::begin(out)
+        .text("type", "error")
+        .text("code", code)
+        .text("message", message)
+        .text_if("cid", cid)
+        .number_if("retry_ms", retry_ms)
+        .end();
 }
 
 /// Appends a refusal of the rooms.
@@ -131,121 +133,42 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
     }
 }
 
-fn write(object: &impl Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, object).expect("our own objects always serialise into memory");
-}
-
-#[derive(Serialize)]
-struct EventObject<'a> {
-    r#type: &'static str,
-    id: u64,
-    time: u64,
-    name: &'a Name,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    via: Option<Via>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<Kind>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cid: Option<&'a ClientId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<&'a Name>,
-}
-
-impl<'a> From<&'a Event> for EventObject<'a> {
-    fn from(event: &'a Event) -> EventObject<'a> {
-        let plain = EventObject {
-            r#type: "",
-            id: event.id,
-            time: event.time_ms,
-            name: &event.name,
-            via: Some(event.via),
-            kind: None,
-            text: None,
-            cid: None,
-            to: None,
-        };
-        match &event.body {
-            Body::Message { kind, text, cid } => {
-                EventObject { r#type: "message", kind: Some(*kind), text: Some(text), cid: cid.as_ref(), ..plain }
-            }
-            Body::Enter => EventObject { r#type: "enter", ..plain },
-            Body::Part => EventObject { r#type: "part", ..plain },
-            Body::Nick { to } => EventObject { r#type: "nick", via: None, to: Some(to), ..plain },
+fn add_event(event: &Event, object: &mut Object<'_>) {
+    let r#type = match event.body {
+        Body::Message { .. } => "message",
+        Body::Enter => "enter",
+        Body::Part => "part",
+        Body::Nick { .. } => "nick",
+    };
+    object.text("type", r#type).number("id", event.id).number("time", event.time_ms).text("name", event.name.as_str());
+    match &event.body {
+        Body::Message { kind, text, cid } => {
+            object.text("via", event.via.as_str()).text("kind", kind.as_str()).text("text", text.as_str());
+            object.text_if("cid", cid.as_ref().map(ClientId::as_str));
+        }
+        Body::Enter | Body::Part => {
+            object.text("via", event.via.as_str());
+        }
+        Body::Nick { to } => {
+            object.text("to", to.as_str());
         }
     }
 }
 
-#[derive(Serialize)]
-struct Typing<'a> {
-    r#type: &'static str,
-    name: &'a Name,
+fn add_events(events: &[Event], object: &mut Object<'_>) {
+    object.objects("events", events.iter(), add_event);
 }
 
-#[derive(Serialize)]
-struct JoinedObject<'a> {
-    r#type: &'static str,
-    room: RoomCode,
-    name: &'a Name,
-    token: String,
-    epoch: String,
-    last: u64,
-    members: Members<'a>,
-    events: Events<'a>,
-    gap: bool,
-    limits: LimitsObject,
-}
-
-#[derive(Serialize)]
-struct LimitsObject {
-    message: usize,
-    rate: u32,
-}
-
-#[derive(Serialize)]
-struct History<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    r#type: Option<&'static str>,
-    events: Events<'a>,
-    more: bool,
-}
-
-#[derive(Serialize)]
-struct RoomObject<'a> {
-    room: RoomCode,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    members: Option<Members<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<u64>,
-}
-
-struct Members<'a>(&'a Room);
-
-impl Serialize for Members<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct MemberObject<'a> {
-            name: &'a Name,
-            via: Via,
-        }
-        let members = self.0.members().map(|member| MemberObject { name: member.name(), via: member.via() });
-        serializer.collect_seq(members)
-    }
-}
-
-struct Events<'a>(&'a [Event]);
-
-impl Serialize for Events<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(EventObject::from))
-    }
+fn add_members(room: &Room, object: &mut Object<'_>) {
+    object.objects("members", room.members(), |member, object| {
+        object.text("name", member.name().as_str()).text("via", member.via().as_str());
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::AuthorId;
+    use crate::rooms::{AuthorId, Kind, Text, Via};
 
     fn event(body: Body) -> Event {
         let name = Name::parse("a\"na").expect("a name");

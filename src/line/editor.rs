@@ -92,9 +92,13 @@ impl LineEditor {
 
     /// Whether `bytes` may complete a line; if not, they certainly do not.
     pub fn may_complete_line(&self, bytes: &[u8]) -> bool {
-        let follows_carriage_return = self.state.as_ref().is_some_and(|state| state.follows_carriage_return);
+        // With a character or a command begun in between, the next byte follows that.
+        let is_right_after_carriage_return = self
+            .state
+            .as_ref()
+            .is_some_and(|state| state.follows_carriage_return && state.utf8.length == 0 && state.telnet.is_idle());
         let rest = match bytes {
-            [b'\n', rest @ ..] if follows_carriage_return => rest,
+            [b'\n', rest @ ..] if is_right_after_carriage_return => rest,
             bytes => bytes,
         };
         rest.iter().any(|byte| matches!(byte, b'\n' | b'\r'))

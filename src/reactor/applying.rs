@@ -62,7 +62,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn heed(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Kept(record) => self.rooms.publish(record),
+            Outcome::Kept(record) => self.rooms.publish(record, self.now),
             Outcome::Refused(record) => self.rooms.refuse(record),
             Outcome::Read { connection, reading, read } => {
                 let command = self.put_off.remove(&connection);

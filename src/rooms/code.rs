@@ -3,7 +3,6 @@
 use std::fmt;
 
 use rand::{Rng, RngExt};
-use serde::{Serialize, Serializer};
 
 /// The 21 consonants: no vowels, so that a random code never spells a word.
 const ALPHABET: &[u8; 21] = b"BCDFGHJKLMNPQRSTVWXYZ";
@@ -63,12 +62,6 @@ impl RoomCode {
 impl fmt::Display for RoomCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
-    }
-}
-
-impl Serialize for RoomCode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 

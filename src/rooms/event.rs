@@ -1,12 +1,9 @@
 //! What a room records, in order.
 
-use serde::Serialize;
-
 use super::{ClientId, Name, Text};
 
 /// How a member is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Via {
     /// A browser or another WebSocket client.
     Web,
@@ -30,8 +27,7 @@ impl Via {
 }
 
 /// Said plainly, or in the third person (`/me`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Kind {
     /// `ana: hello`
     #[default]

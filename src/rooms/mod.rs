@@ -125,6 +125,8 @@ pub struct Rooms {
     lent_to: Option<RoomId>,
     /// Bytes of a room's log, on one wire, that may wait for a slow reader.
     log_limit_bytes: usize,
+    /// Members from which on a room is a crowd.
+    crowd_members: usize,
 }
 
 /// What is due at some time. It is looked at again when the time comes: it may have been lifted meanwhile.
@@ -134,6 +136,8 @@ enum Deadline {
     Grace { room: RoomId, member: MemberId },
     /// An empty room ends.
     RoomEnd { room: RoomId },
+    /// A crowded room's members are told who came and went.
+    News { room: RoomId },
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -158,6 +162,7 @@ impl Rooms {
             memory_events: usize::MAX,
             lent_to: None,
             log_limit_bytes: publishing::LOG_LIMIT_BYTES,
+            crowd_members: publishing::CROWD_MEMBERS,
         }
     }
 
@@ -360,6 +365,7 @@ impl Rooms {
             self.deadlines.pop_first();
             match deadline {
                 Deadline::Grace { room, member } => self.give_up_place(room, member, due_ms, now),
+                Deadline::News { room } => self.tell_news(room, now),
                 Deadline::RoomEnd { room } => {
                     if self.rooms.get(room.0 as usize).is_some_and(|room| room.ends_at_ms == Some(due_ms)) {
                         self.submit(room, Change::Ended, Sequel::Nothing);

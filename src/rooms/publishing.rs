@@ -4,10 +4,17 @@ use super::command::{Caller, ConnectionId, Refusal, Reply};
 use super::history::Said;
 use super::record::{Change, Joining, Record, Sequel};
 use super::roster::{Presence, Seat};
-use super::{Body, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
+use super::{Body, Deadline, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
 
 /// At most one `typing` of a member is passed on in this time.
 const TYPING_INTERVAL_MS: u64 = 3_000;
+
+/// In a room of so many, who comes and goes is not told at once, each time with a write to everybody: when ten
+/// thousand come, that would be a hundred million writes.
+pub(super) const CROWD_MEMBERS: usize = 64;
+
+/// There it is told so often, at the most; or with the next message.
+const CROWD_NEWS_INTERVAL_MS: u64 = 50;
 
 /// Bytes of a room's log, on one wire, that may wait for a slow reader.
 pub(super) const LOG_LIMIT_BYTES: usize = 1 << 20;
@@ -61,13 +68,13 @@ impl Rooms {
     }
 
     /// The journal has it: from here on the change is seen by everybody.
-    pub fn publish(&mut self, record: Record) {
+    pub fn publish(&mut self, record: Record, now: Now) {
         let Record { room, epoch, change, event_id, sequel } = record;
         let is_alive = self.rooms.get(room.0 as usize).is_some_and(|room| room.epoch() == epoch);
         if let Change::Happened { draft, member } = change
             && is_alive
         {
-            self.publish_event(room, member, draft, &sequel);
+            self.publish_event(room, member, draft, &sequel, now);
             let published_as = self.room(room).last_id();
             assert!(event_id.is_none_or(|id| id == published_as), "the journal counts as the room does");
         }
@@ -81,7 +88,7 @@ impl Rooms {
         }
     }
 
-    fn publish_event(&mut self, room_id: RoomId, member: MemberId, draft: Draft, sequel: &Sequel) {
+    fn publish_event(&mut self, room_id: RoomId, member: MemberId, draft: Draft, sequel: &Sequel, now: Now) {
         self.counts.events += 1;
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
@@ -98,7 +105,21 @@ impl Rooms {
         if *sequel == Sequel::SettleName && is_still_there {
             room.roster.settle_name(member);
         }
+        let is_presence = matches!(event.body, Body::Enter | Body::Part);
+        if is_presence && room.roster.places() >= self.crowd_members && now.steady_ms < room.tells_news_at_ms {
+            self.deadlines.insert((room.tells_news_at_ms, Deadline::News { room: room_id }));
+            return;
+        }
+        room.tells_news_at_ms = now.steady_ms + CROWD_NEWS_INTERVAL_MS;
         self.mark_dirty(room_id);
+    }
+
+    /// Tells the members of a crowded room who has come and gone meanwhile.
+    pub(super) fn tell_news(&mut self, room_id: RoomId, now: Now) {
+        if let Some(room) = self.rooms.get_mut(room_id.0 as usize) {
+            room.tells_news_at_ms = now.steady_ms + CROWD_NEWS_INTERVAL_MS;
+            self.mark_dirty(room_id);
+        }
     }
 
     /// The journal cannot keep a [refusable](Record::is_refusable) change: it never was, and its sender is told.
@@ -180,6 +201,11 @@ impl Rooms {
     /// Lets so many bytes of a room's log, on one wire, wait for a slow reader.
     pub fn set_log_limit(&mut self, log_limit_bytes: usize) {
         self.log_limit_bytes = log_limit_bytes;
+    }
+
+    /// From so many members on, a room is a crowd: who comes and goes is told in the next moment, not at once.
+    pub fn set_crowd(&mut self, crowd_members: usize) {
+        self.crowd_members = crowd_members;
     }
 
     /// Has the room flushed in the next round: there is news, or a member can be written to again.

@@ -14,6 +14,8 @@ pub struct Room {
     pub(super) logs: Box<[Log]>,
     /// Whether the reactor knows that there is something to flush.
     pub(super) is_dirty: bool,
+    /// From when on somebody's coming or going is a reason to write to all members of a crowd.
+    pub(super) tells_news_at_ms: u64,
     /// When the room ends, as long as nobody is in it.
     pub(super) ends_at_ms: Option<u64>,
 }
@@ -38,6 +40,7 @@ impl Room {
             history,
             logs: (0..wires).map(|_| Log::default()).collect(),
             is_dirty: false,
+            tells_news_at_ms: 0,
             ends_at_ms: None,
         }
     }

@@ -76,7 +76,7 @@ impl House {
     fn settle(&mut self) {
         loop {
             while let Some(record) = self.rooms.take_record() {
-                self.rooms.publish(record);
+                self.rooms.publish(record, self.now);
             }
             let Some((connection, reply)) = self.rooms.take_reply() else { break };
             let connection = connection.0 as usize;
@@ -173,6 +173,31 @@ fn everybody_is_sent_everything_once_in_one_order() {
     assert_eq!(sent[ana], "2+ben 3ana:hi 4ben:ho ");
     assert_eq!(sent[ben], "3ana:hi 4ben:ho ");
     assert_eq!(house.flush(), ["", ""]);
+}
+
+#[test]
+fn a_crowd_is_told_at_once_of_many_who_come() {
+    let mut house = house();
+    house.rooms.set_crowd(3);
+    let ana = house.join(Door::New, "ana");
+    let code = house.code(ana);
+    house.join(Door::Code(code), "ben");
+    assert_eq!(house.flush()[ana], "2+ben ");
+    for name in ["cat", "dan", "eve"] {
+        house.join(Door::Code(code), name);
+        assert_eq!(house.flush()[ana], "");
+    }
+    house.pass(house.rooms.next_deadline_ms().expect("news to be told") - house.now.steady_ms);
+    assert_eq!(house.flush()[ana], "3+cat 4+dan 5+eve ");
+
+    let fay = house.join(Door::Code(code), "fay");
+    house.apply(fay, say("hi", None));
+    assert_eq!(house.flush()[ana], "6+fay 7fay:hi ", "a message waits for nothing");
+    house.pass(50);
+    house.pass(60_000);
+    assert_eq!(house.flush()[ana], "");
+    house.join(Door::Code(code), "gus");
+    assert_eq!(house.flush()[ana], "8+gus ", "nor does who comes to a quiet room");
 }
 
 #[test]

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
-
 /// One text said in a room: not blank, bounded, with no control character but newline and tab.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Text(Arc<str>);
@@ -43,12 +41,6 @@ impl Text {
     }
 }
 
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
 /// Whether any byte may belong to a character that is removed: below space, DEL, or the first one of C1.
 ///
 /// Looks at bytes only, and misses nothing: nearly every text is done with here.
@@ -76,12 +68,6 @@ impl ClientId {
     /// The id as the client wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Serialize for ClientId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 

@@ -54,6 +54,7 @@ struct Conditions {
     history_events: usize,
     memory_events: usize,
     log_limit_bytes: usize,
+    crowd_members: usize,
     /// What a client reads at once, at the most.
     read_bytes: usize,
     /// Out of a thousand steps, those at which the program crashes.
@@ -69,6 +70,7 @@ impl Conditions {
             history_events,
             memory_events: if is_durable { random.random_range(1..40) } else { usize::MAX },
             log_limit_bytes: if random.random_bool(0.3) { random.random_range(500..5_000) } else { 1 << 20 },
+            crowd_members: if random.random_bool(0.3) { 2 } else { 64 },
             read_bytes: if random.random_bool(0.3) { 60 } else { 2000 },
             crashes: if random.random_bool(0.7) { random.random_range(1..40) } else { 0 },
         }
@@ -107,6 +109,7 @@ impl Conditions {
         };
         let mut rooms = Rooms::new(limits, all_wires(LocalClock::utc()), StdRng::seed_from_u64(seed));
         rooms.set_log_limit(self.log_limit_bytes);
+        rooms.set_crowd(self.crowd_members);
         let journal = match &self.disk {
             None => AnyJournal::Memory(MemoryJournal::default()),
             Some(disk) => {

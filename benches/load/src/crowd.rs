@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 use crate::dialect::{Identity, Speech};
 use crate::member::{Ear, Member, Stage};
@@ -26,6 +27,8 @@ pub struct Guest {
     /// Index of the room.
     pub room: usize,
     pub talks: bool,
+    /// Whether it comes over a narrow road: small segments, and little room for what it has not read.
+    pub narrow: bool,
 }
 
 /// How fast talkers talk.
@@ -50,6 +53,11 @@ pub enum Arrival {
 const BUFFER_BYTES: usize = 256 << 10;
 /// A crowd that hears nothing new for this long has nothing more to hear.
 const QUIET: Duration = Duration::from_millis(150);
+/// A window is cut into slices of so long: each has a 99th percentile of its own.
+const SLICE: Duration = Duration::from_millis(200);
+/// What fits into a packet on a narrow road, and what waits there unread.
+const NARROW_SEGMENT_BYTES: u32 = 536;
+const NARROW_BUFFER_BYTES: usize = 4 << 10;
 
 struct Room {
     /// Members who talk, as indices of the crowd.
@@ -92,8 +100,15 @@ impl Crowd {
         })
     }
 
-    /// Lets all guests in, at most `at_once` of them on the way at a time, and returns when all have arrived.
-    pub fn admit(&mut self, guests: &[Guest], arrival: Arrival, at_once: usize, patience: Duration) -> io::Result<()> {
+    /// Lets all guests in, at most `at_once` of them on the way at a time, and returns when all have arrived: with
+    /// the index of the first.
+    pub fn admit(
+        &mut self,
+        guests: &[Guest],
+        arrival: Arrival,
+        at_once: usize,
+        patience: Duration,
+    ) -> io::Result<usize> {
         let first = self.members.len();
         let deadline = Instant::now() + patience;
         let arrived_at = match arrival {
@@ -105,7 +120,7 @@ impl Crowd {
         loop {
             while under_way.len() < at_once {
                 let Some(guest) = waiting.next() else { break };
-                under_way.push(self.connect(guest)?);
+                under_way.push(self.connect(guest, arrival)?);
             }
             if under_way.is_empty() {
                 break;
@@ -122,7 +137,7 @@ impl Crowd {
             under_way.retain(|index| self.members[*index].stage < arrived_at);
         }
         self.seat(guests, first);
-        Ok(())
+        Ok(first)
     }
 
     /// Reads until nothing more comes, for at most `patience`.
@@ -139,9 +154,13 @@ impl Crowd {
 
     /// Takes a member's ears away: it stays connected and reads nothing more.
     pub fn deafen(&mut self, index: usize) -> io::Result<()> {
-        let member = &mut self.members[index];
-        socket2::SockRef::from(&member.stream).set_recv_buffer_size(4 << 10)?;
-        self.poll.registry().deregister(&mut member.stream)
+        self.poll.registry().deregister(&mut self.members[index].stream)
+    }
+
+    /// Gives them back: it will read everything that has come meanwhile, and what comes.
+    pub fn undeafen(&mut self, index: usize) -> io::Result<()> {
+        self.members[index].is_late = true;
+        register(&self.poll, &mut self.members[index].stream, index)
     }
 
     /// Talks at this pace for `warm_up`, then `window`. `mark` is called when the window opens and when it closes.
@@ -161,58 +180,59 @@ impl Crowd {
         }
         let echoing = matches!(pace, Pace::InFlight(_));
         self.talk_for(warm_up, schedule.as_mut(), echoing)?;
-        self.ear = Ear { refusal: self.ear.refusal.take(), ..Ear::default() };
+        self.ear.forget_deliveries();
         mark();
-        self.talk_for(window, schedule.as_mut(), echoing)?;
+        let mut left = window;
+        while !left.is_zero() {
+            let slice = left.min(SLICE);
+            self.talk_for(slice, schedule.as_mut(), echoing)?;
+            self.ear.end_slice();
+            left -= slice;
+        }
         mark();
         Ok(())
     }
 
     /// Waits until everyone has heard everything, or nothing comes any more; then counts what went wrong.
-    pub fn settle_accounts(&mut self, patience: Duration, deaf: Option<usize>) -> io::Result<Faults> {
+    pub fn settle_accounts(&mut self, patience: Duration) -> io::Result<Faults> {
         let deadline = Instant::now() + patience;
         let mut last_heard = Instant::now();
-        while !self.is_complete(deaf) && Instant::now() < deadline && last_heard.elapsed() < 10 * QUIET {
+        while !self.is_complete() && Instant::now() < deadline && last_heard.elapsed() < 10 * QUIET {
             if self.turn(Duration::from_millis(20), None, false)? {
                 last_heard = Instant::now();
             }
         }
         let mut faults = Faults::default();
-        for (_, member) in self.listeners(deaf) {
+        for member in &self.members {
             faults += member.tally.faults(&self.rooms[member.room].said, member.deaf_to());
         }
         Ok(faults)
     }
 
-    /// How many texts have been said.
-    pub fn said(&self) -> u64 {
-        self.rooms.iter().flat_map(|room| &room.said).map(|said| u64::from(*said)).sum()
+    /// How many deliveries all texts said should make.
+    pub fn expected(&self) -> u64 {
+        let said_in = |room: &Room| room.said.iter().map(|said| u64::from(*said)).sum::<u64>();
+        self.members.iter().map(|member| said_in(&self.rooms[member.room])).sum()
     }
 
     /// How many members the server has closed.
-    pub fn gone(&self, deaf: Option<usize>) -> usize {
-        self.listeners(deaf).filter(|(_, member)| member.stage == Stage::Gone).count()
+    pub fn gone(&self) -> usize {
+        self.members.iter().filter(|member| member.stage == Stage::Gone).count()
     }
 
-    fn is_complete(&self, deaf: Option<usize>) -> bool {
-        self.listeners(deaf).all(|(_, member)| {
+    fn is_complete(&self) -> bool {
+        self.members.iter().all(|member| {
             member.stage == Stage::Gone || member.tally.is_complete(&self.rooms[member.room].said, member.deaf_to())
         })
     }
 
-    fn listeners(&self, deaf: Option<usize>) -> impl Iterator<Item = (usize, &Member)> {
-        self.members.iter().enumerate().filter(move |(index, _)| Some(*index) != deaf)
-    }
-
-    fn connect(&mut self, guest: &Guest) -> io::Result<usize> {
-        let mut stream = TcpStream::connect(guest.address)?;
+    fn connect(&mut self, guest: &Guest, arrival: Arrival) -> io::Result<usize> {
+        let mut stream =
+            if guest.narrow { connect_narrowly(guest.address)? } else { TcpStream::connect(guest.address)? };
         stream.set_nodelay(true)?;
         let index = self.members.len();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(index), interest)?;
-        let host = guest.address.to_string();
-        let tally = Tally::new(0);
-        self.members.push(Member::new(stream, host, guest.speech, guest.identity.clone(), guest.room, tally));
+        register(&self.poll, &mut stream, index)?;
+        self.members.push(Member::new(stream, guest, arrival));
         Ok(index)
     }
 
@@ -224,8 +244,12 @@ impl Crowd {
             room.talkers.push(index);
             room.said.push(0);
         }
-        for member in &mut self.members {
-            member.tally = Tally::new(self.rooms[member.room].talkers.len());
+        let (present, newcomers) = self.members.split_at_mut(first);
+        for member in present {
+            member.tally.add_talkers(self.rooms[member.room].said.len());
+        }
+        for member in newcomers {
+            member.tally = Tally::after(&self.rooms[member.room].said);
         }
         let places = self.rooms.iter().map(|room| room.talkers.len()).max().unwrap_or(0);
         let rows = (0..places).flat_map(|place| self.rooms.iter().filter_map(move |room| room.talkers.get(place)));
@@ -302,6 +326,22 @@ impl Crowd {
 
     fn now_ns(&self) -> u64 {
         self.clock.elapsed().as_nanos() as u64
+    }
+}
+
+fn register(poll: &Poll, stream: &mut TcpStream, index: usize) -> io::Result<()> {
+    poll.registry().register(stream, Token(index), Interest::READABLE | Interest::WRITABLE)
+}
+
+fn connect_narrowly(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_recv_buffer_size(NARROW_BUFFER_BYTES)?;
+    socket.set_tcp_mss(NARROW_SEGMENT_BYTES)?;
+    match socket.connect(&address.into()) {
+        // EINPROGRESS: under way, as mio's own connect leaves it.
+        Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
     }
 }
 

@@ -10,12 +10,14 @@
 //! | `dialect`, `websocket` | how one talks to a server |
 //! | `stamp`, `tally` | what a text says; what was lost or repeated |
 //! | `process` | CPU time and memory, from `/proc` |
+//! | `full` | more connections than descriptors |
 //! | `report` | medians, tables, targets, plots |
 
 #![forbid(unsafe_code)]
 
 mod crowd;
 mod dialect;
+mod full;
 mod measure;
 mod member;
 mod options;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             list();
             return ExitCode::SUCCESS;
         }
+        Ok(Request::Hold(holding)) => full::hold(&holding).map_err(|error| error.to_string()),
         Ok(Request::Run(options)) => run(&options).map_err(|error| error.to_string()),
         Err(usage) => {
             eprintln!("snugd-load: {usage}");

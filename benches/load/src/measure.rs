@@ -5,21 +5,24 @@ use std::time::{Duration, Instant};
 
 use crate::crowd::{Arrival, Crowd, Guest, Pace};
 use crate::dialect::Identity;
-use crate::pages;
+use crate::report::median;
 use crate::roster::{Kind, Places};
 use crate::scenario::{Party, Scenario, Work};
 use crate::server::Server;
 use crate::tally::Faults;
+use crate::{full, pages};
 
 /// What one run of a scenario gave.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     FanOut(FanOut),
+    Deaf(Deaf),
     /// User memory of each idle member, in bytes.
     Idle {
         bytes_each: f64,
     },
     Storm(Storm),
+    Full(full::Full),
     Pages(Vec<pages::Page>),
     /// Bytes of the program on disk, and of user memory once it is ready.
     Start {
@@ -37,13 +40,27 @@ pub struct FanOut {
     pub server_load: f64,
     pub deliveries_per_s: f64,
     pub p50_us: f64,
+    /// The middle one of the 99th percentiles of all slices of the window: the machine's own hiccups are in few of
+    /// them.
     pub p99_us: f64,
+    /// Of the window as a whole.
+    pub whole_p99_us: f64,
     pub max_us: f64,
     pub faults: Faults,
     /// Members that the server closed.
     pub gone: usize,
     /// Deliveries that all texts said should have made.
     pub expected: u64,
+}
+
+/// Latencies of all the others while one member reads, and while it does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Deaf {
+    pub hearing_p99_us: f64,
+    pub deaf_p99_us: f64,
+    /// Deliveries that never came, to it or to anybody, once it read again.
+    pub lost: u64,
+    pub is_closed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -71,11 +88,11 @@ const STORM: usize = 500;
 /// Whether this server takes part in this scenario.
 pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
     let speaks = match scenario.work {
-        Work::FanOut { party, .. } | Work::Flooded { party, .. } | Work::Idle { party, .. } => {
+        Work::FanOut { party, .. } | Work::Deaf { party, .. } | Work::Idle { party, .. } => {
             (party.web == 0 || kind.web.is_some()) && (party.line == 0 || kind.line.is_some())
         }
         Work::Storm { .. } => kind.web.is_some(),
-        Work::Pages => return kind.name == "snugd",
+        Work::Pages | Work::Full => return kind.name == "snugd",
         Work::Start => return kind.only.is_empty(),
     };
     speaks && (kind.only.is_empty() || kind.only.contains(&scenario.id.as_str()))
@@ -85,9 +102,10 @@ pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
 pub fn run(scenario: &Scenario, kind: &'static Kind, places: &Places, spans: Spans) -> Outcome {
     let result = Server::start(kind, places).and_then(|server| match scenario.work {
         Work::FanOut { rooms, party, pace } => fan_out(&server, kind, rooms, party, pace, spans),
-        Work::Flooded { party, pace, deaf } => flooded(&server, kind, party, pace, deaf, spans),
+        Work::Deaf { party, pace } => deaf(&server, kind, party, pace, spans),
         Work::Idle { rooms, party } => idle(&server, kind, rooms, party),
         Work::Storm { rooms, members, arrival } => storm(&server, kind, rooms, members, arrival),
+        Work::Full => full::run(&server).map(Outcome::Full),
         Work::Pages => pages::run(&server, places, spans.window).map(Outcome::Pages),
         Work::Start => start(&server, kind, places),
     });
@@ -99,40 +117,47 @@ fn fan_out(server: &Server, kind: &Kind, rooms: usize, party: Party, pace: Pace,
     let mut crowd = Crowd::new(rooms)?;
     crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
     crowd.settle(PATIENCE)?;
-    converse(server, crowd, party, pace, None, spans)
+    converse(server, crowd, pace, spans)
 }
 
-/// How a flood is made, and how long it lasts: some megabytes for each member, more than a socket holds.
-const FLOOD: (Pace, Duration) = (Pace::InFlight(8), Duration::from_secs(1));
+/// How often one member more comes, who hears nothing for a while: a new one each time, for the more one has read,
+/// the more the system holds for it that it has not read.
+const DEAF_TIMES: u32 = 3;
+/// Long enough to fill all buffers on the narrow road to it.
+const FILLING: Duration = Duration::from_millis(2_500);
 
-fn flooded(server: &Server, kind: &Kind, party: Party, pace: Pace, deaf: bool, spans: Spans) -> io::Result<Outcome> {
-    let mut guests = invite(server, kind, 1, party)?;
-    let deaf = deaf.then_some(guests.len());
-    if deaf.is_some() {
-        let identity = Identity { name: "deaf".into(), room: guests[0].identity.room.clone() };
-        guests.push(Guest { identity, talks: false, ..guests[0] });
-    }
+fn deaf(server: &Server, kind: &Kind, party: Party, pace: Pace, spans: Spans) -> io::Result<Outcome> {
+    let guests = invite(server, kind, 1, party)?;
     let mut crowd = Crowd::new(1)?;
     crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
     crowd.settle(PATIENCE)?;
-    if let Some(deaf) = deaf {
+    let window = spans.window / DEAF_TIMES;
+    let (mut with_it_deaf, mut with_all_hearing) = (Vec::new(), Vec::new());
+    for number in 0..DEAF_TIMES {
+        crowd.talk(pace, spans.warm_up / 4, window, || {})?;
+        with_all_hearing.append(&mut crowd.ear.slice_p99s_ns);
+        let identity = Identity { name: format!("deaf{number}"), room: guests[0].identity.room.clone() };
+        let guest = Guest { identity, talks: false, narrow: true, ..guests[0] };
+        let deaf = crowd.admit(&[guest], Arrival::Joined, GENTLY, PATIENCE)?;
+        crowd.settle(PATIENCE)?;
         crowd.deafen(deaf)?;
+        crowd.talk(pace, FILLING, window, || {})?;
+        with_it_deaf.append(&mut crowd.ear.slice_p99s_ns);
+        crowd.undeafen(deaf)?;
+        crowd.settle(PATIENCE)?;
     }
-    let (flood, span) = FLOOD;
-    crowd.talk(flood, Duration::ZERO, span, || {})?;
-    crowd.settle(PATIENCE)?;
-    converse(server, crowd, party, pace, deaf, spans)
+    let faults = crowd.settle_accounts(DRAIN)?;
+    let p99_us = |slices: Vec<u64>| median(slices.into_iter().map(|p99_ns| p99_ns as f64 / 1e3).collect());
+    Ok(Outcome::Deaf(Deaf {
+        hearing_p99_us: p99_us(with_all_hearing).unwrap_or_default(),
+        deaf_p99_us: p99_us(with_it_deaf).unwrap_or_default(),
+        lost: faults.lost,
+        is_closed: crowd.gone() > 0,
+    }))
 }
 
 /// Lets the crowd talk, with an eye on the server's CPU, and draws up the account.
-fn converse(
-    server: &Server,
-    mut crowd: Crowd,
-    party: Party,
-    pace: Pace,
-    deaf: Option<usize>,
-    spans: Spans,
-) -> io::Result<Outcome> {
+fn converse(server: &Server, mut crowd: Crowd, pace: Pace, spans: Spans) -> io::Result<Outcome> {
     let mut marks = Vec::new();
     crowd.talk(pace, spans.warm_up, spans.window, || marks.push((Instant::now(), server.cpu_ns())))?;
     let [(opened, cpu_before), (closed, cpu_after)] = <[_; 2]>::try_from(marks).expect("a window opens and closes");
@@ -144,18 +169,20 @@ fn converse(
         return Err(io::Error::other(why));
     }
     let latency = crowd.ear.latency_ns.clone();
-    let faults = crowd.settle_accounts(DRAIN, deaf)?;
+    let slices = crowd.ear.slice_p99s_ns.iter().map(|p99_ns| *p99_ns as f64 / 1e3).collect();
+    let faults = crowd.settle_accounts(DRAIN)?;
     let us_at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
     Ok(Outcome::FanOut(FanOut {
         cpu_ns_each: cpu_ns / heard as f64,
         server_load: cpu_ns / window.as_nanos() as f64,
         deliveries_per_s: heard as f64 / window.as_secs_f64(),
         p50_us: us_at(0.50),
-        p99_us: us_at(0.99),
+        p99_us: median(slices).unwrap_or_default(),
+        whole_p99_us: us_at(0.99),
         max_us: latency.max() as f64 / 1e3,
         faults,
-        gone: crowd.gone(deaf),
-        expected: crowd.said() * party.members() as u64,
+        gone: crowd.gone(),
+        expected: crowd.expected(),
     }))
 }
 
@@ -171,8 +198,8 @@ fn idle(server: &Server, kind: &Kind, rooms: usize, party: Party) -> io::Result<
     crowd.admit(others, Arrival::Joined, GENTLY, PATIENCE)?;
     crowd.settle(PATIENCE)?;
     let after = server.resident_bytes()?;
-    if crowd.gone(None) > 0 {
-        return Err(io::Error::other(format!("{} members were closed", crowd.gone(None))));
+    if crowd.gone() > 0 {
+        return Err(io::Error::other(format!("{} members were closed", crowd.gone())));
     }
     Ok(Outcome::Idle { bytes_each: (after as f64 - before as f64) / others.len() as f64 })
 }
@@ -208,7 +235,7 @@ fn invite(server: &Server, kind: &Kind, rooms: usize, party: Party) -> io::Resul
             let Some(speech) = speech else { continue };
             for place in 0..members {
                 let identity = Identity { name: format!("m{:05}", guests.len()), room: code.clone() };
-                guests.push(Guest { address, speech, identity, room, talks: place < talkers });
+                guests.push(Guest { address, speech, identity, room, talks: place < talkers, narrow: false });
             }
         }
     }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 
+use crate::crowd::{Arrival, Guest};
 use crate::dialect::{Framing, Heard, Identity, Speech};
 use crate::stamp::{Stamp, StampReader};
 use crate::tally::Tally;
@@ -28,6 +29,10 @@ pub enum Stage {
 pub struct Ear {
     /// From the moment a text was due to the moment it was received, in nanoseconds.
     pub latency_ns: Histogram<u64>,
+    /// The same, of the slice of time under way.
+    slice_ns: Histogram<u64>,
+    /// The 99th percentile of each slice.
+    pub slice_p99s_ns: Vec<u64>,
     pub deliveries: u64,
     /// Read before each parse, so that a message costs no clock call.
     pub now_ns: u64,
@@ -37,11 +42,30 @@ pub struct Ear {
 
 impl Default for Ear {
     fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1_000, 120_000_000_000, 3).expect("constant bounds");
         Ear {
-            latency_ns: Histogram::new_with_bounds(1_000, 120_000_000_000, 3).expect("constant bounds"),
+            latency_ns: histogram.clone(),
+            slice_ns: histogram,
+            slice_p99s_ns: Vec::new(),
             deliveries: 0,
             now_ns: 0,
             refusal: None,
+        }
+    }
+}
+
+impl Ear {
+    /// Begins anew, but for what was refused.
+    pub fn forget_deliveries(&mut self) {
+        *self = Ear { refusal: self.refusal.take(), ..Ear::default() };
+    }
+
+    /// A slice of time is over.
+    pub fn end_slice(&mut self) {
+        if !self.slice_ns.is_empty() {
+            self.slice_p99s_ns.push(self.slice_ns.value_at_quantile(0.99));
+            self.latency_ns.add(&self.slice_ns).expect("the same bounds");
+            self.slice_ns.reset();
         }
     }
 }
@@ -57,6 +81,9 @@ pub struct Member {
     pub tally: Tally,
     /// Own texts heard back and not yet answered with another one.
     pub echoes: u32,
+    /// What it hears is old, and says nothing of how long it took.
+    pub is_late: bool,
+    arrival: Arrival,
     speech: Speech,
     host: String,
     stamps: StampReader,
@@ -67,17 +94,20 @@ pub struct Member {
 }
 
 impl Member {
-    pub fn new(stream: TcpStream, host: String, speech: Speech, identity: Identity, room: usize, tally: Tally) -> Self {
+    /// A member under way to its room, or only as far as `arrival` goes.
+    pub fn new(stream: TcpStream, guest: &Guest, arrival: Arrival) -> Self {
         Member {
             stream,
-            identity,
-            room,
+            identity: guest.identity.clone(),
+            room: guest.room,
             stage: Stage::Connecting,
             talker: None,
-            tally,
+            tally: Tally::new(0),
             echoes: 0,
-            speech,
-            host,
+            is_late: false,
+            arrival,
+            speech: guest.speech,
+            host: guest.address.to_string(),
             stamps: StampReader::default(),
             carry: Vec::new(),
             outgoing: Vec::new(),
@@ -201,7 +231,9 @@ impl Member {
             Heard::Delivery => {
                 let Some(stamp) = self.stamps.read(message) else { return };
                 ear.deliveries += 1;
-                ear.latency_ns.saturating_record(ear.now_ns.saturating_sub(stamp.due_ns));
+                if !self.is_late {
+                    ear.slice_ns.saturating_record(ear.now_ns.saturating_sub(stamp.due_ns));
+                }
                 self.tally.count(stamp.talker, stamp.sequence);
                 self.echoes += u32::from(self.talker == Some(stamp.talker));
             }
@@ -218,7 +250,8 @@ impl Member {
 
     fn greet(&mut self) {
         self.stage = Stage::Joining;
-        if let Some(greeting) = self.speech.greeting(&self.identity) {
+        let greeting = (self.arrival == Arrival::Joined).then(|| self.speech.greeting(&self.identity)).flatten();
+        if let Some(greeting) = greeting {
             self.send(&greeting);
         }
     }

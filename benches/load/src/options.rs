@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::full::Holding;
 use crate::measure::Spans;
 use crate::roster::{Kind, Places, ROSTER};
 use crate::scenario::{self, Scenario};
@@ -41,6 +42,8 @@ pub enum Request {
     Run(Options),
     Help,
     List,
+    /// Not for people: asked by this program of itself.
+    Hold(Holding),
 }
 
 pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, String> {
@@ -71,6 +74,11 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Str
             "--no-report" => options.results = None,
             "--help" | "-h" => return Ok(Request::Help),
             "--list" => return Ok(Request::List),
+            "--hold" => {
+                let address = value()?.parse().map_err(|_| "--hold needs an address")?;
+                let count = arguments.next().and_then(|count| count.parse().ok()).ok_or("--hold needs a number")?;
+                return Ok(Request::Hold(Holding { address, count, rooms: arguments.collect() }));
+            }
             _ => return Err(format!("{name} is no option; --help lists them")),
         }
     }

@@ -16,12 +16,14 @@ pub struct Scenario {
 pub enum Work {
     /// Texts are said and delivered: the cost of each delivery.
     FanOut { rooms: usize, party: Party, pace: Pace },
-    /// The same after a flood that fills the socket of a member who reads nothing, if there is one.
-    Flooded { party: Party, pace: Pace, deaf: bool },
+    /// The same in one room with one web member more, who reads nothing now and then.
+    Deaf { party: Party, pace: Pace },
     /// Members who do nothing: the memory of each.
     Idle { rooms: usize, party: Party },
     /// Everybody comes at once: the time until all are in.
     Storm { rooms: usize, members: usize, arrival: Arrival },
+    /// More connections than the server has descriptors for: who is held, who is turned away, and how.
+    Full,
     /// Pages over HTTP keep-alive: requests a second.
     Pages,
     /// Nobody is there yet: the size of the program, on disk and in memory.
@@ -68,6 +70,11 @@ pub fn all() -> Vec<Scenario> {
         fan_out("S6", "one talks 50/s to 1,000", 1, Party::web(1_000, 1), per_second(50.0)),
         fan_out("T1", "terminal: 200 in a room, 4 talk 200/s each", 1, Party::line(200, 4), per_second(200.0)),
         fan_out("W1", "the same in browsers", 1, Party::web(200, 4), per_second(200.0)),
+        scenario(
+            "deaf",
+            "W1, and one more who reads nothing now and then",
+            Work::Deaf { party: Party::web(200, 4), pace: per_second(200.0) },
+        ),
         fan_out(
             "M1",
             "mixed: 100 web and 100 terminal, 2 and 2 talk 200/s each",
@@ -79,13 +86,10 @@ pub fn all() -> Vec<Scenario> {
         scenario("T5", "10,000 idle terminals in 10 rooms", Work::Idle { rooms: 10, party: Party::line(1_000, 0) }),
         storm("storm-bare", "10,000 handshakes", 1, Arrival::Upgraded),
         storm("storm", "10,000 joins, 100 rooms", 100, Arrival::Joined),
+        storm("storm-ten", "10,000 joins, 10 rooms", 10, Arrival::Joined),
         storm("storm-one", "10,000 joins, one room", 1, Arrival::Joined),
+        scenario("full", "500 connections more than descriptors", Work::Full),
     ];
-    for (id, title, deaf) in
-        [("hearing", "W1 after a flood", false), ("deaf", "the same, and one more who reads nothing", true)]
-    {
-        all.push(scenario(id, title, Work::Flooded { party: Party::web(200, 4), pace: per_second(200.0), deaf }));
-    }
     all.extend(MEMBER_STEPS.map(|members| {
         let title = format!("{members} in a room, 4 talk, 8 in flight each");
         fan_out(&format!("members-{members}"), &title, 1, Party::web(members, 4), in_flight(8))

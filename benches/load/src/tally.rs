@@ -26,6 +26,16 @@ impl Tally {
         Tally { next: vec![0; talkers], missing: 0, repeated: 0 }
     }
 
+    /// Of who comes when the talkers have said so many texts already.
+    pub fn after(said: &[u32]) -> Self {
+        Tally { next: said.to_vec(), ..Tally::new(0) }
+    }
+
+    /// There are so many talkers now; the new ones have said nothing yet.
+    pub fn add_talkers(&mut self, talkers: usize) {
+        self.next.resize(talkers, 0);
+    }
+
     /// Counts one delivery. A talker that the room does not have counts as a repetition.
     pub fn count(&mut self, talker: u16, sequence: u32) {
         match self.next.get_mut(usize::from(talker)) {

@@ -173,6 +173,18 @@ fn nothing_is_kept_between_lines() {
     assert_eq!(size_of::<LineEditor>(), 8);
 }
 
+#[test]
+fn a_line_feed_after_half_a_character_ends_a_line() {
+    for begun in [b"\xEA".as_slice(), b"\xFF"] {
+        let mut editor = LineEditor::default();
+        editor.edit(b"\r", LIMIT_BYTES, &mut Vec::new());
+        assert!(!editor.may_complete_line(b"\n"));
+        editor.edit(begun, LIMIT_BYTES, &mut Vec::new());
+        assert!(editor.may_complete_line(b"\n"));
+        assert_eq!(editor.edit(b"\n", LIMIT_BYTES, &mut Vec::new()).1, Some(Typed::Line("\u{FFFD}".into())));
+    }
+}
+
 /// Bytes of which many mean something.
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let special = prop::sample::select(

@@ -187,7 +187,7 @@ impl World {
     /// What the reactor does at the end of a turn: publishes, answers, flushes.
     pub fn deliver(&mut self) {
         while let Some(record) = self.rooms.take_record() {
-            self.rooms.publish(record);
+            self.rooms.publish(record, self.now);
         }
         while let Some((connection, reply)) = self.rooms.take_reply() {
             let Some(terminal) = self.terminals.get_mut(connection.0 as usize) else { continue };

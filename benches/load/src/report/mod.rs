@@ -5,6 +5,8 @@ mod summary;
 mod tables;
 mod targets;
 
+pub use summary::median;
+
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +53,7 @@ impl Report<'_> {
             tables::deaf(self),
             tables::memory(self),
             tables::storm(self),
+            tables::full(self),
             tables::pages(self),
             tables::faults(self),
         ];
@@ -86,7 +89,9 @@ impl Report<'_> {
              {machine}; servers on CPU 0, the load on CPU 1, {descriptors} descriptors. Medians of {rounds} \
              round{}, windows of {} s, texts of 64 bytes. A cost is the server's CPU time over the window divided \
              by the messages that clients received in it; × is the median of the ratios to the floor within one \
-             round. Absolute times differ from machine to machine: the ratios count.\n",
+             round. p99 is the middle one of the 99th percentiles of all fifths of a second, which a hiccup of the \
+             machine does not decide; that of the whole window stands beside it. Absolute times differ from machine \
+             to machine: the ratios count.\n",
             if *rounds == 1 { "" } else { "s" },
             window.as_secs_f64()
         );
@@ -127,6 +132,15 @@ impl fmt::Display for Record {
             }
             Outcome::Idle { bytes_each } => write!(f, "{bytes_each:8.0} bytes each"),
             Outcome::Storm(run) => write!(f, "{:8.0} ms, {:.1} µs of CPU each", run.wall_ms, run.cpu_us_each),
+            Outcome::Deaf(run) => write!(
+                f,
+                "p99 {:.0} µs while it reads, {:.0} while not, {} lost{}",
+                run.hearing_p99_us,
+                run.deaf_p99_us,
+                run.lost,
+                if run.is_closed { ", closed" } else { "" }
+            ),
+            Outcome::Full(run) => write!(f, "{:?}, limit {}", run.counts, run.limit),
             Outcome::Start { program_bytes, resident_bytes } => {
                 write!(f, "{program_bytes} bytes on disk, {resident_bytes} in memory")
             }

@@ -1,7 +1,7 @@
 //! Medians over rounds, and medians of ratios within rounds.
 
 use super::Report;
-use crate::measure::{FanOut, Outcome};
+use crate::measure::{Deaf, FanOut, Outcome};
 
 /// The middle of these numbers; of an even count, the mean of the two in the middle.
 pub fn median(mut numbers: Vec<f64>) -> Option<f64> {
@@ -60,6 +60,13 @@ impl Report<'_> {
 pub fn fan_out(outcome: &Outcome) -> Option<&FanOut> {
     match outcome {
         Outcome::FanOut(run) => Some(run),
+        _ => None,
+    }
+}
+
+pub fn deaf(outcome: &Outcome) -> Option<&Deaf> {
+    match outcome {
+        Outcome::Deaf(run) => Some(run),
         _ => None,
     }
 }

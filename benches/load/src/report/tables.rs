@@ -1,8 +1,9 @@
 //! The tables of the report.
 
 use super::Report;
-use super::summary::{bytes_each, cost as cost_of, fan_out, median, p99, wall_ms};
-use crate::measure::Outcome;
+use super::summary::{bytes_each, cost as cost_of, deaf as deaf_run, fan_out, median, wall_ms};
+use crate::full::Counts;
+use crate::measure::{Deaf, Outcome};
 use crate::pages::Page;
 use crate::scenario::{Scenario, Work};
 
@@ -10,7 +11,7 @@ const FLOOR: &str = "floor";
 
 /// Cost of a delivery: the figure of all figures.
 pub fn cost(report: &Report) -> String {
-    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. } | Work::Flooded { .. }));
+    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. }));
     table(report, "## Server CPU time of a delivery, ns", &scenarios, |scenario, server| {
         let cost = report.cost(scenario, server)?;
         let ratio = report.median_ratio((scenario, server), (scenario, FLOOR), cost_of);
@@ -21,27 +22,32 @@ pub fn cost(report: &Report) -> String {
 
 /// From the moment a text was due to its arrival.
 pub fn latency(report: &Report) -> String {
-    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. } | Work::Flooded { .. }));
-    table(report, "## Latency of a delivery, µs: p50 / p99 / longest", &scenarios, |scenario, server| {
-        let at = |pick: fn(&crate::measure::FanOut) -> f64| {
-            report.median(scenario, server, |outcome| fan_out(outcome).map(pick)).map(number)
-        };
-        Some(format!("{} / {} / {}", at(|run| run.p50_us)?, at(|run| run.p99_us)?, at(|run| run.max_us)?))
-    })
+    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. }));
+    table(
+        report,
+        "## Latency of a delivery, µs: p50 / p99 / p99 of the whole / longest",
+        &scenarios,
+        |scenario, server| {
+            let at = |pick: fn(&crate::measure::FanOut) -> f64| {
+                report.median(scenario, server, |outcome| fan_out(outcome).map(pick)).map(number)
+            };
+            let (p50, p99) = (at(|run| run.p50_us)?, at(|run| run.p99_us)?);
+            Some(format!("{p50} / {p99} / {} / {}", at(|run| run.whole_p99_us)?, at(|run| run.max_us)?))
+        },
+    )
 }
 
-/// What one member who reads nothing costs the others.
+/// What one member who reads nothing costs the others, and itself.
 pub fn deaf(report: &Report) -> String {
-    let ratio = |server: &str| report.median_ratio(("deaf", server), ("hearing", server), p99);
-    let lines: Vec<String> = report
-        .servers_in(&["deaf"])
-        .into_iter()
-        .filter_map(|server| Some(format!("- {server}: {:+.1} %", (ratio(server)? - 1.0) * 100.0)))
-        .collect();
-    if lines.is_empty() {
-        return String::new();
-    }
-    format!("## One who reads nothing: what it adds to the others' p99\n\n{}", lines.join("\n"))
+    let scenarios = select(report, |work| matches!(work, Work::Deaf { .. }));
+    let heading =
+        "## One who reads nothing now and then: p99 of the others, µs, while it reads / while not; what was lost";
+    table(report, heading, &scenarios, |scenario, server| {
+        let at =
+            |pick: fn(&Deaf) -> f64| report.median(scenario, server, |outcome| deaf_run(outcome).map(pick)).map(number);
+        let (hearing, deaf) = (at(|run| run.hearing_p99_us)?, at(|run| run.deaf_p99_us)?);
+        Some(format!("{hearing} / {deaf}; {}", at(|run| run.lost as f64)?))
+    })
 }
 
 /// User memory of an idle member, and of a server that nobody uses.
@@ -78,6 +84,20 @@ pub fn storm(report: &Report) -> String {
             })?;
             Some(format!("{} ({cpu:.1})", number(wall)))
         },
+    )
+}
+
+/// More connections than descriptors.
+pub fn full(report: &Report) -> String {
+    let Some((_, Outcome::Full(run))) = report.outcomes("full", "snugd").last() else { return String::new() };
+    let Counts { held, refused, failed } = run.counts;
+    format!(
+        "## At the limit of {} descriptors\n\n{} connections held, {} refused with 503, {} failed; {} once they have gone.",
+        number(run.limit as f64),
+        number(held as f64),
+        number(refused as f64),
+        number(failed as f64),
+        if run.serves_afterwards { "newcomers are served" } else { "**newcomers are not served**" }
     )
 }
 
@@ -136,24 +156,28 @@ pub fn faults(report: &Report) -> String {
 
 /// Every run, one a line.
 pub fn csv(report: &Report) -> String {
-    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,max_us,lost,repeated,bytes_each,wall_ms\n".to_owned();
+    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,whole_p99_us,max_us,lost,repeated,bytes_each,wall_ms\n".to_owned();
     for record in report.records {
         text += &format!("{},{},{},", record.round, record.scenario, record.server);
         text += &match &record.outcome {
             Outcome::FanOut(run) => format!(
-                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{},{},,",
+                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{:.1},{},{},,",
                 run.cpu_ns_each,
                 run.deliveries_per_s,
                 run.server_load,
                 run.p50_us,
                 run.p99_us,
+                run.whole_p99_us,
                 run.max_us,
                 run.faults.lost,
                 run.faults.repeated
             ),
-            Outcome::Idle { bytes_each } => format!(",,,,,,,,{bytes_each:.0},"),
-            Outcome::Storm(run) => format!(",,,,,,,,,{:.1}", run.wall_ms),
-            Outcome::Start { .. } | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,".into(),
+            Outcome::Idle { bytes_each } => format!(",,,,,,,,,{bytes_each:.0},"),
+            Outcome::Storm(run) => format!(",,,,,,,,,,{:.1}", run.wall_ms),
+            Outcome::Deaf(run) => {
+                format!(",,,,{:.1},,,{},,,", run.deaf_p99_us, run.lost)
+            }
+            Outcome::Start { .. } | Outcome::Full(_) | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,,".into(),
         };
         text.push('\n');
     }

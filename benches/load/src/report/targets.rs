@@ -1,7 +1,7 @@
 //! What snugd promises, held against what was measured.
 
 use super::Report;
-use super::summary::{bytes_each, cost, p99, wall_ms};
+use super::summary::{bytes_each, cost, deaf as deaf_run, p99, wall_ms};
 use super::tables::number;
 use crate::measure::Outcome;
 use crate::scenario::{MEMBER_STEPS, ROOM_STEPS};
@@ -22,9 +22,8 @@ pub fn section(report: &Report) -> String {
     let mut findings = Vec::new();
     for scenario in FAN_OUT {
         findings.extend(against_floor(report, scenario));
-        findings.extend(against_peers(report, scenario, "cost", "ns", |name| report.cost(scenario, name)));
-        let p99_of = |name: &str| report.median(scenario, name, p99);
-        findings.extend(against_peers(report, scenario, "p99", "µs", p99_of));
+        findings.extend(against_peers(report, scenario, ("cost", "ns"), cost));
+        findings.extend(against_peers(report, scenario, ("p99", "µs"), p99));
     }
     findings.extend(terminals(report));
     findings.extend(memory(report));
@@ -32,6 +31,7 @@ pub fn section(report: &Report) -> String {
     findings.extend(flat(report, "members", &MEMBER_STEPS));
     findings.extend(flat(report, "rooms", &ROOM_STEPS));
     findings.extend(deaf(report));
+    findings.extend(full(report));
     findings.extend(pages(report));
     if findings.is_empty() {
         return String::new();
@@ -52,19 +52,20 @@ fn against_floor(report: &Report, scenario: &str) -> Option<Finding> {
     Some(at_most(format!("{scenario}: at most 1.15 × the floor"), ratio, 1.15, format!("{ratio:.2} ×")))
 }
 
+/// Against each peer within each round; the one that comes nearest, or beats it, is named.
 fn against_peers(
     report: &Report,
     scenario: &str,
-    what: &str,
-    unit: &str,
-    number_of: impl Fn(&str) -> Option<f64>,
+    (what, unit): (&str, &str),
+    number_of: fn(&Outcome) -> Option<f64>,
 ) -> Option<Finding> {
-    let mine = number_of(SNUGD)?;
     let lossless = |name: &&str| !lost_much(report, scenario, name);
-    let peers = PEERS.iter().copied().filter(lossless).filter_map(|name| Some((name, number_of(name)?)));
-    let (best, theirs) = peers.min_by(|left, right| left.1.total_cmp(&right.1))?;
-    let found = format!("{} {unit}; {best} {}", number(mine), number(theirs));
-    Some(at_most(format!("{scenario}: {what} no more than the best peer's"), mine, theirs, found))
+    let ratio_to = |name: &'static str| report.median_ratio((scenario, SNUGD), (scenario, name), number_of);
+    let peers = PEERS.iter().copied().filter(lossless).filter_map(|name| Some((name, ratio_to(name)?)));
+    let (best, ratio) = peers.max_by(|left, right| left.1.total_cmp(&right.1))?;
+    let median_of = |name| report.median(scenario, name, number_of).map(number);
+    let found = format!("{} {unit}; {best} {}: {ratio:.2} ×", median_of(SNUGD)?, median_of(best)?);
+    Some(at_most(format!("{scenario}: {what} no more than the best peer's"), ratio, 1.0, found))
 }
 
 /// A server that drops what it should deliver is no measure of delivering it.
@@ -77,18 +78,20 @@ fn lost_much(report: &Report, scenario: &str, server: &str) -> bool {
 
 fn terminals(report: &Report) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let cost_of = |scenario, server| report.cost(scenario, server);
-    if let Some(mine) = cost_of("T1", SNUGD) {
-        for peer in ["ngircd", "smallchat"] {
-            if let Some(theirs) = cost_of("T1", peer) {
-                let found = format!("{} ns; {}", number(mine), number(theirs));
-                findings.push(at_most(format!("T1: no more than {peer}"), mine, theirs, found));
-            }
+    for peer in ["ngircd", "smallchat"] {
+        if let Some(ratio) = report.median_ratio(("T1", SNUGD), ("T1", peer), cost) {
+            findings.push(at_most(format!("T1: cost no more than {peer}'s"), ratio, 1.0, format!("{ratio:.2} ×")));
         }
     }
-    if let (Some(mixed), Some(line), Some(web)) = (cost_of("M1", SNUGD), cost_of("T1", SNUGD), cost_of("W1", SNUGD)) {
-        let found = format!("{} ns; terminal {}, web {}", number(mixed), number(line), number(web));
-        findings.push(at_most("M1: no more than the dearer of T1 and W1", mixed, line.max(web), found));
+    let mixed_to = |other| report.median_ratio(("M1", SNUGD), (other, SNUGD), cost);
+    if let (Some(to_terminal), Some(to_web)) = (mixed_to("T1"), mixed_to("W1")) {
+        let found = format!("{to_terminal:.2} × terminals, {to_web:.2} × browsers");
+        findings.push(at_most(
+            "M1: cost no more than the dearer of T1's and W1's",
+            to_terminal.min(to_web),
+            1.0,
+            found,
+        ));
     }
     findings
 }
@@ -113,7 +116,7 @@ fn memory(report: &Report) -> Vec<Finding> {
 }
 
 fn storm(report: &Report) -> Vec<Finding> {
-    ["storm", "storm-one"]
+    ["storm", "storm-ten", "storm-one"]
         .into_iter()
         .filter_map(|scenario| {
             let mine = report.median(scenario, SNUGD, wall_ms)?;
@@ -137,10 +140,25 @@ fn flat(report: &Report, sweep: &str, steps: &[usize]) -> Option<Finding> {
     Some(at_most(promise, last, 1.25 * first, shown.join(", ")))
 }
 
-fn deaf(report: &Report) -> Option<Finding> {
-    let ratio = report.median_ratio(("deaf", SNUGD), ("hearing", SNUGD), p99)?;
+fn deaf(report: &Report) -> Vec<Finding> {
+    let ratio =
+        report.median("deaf", SNUGD, |outcome| deaf_run(outcome).map(|run| run.deaf_p99_us / run.hearing_p99_us));
+    let lost = report.median("deaf", SNUGD, |outcome| deaf_run(outcome).map(|run| run.lost as f64));
+    let (Some(ratio), Some(lost)) = (ratio, lost) else { return Vec::new() };
     let found = format!("{:+.1} %", (ratio - 1.0) * 100.0);
-    Some(at_most("one who reads nothing adds at most 5 % to the others' p99", ratio, 1.05, found))
+    vec![
+        at_most("one who reads nothing adds at most 5 % to the others' p99", ratio, 1.05, found),
+        at_most("and has missed nothing when it reads again", lost, 0.0, format!("{} lost", number(lost))),
+    ]
+}
+
+fn full(report: &Report) -> Option<Finding> {
+    let (_, Outcome::Full(run)) = report.outcomes("full", SNUGD).last()? else { return None };
+    let found = format!("{} held, {} refused, {} failed", run.counts.held, run.counts.refused, run.counts.failed);
+    let promise = format!("{} descriptors filled with connections, the others refused with 503", run.limit);
+    // A few descriptors are the program's own.
+    let holds = run.counts.held + 32 >= run.limit && run.counts.failed == 0 && run.serves_afterwards;
+    Some(Finding { promise, found, holds })
 }
 
 fn pages(report: &Report) -> Vec<Finding> {
