@@ -150,6 +150,6 @@ export class Outbox {
 
 /** 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
 function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = crypto.getRandomValues(new Uint8Array(11));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -2,15 +2,11 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
-
+use super::said::{Said, SaidMessages};
 use super::{AuthorId, Body, ClientId, Draft, Epoch, Event, Read, Span};
 
 /// Events sent with `joined` where the client does not say what it has.
 pub const EVENTS_ON_JOIN: usize = 50;
-
-/// Whose message, under which of its own ids.
-type SaidKey = (AuthorId, ClientId);
 
 /// How much of its record a room keeps.
 #[derive(Clone, Copy, Debug)]
@@ -19,15 +15,6 @@ pub(super) struct Kept {
     pub events: usize,
     /// Events in memory.
     pub in_memory: usize,
-}
-
-/// What became of a message.
-#[derive(Clone, Copy)]
-pub(super) enum Said {
-    /// The journal is at work on it.
-    Unsettled,
-    /// It is the event with this id.
-    As(u64),
 }
 
 /// A room's record.
@@ -44,10 +31,7 @@ pub(super) struct History {
     newcomers: u32,
     /// What the journal remembers of this room has not been looked at yet.
     is_cold: bool,
-    /// What became of each message that has a client id, as long as the record goes back.
-    said: HashMap<SaidKey, Said>,
-    /// Those of them that are events, the oldest first.
-    said_order: VecDeque<(u64, SaidKey)>,
+    said: SaidMessages,
 }
 
 impl History {
@@ -65,8 +49,7 @@ impl History {
             loan: Vec::new(),
             newcomers: 0,
             is_cold: last_id > 0,
-            said: HashMap::new(),
-            said_order: VecDeque::new(),
+            said: SaidMessages::default(),
         }
     }
 
@@ -82,28 +65,27 @@ impl History {
 
     /// Notes that an event is on its way to the journal; returns its time, which never goes back.
     pub fn expect(&mut self, author: AuthorId, body: &Body, wall_ms: u64) -> u64 {
-        self.said.extend(said_key(author, body).map(|key| (key, Said::Unsettled)));
+        if let Some(cid) = cid_of(body) {
+            self.said.expect(author, cid.clone());
+        }
         self.last_time_ms = self.last_time_ms.max(wall_ms);
         self.last_time_ms
     }
 
     /// The journal cannot keep the event: it never was.
     pub fn discard(&mut self, draft: &Draft) {
-        if let Some(key) = said_key(draft.author, &draft.body) {
-            self.said.remove(&key);
+        if let Some(cid) = cid_of(&draft.body) {
+            self.said.discard(draft.author, cid);
         }
     }
 
     /// Makes the draft the room's next event, and lets go of what is too old.
     pub fn record(&mut self, draft: Draft, kept: Kept) -> Event {
         self.last_id += 1;
-        if let Some(key) = said_key(draft.author, &draft.body) {
-            self.said_order.push_back((self.last_id, key.clone()));
-            self.said.insert(key, Said::As(self.last_id));
+        if let Some(cid) = cid_of(&draft.body) {
+            self.said.settle(draft.author, cid, self.last_id);
         }
-        while self.said_order.front().is_some_and(|(id, _)| id + kept.events as u64 <= self.last_id) {
-            self.said_order.pop_front().and_then(|(_, key)| self.said.remove(&key));
-        }
+        self.said.forget_until(self.last_id.saturating_sub(kept.events as u64));
         let event = draft.with_id(self.last_id);
         self.events.push_back(event.clone());
         while self.events.len() > kept.in_memory && self.newcomers == 0 {
@@ -114,8 +96,7 @@ impl History {
 
     /// What became of a message of this member's under this id of its own; `None`: it is not known.
     pub fn said(&self, author: AuthorId, cid: &ClientId) -> Option<Said> {
-        // A clone of the key is a count, not a copy; only messages that have a `cid` pay for it.
-        self.said.get(&(author, cid.clone())).copied()
+        self.said.find(author, cid)
     }
 
     /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone. `loan` is
@@ -226,10 +207,7 @@ impl History {
         self.is_cold = false;
         let newer = std::mem::take(&mut self.events);
         self.events = older.chain(newer).collect();
-        let newer = std::mem::take(&mut self.said_order);
-        let older = read.said.into_iter().map(|(id, author, cid)| (id, (author, cid)));
-        self.said_order = older.chain(newer).collect();
-        self.said.extend(self.said_order.iter().map(|(id, key)| (key.clone(), Said::As(*id))));
+        self.said.remember_older(read.said.into_iter());
     }
 
     pub fn is_cold(&self) -> bool {
@@ -251,9 +229,9 @@ impl History {
     }
 }
 
-fn said_key(author: AuthorId, body: &Body) -> Option<SaidKey> {
+fn cid_of(body: &Body) -> Option<&ClientId> {
     match body {
-        Body::Message { cid: Some(cid), .. } => Some((author, cid.clone())),
+        Body::Message { cid, .. } => cid.as_ref(),
         _ => None,
     }
 }

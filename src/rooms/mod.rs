@@ -19,6 +19,7 @@ mod recall;
 mod record;
 mod room;
 mod roster;
+mod said;
 #[cfg(test)]
 mod tests;
 mod text;

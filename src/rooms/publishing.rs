@@ -1,9 +1,9 @@
 //! From something said to bytes for everybody: record, publish, flush.
 
 use super::command::{Caller, ConnectionId, Refusal, Reply};
-use super::history::Said;
 use super::record::{Change, Joining, Record, Sequel};
 use super::roster::{Presence, Seat};
+use super::said::Said;
 use super::{Body, Deadline, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
 
 /// At most one `typing` of a member is passed on in this time.
