@@ -11,8 +11,8 @@ use jiff::tz::{Offset, TimeZone};
 /// Offsets from UTC change at full quarters of an hour, if at all.
 const QUARTER_S: i64 = 15 * 60;
 
-/// Where the files of the time zones are, unless `TZDIR` names another folder (`tzset(3)`).
-const ZONES_FOLDER: &str = "/usr/share/zoneinfo";
+/// Where the files of the time zones are on one system or another, unless `TZDIR` names their folder (`tzset(3)`).
+const ZONES_FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// Tells local times.
 #[derive(Clone)]
@@ -31,8 +31,9 @@ struct Quarter {
 impl LocalClock {
     /// In the time zone of the system (`TZ`, `/etc/localtime`); UTC where there is none.
     pub fn system() -> LocalClock {
-        let folder = env::var_os("TZDIR").unwrap_or_else(|| ZONES_FOLDER.into());
-        let named = env::var("TZ").ok().and_then(|name| read_zone(folder.as_ref(), &name));
+        let folders = env::var_os("TZDIR").into_iter().chain(ZONES_FOLDERS.map(Into::into));
+        let named =
+            env::var("TZ").ok().and_then(|name| folders.into_iter().find_map(|at| read_zone(at.as_ref(), &name)));
         LocalClock::new(named.unwrap_or_else(TimeZone::system))
     }
 
@@ -70,10 +71,10 @@ impl LocalClock {
     }
 }
 
-/// The zone with a name such as `Europe/Berlin` (or a path), if there is a file of it. The library finds it too, but
-/// to be ready for every name it reads all six hundred files at start, and keeps what it found.
+/// The zone with a name such as `Europe/Berlin` (or a path), if there is a file of it. The library could find it too,
+/// but to be ready for every name it would read all six hundred files at start, and keep what it found.
 fn read_zone(folder: &Path, name: &str) -> Option<TimeZone> {
-    let bytes = fs::read(folder.join(name.trim_start_matches(':'))).ok()?;
+    let bytes = fs::read(folder.join(name.strip_prefix(':').unwrap_or(name))).ok()?;
     TimeZone::tzif(name, &bytes).ok()
 }
 

@@ -180,7 +180,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             generation,
             phase: Phase::Open,
             is_writable: true,
-            lags: false,
             is_readable: true,
             is_ending: false,
             has_ended: false,

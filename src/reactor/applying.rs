@@ -91,20 +91,18 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn deliver(&mut self, id: ConnectionId, reply: Reply) {
         let Some(slot) = self.find(id) else { return };
+        let connection = &mut self.connections[slot];
+        if reply == Reply::TakenOver {
+            connection.membership = None;
+        }
+        if connection.phase != Phase::Open {
+            return;
+        }
         self.queue_flush(slot);
         let connection = &mut self.connections[slot];
         if let Reply::Unsent(mut bytes) = reply {
             return connection.outbox.take_in(&mut bytes);
         }
-        if connection.phase != Phase::Open {
-            return;
-        }
-        if reply == Reply::TakenOver {
-            connection.membership = None;
-        }
-        // The answer comes after what happened in the room before it.
-        self.settle(slot);
-        let connection = &mut self.connections[slot];
         let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
         let flow = connection.session.reply(reply, &self.rooms, &self.shared, self.now, &mut self.words);
         self.send_words(slot);
@@ -115,9 +113,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Puts what a session had to say into its connection's outbox.
+    /// Puts what a session had to say into its connection's outbox: after what happened in its room before, and never
+    /// in the middle of a log entry.
     pub(super) fn send_words(&mut self, slot: usize) {
         if !self.words.is_empty() {
+            self.settle(slot);
             self.owed_bytes += self.words.len();
             self.connections[slot].outbox.take_in(&mut self.words);
             self.queue_flush(slot);
@@ -130,14 +130,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connection = &mut self.connections[slot];
         if let Some(membership) = connection.membership {
             connection.outbox.take_in(&mut self.rooms.settle(membership));
-            connection.lags = false;
-        }
-    }
-
-    /// A session is about to write of its own accord, which must not come in the middle of a log entry.
-    pub(super) fn settle_if_lagging(&mut self, slot: usize) {
-        if self.connections[slot].lags {
-            self.settle(slot);
         }
     }
 }

@@ -14,21 +14,30 @@ const STOP_MS: u64 = 5_000;
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// The session is over: its member leaves or keeps its place, what is owed is still sent.
     pub(super) fn begin_closing(&mut self, slot: usize) {
-        let connection = &mut self.connections[slot];
-        if connection.phase != Phase::Open {
-            return;
+        if self.connections[slot].phase == Phase::Open {
+            self.settle(slot);
+            self.begin_draining(slot);
+            self.leave_room(slot);
         }
+    }
+
+    /// Sends what is owed, and nothing more.
+    pub(super) fn begin_draining(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
         connection.phase = Phase::Draining;
         connection.until_ms = self.now.steady_ms + DRAIN_MS;
         connection.pending = Box::default();
-        let keeps_place = connection.session.keeps_place();
-        self.settle(slot);
-        if let Some(membership) = self.connections[slot].membership.take() {
-            self.rooms.disconnect(membership, keeps_place, self.now);
-            self.settle_rooms();
-        }
         self.queue_flush(slot);
         self.schedule(slot);
+    }
+
+    /// The connection's member leaves or keeps its place, as its session has it.
+    pub(super) fn leave_room(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        if let Some(membership) = connection.membership.take() {
+            self.rooms.disconnect(membership, connection.session.keeps_place(), self.now);
+            self.settle_rooms();
+        }
     }
 
     /// Frees the slots of connections that broke or have been closed, now that nothing of this turn refers

@@ -40,8 +40,6 @@ pub struct Connection<S> {
     pub phase: Phase,
     /// The last write did not fill the send buffer.
     pub is_writable: bool,
-    /// The last flush left some of the room's log unsent, perhaps in the middle of an entry.
-    pub lags: bool,
     /// There may be something to read that no edge will announce again.
     pub is_readable: bool,
     /// The end of the input has been announced: reading goes on until it is seen.

@@ -69,8 +69,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.queue_receive(slot);
             }
             Phase::Open => {
-                self.settle_if_lagging(slot);
-                let connection = &mut self.connections[slot];
                 let flow = connection.session.expire(self.now, &mut self.words);
                 self.send_words(slot);
                 if flow == Flow::Close {

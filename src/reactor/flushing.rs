@@ -45,7 +45,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let Some(connection) = find(connections, id).and_then(|slot| connections.get_mut(slot)) else { return 0 };
             match connection.send(bytes) {
                 Ok(count) => {
-                    connection.lags = count < bytes.len();
                     sent_bytes += count as u64;
                     count
                 }
@@ -58,24 +57,36 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         };
         self.rooms.flush(room, &mut write, &mut self.laggards);
         self.meters().sent_bytes.inc_by(sent_bytes);
-        for laggard in std::mem::take(&mut self.laggards) {
+        let laggards = std::mem::take(&mut self.laggards);
+        for laggard in &laggards {
             self.cut_off(laggard);
+        }
+        // Only now, for others hear of it, and answer: nothing of that may follow the hole.
+        for laggard in &laggards {
+            if let Some(slot) = self.find(laggard.connection) {
+                self.drop_unsent(slot);
+                self.leave_room(slot);
+            }
         }
     }
 
-    /// Closes a connection that fell too far behind.
-    fn cut_off(&mut self, laggard: Laggard) {
+    /// Says goodbye to a connection that fell too far behind.
+    fn cut_off(&mut self, laggard: &Laggard) {
         let Some(slot) = self.find(laggard.connection) else { return };
         log::debug!("connection {} reads too slowly", laggard.connection.0);
         self.meters().slow_readers_closed.inc();
-        if let Some(membership) = self.connections[slot].membership {
-            // Said since, while another laggard was cut off: nothing may follow the hole.
-            drop(self.rooms.settle(membership));
-        }
+        self.drop_unsent(slot);
         self.words.extend_from_slice(&laggard.torn_rest);
         self.connections[slot].session.say_too_slow(&mut self.words);
         self.send_words(slot);
-        self.begin_closing(slot);
+        self.begin_draining(slot);
+    }
+
+    /// Forgets what the connection is still to be sent of its room's log.
+    fn drop_unsent(&mut self, slot: usize) {
+        if let Some(membership) = self.connections[slot].membership {
+            drop(self.rooms.settle(membership));
+        }
     }
 
     /// Sends a connection's own outbox, and takes the next step of its closing.

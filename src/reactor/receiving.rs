@@ -105,7 +105,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Has the session look at its input, step by step. Returns how much it consumed.
     fn show_input(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
-        self.settle_if_lagging(slot);
         let has_ended = self.connections[slot].has_ended;
         let mut input = Input::new(bytes, has_ended);
         while self.connections[slot].listens() {

@@ -9,8 +9,8 @@ use super::{Body, Deadline, Draft, Laggard, MemberId, Membership, Name, Now, Roo
 /// At most one `typing` of a member is passed on in this time.
 const TYPING_INTERVAL_MS: u64 = 3_000;
 
-/// In a room of so many, who comes and goes is not told at once, each time with a write to everybody: when ten
-/// thousand come, that would be a hundred million writes.
+/// In a room of so many, who comes and goes is not told at once, each time with a write to everybody: when a thousand
+/// come, that would be half a million writes.
 pub(super) const CROWD_MEMBERS: usize = 64;
 
 /// There it is told so often, at the most; or with the next message.

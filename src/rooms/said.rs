@@ -1,8 +1,8 @@
 //! Who said what under which id of its own: so that what is sent again is not said again.
 //!
-//! Each message comes by here three times (is it known, what became of it, is it forgotten), and in a full house
-//! each of a hundred rooms has its own thousand of them. So the table holds numbers only, and what they stand for
-//! lies in the order in which it came, where the oldest is found without being looked for.
+//! Each message comes by here four times (is it known, it is expected, it is kept, it is forgotten), and in a full
+//! house each of a hundred rooms has its own thousand of them. So the table holds numbers only, and what they stand
+//! for lies in the order in which it came, where the oldest is found without being looked for.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -20,6 +20,9 @@ pub(super) enum Said {
     As(u64),
 }
 
+/// So many discarded messages may lie about, before what lies about is half of all.
+const KEPT_DISCARDED: usize = 64;
+
 /// The messages of a room that have a client id, as long as its record goes back.
 #[derive(Default)]
 pub(super) struct SaidMessages {
@@ -29,7 +32,9 @@ pub(super) struct SaidMessages {
     first_number: u32,
     /// Numbers of entries, by the hash of author and client id.
     table: HashTable<u32>,
-    hash: DefaultHashBuilder,
+    hasher: DefaultHashBuilder,
+    /// How many of the entries never were.
+    discarded: usize,
 }
 
 struct Entry {
@@ -72,7 +77,11 @@ impl SaidMessages {
     pub fn discard(&mut self, author: AuthorId, cid: &ClientId) {
         if let Some(index) = self.index_of(author, cid) {
             self.entries[index].state = State::Discarded;
+            self.discarded += 1;
             self.remove_from_table(index);
+        }
+        if self.discarded > KEPT_DISCARDED.max(self.entries.len() / 2) {
+            self.remember_older(std::iter::empty());
         }
     }
 
@@ -81,7 +90,7 @@ impl SaidMessages {
         while let Some(entry) = self.entries.front() {
             match entry.state {
                 State::As(entry_id) if entry_id <= id => self.remove_from_table(0),
-                State::Discarded => (),
+                State::Discarded => self.discarded -= 1,
                 State::As(_) | State::Unsettled => return,
             }
             self.entries.pop_front();
@@ -89,30 +98,26 @@ impl SaidMessages {
         }
     }
 
-    /// Remembers messages from before all others.
+    /// Remembers messages from before all others. What was discarded is thrown away.
     pub fn remember_older(&mut self, older: impl Iterator<Item = (u64, AuthorId, ClientId)>) {
         let newer = std::mem::take(self);
         for (id, author, cid) in older {
             self.add(Entry { author, cid, state: State::As(id) });
         }
-        for entry in newer.entries {
+        for entry in newer.entries.into_iter().filter(|entry| !matches!(entry.state, State::Discarded)) {
             self.add(entry);
         }
     }
 
     fn add(&mut self, entry: Entry) {
-        let hash = hash(&self.hash, entry.author, &entry.cid);
-        let is_lasting = !matches!(entry.state, State::Discarded);
+        let hash = hash_of(&self.hasher, entry.author, &entry.cid);
+        let number = self.first_number.wrapping_add(self.entries.len() as u32);
         self.entries.push_back(entry);
-        let (entries, first_number, hasher) = (&self.entries, self.first_number, &self.hash);
-        let hash_of = |number: &u32| {
-            let entry = &entries[number.wrapping_sub(first_number) as usize];
-            self::hash(hasher, entry.author, &entry.cid)
+        let rehash = |number: &u32| {
+            let entry = &self.entries[number.wrapping_sub(self.first_number) as usize];
+            hash_of(&self.hasher, entry.author, &entry.cid)
         };
-        if is_lasting {
-            let number = first_number.wrapping_add(entries.len() as u32 - 1);
-            self.table.insert_unique(hash, number, hash_of);
-        }
+        self.table.insert_unique(hash, number, rehash);
     }
 
     /// Where the entry of this message is.
@@ -122,20 +127,20 @@ impl SaidMessages {
             let entry = &self.entries[index(*number)];
             entry.author == author && entry.cid == *cid
         };
-        self.table.find(hash(&self.hash, author, cid), is_it).map(|number| index(*number))
+        self.table.find(hash_of(&self.hasher, author, cid), is_it).map(|number| index(*number))
     }
 
     fn remove_from_table(&mut self, index: usize) {
         let entry = &self.entries[index];
         let number = self.first_number.wrapping_add(index as u32);
-        let hash = hash(&self.hash, entry.author, &entry.cid);
+        let hash = hash_of(&self.hasher, entry.author, &entry.cid);
         if let Ok(found) = self.table.find_entry(hash, |other| *other == number) {
             found.remove();
         }
     }
 }
 
-fn hash(hasher: &DefaultHashBuilder, author: AuthorId, cid: &ClientId) -> u64 {
+fn hash_of(hasher: &DefaultHashBuilder, author: AuthorId, cid: &ClientId) -> u64 {
     hasher.hash_one((author, cid))
 }
 
@@ -208,8 +213,25 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(messages.table.len(), model.len());
+                prop_assert_eq!(messages.entries.len(), model.len() + messages.discarded);
             }
         }
+    }
+
+    #[test]
+    fn what_never_was_is_not_kept() {
+        let mut messages = SaidMessages::default();
+        messages.expect(AuthorId(1), cid(0));
+        messages.settle(AuthorId(1), &cid(0), 1);
+        messages.expect(AuthorId(1), cid(1));
+        for _ in 0..10_000 {
+            messages.expect(AuthorId(1), cid(2));
+            messages.discard(AuthorId(1), &cid(2));
+        }
+        assert!(messages.entries.len() <= 3 + KEPT_DISCARDED);
+        assert_eq!(messages.find(AuthorId(1), &cid(0)), Some(Said::As(1)));
+        assert_eq!(messages.find(AuthorId(1), &cid(1)), Some(Said::Unsettled));
+        assert_eq!(messages.find(AuthorId(1), &cid(2)), None);
     }
 
     #[test]

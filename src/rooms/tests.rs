@@ -176,7 +176,7 @@ fn everybody_is_sent_everything_once_in_one_order() {
 }
 
 #[test]
-fn a_crowd_is_told_at_once_of_many_who_come() {
+fn a_crowd_is_told_together_of_many_who_come() {
     let mut house = house();
     house.rooms.set_crowd(3);
     let ana = house.join(Door::New, "ana");

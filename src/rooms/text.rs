@@ -56,7 +56,7 @@ fn is_removed(character: char) -> bool {
 
 /// The client's own id for a message, at most 64 bytes: said again with the same one, it is not said twice.
 ///
-/// Up to 23 bytes are held in place: there is one for each message that a room remembers.
+/// Up to 23 bytes are held in place: a room has two of each message that it remembers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ClientId(SmolStr);
 

@@ -52,6 +52,8 @@ struct Link {
     number: usize,
     received: Vec<u8>,
     is_upgraded: bool,
+    /// The server has sent its close frame.
+    is_closed: bool,
     life: Option<Life>,
     is_joined: bool,
     /// It asked to be let in, was refused, and has not asked again.
@@ -152,6 +154,7 @@ impl Client {
             number,
             received: Vec::new(),
             is_upgraded: false,
+            is_closed: false,
             life: None,
             is_joined: false,
             was_refused: false,
@@ -544,8 +547,12 @@ impl Link {
             }
             let frame: Vec<u8> = self.received.drain(..header + length).collect();
             match first {
-                0x81 => messages.push(serde_json::from_slice(&frame[header..]).expect("the server sends JSON")),
-                0x88..=0x8A => (),
+                0x81 => {
+                    assert!(!self.is_closed, "a message after the close frame (RFC 6455 section 5.5.1)");
+                    messages.push(serde_json::from_slice(&frame[header..]).expect("the server sends JSON"));
+                }
+                0x88 => self.is_closed = true,
+                0x89 | 0x8A => (),
                 other => panic!("an unexpected frame: {other:#x}"),
             }
         }

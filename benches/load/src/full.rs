@@ -13,6 +13,8 @@ use crate::dialect::{self, Identity};
 use crate::server::Server;
 use crate::{process, websocket};
 
+/// One address has about 28,000 ports for all its connections to another one.
+const MAX_LIMIT: u64 = 20_000;
 /// Connections beyond the limit.
 const SPARE: u64 = 500;
 const HOLDERS: u64 = 2;
@@ -34,7 +36,7 @@ pub struct Full {
 /// What became of so many connections.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// In a room, and still open when all had come.
+    /// In a room, and still open when all that one process holds had come.
     pub held: u64,
     /// Answered with 503.
     pub refused: u64,
@@ -45,6 +47,11 @@ pub struct Counts {
 /// Fills the server up.
 pub fn run(server: &Server) -> io::Result<Full> {
     let limit = process::raise_descriptor_limit()?;
+    if limit > MAX_LIMIT {
+        return Err(io::Error::other(format!(
+            "{limit} descriptors are more than there are ports; start this with `ulimit -n {MAX_LIMIT}`"
+        )));
+    }
     let each = (limit + SPARE) / HOLDERS;
     let mut holders = Vec::new();
     for _ in 0..HOLDERS {

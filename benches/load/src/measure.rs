@@ -58,8 +58,8 @@ pub struct FanOut {
 pub struct Deaf {
     pub hearing_p99_us: f64,
     pub deaf_p99_us: f64,
-    /// Deliveries that never came, to it or to anybody, once it read again.
-    pub lost: u64,
+    /// Deliveries that never came, to it or to anybody, once it read again, and that came twice.
+    pub faults: Faults,
     pub is_closed: bool,
 }
 
@@ -151,7 +151,7 @@ fn deaf(server: &Server, kind: &Kind, party: Party, pace: Pace, spans: Spans) ->
     Ok(Outcome::Deaf(Deaf {
         hearing_p99_us: p99_us(with_all_hearing).unwrap_or_default(),
         deaf_p99_us: p99_us(with_it_deaf).unwrap_or_default(),
-        lost: faults.lost,
+        faults,
         is_closed: crowd.gone() > 0,
     }))
 }

@@ -127,7 +127,7 @@ pub const ROSTER: &[Kind] = &[
         about: "ngIRCd, an IRC server",
         web: None,
         line: Some(dialect::IRC),
-        only: &["T1", "T5"],
+        only: &["T1"],
         locate: |_| "/usr/sbin/ngircd".into(),
         arguments: |places, ports| {
             let configuration = configure(&places.peer("ngircd.conf"), "ngircd", ports);

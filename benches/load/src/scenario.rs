@@ -16,7 +16,7 @@ pub struct Scenario {
 pub enum Work {
     /// Texts are said and delivered: the cost of each delivery.
     FanOut { rooms: usize, party: Party, pace: Pace },
-    /// The same in one room with one web member more, who reads nothing now and then.
+    /// The same in one room with one web member more, who reads nothing.
     Deaf { party: Party, pace: Pace },
     /// Members who do nothing: the memory of each.
     Idle { rooms: usize, party: Party },
@@ -72,7 +72,7 @@ pub fn all() -> Vec<Scenario> {
         fan_out("W1", "the same in browsers", 1, Party::web(200, 4), per_second(200.0)),
         scenario(
             "deaf",
-            "W1, and one more who reads nothing now and then",
+            "W1, and one more who comes and reads nothing",
             Work::Deaf { party: Party::web(200, 4), pace: per_second(200.0) },
         ),
         fan_out(

@@ -134,10 +134,11 @@ impl fmt::Display for Record {
             Outcome::Storm(run) => write!(f, "{:8.0} ms, {:.1} µs of CPU each", run.wall_ms, run.cpu_us_each),
             Outcome::Deaf(run) => write!(
                 f,
-                "p99 {:.0} µs while it reads, {:.0} while not, {} lost{}",
+                "p99 {:.0} µs before, {:.0} while it reads nothing; {} lost, {} repeated{}",
                 run.hearing_p99_us,
                 run.deaf_p99_us,
-                run.lost,
+                run.faults.lost,
+                run.faults.repeated,
                 if run.is_closed { ", closed" } else { "" }
             ),
             Outcome::Full(run) => write!(f, "{:?}, limit {}", run.counts, run.limit),

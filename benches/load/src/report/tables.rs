@@ -41,12 +41,12 @@ pub fn latency(report: &Report) -> String {
 pub fn deaf(report: &Report) -> String {
     let scenarios = select(report, |work| matches!(work, Work::Deaf { .. }));
     let heading =
-        "## One who reads nothing now and then: p99 of the others, µs, while it reads / while not; what was lost";
+        "## One who reads nothing: p99 of the others, µs, before it comes / while it reads nothing; what was lost";
     table(report, heading, &scenarios, |scenario, server| {
         let at =
             |pick: fn(&Deaf) -> f64| report.median(scenario, server, |outcome| deaf_run(outcome).map(pick)).map(number);
         let (hearing, deaf) = (at(|run| run.hearing_p99_us)?, at(|run| run.deaf_p99_us)?);
-        Some(format!("{hearing} / {deaf}; {}", at(|run| run.lost as f64)?))
+        Some(format!("{hearing} / {deaf}; {}", at(|run| run.faults.lost as f64)?))
     })
 }
 
@@ -156,12 +156,12 @@ pub fn faults(report: &Report) -> String {
 
 /// Every run, one a line.
 pub fn csv(report: &Report) -> String {
-    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,whole_p99_us,max_us,lost,repeated,bytes_each,wall_ms\n".to_owned();
+    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,whole_p99_us,max_us,lost,repeated,bytes_each,wall_ms,p99_before_us\n".to_owned();
     for record in report.records {
         text += &format!("{},{},{},", record.round, record.scenario, record.server);
         text += &match &record.outcome {
             Outcome::FanOut(run) => format!(
-                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{:.1},{},{},,",
+                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{:.1},{},{},,,",
                 run.cpu_ns_each,
                 run.deliveries_per_s,
                 run.server_load,
@@ -172,12 +172,13 @@ pub fn csv(report: &Report) -> String {
                 run.faults.lost,
                 run.faults.repeated
             ),
-            Outcome::Idle { bytes_each } => format!(",,,,,,,,,{bytes_each:.0},"),
-            Outcome::Storm(run) => format!(",,,,,,,,,,{:.1}", run.wall_ms),
-            Outcome::Deaf(run) => {
-                format!(",,,,{:.1},,,{},,,", run.deaf_p99_us, run.lost)
-            }
-            Outcome::Start { .. } | Outcome::Full(_) | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,,".into(),
+            Outcome::Idle { bytes_each } => format!(",,,,,,,,,{bytes_each:.0},,"),
+            Outcome::Storm(run) => format!(",,,,,,,,,,{:.1},", run.wall_ms),
+            Outcome::Deaf(run) => format!(
+                ",,,,{:.1},,,{},{},,,{:.1}",
+                run.deaf_p99_us, run.faults.lost, run.faults.repeated, run.hearing_p99_us
+            ),
+            Outcome::Start { .. } | Outcome::Full(_) | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,,,".into(),
         };
         text.push('\n');
     }
