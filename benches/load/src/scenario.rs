@@ -70,17 +70,17 @@ pub fn all() -> Vec<Scenario> {
         fan_out("S6", "one talks 50/s to 1,000", 1, Party::web(1_000, 1), per_second(50.0)),
         fan_out("T1", "terminal: 200 in a room, 4 talk 200/s each", 1, Party::line(200, 4), per_second(200.0)),
         fan_out("W1", "the same in browsers", 1, Party::web(200, 4), per_second(200.0)),
-        scenario(
-            "deaf",
-            "W1, and one more who comes and reads nothing",
-            Work::Deaf { party: Party::web(200, 4), pace: per_second(200.0) },
-        ),
         fan_out(
             "M1",
             "mixed: 100 web and 100 terminal, 2 and 2 talk 200/s each",
             1,
             Party { web: 100, web_talkers: 2, line: 100, line_talkers: 2 },
             per_second(200.0),
+        ),
+        scenario(
+            "deaf",
+            "W1, and one more who comes and reads nothing",
+            Work::Deaf { party: Party::web(200, 4), pace: per_second(200.0) },
         ),
         scenario("S5", "10,000 idle WebSockets in 10 rooms", Work::Idle { rooms: 10, party: Party::web(1_000, 0) }),
         scenario("T5", "10,000 idle terminals in 10 rooms", Work::Idle { rooms: 10, party: Party::line(1_000, 0) }),
