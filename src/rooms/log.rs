@@ -25,6 +25,9 @@ pub(super) struct Log {
     /// Positions at which the held entries end, so that none is ever cut.
     entry_ends: VecDeque<u64>,
     readers: Slab<Reader>,
+    /// Who is written to first in the next flush: not always the same, for what the first has waited, the last has
+    /// waited twice.
+    first: usize,
 }
 
 struct Reader {
@@ -112,13 +115,19 @@ impl Log {
     ) {
         let end = self.end();
         let mut slowest = end;
-        for (_, reader) in &mut self.readers {
-            if reader.cursor < end {
-                let unsent = &self.bytes[(reader.cursor - self.start) as usize..];
-                reader.cursor += write(reader.connection, unsent) as u64;
-                slowest = slowest.min(reader.cursor);
+        let first = self.first;
+        for is_before in [false, true] {
+            for (place, reader) in &mut self.readers {
+                if (place < first) == is_before && reader.cursor < end {
+                    let unsent = &self.bytes[(reader.cursor - self.start) as usize..];
+                    reader.cursor += write(reader.connection, unsent) as u64;
+                    slowest = slowest.min(reader.cursor);
+                }
             }
         }
+        // Nearly the golden section, which lets everybody's turn come soon.
+        let readers = self.readers.len();
+        self.first = (first + readers * 5 / 8 + 1) % readers.max(1);
         if (end - slowest) as usize > limit_bytes {
             slowest = self.cut_off_laggards(limit_bytes / 2, laggards);
         }

@@ -123,6 +123,8 @@ fn fan_out(server: &Server, kind: &Kind, rooms: usize, party: Party, pace: Pace,
 /// How often one member more comes, who hears nothing for a while: a new one each time, for the more one has read,
 /// the more the system holds for it that it has not read.
 const DEAF_TIMES: u32 = 3;
+/// A small difference is looked for: the windows are not short.
+const DEAF_WINDOW: Duration = Duration::from_secs(2);
 /// Long enough to fill all buffers on the narrow road to it.
 const FILLING: Duration = Duration::from_millis(2_500);
 
@@ -131,7 +133,7 @@ fn deaf(server: &Server, kind: &Kind, party: Party, pace: Pace, spans: Spans) ->
     let mut crowd = Crowd::new(1)?;
     crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
     crowd.settle(PATIENCE)?;
-    let window = spans.window / DEAF_TIMES;
+    let window = spans.window.max(DEAF_WINDOW);
     let (mut with_it_deaf, mut with_all_hearing) = (Vec::new(), Vec::new());
     for number in 0..DEAF_TIMES {
         crowd.talk(pace, spans.warm_up / 4, window, || {})?;
