@@ -40,43 +40,32 @@ pub(super) struct SaidMessages {
 struct Entry {
     author: AuthorId,
     cid: ClientId,
-    state: State,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Unsettled,
-    As(u64),
-    /// It never was.
-    Discarded,
+    /// `None`: it never was.
+    said: Option<Said>,
 }
 
 impl SaidMessages {
     /// What became of this message; `None`: it is not known.
     pub fn find(&self, author: AuthorId, cid: &ClientId) -> Option<Said> {
-        match self.entries[self.index_of(author, cid)?].state {
-            State::Unsettled => Some(Said::Unsettled),
-            State::As(id) => Some(Said::As(id)),
-            State::Discarded => None,
-        }
+        self.entries[self.index_of(author, cid)?].said
     }
 
     /// The message is on its way to the journal. It must not be known yet.
     pub fn expect(&mut self, author: AuthorId, cid: ClientId) {
-        self.add(Entry { author, cid, state: State::Unsettled });
+        self.add(Entry { author, cid, said: Some(Said::Unsettled) });
     }
 
     /// The message is the event with this id.
     pub fn settle(&mut self, author: AuthorId, cid: &ClientId, id: u64) {
         if let Some(index) = self.index_of(author, cid) {
-            self.entries[index].state = State::As(id);
+            self.entries[index].said = Some(Said::As(id));
         }
     }
 
     /// The journal cannot keep the message: it may be said again.
     pub fn discard(&mut self, author: AuthorId, cid: &ClientId) {
         if let Some(index) = self.index_of(author, cid) {
-            self.entries[index].state = State::Discarded;
+            self.entries[index].said = None;
             self.discarded += 1;
             self.remove_from_table(index);
         }
@@ -88,10 +77,10 @@ impl SaidMessages {
     /// Forgets the messages up to the event with this id.
     pub fn forget_until(&mut self, id: u64) {
         while let Some(entry) = self.entries.front() {
-            match entry.state {
-                State::As(entry_id) if entry_id <= id => self.remove_from_table(0),
-                State::Discarded => self.discarded -= 1,
-                State::As(_) | State::Unsettled => return,
+            match entry.said {
+                Some(Said::As(entry_id)) if entry_id <= id => self.remove_from_table(0),
+                None => self.discarded -= 1,
+                Some(_) => return,
             }
             self.entries.pop_front();
             self.first_number = self.first_number.wrapping_add(1);
@@ -102,9 +91,9 @@ impl SaidMessages {
     pub fn remember_older(&mut self, older: impl Iterator<Item = (u64, AuthorId, ClientId)>) {
         let newer = std::mem::take(self);
         for (id, author, cid) in older {
-            self.add(Entry { author, cid, state: State::As(id) });
+            self.add(Entry { author, cid, said: Some(Said::As(id)) });
         }
-        for entry in newer.entries.into_iter().filter(|entry| !matches!(entry.state, State::Discarded)) {
+        for entry in newer.entries.into_iter().filter(|entry| entry.said.is_some()) {
             self.add(entry);
         }
     }
