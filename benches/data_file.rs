@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, Outcome};
-use snugd::rooms::{AuthorId, Body, Change, Draft, Epoch, Kind, MemberId, Name, Record, RoomCode, RoomId, Text, Via};
+use snugd::rooms::{AuthorId, Body, Change, Epoch, Event, Kind, MemberId, Name, Record, RoomCode, RoomId, Text, Via};
 
 const HISTORY_EVENTS: usize = 1_000_000;
 
@@ -115,7 +115,7 @@ fn acknowledge(file: &Path, per_second: u32) {
         journal.dispatch();
         while let Some(outcome) = journal.take_outcome() {
             match outcome {
-                Outcome::Kept(Record { event_id: Some(_), .. }) => times.push(submitted[times.len()].elapsed()),
+                Outcome::Kept(record) if record.event_id().is_some() => times.push(submitted[times.len()].elapsed()),
                 Outcome::Kept(_) => (),
                 outcome => panic!("not kept: {outcome:?}"),
             }
@@ -137,6 +137,6 @@ fn message(number: usize) -> Change {
     let text = Text::clean(&format!("what was said, in so many words: {number}"), 4096).expect("a text");
     let body = Body::Message { kind: Kind::Say, text, cid: None };
     let name = Name::parse("ana").expect("a name");
-    let draft = Draft { time_ms: number as u64, name, via: Via::Web, author: AuthorId(1), body };
-    Change::Happened { draft, member: MemberId(0) }
+    let event = Event { id: 0, time_ms: number as u64, name, via: Via::Web, author: AuthorId(1), body };
+    Change::Happened { event, member: MemberId(0) }
 }

@@ -116,7 +116,7 @@ impl Company {
         let door = Door::CodeOrNew(code());
         let join = Join { door, name, keeps_name: false, token: None, since: None, epoch: None };
         let mut membership = None;
-        self.apply(&caller, &mut membership, Command::Join(join));
+        self.apply(&caller, &mut membership, Command::Join(Box::new(join)));
         let (_, reply) = self.rooms.take_reply().expect("who joins is answered");
         (caller, membership.expect("who joins is in"), reply)
     }

@@ -18,7 +18,7 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) {
 
 /// Appends the news that somebody types.
 pub fn write_typing(name: &Name, out: &mut Vec<u8>) {
-    Object::begin(out).text("type", "typing").text("name", name.as_str()).end();
+    Object::begin(out).word("type", "typing").text("name", name.as_str()).end();
 }
 
 /// Appends the answer to a join: the room as the new member finds it.
@@ -26,7 +26,7 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
     let Joined { room, member, last, events, gap, limits } = *joined;
     let mut object = Object::begin(out);
     object
-        .text("type", "joined")
+        .word("type", "joined")
         .text("room", room.code().as_str())
         .text("name", member.name().as_str())
         .text("token", &member.token().to_string())
@@ -62,7 +62,7 @@ pub struct Joined<'a> {
 /// Appends older events.
 pub fn write_history(events: &[Event], more: bool, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    object.text("type", "history");
+    object.word("type", "history");
     add_events(events, &mut object);
     object.flag("more", more).end();
 }
@@ -90,21 +90,21 @@ pub fn write_created(code: RoomCode, out: &mut Vec<u8>) {
 /// Appends who is in a room.
 pub fn write_members(room: &Room, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    object.text("type", "members");
+    object.word("type", "members");
     add_members(room, &mut object);
     object.end();
 }
 
 /// Appends the answer to a message that had been said already, as `id`.
 pub fn write_ok(cid: &ClientId, id: u64, out: &mut Vec<u8>) {
-    Object::begin(out).text("type", "ok").text("cid", cid.as_str()).number("id", id).end();
+    Object::begin(out).word("type", "ok").text("cid", cid.as_str()).number("id", id).end();
 }
 
 /// Appends an error; `message` is for a person.
-pub fn write_error(code: &str, message: &str, cid: Option<&str>, retry_ms: Option<u64>, out: &mut Vec<u8>) {
+pub fn write_error(code: &'static str, message: &str, cid: Option<&str>, retry_ms: Option<u64>, out: &mut Vec<u8>) {
     Object::begin(out)
-        .text("type", "error")
-        .text("code", code)
+        .word("type", "error")
+        .word("code", code)
         .text("message", message)
         .text_if("cid", cid)
         .number_if("retry_ms", retry_ms)
@@ -140,14 +140,14 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
         Body::Part => "part",
         Body::Nick { .. } => "nick",
     };
-    object.text("type", r#type).number("id", event.id).number("time", event.time_ms).text("name", event.name.as_str());
+    object.word("type", r#type).number("id", event.id).number("time", event.time_ms).text("name", event.name.as_str());
     match &event.body {
         Body::Message { kind, text, cid } => {
-            object.text("via", event.via.as_str()).text("kind", kind.as_str()).text("text", text.as_str());
+            object.word("via", event.via.as_str()).word("kind", kind.as_str()).text("text", text.as_str());
             object.text_if("cid", cid.as_ref().map(ClientId::as_str));
         }
         Body::Enter | Body::Part => {
-            object.text("via", event.via.as_str());
+            object.word("via", event.via.as_str());
         }
         Body::Nick { to } => {
             object.text("to", to.as_str());
@@ -161,7 +161,7 @@ fn add_events(events: &[Event], object: &mut Object<'_>) {
 
 fn add_members(room: &Room, object: &mut Object<'_>) {
     object.objects("members", room.members(), |member, object| {
-        object.text("name", member.name().as_str()).text("via", member.via().as_str());
+        object.text("name", member.name().as_str()).word("via", member.via().as_str());
     });
 }
 

@@ -17,9 +17,21 @@ impl<'a> Object<'a> {
     }
 
     /// A field with a text.
+    #[inline(always)]
     pub fn text(&mut self, key: &'static str, value: &str) -> &mut Self {
         self.key(key);
         write_text(value, self.out);
+        self
+    }
+
+    /// A field with a word of the contract, which needs no escapes.
+    #[inline(always)]
+    pub fn word(&mut self, key: &'static str, word: &'static str) -> &mut Self {
+        debug_assert!(!needs_escapes(word));
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b'"');
         self
     }
 
@@ -88,6 +100,8 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
+    // Where the key is known beforehand, it is written as a constant.
+    #[inline(always)]
     fn key(&mut self, key: &'static str) {
         debug_assert!(!needs_escapes(key));
         if self.out.last() != Some(&b'{') {

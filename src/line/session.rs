@@ -321,7 +321,7 @@ impl Line {
             }
             Stage::Joined => {
                 let join = Join { door, name, keeps_name: true, token, since: None, epoch: None };
-                Some(Step::Command(Command::Join(join)))
+                Some(Step::Command(Command::Join(Box::new(join))))
             }
         }
     }
@@ -345,7 +345,7 @@ impl Line {
             && let Visitor { name: name @ Some(_), door: Some(door), .. } = &**visitor
         {
             let join = Join { door: *door, name: name.clone(), keeps_name: false, token, since: None, epoch: None };
-            return Some(Step::Command(Command::Join(join)));
+            return Some(Step::Command(Command::Join(Box::new(join))));
         }
         self.prompt(outbox);
         None

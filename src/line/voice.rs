@@ -76,7 +76,7 @@ impl Voice {
     }
 
     /// Refuses something; `code` is the contract's word for why.
-    pub fn refuse(self, code: &str, sentence: impl Display, out: &mut Vec<u8>) {
+    pub fn refuse(self, code: &'static str, sentence: impl Display, out: &mut Vec<u8>) {
         match self {
             Voice::Person => self.warn(sentence, out),
             Voice::Program => {

@@ -63,7 +63,7 @@ pub struct Span {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// Enter a room over this connection, leaving the one it is in. Answer: `Joined`.
-    Join(Join),
+    Join(Box<Join>),
     /// Say something. No answer but the event itself; `AlreadySaid` for a repeated `cid`.
     Say {
         /// Plainly or in the third person.

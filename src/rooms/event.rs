@@ -50,10 +50,11 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AuthorId(pub u32);
 
-/// One entry of a room's record. A clone shares the texts.
+/// One entry of a room's record.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
-    /// The room's next number: 1, 2, 3 … without gaps.
+    /// The room's next number: 1, 2, 3 … without gaps; 0 until the journal has it, so that one that is never kept
+    /// leaves no gap.
     pub id: u64,
     /// Milliseconds since 1970, UTC; never earlier than the event before.
     pub time_ms: u64,
@@ -65,30 +66,6 @@ pub struct Event {
     pub author: AuthorId,
     /// What happened.
     pub body: Body,
-}
-
-/// An event that has no number yet: it gets one once the journal has it, so that one that is never kept
-/// leaves no gap.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Draft {
-    /// Milliseconds since 1970, UTC; never earlier than the event before.
-    pub time_ms: u64,
-    /// Whose event it is, by the name at that time.
-    pub name: Name,
-    /// How that member was connected.
-    pub via: Via,
-    /// Whose event it is, for the room itself.
-    pub author: AuthorId,
-    /// What happened.
-    pub body: Body,
-}
-
-impl Draft {
-    /// The event under its number.
-    pub fn with_id(self, id: u64) -> Event {
-        let Draft { time_ms, name, via, author, body } = self;
-        Event { id, time_ms, name, via, author, body }
-    }
 }
 
 /// What happened.

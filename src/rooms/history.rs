@@ -1,9 +1,8 @@
 //! What a room has recorded: its events in order, and who said what under which id of its own.
 
-use std::collections::VecDeque;
-
+use super::ledger::Ledger;
 use super::said::{Said, SaidMessages};
-use super::{AuthorId, Body, ClientId, Draft, Epoch, Event, Read, Span};
+use super::{AuthorId, Body, ClientId, Epoch, Event, Read, Span};
 
 /// Events sent with `joined` where the client does not say what it has.
 pub const EVENTS_ON_JOIN: usize = 50;
@@ -20,10 +19,9 @@ pub(super) struct Kept {
 /// A room's record.
 pub(super) struct History {
     epoch: Epoch,
-    last_id: u64,
     last_time_ms: u64,
-    /// The last events, without gaps.
-    events: VecDeque<Event>,
+    /// The last events.
+    latest: Ledger,
     /// Events before those, for the command that is about to be applied.
     loan: Vec<Event>,
     /// Newcomers whose `enter` is with the journal: they are to be told all that happens until then, so memory
@@ -43,9 +41,8 @@ impl History {
     pub fn restored(epoch: Epoch, last_id: u64, last_time_ms: u64) -> History {
         History {
             epoch,
-            last_id,
             last_time_ms,
-            events: VecDeque::new(),
+            latest: Ledger::after(last_id),
             loan: Vec::new(),
             newcomers: 0,
             is_cold: last_id > 0,
@@ -60,38 +57,40 @@ impl History {
 
     /// The id of the last event; 0 before the first.
     pub fn last_id(&self) -> u64 {
-        self.last_id
+        self.latest.last_id()
     }
 
-    /// Notes that an event is on its way to the journal; returns its time, which never goes back.
-    pub fn expect(&mut self, author: AuthorId, body: &Body, wall_ms: u64) -> u64 {
-        if let Some(cid) = cid_of(body) {
-            self.said.expect(author, cid.clone());
-        }
+    /// The time of an event that happens now, which never goes back.
+    pub fn time_ms(&mut self, wall_ms: u64) -> u64 {
         self.last_time_ms = self.last_time_ms.max(wall_ms);
         self.last_time_ms
     }
 
-    /// The journal cannot keep the event: it never was.
-    pub fn discard(&mut self, draft: &Draft) {
-        if let Some(cid) = cid_of(&draft.body) {
-            self.said.discard(draft.author, cid);
+    /// Notes that an event is on its way to the journal.
+    pub fn expect(&mut self, event: &Event) {
+        if let Some(cid) = cid_of(&event.body) {
+            self.said.expect(event.author, cid.clone());
         }
     }
 
-    /// Makes the draft the room's next event, and lets go of what is too old.
-    pub fn record(&mut self, draft: Draft, kept: Kept) -> Event {
-        self.last_id += 1;
-        if let Some(cid) = cid_of(&draft.body) {
-            self.said.settle(draft.author, cid, self.last_id);
+    /// The journal cannot keep the event: it never was.
+    pub fn discard(&mut self, event: &Event) {
+        if cid_of(&event.body).is_some() {
+            self.said.discard();
         }
-        self.said.forget_until(self.last_id.saturating_sub(kept.events as u64));
-        let event = draft.with_id(self.last_id);
-        self.events.push_back(event.clone());
-        while self.events.len() > kept.in_memory && self.newcomers == 0 {
-            self.events.pop_front();
+    }
+
+    /// Makes this the room's next event, and lets go of what is too old.
+    pub fn record(&mut self, event: &mut Event, kept: Kept) {
+        event.id = self.last_id() + 1;
+        if cid_of(&event.body).is_some() {
+            self.said.settle(event.id);
         }
-        event
+        self.said.forget_until(event.id.saturating_sub(kept.events as u64));
+        self.latest.push(event);
+        while self.latest.len() > kept.in_memory && self.newcomers == 0 {
+            self.latest.pop();
+        }
     }
 
     /// What became of a message of this member's under this id of its own; `None`: it is not known.
@@ -102,10 +101,10 @@ impl History {
     /// What a client that has the events up to `since` of `epoch` missed, and whether some of it is gone. `loan` is
     /// what was read for it.
     pub fn missed(&self, since: Option<u64>, epoch: Option<Epoch>, loan: &[Event]) -> (Vec<Event>, bool) {
-        let latest = || self.between(self.last_id.saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id, &[]);
+        let latest = || self.between(self.last_id().saturating_sub(EVENTS_ON_JOIN as u64) + 1, self.last_id(), &[]);
         match since {
             Some(since) if self.is_continued_by(since, epoch) => {
-                (self.between(since + 1, self.last_id, loan), since + 1 < self.first_known_id(loan))
+                (self.between(since + 1, self.last_id(), loan), since + 1 < self.first_known_id(loan))
             }
             // Of another life of this code: nothing it has can be continued.
             Some(_) => (latest(), true),
@@ -114,7 +113,7 @@ impl History {
     }
 
     fn is_continued_by(&self, since: u64, epoch: Option<Epoch>) -> bool {
-        since <= self.last_id && epoch.is_none_or(|epoch| epoch == self.epoch)
+        since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch)
     }
 
     /// Part of the record, the oldest first, and whether there is more in the direction asked for.
@@ -142,18 +141,19 @@ impl History {
     }
 
     fn last_before(&self, span: Span) -> u64 {
-        span.before.map_or(self.last_id, |before| before.saturating_sub(1).min(self.last_id))
+        span.before.map_or(self.last_id(), |before| before.saturating_sub(1).min(self.last_id()))
     }
 
     /// What is known of the events with these ids.
     fn between(&self, first: u64, last: u64, loan: &[Event]) -> Vec<Event> {
-        let is_wanted = |event: &&Event| (first..=last).contains(&event.id);
-        let start = self.events.partition_point(|event| event.id < first);
-        loan.iter().filter(is_wanted).chain(self.events.range(start..).take_while(is_wanted)).cloned().collect()
+        let is_wanted = |event: &Event| (first..=last).contains(&event.id);
+        let lent = loan.iter().filter(|event| is_wanted(event)).cloned();
+        lent.chain(self.latest.from(first).take_while(is_wanted)).collect()
     }
 
+    /// The first event that memory holds; the next one to come, if it holds none.
     pub fn first_held_id(&self) -> u64 {
-        self.events.front().map_or(self.last_id + 1, |event| event.id)
+        self.latest.first_id()
     }
 
     /// The first event that memory holds, what is on loan included.
@@ -166,7 +166,7 @@ impl History {
         if kept.events == kept.in_memory {
             return self.first_held_id();
         }
-        (self.last_id + 1).saturating_sub(kept.events as u64).max(1)
+        (self.last_id() + 1).saturating_sub(kept.events as u64).max(1)
     }
 
     // ---- what memory does not hold
@@ -174,8 +174,8 @@ impl History {
     /// The ids that have to be read before the record can be continued from `since`.
     pub fn ids_to_continue(&self, since: Option<u64>, epoch: Option<Epoch>, kept: Kept) -> Option<(u64, u64)> {
         // Whoever cannot be continued is sent the latest events, which memory holds unless the room is cold.
-        let since = since.filter(|&since| self.is_continued_by(since, epoch)).unwrap_or(self.last_id);
-        self.ids_to_read(since + 1, self.last_id, kept)
+        let since = since.filter(|&since| self.is_continued_by(since, epoch)).unwrap_or(self.last_id());
+        self.ids_to_read(since + 1, self.last_id(), kept)
     }
 
     /// The ids that have to be read before a span can be selected.
@@ -186,7 +186,7 @@ impl History {
 
     fn ids_to_read(&self, first: u64, last: u64, kept: Kept) -> Option<(u64, u64)> {
         if self.is_cold {
-            return Some((self.last_id.saturating_sub(kept.in_memory as u64) + 1, self.last_id));
+            return Some((self.last_id().saturating_sub(kept.in_memory as u64) + 1, self.last_id()));
         }
         let first = first.max(self.first_kept_id(kept));
         let last = last.min(self.first_held_id() - 1);
@@ -205,8 +205,10 @@ impl History {
             return;
         }
         self.is_cold = false;
-        let newer = std::mem::take(&mut self.events);
-        self.events = older.chain(newer).collect();
+        let older: Vec<Event> = older.collect();
+        let first = older.first().map_or(first_held, |event| event.id);
+        let newer = std::mem::replace(&mut self.latest, Ledger::after(first - 1));
+        older.into_iter().chain(newer.from(first_held)).for_each(|event| self.latest.push(&event));
         self.said.remember_older(read.said.into_iter());
     }
 

@@ -9,6 +9,7 @@ mod code;
 mod command;
 mod event;
 mod history;
+mod ledger;
 mod limiter;
 mod log;
 mod look_alike;
@@ -27,7 +28,7 @@ mod token;
 
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{Caller, Command, ConnectionId, Door, Join, Refusal, Reply, Span};
-pub use event::{AuthorId, Body, Draft, Event, Kind, Via};
+pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use history::EVENTS_ON_JOIN;
 pub use limiter::{Address, AddressLimiter, Bucket, Rate};
 pub use log::Laggard;
@@ -221,7 +222,7 @@ impl Rooms {
     ) -> Result<(), Refusal> {
         let here = membership.ok_or(Refusal::NotJoined);
         let reply = match command {
-            Command::Join(join) => return self.join(caller, membership, join, now),
+            Command::Join(join) => return self.join(caller, membership, *join, now),
             Command::Say { kind, text, cid } => return self.say(caller, here?, Body::Message { kind, text, cid }, now),
             Command::Typing => {
                 self.tell_typing(here?, now);

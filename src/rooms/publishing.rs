@@ -4,7 +4,7 @@ use super::command::{Caller, ConnectionId, Refusal, Reply};
 use super::record::{Change, Joining, Record, Sequel};
 use super::roster::{Presence, Seat};
 use super::said::Said;
-use super::{Body, Deadline, Draft, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
+use super::{Body, Deadline, Laggard, MemberId, Membership, Name, Now, RoomId, Rooms, WireId};
 
 /// At most one `typing` of a member is passed on in this time.
 const TYPING_INTERVAL_MS: u64 = 3_000;
@@ -43,13 +43,16 @@ impl Rooms {
 
     /// Has something happen in a room: as soon as the journal has it, everybody sees it.
     pub(super) fn happen(&mut self, room: RoomId, member: MemberId, body: Body, sequel: Sequel, now: Now) {
-        let draft = self.room_mut(room).draft(member, body, now.wall_ms);
-        self.submit(room, Change::Happened { draft, member }, sequel);
+        let event = self.room_mut(room).make_event(member, body, now.wall_ms);
+        self.submit(room, Change::Happened { event, member }, sequel);
     }
 
     pub(super) fn submit(&mut self, room: RoomId, change: Change, sequel: Sequel) {
         let epoch = self.room(room).epoch();
-        self.records.push_back(Record { room, epoch, change, event_id: None, sequel });
+        if let Change::Happened { event, .. } = &change {
+            self.room_mut(room).history.expect(event);
+        }
+        self.records.push_back(Record { room, epoch, change, sequel });
     }
 
     /// Refuses what would have to be kept, while the journal cannot keep anything.
@@ -68,17 +71,13 @@ impl Rooms {
     }
 
     /// The journal has it: from here on the change is seen by everybody.
-    pub fn publish(&mut self, record: Record, now: Now) {
-        let Record { room, epoch, change, event_id, sequel } = record;
+    pub fn publish(&mut self, mut record: Record, now: Now) {
+        let (room, epoch) = (record.room, record.epoch);
         let is_alive = self.rooms.get(room.0 as usize).is_some_and(|room| room.epoch() == epoch);
-        if let Change::Happened { draft, member } = change
-            && is_alive
-        {
-            self.publish_event(room, member, draft, &sequel, now);
-            let published_as = self.room(room).last_id();
-            assert!(event_id.is_none_or(|id| id == published_as), "the journal counts as the room does");
+        if is_alive {
+            self.publish_event(&mut record, now);
         }
-        match sequel {
+        match record.sequel {
             Sequel::Seat(member, joining) if is_alive => {
                 self.seat(Membership { room, member }, joining);
                 self.room_mut(room).history.forget_newcomer();
@@ -88,18 +87,22 @@ impl Rooms {
         }
     }
 
-    fn publish_event(&mut self, room_id: RoomId, member: MemberId, draft: Draft, sequel: &Sequel, now: Now) {
+    fn publish_event(&mut self, record: &mut Record, now: Now) {
+        let Record { room: room_id, change: Change::Happened { event, member }, sequel, .. } = record else { return };
+        let (room_id, member) = (*room_id, *member);
         self.counts.events += 1;
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
-        let event = room.history.record(draft, kept);
+        let numbered = event.id;
+        room.history.record(event, kept);
+        assert!(numbered == 0 || numbered == event.id, "the journal counts as the room does");
 
         // Its place may have been given to somebody else while the journal was at work.
         let is_still_there = room.roster.find(member).is_some_and(|member| member.author == event.author);
         let sender = (is_still_there && matches!(event.body, Body::Message { .. })).then_some(member);
         for (number, wire) in self.wires.iter().enumerate() {
             let skipped = sender.filter(|_| !wire.echoes());
-            let unsent = room.append(WireId(number as u8), skipped, |out| wire.encode_event(&event, out));
+            let unsent = room.append(WireId(number as u8), skipped, |out| wire.encode_event(event, out));
             self.replies.extend(unsent.map(|(connection, bytes)| (connection, Reply::Unsent(bytes))));
         }
         if *sequel == Sequel::SettleName && is_still_there {
@@ -124,14 +127,14 @@ impl Rooms {
 
     /// The journal cannot keep a [refusable](Record::is_refusable) change: it never was, and its sender is told.
     pub fn refuse(&mut self, record: Record) {
-        let Change::Happened { draft, member } = record.change else { return };
+        let Change::Happened { event, member } = record.change else { return };
         let alive = self.rooms.get_mut(record.room.0 as usize).filter(|room| room.epoch() == record.epoch);
         let Some(room) = alive else { return };
-        room.history.discard(&draft);
-        if room.roster.find(member).is_none_or(|member| member.author != draft.author) {
+        room.history.discard(&event);
+        if room.roster.find(member).is_none_or(|member| member.author != event.author) {
             return;
         }
-        let cid = match draft.body {
+        let cid = match event.body {
             Body::Message { cid, .. } => cid,
             _ => None,
         };

@@ -1,7 +1,7 @@
 //! What the journal is handed: a change to be kept, and what follows once it is.
 
 use super::command::{ConnectionId, Reply};
-use super::{AuthorId, Body, Draft, Epoch, Event, MemberId, Name, RoomCode, RoomId, Token, Via, WireId};
+use super::{AuthorId, Body, Epoch, Event, MemberId, Name, RoomCode, RoomId, Token, Via, WireId};
 
 /// A change on its way to the journal and, once that has it, back to the rooms, in the same order.
 #[derive(Debug)]
@@ -12,8 +12,6 @@ pub struct Record {
     pub epoch: Epoch,
     /// What is to be kept.
     pub change: Change,
-    /// The number under which the journal keeps the event, if it is one and the journal has numbered it.
-    pub event_id: Option<u64>,
     pub(super) sequel: Sequel,
 }
 
@@ -40,8 +38,8 @@ pub enum Change {
     },
     /// Something happened that is seen by everybody, as the room's next event.
     Happened {
-        /// The event, but for its number.
-        draft: Draft,
+        /// The event. The journal may number it: as the room will.
+        event: Event,
         /// Whose it is, as its room numbers them; its place may be another's by now.
         member: MemberId,
     },
@@ -87,13 +85,21 @@ pub(super) struct Joining {
 impl Record {
     /// A change that nothing follows.
     pub fn new(room: RoomId, epoch: Epoch, change: Change) -> Record {
-        Record { room, epoch, change, event_id: None, sequel: Sequel::Nothing }
+        Record { room, epoch, change, sequel: Sequel::Nothing }
+    }
+
+    /// The number of the event, if it is one and the journal has numbered it.
+    pub fn event_id(&self) -> Option<u64> {
+        match &self.change {
+            Change::Happened { event, .. } => Some(event.id).filter(|&id| id > 0),
+            _ => None,
+        }
     }
 
     /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is there
     /// under which name: they are true whether they are kept or not, and what comes after them relies on them.
     pub fn is_refusable(&self) -> bool {
-        matches!(self.change, Change::Happened { draft: Draft { body: Body::Message { .. }, .. }, .. })
+        matches!(self.change, Change::Happened { event: Event { body: Body::Message { .. }, .. }, .. })
     }
 
     /// Takes out what follows, as a record of its own, for when the change itself has to wait: nobody waits with
@@ -104,7 +110,7 @@ impl Record {
         }
         let sequel = std::mem::replace(&mut self.sequel, Sequel::Nothing);
         let (room, epoch, change) = (self.room, self.epoch, Change::Nothing);
-        (sequel != Sequel::Nothing).then_some(Record { room, epoch, change, event_id: None, sequel })
+        (sequel != Sequel::Nothing).then_some(Record { room, epoch, change, sequel })
     }
 }
 

@@ -4,7 +4,7 @@ use super::history::History;
 use super::log::Log;
 use super::roster::Presence;
 use super::roster::{Member, Roster};
-use super::{Body, ConnectionId, Draft, Epoch, MemberId, RoomCode, StoredRoom, WireId};
+use super::{Body, ConnectionId, Epoch, Event, MemberId, RoomCode, StoredRoom, WireId};
 
 /// A conversation.
 pub struct Room {
@@ -74,10 +74,10 @@ impl Room {
     }
 
     /// Makes an event of this member's. It is seen by nobody until the journal has it.
-    pub(super) fn draft(&mut self, member: MemberId, body: Body, wall_ms: u64) -> Draft {
+    pub(super) fn make_event(&mut self, member: MemberId, body: Body, wall_ms: u64) -> Event {
         let Member { ref name, via, author, .. } = *self.roster.member(member);
-        let time_ms = self.history.expect(author, &body, wall_ms);
-        Draft { time_ms, name: name.clone(), via, author, body }
+        let time_ms = self.history.time_ms(wall_ms);
+        Event { id: 0, time_ms, name: name.clone(), via, author, body }
     }
 
     /// Appends an entry to the log of one wire, if anybody is on it. `skipped` is not to be sent it; what

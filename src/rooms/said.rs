@@ -1,8 +1,9 @@
 //! Who said what under which id of its own: so that what is sent again is not said again.
 //!
-//! Each message comes by here four times (is it known, it is expected, it is kept, it is forgotten), and in a full
-//! house each of a hundred rooms has its own thousand of them. So the table holds numbers only, and what they stand
-//! for lies in the order in which it came, where the oldest is found without being looked for.
+//! In a full house each of a hundred rooms has its own thousand messages, and each place that has to be looked at to
+//! keep one more or one less is far away by then. So the table holds numbers only, and what they stand for lies in
+//! the order in which it came: the oldest is let go without being looked up, and its number stays in the table until
+//! that is full. What the journal is still at work on waits beside it.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -20,117 +21,100 @@ pub(super) enum Said {
     As(u64),
 }
 
-/// So many discarded messages may lie about, before what lies about is half of all.
-const KEPT_DISCARDED: usize = 64;
-
 /// The messages of a room that have a client id, as long as its record goes back.
 #[derive(Default)]
 pub(super) struct SaidMessages {
+    /// The journal is at work on these, in this order. They are few, and looked through one by one.
+    unsettled: VecDeque<(AuthorId, ClientId)>,
     /// The oldest first.
     entries: VecDeque<Entry>,
     /// Number of the first of them; they are counted on from there.
     first_number: u32,
-    /// Numbers of entries, by the hash of author and client id.
+    /// Numbers of entries, by the hash of author and client id. Some of them may be gone.
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// How many of the entries never were.
-    discarded: usize,
 }
 
 struct Entry {
+    id: u64,
     author: AuthorId,
     cid: ClientId,
-    /// `None`: it never was.
-    said: Option<Said>,
 }
 
 impl SaidMessages {
     /// What became of this message; `None`: it is not known.
     pub fn find(&self, author: AuthorId, cid: &ClientId) -> Option<Said> {
-        self.entries[self.index_of(author, cid)?].said
+        if self.unsettled.iter().any(|(other, other_cid)| *other == author && other_cid == cid) {
+            return Some(Said::Unsettled);
+        }
+        let entry = |number| self.entry(number).filter(|entry| entry.author == author && entry.cid == *cid);
+        let number = self.table.find(hash_of(&self.hasher, author, cid), |&number| entry(number).is_some())?;
+        entry(*number).map(|entry| Said::As(entry.id))
     }
 
     /// The message is on its way to the journal. It must not be known yet.
     pub fn expect(&mut self, author: AuthorId, cid: ClientId) {
-        self.add(Entry { author, cid, said: Some(Said::Unsettled) });
+        self.unsettled.push_back((author, cid));
     }
 
-    /// The message is the event with this id.
-    pub fn settle(&mut self, author: AuthorId, cid: &ClientId, id: u64) {
-        if let Some(index) = self.index_of(author, cid) {
-            self.entries[index].said = Some(Said::As(id));
-        }
+    /// The first message that the journal is at work on is the event with this id.
+    pub fn settle(&mut self, id: u64) {
+        let (author, cid) = self.unsettled.pop_front().expect("it was expected");
+        self.add(Entry { id, author, cid });
     }
 
-    /// The journal cannot keep the message: it may be said again.
-    pub fn discard(&mut self, author: AuthorId, cid: &ClientId) {
-        if let Some(index) = self.index_of(author, cid) {
-            self.entries[index].said = None;
-            self.discarded += 1;
-            self.remove_from_table(index);
-        }
-        if self.discarded > KEPT_DISCARDED.max(self.entries.len() / 2) {
-            self.remember_older(std::iter::empty());
-        }
+    /// The journal cannot keep the first message that it is at work on: it may be said again.
+    pub fn discard(&mut self) {
+        self.unsettled.pop_front();
     }
 
     /// Forgets the messages up to the event with this id.
     pub fn forget_until(&mut self, id: u64) {
-        while let Some(entry) = self.entries.front() {
-            match entry.said {
-                Some(Said::As(entry_id)) if entry_id <= id => self.remove_from_table(0),
-                None => self.discarded -= 1,
-                Some(_) => return,
-            }
+        while self.entries.front().is_some_and(|entry| entry.id <= id) {
             self.entries.pop_front();
             self.first_number = self.first_number.wrapping_add(1);
         }
     }
 
-    /// Remembers messages from before all others. What was discarded is thrown away.
+    /// Remembers messages from before all others.
     pub fn remember_older(&mut self, older: impl Iterator<Item = (u64, AuthorId, ClientId)>) {
-        let newer = std::mem::take(self);
-        for (id, author, cid) in older {
-            self.add(Entry { author, cid, said: Some(Said::As(id)) });
-        }
-        for entry in newer.entries.into_iter().filter(|entry| entry.said.is_some()) {
-            self.add(entry);
-        }
+        let newer = std::mem::take(&mut self.entries);
+        self.entries = older.map(|(id, author, cid)| Entry { id, author, cid }).chain(newer).collect();
+        self.make_table();
     }
 
     fn add(&mut self, entry: Entry) {
-        let hash = hash_of(&self.hasher, entry.author, &entry.cid);
-        let number = self.first_number.wrapping_add(self.entries.len() as u32);
-        self.entries.push_back(entry);
-        let rehash = |number: &u32| {
-            let entry = &self.entries[number.wrapping_sub(self.first_number) as usize];
-            hash_of(&self.hasher, entry.author, &entry.cid)
-        };
-        self.table.insert_unique(hash, number, rehash);
-    }
-
-    /// Where the entry of this message is.
-    fn index_of(&self, author: AuthorId, cid: &ClientId) -> Option<usize> {
-        let index = |number: u32| number.wrapping_sub(self.first_number) as usize;
-        let is_it = |number: &u32| {
-            let entry = &self.entries[index(*number)];
-            entry.author == author && entry.cid == *cid
-        };
-        self.table.find(hash_of(&self.hasher, author, cid), is_it).map(|number| index(*number))
-    }
-
-    fn remove_from_table(&mut self, index: usize) {
-        let entry = &self.entries[index];
-        let number = self.first_number.wrapping_add(index as u32);
-        let hash = hash_of(&self.hasher, entry.author, &entry.cid);
-        if let Ok(found) = self.table.find_entry(hash, |other| *other == number) {
-            found.remove();
+        if self.table.len() == self.table.capacity() {
+            self.make_table();
         }
+        let number = self.first_number.wrapping_add(self.entries.len() as u32);
+        self.table.insert_unique(hash_of(&self.hasher, entry.author, &entry.cid), number, never_rehash);
+        self.entries.push_back(entry);
+    }
+
+    /// Makes the table anew, without what is gone and with some space for what comes.
+    fn make_table(&mut self) {
+        self.table.clear();
+        self.table.reserve(self.entries.len() * 3 / 2 + 1, never_rehash);
+        for (index, entry) in self.entries.iter().enumerate() {
+            let number = self.first_number.wrapping_add(index as u32);
+            self.table.insert_unique(hash_of(&self.hasher, entry.author, &entry.cid), number, never_rehash);
+        }
+    }
+
+    /// The entry with this number, unless it is gone.
+    fn entry(&self, number: u32) -> Option<&Entry> {
+        self.entries.get(number.wrapping_sub(self.first_number) as usize)
     }
 }
 
 fn hash_of(hasher: &DefaultHashBuilder, author: AuthorId, cid: &ClientId) -> u64 {
     hasher.hash_one((author, cid))
+}
+
+/// The table has space before anything is put into it.
+fn never_rehash(_: &u32) -> u64 {
+    unreachable!("the table grows only while it is empty")
 }
 
 #[cfg(test)]
@@ -145,7 +129,7 @@ mod tests {
     enum Step {
         Expect(u32, u8),
         Settle,
-        Discard(usize),
+        Discard,
         Forget(u64),
     }
 
@@ -153,7 +137,7 @@ mod tests {
         prop_oneof![
             3 => (0..3u32, 0..20u8).prop_map(|(author, cid)| Step::Expect(author, cid)),
             3 => Just(Step::Settle),
-            1 => (0..10usize).prop_map(Step::Discard),
+            1 => Just(Step::Discard),
             1 => (0..12u64).prop_map(Step::Forget),
         ]
     }
@@ -180,12 +164,12 @@ mod tests {
                     Step::Settle if !unsettled.is_empty() => {
                         let (author, number) = unsettled.remove(0);
                         last_id += 1;
-                        messages.settle(AuthorId(author), &cid(number), last_id);
+                        messages.settle(last_id);
                         model.insert((author, number), Said::As(last_id));
                     }
-                    Step::Discard(place) if place < unsettled.len() => {
-                        let (author, number) = unsettled.remove(place);
-                        messages.discard(AuthorId(author), &cid(number));
+                    Step::Discard if !unsettled.is_empty() => {
+                        let (author, number) = unsettled.remove(0);
+                        messages.discard();
                         model.remove(&(author, number));
                     }
                     Step::Forget(distance) => {
@@ -201,26 +185,29 @@ mod tests {
                         prop_assert_eq!(found, model.get(&(author, number)).copied());
                     }
                 }
-                prop_assert_eq!(messages.table.len(), model.len());
-                prop_assert_eq!(messages.entries.len(), model.len() + messages.discarded);
+                prop_assert_eq!(messages.entries.len() + messages.unsettled.len(), model.len());
             }
         }
     }
 
     #[test]
-    fn what_never_was_is_not_kept() {
+    fn what_is_gone_takes_no_more_space() {
         let mut messages = SaidMessages::default();
         messages.expect(AuthorId(1), cid(0));
-        messages.settle(AuthorId(1), &cid(0), 1);
-        messages.expect(AuthorId(1), cid(1));
+        messages.settle(1);
         for _ in 0..10_000 {
-            messages.expect(AuthorId(1), cid(2));
-            messages.discard(AuthorId(1), &cid(2));
+            messages.expect(AuthorId(1), cid(1));
+            messages.discard();
         }
-        assert!(messages.entries.len() <= 3 + KEPT_DISCARDED);
         assert_eq!(messages.find(AuthorId(1), &cid(0)), Some(Said::As(1)));
-        assert_eq!(messages.find(AuthorId(1), &cid(1)), Some(Said::Unsettled));
-        assert_eq!(messages.find(AuthorId(1), &cid(2)), None);
+        assert_eq!(messages.find(AuthorId(1), &cid(1)), None);
+        for id in 2..10_000 {
+            messages.expect(AuthorId(1), cid(id as u8));
+            messages.settle(id);
+            messages.forget_until(id.saturating_sub(10));
+        }
+        assert_eq!(messages.entries.len(), 10);
+        assert!(messages.table.capacity() <= 28);
     }
 
     #[test]
@@ -228,7 +215,7 @@ mod tests {
         let mut messages = SaidMessages::default();
         messages.expect(AuthorId(1), cid(3));
         messages.remember_older([(4, AuthorId(1), cid(1)), (6, AuthorId(2), cid(1))].into_iter());
-        messages.settle(AuthorId(1), &cid(3), 7);
+        messages.settle(7);
         messages.forget_until(4);
         assert_eq!(messages.find(AuthorId(1), &cid(1)), None);
         assert_eq!(messages.find(AuthorId(2), &cid(1)), Some(Said::As(6)));

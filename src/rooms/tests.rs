@@ -149,7 +149,7 @@ impl House {
 
 fn join(door: Door, name: Option<&str>, token: Option<Token>) -> Command {
     let name = name.map(|name| Name::parse(name).expect("a name"));
-    Command::Join(Join { door, name, keeps_name: false, token, since: None, epoch: None })
+    Command::Join(Box::new(Join { door, name, keeps_name: false, token, since: None, epoch: None }))
 }
 
 fn say(text: &str, cid: Option<&str>) -> Command {
@@ -412,7 +412,7 @@ fn since_tells_what_was_missed_and_what_is_gone() {
         let door = Door::Code(code);
         house.apply(
             again,
-            Command::Join(Join { door, name: None, keeps_name: false, token: Some(token), since, epoch }),
+            Command::Join(Box::new(Join { door, name: None, keeps_name: false, token: Some(token), since, epoch })),
         );
         match house.last_reply(again) {
             Reply::Joined { events, gap, .. } => (events.first().map_or(0, |event| event.id), events.len(), *gap),

@@ -14,6 +14,10 @@ use crate::adapter::Input;
 /// Frames that one message may be made of. Without a bound, empty ones could go on for ever.
 const MAX_FRAGMENTS: u32 = 256;
 
+/// The header of a frame with 126 to 65,535 bytes of payload. It tells their number, which is known only once they are
+/// written.
+const USUAL_HEADER_BYTES: usize = 4;
+
 /// Longest payload of a control frame (section 5.5).
 const MAX_CONTROL_BYTES: u64 = 125;
 
@@ -169,14 +173,17 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
 /// Appends a text frame whose payload is what `write` appends.
 pub fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
+    out.extend_from_slice(&[0; USUAL_HEADER_BYTES]);
+    let payload_start = out.len();
     write(out);
     let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
-    let payload_bytes = (out.len() - start) as u64;
-    // The length stands before the payload, but is known only after it: the payload moves up a little.
-    let mut bytes = [0; 10];
-    let mut rest = &mut bytes[..];
-    header.format(payload_bytes, &mut rest).expect("ten bytes hold the longest unmasked header");
-    out.splice(start..start, bytes[..header.len(payload_bytes)].iter().copied());
+    let payload_bytes = (out.len() - payload_start) as u64;
+    let header_bytes = header.len(payload_bytes);
+    if header_bytes != USUAL_HEADER_BYTES {
+        // The payload moves a little.
+        out.splice(start..payload_start, [0; 10].into_iter().take(header_bytes));
+    }
+    header.format(payload_bytes, &mut &mut out[start..]).expect("there is space for the header");
 }
 
 /// Appends a control frame.

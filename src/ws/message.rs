@@ -97,7 +97,7 @@ fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Comm
     // An epoch that is none of ours is another epoch: nothing of it can be continued.
     let since = fields.since.map(|since| if epoch == Some(None) { u64::MAX } else { since });
     let door = if fields.create == Some(true) { Door::CodeOrNew(code) } else { Door::Code(code) };
-    Ok(Command::Join(Join { door, name, keeps_name: false, token, since, epoch: epoch.flatten() }))
+    Ok(Command::Join(Box::new(Join { door, name, keeps_name: false, token, since, epoch: epoch.flatten() })))
 }
 
 fn read_message(fields: &Fields<'_>, cid: Option<ClientId>, limit_bytes: usize) -> Result<Command, Fault> {

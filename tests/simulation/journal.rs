@@ -90,8 +90,8 @@ impl Disk {
                 let member = StoredMember { author, token, name, via, is_placed: true, has_entered: false };
                 room.members.push(member);
             }
-            Change::Happened { draft, .. } => {
-                let event = draft.with_id(room.events.len() as u64 + 1);
+            Change::Happened { mut event, .. } => {
+                event.id = room.events.len() as u64 + 1;
                 room.last_time_ms = event.time_ms;
                 if let Some(member) = room.members.iter_mut().find(|member| member.author == event.author) {
                     match &event.body {

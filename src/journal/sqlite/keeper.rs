@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::columns;
-use crate::rooms::{Body, Change, Draft, Epoch, MAX_DEPARTED, Record};
+use crate::rooms::{Body, Change, Epoch, Event, MAX_DEPARTED, Record};
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
 const TRIMMED_EVENTS: u64 = 64;
@@ -54,7 +54,7 @@ impl Keeper {
     /// Writes a change, within a transaction. An event is given its number.
     pub(super) fn keep(&mut self, connection: &Connection, record: &mut Record) -> Result<()> {
         let epoch = record.epoch;
-        match &record.change {
+        match &mut record.change {
             Change::Nothing => Ok(()),
             Change::Opened { code, time_ms } => {
                 let mut insert = connection
@@ -73,8 +73,8 @@ impl Keeper {
                     .execute(params![room, author.0])?;
                 Ok(())
             }
-            Change::Happened { draft, .. } => {
-                record.event_id = Some(self.keep_event(connection, epoch, draft)?);
+            Change::Happened { event, .. } => {
+                event.id = self.keep_event(connection, epoch, event)?;
                 Ok(())
             }
             Change::Vacated { author, may_return, time_ms } => {
@@ -101,12 +101,12 @@ impl Keeper {
         }
     }
 
-    fn keep_event(&mut self, connection: &Connection, epoch: Epoch, draft: &Draft) -> Result<u64> {
+    fn keep_event(&mut self, connection: &Connection, epoch: Epoch, event: &Event) -> Result<u64> {
         let history_events = self.history_events;
         let place = self.place(connection, epoch)?;
         let room = place.room;
         place.last_id += 1;
-        let Draft { time_ms, name, via, author, body } = draft;
+        let Event { time_ms, name, via, author, body, .. } = event;
         let (kind, text, cid) = columns::of_body(body);
         connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(
             params![

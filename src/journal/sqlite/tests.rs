@@ -9,8 +9,8 @@ use rusqlite::OpenFlags;
 
 use super::*;
 use crate::rooms::{
-    AuthorId, Body, Change, ClientId, Draft, Epoch, Event, Kind, MAX_DEPARTED, MemberId, Name, Read, RoomId,
-    StoredMember, Text, Token, Via,
+    AuthorId, Body, Change, ClientId, Epoch, Event, Kind, MAX_DEPARTED, MemberId, Name, Read, RoomId, StoredMember,
+    Text, Token, Via,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -81,7 +81,7 @@ impl SqliteJournal {
     /// The next change must have been kept; returns the number of its event.
     fn next_kept(&mut self) -> Option<u64> {
         match self.next_outcome() {
-            Outcome::Kept(record) => record.event_id,
+            Outcome::Kept(record) => record.event_id(),
             outcome => panic!("not kept: {outcome:?}"),
         }
     }
@@ -134,8 +134,9 @@ fn placed(room: u64, author: u32, called: &str) -> Record {
 }
 
 fn happened(room: u64, author: u32, called: &str, body: Body) -> Record {
-    let draft = Draft { time_ms: TIME_MS + 1, name: name(called), via: Via::Web, author: AuthorId(author), body };
-    record(room, Change::Happened { draft, member: MemberId(author) })
+    let author_id = AuthorId(author);
+    let event = Event { id: 0, time_ms: TIME_MS + 1, name: name(called), via: Via::Web, author: author_id, body };
+    record(room, Change::Happened { event, member: MemberId(author) })
 }
 
 fn said(room: u64, author: u32, text: &str) -> Record {
@@ -162,11 +163,9 @@ fn changes_come_back_in_order_and_events_are_numbered() {
     assert_eq!(journal.next_kept(), None);
     for (number, expected) in texts.iter().enumerate() {
         let Outcome::Kept(record) = journal.next_outcome() else { panic!("not kept: {number}") };
-        assert_eq!(record.event_id, Some(number as u64 + 1));
-        let Change::Happened { draft: Draft { body: Body::Message { text, .. }, .. }, .. } = record.change else {
-            panic!("not a message: {:?}", record.change);
-        };
-        assert_eq!(text.as_str(), expected);
+        assert_eq!(record.event_id(), Some(number as u64 + 1));
+        let Change::Happened { event, .. } = record.change else { panic!("not an event: {:?}", record.change) };
+        assert!(matches!(&event.body, Body::Message { text, .. } if text.as_str() == expected));
     }
     assert!(journal.take_outcome().is_none());
     assert!(!journal.is_stuck());
@@ -309,7 +308,7 @@ fn a_full_disk_refuses_messages_and_deletes_nothing() {
         match journal.next_outcome() {
             Outcome::Kept(record) => {
                 kept += 1;
-                assert_eq!(record.event_id, Some(kept));
+                assert_eq!(record.event_id(), Some(kept));
             }
             Outcome::Refused(_) => break,
             outcome => panic!("{outcome:?}"),
@@ -598,9 +597,9 @@ fn model_event(
     }
     room.last_id += 1;
     room.last_time_ms = room.last_time_ms.max(time_ms);
-    let draft = Draft { time_ms, name, via: Via::Web, author: AuthorId(author), body };
-    events.push(draft.clone().with_id(room.last_id));
-    Some(Change::Happened { draft, member: MemberId(author) })
+    let event = Event { id: 0, time_ms, name, via: Via::Web, author: AuthorId(author), body };
+    events.push(Event { id: room.last_id, ..event.clone() });
+    Some(Change::Happened { event, member: MemberId(author) })
 }
 
 proptest! {
@@ -621,7 +620,7 @@ proptest! {
                 journal.submit(record);
                 if let Outcome::Kept(record) = journal.next_outcome() {
                     let last_id = model.rooms.values().find(|(room, _)| room.epoch == record.epoch).map(|(room, _)| room.last_id);
-                    prop_assert!(record.event_id.is_none() || record.event_id == last_id);
+                    prop_assert!(record.event_id().is_none() || record.event_id() == last_id);
                 } else {
                     prop_assert!(false, "not kept");
                 }

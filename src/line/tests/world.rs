@@ -88,7 +88,7 @@ impl World {
         let door = Door::CodeOrNew(kxqt());
         let join = Join { door, name: Name::parse(name), keeps_name: false, token: None, since: None, epoch: None };
         let mut membership = None;
-        self.apply(&caller, &mut membership, Command::Join(join));
+        self.apply(&caller, &mut membership, Command::Join(Box::new(join)));
         (caller, membership)
     }
 

@@ -1,0 +1,185 @@
+//! The events of a room that memory holds, their texts end to end in a ring of bytes.
+//!
+//! A room keeps a thousand of them and seldom reads one again. With a text of its own for each, letting go of the oldest
+//! would mean going to a place where nobody has been for long, once for every new one; here it means to count on.
+
+use std::collections::VecDeque;
+
+use super::{AuthorId, Body, ClientId, Event, Kind, Name, Text, Via};
+
+/// A ring that is mostly empty keeps so much, and gives back the rest.
+const KEPT_CAPACITY_BYTES: usize = 4096;
+
+/// The last events, without gaps, the oldest first.
+pub(super) struct Ledger {
+    last_id: u64,
+    entries: VecDeque<Entry>,
+    /// The texts of the entries, end to end.
+    texts: VecDeque<u8>,
+}
+
+/// What an event is but for its texts: its name, then the client id, then what was said or the new name.
+struct Entry {
+    time_ms: u64,
+    author: AuthorId,
+    via: Via,
+    happening: Happening,
+    /// A name has at most 32 characters.
+    name_bytes: u8,
+    /// A client id has 1 to 64 bytes; 0: there is none.
+    cid_bytes: u8,
+    /// All texts together.
+    text_bytes: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Happening {
+    Said(Kind),
+    Entered,
+    Parted,
+    Renamed,
+}
+
+impl Ledger {
+    /// No events yet; the next one comes after the one with this id.
+    pub fn after(last_id: u64) -> Ledger {
+        Ledger { last_id, entries: VecDeque::new(), texts: VecDeque::new() }
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The id of the first event; of the next one to come, if there is none.
+    pub fn first_id(&self) -> u64 {
+        self.last_id + 1 - self.len() as u64
+    }
+
+    /// The id of the last event, of those that were let go as well; 0 before the first.
+    pub fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
+    /// Adds the next event.
+    pub fn push(&mut self, event: &Event) {
+        debug_assert_eq!(event.id, self.last_id + 1, "events are without gaps");
+        self.last_id = event.id;
+        let (happening, cid, text) = match &event.body {
+            Body::Message { kind, text, cid } => (Happening::Said(*kind), cid.as_ref(), text.as_str()),
+            Body::Enter => (Happening::Entered, None, ""),
+            Body::Part => (Happening::Parted, None, ""),
+            Body::Nick { to } => (Happening::Renamed, None, to.as_str()),
+        };
+        let (name, cid) = (event.name.as_str(), cid.map_or("", ClientId::as_str));
+        self.entries.push_back(Entry {
+            time_ms: event.time_ms,
+            author: event.author,
+            via: event.via,
+            happening,
+            name_bytes: name.len() as u8,
+            cid_bytes: cid.len() as u8,
+            text_bytes: (name.len() + cid.len() + text.len()) as u32,
+        });
+        for part in [name, cid, text] {
+            self.texts.extend(part.as_bytes());
+        }
+    }
+
+    /// Lets go of the first event.
+    pub fn pop(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.texts.drain(..entry.text_bytes as usize);
+        if self.texts.capacity() > KEPT_CAPACITY_BYTES.max(4 * self.texts.len()) {
+            self.texts.shrink_to(KEPT_CAPACITY_BYTES.max(2 * self.texts.len()));
+        }
+    }
+
+    /// The events from this id on.
+    pub fn from(&self, id: u64) -> impl Iterator<Item = Event> {
+        let id = id.clamp(self.first_id(), self.last_id + 1);
+        let entries = self.entries.range((id - self.first_id()) as usize..);
+        // Whoever asks mostly asks for the latest.
+        let mut start = self.texts.len() - entries.clone().map(|entry| entry.text_bytes as usize).sum::<usize>();
+        entries.zip(id..).map(move |(entry, id)| {
+            let end = start + entry.text_bytes as usize;
+            let texts = self.texts.range(start..end).copied().collect();
+            start = end;
+            entry.event(id, &String::from_utf8(texts).expect("texts as they were written"))
+        })
+    }
+}
+
+impl Entry {
+    fn event(&self, id: u64, texts: &str) -> Event {
+        let (name, texts) = texts.split_at(self.name_bytes.into());
+        let (cid, text) = texts.split_at(self.cid_bytes.into());
+        let body = match self.happening {
+            Happening::Said(kind) => Body::Message { kind, text: Text::known(text), cid: ClientId::parse(cid) },
+            Happening::Entered => Body::Enter,
+            Happening::Parted => Body::Part,
+            Happening::Renamed => Body::Nick { to: Name::known(text) },
+        };
+        Event { id, time_ms: self.time_ms, name: Name::known(name), via: self.via, author: self.author, body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event() -> impl Strategy<Value = Event> {
+        let name = || "\\PC{1,32}".prop_filter_map("a name", |name| Name::parse(&name));
+        let text = "(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
+        let cid = prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| ClientId::parse(&cid)));
+        let kind = prop_oneof![Just(Kind::Say), Just(Kind::Me)];
+        let body = prop_oneof![
+            4 => (kind, text, cid).prop_map(|(kind, text, cid)| Body::Message { kind, text, cid }),
+            1 => Just(Body::Enter),
+            1 => Just(Body::Part),
+            1 => name().prop_map(|to| Body::Nick { to }),
+        ];
+        let via = prop_oneof![Just(Via::Web), Just(Via::Line)];
+        (any::<u64>(), name(), via, any::<u32>().prop_map(AuthorId), body)
+            .prop_map(|(time_ms, name, via, author, body)| Event { id: 0, time_ms, name, via, author, body })
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_was_written(mut events in prop::collection::vec(event(), 0..40), kept in 1..20usize) {
+            let mut ledger = Ledger::after(7);
+            for place in 0..events.len() {
+                events[place].id = 8 + place as u64;
+                ledger.push(&events[place]);
+                if ledger.len() > kept {
+                    ledger.pop();
+                }
+                let held = &events[(place + 1).saturating_sub(kept)..=place];
+                prop_assert_eq!(&ledger.from(0).collect::<Vec<_>>(), held);
+                let middle = held.len() / 2;
+                prop_assert_eq!(&ledger.from(held[middle].id).collect::<Vec<_>>(), &held[middle..]);
+            }
+            prop_assert_eq!(ledger.last_id(), 7 + events.len() as u64);
+            prop_assert_eq!(ledger.from(ledger.last_id() + 1).count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_not_needed_any_more_goes_back() {
+        let text = |length| Text::clean(&"x".repeat(length), 4096).expect("a text");
+        let name = Name::parse("ana").expect("a name");
+        let said = |id, length| {
+            let body = Body::Message { kind: Kind::Say, text: text(length), cid: None };
+            Event { id, time_ms: 0, name: name.clone(), via: Via::Web, author: AuthorId(1), body }
+        };
+        let mut ledger = Ledger::after(0);
+        (1..=1000).for_each(|id| ledger.push(&said(id, 4096)));
+        for id in 1001..=2000 {
+            ledger.push(&said(id, 1));
+            ledger.pop();
+        }
+        assert!(ledger.texts.capacity() <= 100_000, "{}", ledger.texts.capacity());
+    }
+}
