@@ -80,9 +80,8 @@ impl History {
         }
     }
 
-    /// Makes this the room's next event, and lets go of what is too old.
-    pub fn record(&mut self, event: &mut Event, kept: Kept) {
-        event.id = self.last_id() + 1;
+    /// Keeps the room's next event, and lets go of what is too old.
+    pub fn record(&mut self, event: &Event, kept: Kept) {
         if cid_of(&event.body).is_some() {
             self.said.settle(event.id);
         }

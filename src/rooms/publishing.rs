@@ -93,9 +93,9 @@ impl Rooms {
         self.counts.events += 1;
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
-        let numbered = event.id;
-        room.history.record(event, kept);
-        assert!(numbered == 0 || numbered == event.id, "the journal counts as the room does");
+        let id = room.last_id() + 1;
+        assert!(event.id == 0 || event.id == id, "the journal counts as the room does");
+        event.id = id;
 
         // Its place may have been given to somebody else while the journal was at work.
         let is_still_there = room.roster.find(member).is_some_and(|member| member.author == event.author);
@@ -105,6 +105,8 @@ impl Rooms {
             let unsent = room.append(WireId(number as u8), skipped, |out| wire.encode_event(event, out));
             self.replies.extend(unsent.map(|(connection, bytes)| (connection, Reply::Unsent(bytes))));
         }
+        // What goes to places far away comes last.
+        room.history.record(event, kept);
         if *sequel == Sequel::SettleName && is_still_there {
             room.roster.settle_name(member);
         }

@@ -1,12 +1,10 @@
 //! What may be said: cleaned text and the client's own id for it.
 
-use std::sync::Arc;
-
 use smol_str::SmolStr;
 
 /// One text said in a room: not blank, bounded, with no control character but newline and tab.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Text(Arc<str>);
+pub struct Text(Box<str>);
 
 /// Why a text is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +21,7 @@ impl Text {
     /// # Errors
     /// Blank, or longer than `limit_bytes` of UTF-8.
     pub fn clean(typed: &str, limit_bytes: usize) -> Result<Text, TextFault> {
-        let cleaned: Arc<str> = if may_hold_removed(typed) {
+        let cleaned: Box<str> = if may_hold_removed(typed) {
             typed.chars().filter(|&character| !is_removed(character)).collect::<String>().into()
         } else {
             typed.into()
@@ -63,7 +61,7 @@ fn is_removed(character: char) -> bool {
 
 /// The client's own id for a message, at most 64 bytes: said again with the same one, it is not said twice.
 ///
-/// Up to 23 bytes are held in place: a room has two of each message that it remembers.
+/// Up to 23 bytes are held in place: a room has one of each message that it remembers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ClientId(SmolStr);
 
