@@ -115,7 +115,9 @@ fn acknowledge(file: &Path, per_second: u32) {
         journal.dispatch();
         while let Some(outcome) = journal.take_outcome() {
             match outcome {
-                Outcome::Kept(record) if record.event_id().is_some() => times.push(submitted[times.len()].elapsed()),
+                Outcome::Kept(Record { change: Change::Happened { .. }, .. }) => {
+                    times.push(submitted[times.len()].elapsed())
+                }
                 Outcome::Kept(_) => (),
                 outcome => panic!("not kept: {outcome:?}"),
             }

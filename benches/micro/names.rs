@@ -1,7 +1,5 @@
 //! Names as people type them: read, and folded to what tells whether two are the same.
 
-use std::sync::Arc;
-
 use divan::{Bencher, black_box};
 use snugd::rooms::Name;
 
@@ -21,6 +19,6 @@ fn keys(bencher: Bencher, typed: &str) {
 
 /// A name that is taken as it was typed.
 #[divan::bench(args = TYPED)]
-fn copy(typed: &str) -> Arc<str> {
+fn copy(typed: &str) -> Box<str> {
     black_box(typed).into()
 }

@@ -23,8 +23,8 @@ pub trait Journal {
     /// Takes a wish to read, for a command of this connection that waits for it.
     fn read(&mut self, connection: ConnectionId, reading: Reading);
 
-    /// What has come of it: changes in the order of their submission, but that one which is refused does not wait for
-    /// those before it that are not messages. Never waits.
+    /// What has come of it: changes in the order of their submission. What is refused, and what follows a change that
+    /// cannot be kept yet, does not wait for that one; messages come back in their order in any case. Never waits.
     fn take_outcome(&mut self) -> Option<Outcome>;
 
     /// Whether it can keep nothing at this time, so that changes are better refused beforehand.

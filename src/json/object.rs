@@ -145,6 +145,7 @@ mod tests {
         Object::begin(&mut out)
             .text("a", "b")
             .text_if("none", None)
+            .word("w", "x")
             .number("n", u64::MAX)
             .number_if("none", None)
             .flag("f", true)
@@ -159,7 +160,7 @@ mod tests {
             .end();
         assert_eq!(
             String::from_utf8_lossy(&out),
-            r#"before {"a":"b","n":18446744073709551615,"f":true,"o":{"g":false},"empty":{},"l":[{"i":1},{"i":2}],"nobody":[]}"#
+            r#"before {"a":"b","w":"x","n":18446744073709551615,"f":true,"o":{"g":false},"empty":{},"l":[{"i":1},{"i":2}],"nobody":[]}"#
         );
     }
 

@@ -53,8 +53,8 @@ pub struct AuthorId(pub u32);
 /// One entry of a room's record.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
-    /// The room's next number: 1, 2, 3 … without gaps; 0 until the journal has it, so that one that is never kept
-    /// leaves no gap.
+    /// The room's next number: 1, 2, 3 … without gaps. It has none (0) until the journal gives it one or the room
+    /// publishes it: one that is never kept leaves no gap.
     pub id: u64,
     /// Milliseconds since 1970, UTC; never earlier than the event before.
     pub time_ms: u64,

@@ -75,15 +75,15 @@ impl History {
 
     /// The journal cannot keep the event: it never was.
     pub fn discard(&mut self, event: &Event) {
-        if cid_of(&event.body).is_some() {
-            self.said.discard();
+        if let Some(cid) = cid_of(&event.body) {
+            self.said.discard(event.author, cid);
         }
     }
 
     /// Keeps the room's next event, and lets go of what is too old.
     pub fn record(&mut self, event: &Event, kept: Kept) {
-        if cid_of(&event.body).is_some() {
-            self.said.settle(event.id);
+        if let Some(cid) = cid_of(&event.body) {
+            self.said.settle(event.author, cid, event.id);
         }
         self.said.forget_until(event.id.saturating_sub(kept.events as u64));
         self.latest.push(event);
@@ -204,9 +204,11 @@ impl History {
             return;
         }
         self.is_cold = false;
-        let older: Vec<Event> = older.collect();
-        let first = older.first().map_or(first_held, |event| event.id);
-        let newer = std::mem::replace(&mut self.latest, Ledger::after(first - 1));
+        let mut older: Vec<Event> = older.collect();
+        // All of them, unless somebody has cut something out of the file: then what is left behind the last cut.
+        let gapless = older.iter().rev().zip((1..first_held).rev()).take_while(|(event, id)| event.id == *id).count();
+        let older = older.split_off(older.len() - gapless);
+        let newer = std::mem::replace(&mut self.latest, Ledger::after(first_held - 1 - gapless as u64));
         older.into_iter().chain(newer.from(first_held)).for_each(|event| self.latest.push(&event));
         self.said.remember_older(read.said.into_iter());
     }

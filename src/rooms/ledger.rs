@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{AuthorId, Body, ClientId, Event, Kind, Name, Text, Via};
+use super::{AuthorId, Body, ClientId, Event, Kind, MAX_NAME_CHARACTERS, Name, Text, Via};
 
 /// A ring that is mostly empty keeps so much, and gives back the rest.
 const KEPT_CAPACITY_BYTES: usize = 4096;
@@ -24,13 +24,15 @@ struct Entry {
     author: AuthorId,
     via: Via,
     happening: Happening,
-    /// A name has at most 32 characters.
     name_bytes: u8,
-    /// A client id has 1 to 64 bytes; 0: there is none.
+    /// 0: there is none.
     cid_bytes: u8,
     /// All texts together.
     text_bytes: u32,
 }
+
+const _: () = assert!(MAX_NAME_CHARACTERS * 4 <= u8::MAX as usize);
+const _: () = assert!(ClientId::MAX_BYTES <= u8::MAX as usize);
 
 #[derive(Clone, Copy)]
 enum Happening {

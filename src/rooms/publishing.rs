@@ -44,14 +44,12 @@ impl Rooms {
     /// Has something happen in a room: as soon as the journal has it, everybody sees it.
     pub(super) fn happen(&mut self, room: RoomId, member: MemberId, body: Body, sequel: Sequel, now: Now) {
         let event = self.room_mut(room).make_event(member, body, now.wall_ms);
+        self.room_mut(room).history.expect(&event);
         self.submit(room, Change::Happened { event, member }, sequel);
     }
 
     pub(super) fn submit(&mut self, room: RoomId, change: Change, sequel: Sequel) {
         let epoch = self.room(room).epoch();
-        if let Change::Happened { event, .. } = &change {
-            self.room_mut(room).history.expect(event);
-        }
         self.records.push_back(Record { room, epoch, change, sequel });
     }
 

@@ -88,14 +88,6 @@ impl Record {
         Record { room, epoch, change, sequel: Sequel::Nothing }
     }
 
-    /// The number of the event, if it is one and the journal has numbered it.
-    pub fn event_id(&self) -> Option<u64> {
-        match &self.change {
-            Change::Happened { event, .. } => Some(event.id).filter(|&id| id > 0),
-            _ => None,
-        }
-    }
-
     /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is there
     /// under which name: they are true whether they are kept or not, and what comes after them relies on them.
     pub fn is_refusable(&self) -> bool {

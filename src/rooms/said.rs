@@ -27,7 +27,8 @@ const LET_GO_EVENTS: u64 = 64;
 /// The messages of a room that have a client id, as long as its record goes back.
 #[derive(Default)]
 pub(super) struct SaidMessages {
-    /// The journal is at work on these, in this order. They are few, and looked through one by one.
+    /// The journal is at work on these, in this order. They are few, or else it soon is stuck, and looked through one by
+    /// one.
     unsettled: VecDeque<(AuthorId, ClientId)>,
     /// The oldest first. Those up to `forgotten_id` are as good as gone, those up to `let_go_id` are gone.
     entries: VecDeque<Entry>,
@@ -63,15 +64,21 @@ impl SaidMessages {
         self.unsettled.push_back((author, cid));
     }
 
-    /// The first message that the journal is at work on is the event with this id.
-    pub fn settle(&mut self, id: u64) {
-        let (author, cid) = self.unsettled.pop_front().expect("it was expected");
+    /// The message is the event with this id. It must be the first of those that the journal is at work on.
+    pub fn settle(&mut self, author: AuthorId, cid: &ClientId, id: u64) {
+        let (author, cid) = self.take_unsettled(author, cid);
         self.add(Entry { id, author, cid });
     }
 
-    /// The journal cannot keep the first message that it is at work on: it may be said again.
-    pub fn discard(&mut self) {
-        self.unsettled.pop_front();
+    /// The journal cannot keep the message, the first of those that it is at work on: it may be said again.
+    pub fn discard(&mut self, author: AuthorId, cid: &ClientId) {
+        self.take_unsettled(author, cid);
+    }
+
+    fn take_unsettled(&mut self, author: AuthorId, cid: &ClientId) -> (AuthorId, ClientId) {
+        let first = self.unsettled.pop_front().expect("what comes back from the journal was expected");
+        debug_assert_eq!((first.0, &first.1), (author, cid), "messages come back in their order");
+        first
     }
 
     /// Forgets the messages up to the event with this id.
@@ -175,12 +182,12 @@ mod tests {
                     Step::Settle if !unsettled.is_empty() => {
                         let (author, number) = unsettled.remove(0);
                         last_id += 1;
-                        messages.settle(last_id);
+                        messages.settle(AuthorId(author), &cid(number), last_id);
                         model.insert((author, number), Said::As(last_id));
                     }
                     Step::Discard if !unsettled.is_empty() => {
                         let (author, number) = unsettled.remove(0);
-                        messages.discard();
+                        messages.discard(AuthorId(author), &cid(number));
                         model.remove(&(author, number));
                     }
                     Step::Forget(distance) => {
@@ -206,16 +213,16 @@ mod tests {
     fn what_is_gone_takes_no_more_space() {
         let mut messages = SaidMessages::default();
         messages.expect(AuthorId(1), cid(0));
-        messages.settle(1);
+        messages.settle(AuthorId(1), &cid(0), 1);
         for _ in 0..10_000 {
             messages.expect(AuthorId(1), cid(1));
-            messages.discard();
+            messages.discard(AuthorId(1), &cid(1));
         }
         assert_eq!(messages.find(AuthorId(1), &cid(0)), Some(Said::As(1)));
         assert_eq!(messages.find(AuthorId(1), &cid(1)), None);
         for id in 2..10_000 {
             messages.expect(AuthorId(1), cid(id as u8));
-            messages.settle(id);
+            messages.settle(AuthorId(1), &cid(id as u8), id);
             messages.forget_until(id.saturating_sub(10));
         }
         assert!((10..10 + LET_GO_EVENTS as usize).contains(&messages.entries.len()));
@@ -226,11 +233,15 @@ mod tests {
     fn older_messages_are_forgotten_first() {
         let mut messages = SaidMessages::default();
         messages.expect(AuthorId(1), cid(3));
-        messages.remember_older([(4, AuthorId(1), cid(1)), (6, AuthorId(2), cid(1))].into_iter());
-        messages.settle(7);
-        messages.forget_until(4);
+        messages.settle(AuthorId(1), &cid(3), 102);
+        messages.expect(AuthorId(1), cid(4));
+        messages.remember_older([(100, AuthorId(1), cid(1)), (101, AuthorId(2), cid(1))].into_iter());
+        messages.settle(AuthorId(1), &cid(4), 103);
+        messages.forget_until(100);
+        assert_eq!(messages.entries.len(), 3);
         assert_eq!(messages.find(AuthorId(1), &cid(1)), None);
-        assert_eq!(messages.find(AuthorId(2), &cid(1)), Some(Said::As(6)));
-        assert_eq!(messages.find(AuthorId(1), &cid(3)), Some(Said::As(7)));
+        assert_eq!(messages.find(AuthorId(2), &cid(1)), Some(Said::As(101)));
+        assert_eq!(messages.find(AuthorId(1), &cid(3)), Some(Said::As(102)));
+        assert_eq!(messages.find(AuthorId(1), &cid(4)), Some(Said::As(103)));
     }
 }
