@@ -34,7 +34,7 @@ pub(super) struct SaidMessages {
     entries: VecDeque<Entry>,
     forgotten_id: u64,
     let_go_id: u64,
-    /// Number of the first of them; they are counted on from there.
+    /// Number of the first entry; they are counted on from there.
     first_number: u32,
     /// Numbers of entries, by the hash of author and client id. Some of them may be gone.
     table: HashTable<u32>,
