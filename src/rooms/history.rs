@@ -147,7 +147,7 @@ impl History {
     fn between(&self, first: u64, last: u64, loan: &[Event]) -> Vec<Event> {
         let is_wanted = |event: &Event| (first..=last).contains(&event.id);
         let lent = loan.iter().filter(|event| is_wanted(event)).cloned();
-        lent.chain(self.latest.from(first).take_while(is_wanted)).collect()
+        lent.chain(self.latest.events_from(first).take_while(is_wanted)).collect()
     }
 
     /// The first event that memory holds; the next one to come, if it holds none.
@@ -209,7 +209,7 @@ impl History {
         let gapless = older.iter().rev().zip((1..first_held).rev()).take_while(|(event, id)| event.id == *id).count();
         let older = older.split_off(older.len() - gapless);
         let newer = std::mem::replace(&mut self.latest, Ledger::after(first_held - 1 - gapless as u64));
-        older.into_iter().chain(newer.from(first_held)).for_each(|event| self.latest.push(&event));
+        older.into_iter().chain(newer.events_from(first_held)).for_each(|event| self.latest.push(&event));
         self.said.remember_older(read.said.into_iter());
     }
 

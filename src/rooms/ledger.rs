@@ -98,7 +98,7 @@ impl Ledger {
     }
 
     /// The events from this id on.
-    pub fn from(&self, id: u64) -> impl Iterator<Item = Event> {
+    pub fn events_from(&self, id: u64) -> impl Iterator<Item = Event> {
         let id = id.clamp(self.first_id(), self.last_id + 1);
         let entries = self.entries.range((id - self.first_id()) as usize..);
         // Whoever asks mostly asks for the latest.
@@ -159,12 +159,12 @@ mod tests {
                     ledger.pop();
                 }
                 let held = &events[(place + 1).saturating_sub(kept)..=place];
-                prop_assert_eq!(&ledger.from(0).collect::<Vec<_>>(), held);
+                prop_assert_eq!(&ledger.events_from(0).collect::<Vec<_>>(), held);
                 let middle = held.len() / 2;
-                prop_assert_eq!(&ledger.from(held[middle].id).collect::<Vec<_>>(), &held[middle..]);
+                prop_assert_eq!(&ledger.events_from(held[middle].id).collect::<Vec<_>>(), &held[middle..]);
             }
             prop_assert_eq!(ledger.last_id(), 7 + events.len() as u64);
-            prop_assert_eq!(ledger.from(ledger.last_id() + 1).count(), 0);
+            prop_assert_eq!(ledger.events_from(ledger.last_id() + 1).count(), 0);
         }
     }
 
