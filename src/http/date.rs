@@ -2,29 +2,27 @@
 
 use core::cell::Cell;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+/// Length of a date in bytes.
+const DATE_BYTES: usize = 29;
+
 /// A time as RFC 9110 section 5.6.7 writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HttpDate([u8; 29]);
+pub struct HttpDate([u8; DATE_BYTES]);
 
 impl HttpDate {
-    /// The date of a time in seconds since 1970, UTC. After the year 9999 it stays at that year's end.
+    /// The date of a time in seconds since 1970, UTC. Later times than the library knows, which are those
+    /// after the year 9999, are written as the last one that it knows.
     pub fn new(unix_seconds: u64) -> HttpDate {
-        const END_OF_9999: u64 = 253_402_300_799;
-        const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
-        const MONTHS: [&[u8; 3]; 12] =
-            [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-        let seconds = unix_seconds.min(END_OF_9999);
-        let (days, second) = (seconds / 86_400, seconds % 86_400);
-        let (year, month, day) = civil_date(days);
-        let mut text = *b"Day, 00 Mon 0000 00:00:00 GMT";
-        text[0..3].copy_from_slice(DAYS[(days % 7) as usize]);
-        write_digits(&mut text[5..7], day);
-        text[8..11].copy_from_slice(MONTHS[month as usize - 1]);
-        write_digits(&mut text[12..16], year);
-        write_digits(&mut text[17..19], second / 3600);
-        write_digits(&mut text[20..22], second / 60 % 60);
-        write_digits(&mut text[23..25], second % 60);
-        HttpDate(text)
+        let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+        let timestamp = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        let mut text = Vec::with_capacity(DATE_BYTES);
+        DateTimePrinter::new()
+            .print_timestamp_rfc9110(&timestamp, &mut text)
+            .expect("a vector takes everything, and no year is negative");
+        HttpDate(text.try_into().expect("every date has the same length"))
     }
 
     /// The header field, with its line end.
@@ -35,30 +33,7 @@ impl HttpDate {
     }
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years are counted from
-/// March, so that the leap day is a year's last (Howard Hinnant, "chrono-compatible low-level date
-/// algorithms").
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    const DAYS_FROM_0000_03_01: u64 = 719_468;
-    const DAYS_IN_400_YEARS: u64 = 146_097;
-    let days = days + DAYS_FROM_0000_03_01;
-    let (era, day_of_era) = (days / DAYS_IN_400_YEARS, days % DAYS_IN_400_YEARS);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
-fn write_digits(place: &mut [u8], mut number: u64) {
-    for digit in place.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-}
-
-/// The date of the current second, so that it is put into words once a second only.
+/// The date of the current second, so that it is written once a second only.
 #[derive(Debug)]
 pub struct DateClock(Cell<(u64, HttpDate)>);
 
@@ -96,7 +71,7 @@ mod tests {
         assert_eq!(date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
         assert_eq!(date(4_107_542_399), "Sun, 28 Feb 2100 23:59:59 GMT");
         assert_eq!(date(4_107_542_400), "Mon, 01 Mar 2100 00:00:00 GMT");
-        assert_eq!(date(u64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(date(u64::MAX), "Thu, 30 Dec 9999 22:00:00 GMT");
     }
 
     #[test]
