@@ -60,7 +60,7 @@ fn refuse(request: &Request<'_>, status: Status, code: &str, message: &str, outb
 fn read_span(query: &str) -> Option<Span> {
     let mut span = Span { limit: DEFAULT_EVENTS, ..Span::default() };
     for (name, value) in pairs(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
-        match name.as_str() {
+        match &*name {
             "since" => span.since = Some(read_number(&value)?),
             "before" => span.before = Some(read_number(&value)?),
             "limit" => span.limit = usize::try_from(read_number(&value)?).unwrap_or(MAX_EVENTS).min(MAX_EVENTS),

@@ -1,46 +1,17 @@
 //! What a form or a query says: `application/x-www-form-urlencoded`, as the URL standard reads it.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 /// The pairs of name and value, decoded. What is not UTF-8 becomes U+FFFD.
-pub fn pairs(encoded: &[u8]) -> impl Iterator<Item = (String, String)> + '_ {
-    encoded.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let equals = pair.iter().position(|&byte| byte == b'=');
-        let (name, value) = match equals {
-            Some(position) => (&pair[..position], &pair[position + 1..]),
-            None => (pair, &b""[..]),
-        };
-        (decode(name, true), decode(value, true))
-    })
+pub fn pairs(encoded: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(encoded)
 }
 
 /// Decodes a part of a path.
-pub fn decode_path(encoded: &str) -> String {
-    decode(encoded.as_bytes(), false)
-}
-
-/// Decodes `%41`, and `+` if it means a space. A percent sign without two digits stands for itself.
-fn decode(encoded: &[u8], plus_is_space: bool) -> String {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let [byte, after @ ..] = rest {
-        (rest, decoded) = match (byte, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                decoded.push(digit(*high) << 4 | digit(*low));
-                (after, decoded)
-            }
-            _ => {
-                decoded.push(if plus_is_space && *byte == b'+' { b' ' } else { *byte });
-                (after, decoded)
-            }
-        };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn digit(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
+pub fn decode_path(encoded: &str) -> Cow<'_, str> {
+    percent_decode_str(encoded).decode_utf8_lossy()
 }
 
 /// What was typed into the home page's form.
@@ -60,9 +31,9 @@ impl HomeForm {
     pub fn read(encoded: &[u8]) -> HomeForm {
         let mut form = HomeForm::default();
         for (name, value) in pairs(encoded) {
-            match name.as_str() {
-                "name" => form.name = value,
-                "code" => form.code = value,
+            match &*name {
+                "name" => form.name = value.into_owned(),
+                "code" => form.code = value.into_owned(),
                 "create" => form.creates = true,
                 _ => {}
             }
@@ -88,7 +59,7 @@ mod tests {
     fn what_is_no_encoding_stands_for_itself() {
         let decoded: Vec<_> = pairs(b"&a=%&b=%4&c=%zz&d&=e&f=%ff&g=1=2").collect();
         let expected = [("a", "%"), ("b", "%4"), ("c", "%zz"), ("d", ""), ("", "e"), ("f", "\u{FFFD}"), ("g", "1=2")];
-        assert_eq!(decoded, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(decoded, expected.map(|(name, value)| (name.into(), value.into())));
         assert_eq!(decode_path("a+b%20c"), "a+b c");
     }
 
