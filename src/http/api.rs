@@ -1,8 +1,10 @@
 //! The JSON API under `/api/v1`.
 
+use http::StatusCode;
+
 use super::form::{decode_path, pairs};
 use super::replies::Asked;
-use super::response::{JSON, Response, Status};
+use super::response::{JSON, Response};
 use super::routes::{Outcome, Request};
 use super::site::NOT_STORED;
 use crate::json::Object;
@@ -17,7 +19,7 @@ const MAX_EVENTS: usize = 200;
 pub fn create_room(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
     if !request.origin().may_call() {
         let message = "Pages of another site may not create rooms here.";
-        return refuse(request, Status::FORBIDDEN, "forbidden", message, outbox);
+        return refuse(request, StatusCode::FORBIDDEN, "forbidden", message, outbox);
     }
     request.ask(Command::Create, Asked::NewRoom)
 }
@@ -37,21 +39,21 @@ pub fn read_events(request: &Request<'_>, code: &str, outbox: &mut Vec<u8>) -> O
         Some(span) => request.ask(Command::Events { code, span }, Asked::Events),
         None => {
             let message = "since, before and limit are whole numbers.";
-            refuse(request, Status::BAD_REQUEST, "bad_request", message, outbox)
+            refuse(request, StatusCode::BAD_REQUEST, "bad_request", message, outbox)
         }
     }
 }
 
 /// Every other address below `/api/`.
 pub fn not_found(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
-    refuse(request, Status::NOT_FOUND, "not_found", "There is nothing at this address.", outbox)
+    refuse(request, StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.", outbox)
 }
 
 fn no_such_room(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
-    refuse(request, Status::NOT_FOUND, "no_such_room", "There is no such room.", outbox)
+    refuse(request, StatusCode::NOT_FOUND, "no_such_room", "There is no such room.", outbox)
 }
 
-fn refuse(request: &Request<'_>, status: Status, code: &str, message: &str, outbox: &mut Vec<u8>) -> Outcome {
+fn refuse(request: &Request<'_>, status: StatusCode, code: &str, message: &str, outbox: &mut Vec<u8>) -> Outcome {
     write_error(request.respond(status, outbox), code, message);
     Outcome::Answered
 }

@@ -2,8 +2,10 @@
 //!
 //! All of them live under one address that changes with any of them, so they never expire.
 
+use http::StatusCode;
+
 use super::request::Head;
-use super::response::{Prepared, Status};
+use super::response::Prepared;
 
 /// One embedded file.
 pub struct Asset {
@@ -37,9 +39,9 @@ impl Representation {
             ("ETag", entity_tag.as_str()),
             ("Vary", "Accept-Encoding"),
         ];
-        let not_modified = Prepared::new(Status::NOT_MODIFIED, &fields, None);
+        let not_modified = Prepared::new(StatusCode::NOT_MODIFIED, &fields, None);
         fields.extend(coding.map(|coding| ("Content-Encoding", coding)));
-        let complete = Prepared::new(Status::OK, &fields, Some((asset.content_type, bytes.into())));
+        let complete = Prepared::new(StatusCode::OK, &fields, Some((asset.content_type, bytes.into())));
         Representation { entity_tag, complete, not_modified }
     }
 }

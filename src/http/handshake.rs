@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::StatusCode;
 use sha1::{Digest, Sha1};
 
 use super::request::{Head, Method};
-use super::response::Status;
 
 /// The only version there is.
 const VERSION: &str = "13";
@@ -25,7 +25,7 @@ pub struct Handshake {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rejection {
     /// How it is refused.
-    pub status: Status,
+    pub status: StatusCode,
     /// The field that says what would have been right.
     pub field: Option<(&'static str, &'static str)>,
     /// What is wrong, for a person.
@@ -33,17 +33,17 @@ pub struct Rejection {
 }
 
 const NO_UPGRADE: Rejection = Rejection {
-    status: Status::UPGRADE_REQUIRED,
+    status: StatusCode::UPGRADE_REQUIRED,
     field: Some(("Upgrade", "websocket")),
     words: "Only WebSockets are served here.",
 };
 const OTHER_VERSION: Rejection = Rejection {
-    status: Status::UPGRADE_REQUIRED,
+    status: StatusCode::UPGRADE_REQUIRED,
     field: Some(("Sec-WebSocket-Version", VERSION)),
     words: "Only version 13 of WebSocket is known here.",
 };
 const BAD_KEY: Rejection =
-    Rejection { status: Status::BAD_REQUEST, field: None, words: "Sec-WebSocket-Key is 16 bytes in base64." };
+    Rejection { status: StatusCode::BAD_REQUEST, field: None, words: "Sec-WebSocket-Key is 16 bytes in base64." };
 
 impl Handshake {
     /// Checks what the client asks for.

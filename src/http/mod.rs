@@ -27,9 +27,10 @@ mod trust;
 use core::net::IpAddr;
 
 use date::HttpDate;
+use http::StatusCode;
 use replies::{Pending, Surroundings};
 use request::{Fault, Head, HeadScan, Method, header_space};
-use response::{Exchange, Response, Status};
+use response::{Exchange, Response};
 use routes::{Outcome, Request};
 pub use site::Site;
 
@@ -210,7 +211,7 @@ impl Http {
         }
         if self.has_begun {
             let date = HttpDate::new(now.wall_ms / 1000);
-            Response::new(Status::REQUEST_TIMEOUT, date, Exchange::LAST, outbox)
+            Response::new(StatusCode::REQUEST_TIMEOUT, date, Exchange::LAST, outbox)
                 .text("The request took too long to arrive.\n");
         }
         Flow::Close

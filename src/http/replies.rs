@@ -2,13 +2,15 @@
 
 use core::net::IpAddr;
 
+use http::StatusCode;
+
 use super::api::{write_error, write_json};
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::form::HomeForm;
 use super::metrics::OPEN_METRICS;
 use super::pages::{Field, Home, Notice, PAGE_FIELDS, RoomPage};
-use super::response::{Exchange, HTML, Response, Status};
+use super::response::{Exchange, HTML, Response};
 use super::routes::write_home;
 use super::site::{NOT_STORED, Site};
 use super::trust::Client;
@@ -68,7 +70,7 @@ pub struct Surroundings<'s> {
 impl Surroundings<'_> {
     /// Writes the response to `asked`.
     pub fn answer(&self, asked: Asked, client: Client, reply: Reply, outbox: &mut Vec<u8>) {
-        let ok = |outbox| self.respond(Status::OK, outbox);
+        let ok = |outbox| self.respond(StatusCode::OK, outbox);
         match (asked, reply) {
             (Asked::Admission { sessions, .. }, Reply::Admitted { code, token }) => {
                 self.admitted(client, sessions, code, token, outbox);
@@ -82,7 +84,7 @@ impl Surroundings<'_> {
             }
             (Asked::NewRoom, Reply::Created { code }) => {
                 let location = format!("{}api/v1/rooms/{code}", self.site.options.base_path);
-                let response = self.respond(Status::CREATED, outbox).field("Location", &location);
+                let response = self.respond(StatusCode::CREATED, outbox).field("Location", &location);
                 write_json(response, &written(|out| json::write_created(code, out)));
             }
             (Asked::Description, Reply::Described { room }) => {
@@ -100,11 +102,11 @@ impl Surroundings<'_> {
                 write_error(response, json::error_code(&refusal), &refusal.to_string());
             }
             // The rooms answer what was asked; should that ever be wrong, one visitor sees it and nobody else.
-            _ => self.respond(Status::INTERNAL_SERVER_ERROR, outbox).text("Something went wrong here.\n"),
+            _ => self.respond(StatusCode::INTERNAL_SERVER_ERROR, outbox).text("Something went wrong here.\n"),
         }
     }
 
-    fn respond<'o>(&self, status: Status, outbox: &'o mut Vec<u8>) -> Response<'o> {
+    fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
         Response::new(status, self.date, self.exchange, outbox)
     }
 
@@ -123,13 +125,13 @@ impl Surroundings<'_> {
         let base_path = &self.site.options.base_path;
         sessions.remember(code, token);
         let cookie = sessions.to_set_cookie(base_path, client.is_secure || self.site.is_public_secure);
-        let response = self.respond(Status::SEE_OTHER, outbox).field("Location", &format!("{base_path}{code}"));
+        let response = self.respond(StatusCode::SEE_OTHER, outbox).field("Location", &format!("{base_path}{code}"));
         response.field("Set-Cookie", &cookie).fields(&[NOT_STORED]).empty();
     }
 
     /// There is such a room: its page for a member, the way in for anybody else.
     fn visited(&self, code: RoomCode, name: Option<&Name>, outbox: &mut Vec<u8>) {
-        let response = self.respond(Status::OK, outbox);
+        let response = self.respond(StatusCode::OK, outbox);
         let Some(name) = name else {
             let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
             return write_home(self.site, response, &Home { name: "", code: code.as_str(), notice });
@@ -152,13 +154,13 @@ impl Surroundings<'_> {
     }
 }
 
-fn status_of(refusal: &Refusal) -> Status {
+fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotJoined | Refusal::NameRequired => Status::BAD_REQUEST,
-        Refusal::NoSuchRoom { .. } => Status::NOT_FOUND,
-        Refusal::NameTaken { .. } | Refusal::RoomFull { .. } => Status::CONFLICT,
-        Refusal::RateLimited { .. } => Status::TOO_MANY_REQUESTS,
-        Refusal::StorageFailed => Status::SERVICE_UNAVAILABLE,
+        Refusal::NotJoined | Refusal::NameRequired => StatusCode::BAD_REQUEST,
+        Refusal::NoSuchRoom { .. } => StatusCode::NOT_FOUND,
+        Refusal::NameTaken { .. } | Refusal::RoomFull { .. } => StatusCode::CONFLICT,
+        Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -5,9 +5,9 @@
 
 use core::mem::MaybeUninit;
 
+use http::StatusCode;
 use httparse::Header;
 
-use super::response::Status;
 use super::target::{Target, is_authority};
 
 /// Longest head, in bytes.
@@ -30,14 +30,14 @@ pub const fn header_space<'b>() -> HeaderSpace<'b> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault {
     /// How it is refused.
-    pub status: Status,
+    pub status: StatusCode,
     /// What is wrong, for a person.
     pub words: &'static str,
 }
 
 impl Fault {
     /// What came is no HTTP at all. The session adds where terminals are served.
-    pub const NOT_HTTP: Fault = Fault::new(Status::BAD_REQUEST, "This is the web port: it speaks HTTP.");
+    pub const NOT_HTTP: Fault = Fault::new(StatusCode::BAD_REQUEST, "This is the web port: it speaks HTTP.");
 
     const BARE_LINE_FEED: Fault = bad("Lines of a request end in CR LF.");
     const MALFORMED: Fault = bad("The request is malformed.");
@@ -47,23 +47,26 @@ impl Fault {
     const BAD_LENGTH: Fault = bad("Content-Length is malformed.");
     const TWO_LENGTHS: Fault = bad("Content-Length is given twice and differently.");
     const TWO_FRAMINGS: Fault = bad("Content-Length and Transfer-Encoding exclude each other.");
-    const CHUNKED: Fault = Fault::new(Status::LENGTH_REQUIRED, "A body needs a Content-Length here.");
-    const UNKNOWN_CODING: Fault = Fault::new(Status::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
-    const UNKNOWN_EXPECTATION: Fault = Fault::new(Status::EXPECTATION_FAILED, "This expectation is not known here.");
-    const BODY_TOO_LONG: Fault = Fault::new(Status::CONTENT_TOO_LARGE, "The body is too long.");
-    const TARGET_TOO_LONG: Fault = Fault::new(Status::URI_TOO_LONG, "The address is too long.");
-    const HEAD_TOO_LONG: Fault = Fault::new(Status::HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.");
+    const CHUNKED: Fault = Fault::new(StatusCode::LENGTH_REQUIRED, "A body needs a Content-Length here.");
+    const UNKNOWN_CODING: Fault = Fault::new(StatusCode::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
+    const UNKNOWN_EXPECTATION: Fault =
+        Fault::new(StatusCode::EXPECTATION_FAILED, "This expectation is not known here.");
+    const BODY_TOO_LONG: Fault = Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
+    const TARGET_TOO_LONG: Fault = Fault::new(StatusCode::URI_TOO_LONG, "The address is too long.");
+    const HEAD_TOO_LONG: Fault =
+        Fault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.");
     const TOO_MANY_FIELDS: Fault =
-        Fault::new(Status::HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
-    const OTHER_VERSION: Fault = Fault::new(Status::VERSION_NOT_SUPPORTED, "Only HTTP/1.0 and HTTP/1.1 are known.");
+        Fault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
+    const OTHER_VERSION: Fault =
+        Fault::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "Only HTTP/1.0 and HTTP/1.1 are known.");
 
-    const fn new(status: Status, words: &'static str) -> Fault {
+    const fn new(status: StatusCode, words: &'static str) -> Fault {
         Fault { status, words }
     }
 }
 
 const fn bad(words: &'static str) -> Fault {
-    Fault::new(Status::BAD_REQUEST, words)
+    Fault::new(StatusCode::BAD_REQUEST, words)
 }
 
 /// How far the search for the end of a head has come, so that no byte is looked at twice.

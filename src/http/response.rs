@@ -3,76 +3,9 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
+use http::StatusCode;
+
 use super::date::HttpDate;
-
-/// A status code.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Status(u16);
-
-/// Those that are sent here, by their names in RFC 9110.
-#[rustfmt::skip]
-impl Status {
-    pub const OK: Status = Status(200);
-    pub const CREATED: Status = Status(201);
-    pub const SEE_OTHER: Status = Status(303);
-    pub const NOT_MODIFIED: Status = Status(304);
-    pub const PERMANENT_REDIRECT: Status = Status(308);
-    pub const BAD_REQUEST: Status = Status(400);
-    pub const FORBIDDEN: Status = Status(403);
-    pub const NOT_FOUND: Status = Status(404);
-    pub const METHOD_NOT_ALLOWED: Status = Status(405);
-    pub const REQUEST_TIMEOUT: Status = Status(408);
-    pub const CONFLICT: Status = Status(409);
-    pub const LENGTH_REQUIRED: Status = Status(411);
-    pub const CONTENT_TOO_LARGE: Status = Status(413);
-    pub const URI_TOO_LONG: Status = Status(414);
-    pub const UNSUPPORTED_MEDIA_TYPE: Status = Status(415);
-    pub const EXPECTATION_FAILED: Status = Status(417);
-    pub const MISDIRECTED_REQUEST: Status = Status(421);
-    pub const UPGRADE_REQUIRED: Status = Status(426);
-    pub const TOO_MANY_REQUESTS: Status = Status(429);
-    pub const HEADER_FIELDS_TOO_LARGE: Status = Status(431);
-    pub const INTERNAL_SERVER_ERROR: Status = Status(500);
-    pub const NOT_IMPLEMENTED: Status = Status(501);
-    pub const SERVICE_UNAVAILABLE: Status = Status(503);
-    pub const VERSION_NOT_SUPPORTED: Status = Status(505);
-
-    /// The number.
-    pub fn code(self) -> u16 {
-        self.0
-    }
-
-    /// The phrase of RFC 9110 section 15, RFC 6585 for 429 and 431.
-    pub fn reason(self) -> &'static str {
-        match self.0 {
-            200 => "OK",
-            201 => "Created",
-            303 => "See Other",
-            304 => "Not Modified",
-            308 => "Permanent Redirect",
-            400 => "Bad Request",
-            403 => "Forbidden",
-            404 => "Not Found",
-            405 => "Method Not Allowed",
-            408 => "Request Timeout",
-            409 => "Conflict",
-            411 => "Length Required",
-            413 => "Content Too Large",
-            414 => "URI Too Long",
-            415 => "Unsupported Media Type",
-            417 => "Expectation Failed",
-            421 => "Misdirected Request",
-            426 => "Upgrade Required",
-            429 => "Too Many Requests",
-            431 => "Request Header Fields Too Large",
-            500 => "Internal Server Error",
-            501 => "Not Implemented",
-            503 => "Service Unavailable",
-            505 => "HTTP Version Not Supported",
-            _ => "",
-        }
-    }
-}
 
 /// What of the request decides how its response is written.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +43,7 @@ pub struct Response<'o> {
 
 impl<'o> Response<'o> {
     /// Begins with the status line and the fields that every response has.
-    pub fn new(status: Status, date: HttpDate, exchange: Exchange, outbox: &'o mut Vec<u8>) -> Response<'o> {
+    pub fn new(status: StatusCode, date: HttpDate, exchange: Exchange, outbox: &'o mut Vec<u8>) -> Response<'o> {
         write_status_line(status, outbox);
         outbox.extend_from_slice(&date.field());
         outbox.extend_from_slice(exchange.connection_field());
@@ -161,8 +94,8 @@ pub const HTML: &str = "text/html; charset=utf-8";
 /// Media type of the API's answers.
 pub const JSON: &str = "application/json";
 
-fn write_status_line(status: Status, out: &mut Vec<u8>) {
-    write!(out, "HTTP/1.1 {} {}\r\n", status.code(), status.reason()).expect("a vector takes everything");
+fn write_status_line(status: StatusCode, out: &mut Vec<u8>) {
+    write!(out, "HTTP/1.1 {status}\r\n").expect("a vector takes everything");
 }
 
 fn write_field(name: &str, value: &str, out: &mut Vec<u8>) {
@@ -186,7 +119,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// Makes the response. `body` is `None` for a 304.
-    pub fn new(status: Status, fields: &[(&str, &str)], body: Option<(&str, Cow<'static, [u8]>)>) -> Prepared {
+    pub fn new(status: StatusCode, fields: &[(&str, &str)], body: Option<(&str, Cow<'static, [u8]>)>) -> Prepared {
         let mut head = Vec::new();
         write_status_line(status, &mut head);
         head.extend_from_slice(NO_SNIFF.as_bytes());
@@ -222,7 +155,7 @@ mod tests {
         let written = |keeps_alive, is_http_1_0| {
             let mut out = Vec::new();
             let exchange = Exchange { is_head: false, keeps_alive, is_http_1_0 };
-            Response::new(Status::OK, HttpDate::new(0), exchange, &mut out).text("hi");
+            Response::new(StatusCode::OK, HttpDate::new(0), exchange, &mut out).text("hi");
             String::from_utf8(out).expect("text")
         };
         assert_eq!(
@@ -237,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_head_has_the_length_and_not_the_body() {
-        let prepared = Prepared::new(Status::OK, &[], Some((TEXT, b"hello"[..].into())));
+        let prepared = Prepared::new(StatusCode::OK, &[], Some((TEXT, b"hello"[..].into())));
         let mut out = Vec::new();
         prepared.write(HttpDate::new(0), Exchange { is_head: true, ..Exchange::LAST }, &mut out);
         let text = String::from_utf8(out).expect("text");

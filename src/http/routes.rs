@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use http::StatusCode;
+
 use super::api;
 use super::cookie::Sessions;
 use super::date::HttpDate;
@@ -10,7 +12,7 @@ use super::handshake::Handshake;
 use super::pages::{Field, Home, Notice, PAGE_FIELDS};
 use super::replies::{Asked, Pending};
 use super::request::{Head, Method};
-use super::response::{Exchange, HTML, Response, Status};
+use super::response::{Exchange, HTML, Response};
 use super::site::{HOME_CACHE, NOT_STORED, Site};
 use super::trust::{Client, Origin, is_answered_host};
 use crate::adapter::Upgrade;
@@ -115,13 +117,13 @@ impl<'p> Route<'p> {
 pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
     let (head, site) = (request.head, request.site);
     if !is_answered_host(head.host, &site.options.allowed_hosts) {
-        request.respond(Status::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
+        request.respond(StatusCode::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
         return Outcome::Answered;
     }
     let base_path = &site.options.base_path;
     let Some(path) = head.path.strip_prefix(base_path.as_str()) else {
         if base_path.strip_suffix('/') == Some(head.path) {
-            let response = request.respond(Status::PERMANENT_REDIRECT, outbox);
+            let response = request.respond(StatusCode::PERMANENT_REDIRECT, outbox);
             response.field("Location", base_path).empty();
             return Outcome::Answered;
         }
@@ -129,7 +131,7 @@ pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
     };
     let route = Route::find(path);
     if !route.allows(head.method) {
-        let response = request.respond(Status::METHOD_NOT_ALLOWED, outbox);
+        let response = request.respond(StatusCode::METHOD_NOT_ALLOWED, outbox);
         response.field("Allow", route.allowed_methods()).text("This method is not allowed here.\n");
         return Outcome::Answered;
     }
@@ -143,9 +145,9 @@ pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
         Route::ApiRoom(code) => api::describe_room(request, code, outbox),
         Route::ApiEvents(code) => api::read_events(request, code, outbox),
         Route::ApiUnknown => api::not_found(request, outbox),
-        Route::Alive => request.plain(Status::OK, "ok\n", outbox),
-        Route::Ready if site.is_stopping() => request.plain(Status::SERVICE_UNAVAILABLE, "stopping\n", outbox),
-        Route::Ready => request.plain(Status::OK, "ok\n", outbox),
+        Route::Alive => request.plain(StatusCode::OK, "ok\n", outbox),
+        Route::Ready if site.is_stopping() => request.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox),
+        Route::Ready => request.plain(StatusCode::OK, "ok\n", outbox),
         Route::Metrics => request.ask(Command::Inspect, Asked::Metrics),
         Route::Unknown => request.not_found(outbox),
     }
@@ -153,7 +155,7 @@ pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
 
 impl Request<'_> {
     /// Begins a response.
-    pub(super) fn respond<'o>(&self, status: Status, outbox: &'o mut Vec<u8>) -> Response<'o> {
+    pub(super) fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
         Response::new(status, self.date, self.exchange, outbox)
     }
 
@@ -168,7 +170,7 @@ impl Request<'_> {
         Origin::read(self.head, &self.site.allowed_origins)
     }
 
-    fn plain(&self, status: Status, words: &str, outbox: &mut Vec<u8>) -> Outcome {
+    fn plain(&self, status: StatusCode, words: &str, outbox: &mut Vec<u8>) -> Outcome {
         let (name, value) = NOT_STORED;
         self.respond(status, outbox).field(name, value).text(words);
         Outcome::Answered
@@ -181,10 +183,10 @@ impl Request<'_> {
         }
         let typed = HomeForm::read(self.head.query.as_bytes()).code;
         let code = RoomCode::parse(&typed).map_or(typed, |code| code.to_string());
-        self.home_page(Status::OK, &Home { code: &code, ..Home::default() }, outbox)
+        self.home_page(StatusCode::OK, &Home { code: &code, ..Home::default() }, outbox)
     }
 
-    fn home_page(&self, status: Status, home: &Home<'_>, outbox: &mut Vec<u8>) -> Outcome {
+    fn home_page(&self, status: StatusCode, home: &Home<'_>, outbox: &mut Vec<u8>) -> Outcome {
         write_home(self.site, self.respond(status, outbox), home);
         Outcome::Answered
     }
@@ -192,13 +194,13 @@ impl Request<'_> {
     fn not_found(&self, outbox: &mut Vec<u8>) -> Outcome {
         let words = "There is nothing at this address.".to_owned();
         let home = Home { notice: Some(Notice::Error(words, None)), ..Home::default() };
-        self.home_page(Status::NOT_FOUND, &home, outbox)
+        self.home_page(StatusCode::NOT_FOUND, &home, outbox)
     }
 
     fn asset(&self, file: &str, outbox: &mut Vec<u8>) -> Outcome {
         match self.site.assets.find(file, self.head) {
             Some(prepared) => prepared.write(self.date, self.exchange, outbox),
-            None => return self.plain(Status::NOT_FOUND, "There is no such file in this version.\n", outbox),
+            None => return self.plain(StatusCode::NOT_FOUND, "There is no such file in this version.\n", outbox),
         }
         Outcome::Answered
     }
@@ -208,7 +210,7 @@ impl Request<'_> {
         let Some(code) = RoomCode::parse(&decode_path(segment)) else { return self.not_found(outbox) };
         let location = format!("{}{code}", self.site.options.base_path);
         if self.head.path != location {
-            self.respond(Status::SEE_OTHER, outbox).field("Location", &location).empty();
+            self.respond(StatusCode::SEE_OTHER, outbox).field("Location", &location).empty();
             return Outcome::Answered;
         }
         let token = Sessions::read(self.head).token_for(code);
@@ -219,31 +221,31 @@ impl Request<'_> {
     fn admit(&self, outbox: &mut Vec<u8>) -> Outcome {
         let media_type = self.head.value("content-type").map(|value| value.split(';').next().unwrap_or(value).trim());
         if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-            return self.refuse(Status::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", None, outbox);
+            return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", None, outbox);
         }
         let form = HomeForm::read(self.body);
         if !self.origin().may_send_form(self.head) {
             let words = "That form came from another site. Please use this one.";
-            return self.refuse_form(&form, Status::FORBIDDEN, words, None, outbox);
+            return self.refuse_form(&form, StatusCode::FORBIDDEN, words, None, outbox);
         }
         if form.name.trim().is_empty() {
-            return self.refuse_form(&form, Status::BAD_REQUEST, "Give a name.", Some(Field::Name), outbox);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, "Give a name.", Some(Field::Name), outbox);
         }
         let Some(name) = Name::parse(&form.name) else {
             let words = format!("A name has 1 to {MAX_NAME_CHARACTERS} characters, none of them invisible.");
-            return self.refuse_form(&form, Status::BAD_REQUEST, &words, Some(Field::Name), outbox);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, &words, Some(Field::Name), outbox);
         };
         let door = if form.creates {
             Door::New
         } else if form.code.trim().is_empty() {
             let words = "Give a room code, or create a room.";
-            return self.refuse_form(&form, Status::BAD_REQUEST, words, Some(Field::Code), outbox);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, words, Some(Field::Code), outbox);
         } else if let Some(code) = RoomCode::parse(&form.code) {
             Door::Code(code)
         } else {
             // What cannot be a code is the code of no room.
             let words = format!("There is no room {}.", shorten(form.code.trim()));
-            return self.refuse_form(&form, Status::NOT_FOUND, &words, Some(Field::Code), outbox);
+            return self.refuse_form(&form, StatusCode::NOT_FOUND, &words, Some(Field::Code), outbox);
         };
         let sessions = Sessions::read(self.head);
         let token = match door {
@@ -253,14 +255,14 @@ impl Request<'_> {
         self.ask(Command::Admit { door, name, token }, Asked::Admission { form, sessions })
     }
 
-    fn refuse(&self, status: Status, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> Outcome {
+    fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> Outcome {
         self.refuse_form(&HomeForm::default(), status, words, field, outbox)
     }
 
     fn refuse_form(
         &self,
         form: &HomeForm,
-        status: Status,
+        status: StatusCode,
         words: &str,
         field: Option<Field>,
         outbox: &mut Vec<u8>,
@@ -272,7 +274,7 @@ impl Request<'_> {
     /// `GET /ws`.
     fn upgrade(&self, outbox: &mut Vec<u8>) -> Outcome {
         if self.site.is_stopping() {
-            return self.plain(Status::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
+            return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
         }
         let handshake = match Handshake::read(self.head) {
             Ok(handshake) => handshake,
@@ -283,7 +285,7 @@ impl Request<'_> {
             }
         };
         if !self.origin().may_call() {
-            return self.plain(Status::FORBIDDEN, "This page may not connect here.\n", outbox);
+            return self.plain(StatusCode::FORBIDDEN, "This page may not connect here.\n", outbox);
         }
         handshake.write(outbox);
         let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);

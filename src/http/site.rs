@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
+
 use super::assets::Assets;
 use super::date::{DateClock, HttpDate};
 use super::metrics::{Meters, Metrics};
 use super::pages::{Home, PAGE_FIELDS, Pages};
-use super::response::{HTML, Prepared, Status};
+use super::response::{HTML, Prepared};
 use crate::adapter::Now;
 use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};
@@ -54,7 +56,7 @@ impl Site {
             options: options.clone(),
             invitation,
             pages,
-            home: Prepared::new(Status::OK, &fields, Some((HTML, Cow::Owned(home)))),
+            home: Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home)))),
             assets: Assets::new(),
         }
     }
