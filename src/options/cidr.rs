@@ -1,60 +1,38 @@
 //! Blocks of addresses.
 
 use core::net::IpAddr;
-use core::str::FromStr;
 
-use super::values::read_digits;
+use ipnet::{IpNet, Ipv4Net};
 
 /// A block of addresses (RFC 4632 for IPv4, RFC 4291 for IPv6): those that share their first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    network: IpAddr,
-    prefix_bits: u32,
-}
+pub struct Cidr(IpNet);
 
 impl Cidr {
     /// Reads `10.0.0.0/8` or `fd00::/8`; an address alone is a block of one.
     pub(super) fn read(value: &str) -> Result<Cidr, &'static str> {
-        let wanted = "addresses like 10.0.0.0/8, fd00::/8 or 127.0.0.1";
         let value = value.trim();
-        let (address, prefix_bits) = match value.split_once('/') {
-            Some((address, bits)) => (address, Some(read_digits(bits).ok_or(wanted)?)),
-            None => (value, None),
+        let block = match value.parse::<IpAddr>() {
+            Ok(address) => IpNet::from(address),
+            Err(_) => value.parse().map_err(|_| "addresses like 10.0.0.0/8, fd00::/8 or 127.0.0.1")?,
         };
-        let network = IpAddr::from_str(address).map_err(|_| wanted)?;
-        let width_bits = match network {
-            IpAddr::V4(_) => 32,
-            IpAddr::V6(_) => 128,
-        };
-        let prefix_bits: u32 = prefix_bits.unwrap_or(width_bits);
-        if prefix_bits > width_bits {
-            return Err(wanted);
-        }
-        // Addresses are looked at as IPv4 where they can be, so a block of such is kept as IPv4 too.
-        let mapped_bits = width_bits - 32;
-        let canonical = network.to_canonical();
-        let is_mapped = canonical != network && prefix_bits >= mapped_bits;
-        Ok(match is_mapped {
-            true => Cidr { network: canonical, prefix_bits: prefix_bits - mapped_bits },
-            false => Cidr { network, prefix_bits },
-        })
+        Ok(Cidr(mapped_ipv4(block).map_or(block, IpNet::V4)))
     }
 
-    /// Whether the address is of this block. An IPv4 address in IPv6's clothes (`::ffff:10.0.0.1`), as a
-    /// socket for both shows it, counts as IPv4.
+    /// Whether the address is of this block. An IPv4 address that is written as an IPv6 address
+    /// (`::ffff:10.0.0.1`), as a socket for both kinds shows it, counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.network, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let different = network.to_bits() ^ address.to_bits();
-                different.leading_zeros() >= self.prefix_bits
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let different = network.to_bits() ^ address.to_bits();
-                different.leading_zeros() >= self.prefix_bits
-            }
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
+}
+
+/// The IPv4 block that is written as an IPv6 block, if it is one. Addresses are compared as IPv4 where they
+/// can be, so such a block is kept as IPv4 too.
+fn mapped_ipv4(block: IpNet) -> Option<Ipv4Net> {
+    const MAPPED_PREFIX_BITS: u8 = 96;
+    let IpNet::V6(block) = block else { return None };
+    let prefix_bits = block.prefix_len().checked_sub(MAPPED_PREFIX_BITS)?;
+    Ipv4Net::new(block.addr().to_ipv4_mapped()?, prefix_bits).ok()
 }
 
 #[cfg(test)]
