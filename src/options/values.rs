@@ -5,8 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
 
 /// A hundred years: far enough, and no sum of it and a clock overflows.
-const MAX_TIME_MS: u64 = 36_500 * DAY_MS;
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
 
 /// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,18 +93,17 @@ where
     }
 }
 
-/// Reads `15s`, `10m`, `1h` or `30d` into milliseconds. Zero needs no unit.
+/// Reads `15s`, `10m`, `1h30m` or `30d` into milliseconds. Zero needs no unit.
 pub(super) fn read_time_ms(value: &str) -> Result<u64, &'static str> {
-    let unit_ms = match value.bytes().last() {
-        Some(b's') => 1000,
-        Some(b'm') => 60 * 1000,
-        Some(b'h') => 60 * 60 * 1000,
-        Some(b'd') => DAY_MS,
-        _ if value == "0" => return Ok(0),
-        _ => return Err("a time like 15s, 10m, 1h or 30d"),
-    };
-    let count: u64 = read_digits(&value[..value.len() - 1]).ok_or("a time like 15s, 10m, 1h or 30d")?;
-    count.checked_mul(unit_ms).filter(|&time_ms| time_ms <= MAX_TIME_MS).ok_or("a time of at most 36500d")
+    if value == "0" {
+        return Ok(0);
+    }
+    let too_long = "a time of at most 36500d";
+    let time = humantime::parse_duration(value).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => too_long,
+        _ => "a time like 15s, 10m, 1h or 30d",
+    })?;
+    u64::try_from(time.as_millis()).ok().filter(|&time_ms| time_ms <= MAX_TIME_MS).ok_or(too_long)
 }
 
 /// Reads a path, with or without its outer slashes.
@@ -198,7 +196,10 @@ mod tests {
         assert_eq!(read_time_ms("0s"), Ok(0));
         assert_eq!(read_time_ms("0"), Ok(0));
         assert_eq!(read_time_ms("36500d"), Ok(MAX_TIME_MS));
-        for wrong in ["", "s", "15", "1.5h", "-1s", "+1s", "1 s", "1S", "1w", "36501d", "1é", "٣s"] {
+        assert_eq!(read_time_ms("1h30m"), Ok(5_400_000));
+        assert_eq!(read_time_ms("1h 30m"), Ok(5_400_000));
+        assert_eq!(read_time_ms("1500ms"), Ok(1500));
+        for wrong in ["", "s", "15", "1h30", "-1s", "+1s", "1S", "1x", "36501d", "1é", "٣s"] {
             assert!(read_time_ms(wrong).is_err(), "{wrong:?} was accepted");
         }
         assert!(read_time_ms("99999999999999999999s").is_err());
