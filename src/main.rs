@@ -25,7 +25,7 @@ const CANNOT_BIND: u8 = 3;
 const UNUSABLE_FILE: u8 = 4;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args_os(), |name| std::env::var_os(name)) {
+    let options = match Options::parse(std::env::args_os()) {
         Ok(options) => options,
         Err(exit) => return exit.report(),
     };

@@ -132,10 +132,82 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
     }
 }
 
+/// Every variable, with a value that makes no sense in it. Every path could be a data file.
+const WRONG_VARIABLES: [(&str, &str); 21] = [
+    ("SNUGD_LISTEN", "nowhere"),
+    ("SNUGD_LINE_LISTEN", "nowhere"),
+    ("SNUGD_HISTORY", "0"),
+    ("SNUGD_ROOM_TTL", "15"),
+    ("SNUGD_GRACE", "soon"),
+    ("SNUGD_CODE_LENGTH", "3"),
+    ("SNUGD_MAX_MEMBERS", "x"),
+    ("SNUGD_MAX_MESSAGE", "1e3"),
+    ("SNUGD_RATE", "-1"),
+    ("SNUGD_JOIN_RATE", "x"),
+    ("SNUGD_CREATE_RATE", "x"),
+    ("SNUGD_MAX_CONNECTIONS", "x"),
+    ("SNUGD_MAX_PER_IP", "x"),
+    ("SNUGD_PUBLIC_URL", "chat.example"),
+    ("SNUGD_BASE_PATH", "/a/../b"),
+    ("SNUGD_TRUSTED_PROXY", "127.0.0.1,10.0.0.0/33"),
+    ("SNUGD_ALLOWED_ORIGIN", "null"),
+    ("SNUGD_ALLOWED_HOST", "a:80"),
+    ("SNUGD_LOG", "xml"),
+    ("SNUGD_VERBOSE", "very"),
+    ("SNUGD_QUIET", "very"),
+];
+
 #[test]
 fn a_wrong_variable_is_named() {
-    assert_fails(&run_with(&[], &[("SNUGD_GRACE", "soon")]), 2, &["SNUGD_GRACE", "soon"]);
+    for (name, value) in WRONG_VARIABLES {
+        let wrong = value.rsplit(',').next().expect("a value");
+        assert_fails(&run_with(&[], &[(name, value)]), 2, &[&format!("snugd: {name} wants "), wrong]);
+    }
     assert_fails(&run_with(&[], &[("PORT", "web")]), 2, &["PORT", "web"]);
+}
+
+/// `PORT` is looked at last, so its failure shows that everything else was understood.
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let mut variables = WRONG_VARIABLES.map(|(name, _)| (name, "")).to_vec();
+    variables.extend([("SNUGD_DATA", ""), ("PORT", "web")]);
+    assert_fails(&run_with(&[], &variables), 2, &["snugd: PORT wants"]);
+    let unset = run_with(&["--listen", "nowhere"], &[("PORT", "")]);
+    assert_fails(&unset, 2, &["--listen"]);
+}
+
+#[test]
+fn a_variable_that_is_overruled_is_not_looked_at() {
+    let variables = [("SNUGD_ROOM_TTL", "15"), ("SNUGD_RATE", "x"), ("SNUGD_QUIET", "very"), ("PORT", "web")];
+    assert_fails(&run_with(&["--room-ttl", "1s", "--rate=1", "-v"], &variables), 2, &["snugd: PORT wants"]);
+    // A wrong option is called by its own name, whatever the environment has.
+    assert_fails(&run_with(&["--rate", "-1"], &variables), 2, &["snugd: \"--rate\" wants"]);
+    assert_eq!(run_with(&["--help"], &variables).status.code(), Some(0));
+    assert_eq!(run_with(&["--version"], &variables).status.code(), Some(0));
+}
+
+/// They are about serving.
+#[cfg(feature = "sqlite")]
+#[test]
+fn errands_need_no_variables() {
+    let variables = [("SNUGD_RATE", "nonsense"), ("SNUGD_DATA", "other.db")];
+    assert_fails(&run_with(&["export", "/no/such.db", "KXQT"], &variables), 4, &["/no/such.db"]);
+}
+
+#[test]
+fn how_much_is_logged_is_said_by_options_before_variables() {
+    let says_more = |option: &[&str], variable: (&str, &str)| {
+        let mut started = command();
+        started.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]).args(option).envs([variable]);
+        let mut server = Server::run(started);
+        server.signal("TERM");
+        server.wait();
+        server.log().contains("descriptors may be open")
+    };
+    assert!(says_more(&[], ("SNUGD_VERBOSE", "1")));
+    assert!(says_more(&["-v"], ("SNUGD_QUIET", "1")));
+    assert!(!says_more(&["-q"], ("SNUGD_VERBOSE", "2")));
+    assert!(!says_more(&[], ("SNUGD_QUIET", "0")));
 }
 
 #[test]

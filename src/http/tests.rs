@@ -31,7 +31,7 @@ impl Server {
 
     fn with(arguments: &[&str]) -> Server {
         let arguments = ["snugd"].iter().chain(arguments).map(Into::into);
-        let options = Options::parse(arguments, |_| None).expect("options");
+        let options = Options::parse_command_line(arguments).expect("options");
         let invitation = Invitation {
             public_url: options.web.public_url.clone(),
             base_path: options.web.base_path.clone(),

@@ -124,7 +124,7 @@ mod tests {
 
     fn client(peer: &str, fields: &str) -> Client {
         let options = ["snugd", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"].map(Into::into);
-        let trusted = Options::parse(options, |_| None).expect("options").web.trusted_proxies;
+        let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
         with_head(&format!("Host: a\r\n{fields}"), |head| {
             Client::read(head, peer.parse().expect("an address"), &trusted)
         })

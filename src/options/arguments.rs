@@ -5,15 +5,16 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Exit;
 use super::cidr::Cidr;
 use super::values::{
-    self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_host, read_origin,
-    read_time_ms,
+    self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_count, read_host,
+    read_origin, read_switch, read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
@@ -30,91 +31,112 @@ SNUGD_LINE_LISTEN. The option wins. PORT=8080 means --listen 0.0.0.0:8080 --line
 asked for otherwise.")]
 pub(super) struct Arguments {
     /// Where browsers connect [default: 0.0.0.0:5000]
-    #[arg(long, value_name = "ADDR", value_parser = read_address, help_heading = "Where people come in")]
+    #[arg(long, env = "SNUGD_LISTEN", value_name = "ADDR")]
+    #[arg(value_parser = read_address, help_heading = "Where people come in")]
     pub listen: Option<SocketAddr>,
 
     /// Where nc and telnet connect; off: nowhere [default: 0.0.0.0:5001]
-    #[arg(long, value_name = "ADDR", value_parser = values::read_line_listen, help_heading = "Where people come in")]
+    #[arg(long, env = "SNUGD_LINE_LISTEN", value_name = "ADDR")]
+    #[arg(value_parser = values::read_line_listen, help_heading = "Where people come in")]
     pub line_listen: Option<LineListen>,
 
     /// SQLite file that keeps rooms, members and history [default: memory]
-    #[arg(long, value_name = "FILE", help_heading = "Rooms")]
+    #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]
     pub data: Option<PathBuf>,
 
     /// Events kept a room, for whoever comes or comes back
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = number::<usize>(1, 1_000_000), help_heading = "Rooms")]
+    #[arg(long, env = "SNUGD_HISTORY", value_name = "N", default_value = "1000")]
+    #[arg(value_parser = number::<usize>(1, 1_000_000), help_heading = "Rooms")]
     pub history: usize,
 
     /// How long a room outlives its last member
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = read_time_ms, help_heading = "Rooms")]
+    #[arg(long, env = "SNUGD_ROOM_TTL", value_name = "TIME", default_value = "1h")]
+    #[arg(value_parser = read_time_ms, help_heading = "Rooms")]
     pub room_ttl: u64,
 
     /// How long a dropped connection keeps its place
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = read_time_ms, help_heading = "Rooms")]
+    #[arg(long, env = "SNUGD_GRACE", value_name = "TIME", default_value = "15s")]
+    #[arg(value_parser = read_time_ms, help_heading = "Rooms")]
     pub grace: u64,
 
     /// Letters in a room's code, 4 to 12: more are harder to guess
-    #[arg(long, value_name = "N", default_value = "4", value_parser = number::<usize>(4, 12), help_heading = "Rooms")]
+    #[arg(long, env = "SNUGD_CODE_LENGTH", value_name = "N", default_value = "4")]
+    #[arg(value_parser = number::<usize>(4, 12), help_heading = "Rooms")]
     pub code_length: usize,
 
     /// Members of one room, as each costs time; 0: no limit
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = number::<usize>(0, 1_000_000), help_heading = "Rooms")]
+    #[arg(long, env = "SNUGD_MAX_MEMBERS", value_name = "N", default_value = "1000")]
+    #[arg(value_parser = number::<usize>(0, 1_000_000), help_heading = "Rooms")]
     pub max_members: usize,
 
     /// Bytes in one message, which all in the room must hold
-    #[arg(long, value_name = "BYTES", default_value = "4096", value_parser = number::<usize>(1, 1_048_576), help_heading = "Limits")]
+    #[arg(long, env = "SNUGD_MAX_MESSAGE", value_name = "BYTES", default_value = "4096")]
+    #[arg(value_parser = number::<usize>(1, 1_048_576), help_heading = "Limits")]
     pub max_message: usize,
 
     /// Messages a second a connection, bursts of 4x; 0: no limit
-    #[arg(long, value_name = "N", default_value = "5", value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
+    #[arg(long, env = "SNUGD_RATE", value_name = "N", default_value = "5")]
+    #[arg(value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
     pub rate: u32,
 
     /// Unknown codes tried a minute an address; 0: no limit
-    #[arg(long, value_name = "N", default_value = "10", value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
+    #[arg(long, env = "SNUGD_JOIN_RATE", value_name = "N", default_value = "10")]
+    #[arg(value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
     pub join_rate: u32,
 
     /// Rooms created a minute an address; 0: no limit
-    #[arg(long, value_name = "N", default_value = "10", value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
+    #[arg(long, env = "SNUGD_CREATE_RATE", value_name = "N", default_value = "10")]
+    #[arg(value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
     pub create_rate: u32,
 
     /// Connections at once; 0: as many as the system allows
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
+    #[arg(long, env = "SNUGD_MAX_CONNECTIONS", value_name = "N", default_value = "10000")]
+    #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_connections: usize,
 
     /// Connections at once from one address; 0: no limit
-    #[arg(long, value_name = "N", default_value = "256", value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
+    #[arg(long, env = "SNUGD_MAX_PER_IP", value_name = "N", default_value = "256")]
+    #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_per_ip: usize,
 
     /// What invitations show, as https://chat.example [default: guessed]
-    #[arg(long, value_name = "URL", value_parser = values::read_public_url, help_heading = "Behind a proxy")]
+    #[arg(long, env = "SNUGD_PUBLIC_URL", value_name = "URL")]
+    #[arg(value_parser = values::read_public_url, help_heading = "Behind a proxy")]
     pub public_url: Option<PublicUrl>,
 
     /// Path under which everything is served
-    #[arg(long, value_name = "PATH", default_value = "/", value_parser = read_base_path, help_heading = "Behind a proxy")]
+    #[arg(long, env = "SNUGD_BASE_PATH", value_name = "PATH", default_value = "/")]
+    #[arg(value_parser = read_base_path, help_heading = "Behind a proxy")]
     pub base_path: String,
 
     /// Whose X-Forwarded-For is believed, as 10.0.0.0/8 [default: none]
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = Cidr::read, help_heading = "Behind a proxy")]
+    #[arg(long, env = "SNUGD_TRUSTED_PROXY", value_name = "CIDR")]
+    #[arg(value_delimiter = ',', value_parser = Cidr::read, help_heading = "Behind a proxy")]
     pub trusted_proxy: Vec<Cidr>,
 
     /// Whose pages may connect and post forms [default: the Host itself]
-    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = read_origin, help_heading = "Behind a proxy")]
+    #[arg(long, env = "SNUGD_ALLOWED_ORIGIN", value_name = "ORIGIN")]
+    #[arg(value_delimiter = ',', value_parser = read_origin, help_heading = "Behind a proxy")]
     pub allowed_origin: Vec<String>,
 
     /// Host names answered, against DNS rebinding [default: any]
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = read_host, help_heading = "Behind a proxy")]
+    #[arg(long, env = "SNUGD_ALLOWED_HOST", value_name = "NAME")]
+    #[arg(value_delimiter = ',', value_parser = read_host, help_heading = "Behind a proxy")]
     pub allowed_host: Vec<String>,
 
     /// Form of the log on stderr: text for people, json for machines
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = LogFormat::read, help_heading = "Log")]
+    #[arg(long, env = "SNUGD_LOG", value_name = "FORMAT", default_value = "text")]
+    #[arg(value_parser = LogFormat::read, help_heading = "Log")]
     pub log: LogFormat,
 
     /// Log more, to follow what goes on; -vv: everything
-    #[arg(short, long, action = ArgAction::Count, overrides_with = "quiet", help_heading = "Log")]
+    #[arg(short, long, env = "SNUGD_VERBOSE")]
+    #[arg(action = ArgAction::Count, value_parser = read_count, overrides_with = "quiet", help_heading = "Log")]
     pub verbose: u8,
 
     /// Log failures only
-    #[arg(short, long, overrides_with = "verbose", help_heading = "Log")]
+    #[arg(short, long, env = "SNUGD_QUIET")]
+    #[arg(action = ArgAction::SetTrue, value_parser = read_switch, overrides_with = "verbose", help_heading = "Log")]
     pub quiet: bool,
 
     #[command(subcommand)]
@@ -147,65 +169,50 @@ pub enum Errand {
     },
 }
 
-/// Reads the flags from the command line, and from the environment those that are not there.
-pub(super) fn read(mut args: Vec<OsString>, environment: impl Fn(&str) -> Option<OsString>) -> Result<Arguments, Exit> {
-    let matches = match_args(&args, Exit::of_command_line)?;
-    if matches.subcommand_name().is_some() {
+/// Reads the flags from the command line, and from their variables in the environment those that are not there.
+pub(super) fn read(args: &[OsString]) -> Result<Arguments, Exit> {
+    let given = match_command_line(args)?;
+    if given.subcommand_name().is_some() {
         // The variables are about serving.
-        return Arguments::from_arg_matches(&matches).map_err(|error| Exit::of_command_line(&error));
+        return convert(&given);
     }
-    let from_environment = environment_args(&Arguments::command(), &matches, environment)?;
-    // They go before the others, so that of two flags that exclude each other the command line's wins.
-    let first = args.len().min(1);
-    args.splice(first..first, from_environment);
-    let matches = match_args(&args, Exit::of_environment)?;
-    Arguments::from_arg_matches(&matches).map_err(|error| Exit::of_command_line(&error))
+    let command = Arguments::command().mut_args(|arg| if has_variable(&arg, &given) { arg } else { unset(arg) });
+    let matches = command.try_get_matches_from(args).map_err(|error| Exit::of_environment(&error))?;
+    convert(&matches)
 }
 
-fn match_args(args: &[OsString], refuse: fn(&clap::Error) -> Exit) -> Result<ArgMatches, Exit> {
-    Arguments::command().try_get_matches_from(args).map_err(|error| refuse(&error))
+/// Reads the flags from the command line alone.
+pub(super) fn read_command_line(args: &[OsString]) -> Result<Arguments, Exit> {
+    convert(&match_command_line(args)?)
 }
 
-/// The variables that are set and not overruled, as the flags they stand for.
-fn environment_args(
-    command: &Command,
-    matches: &ArgMatches,
-    environment: impl Fn(&str) -> Option<OsString>,
-) -> Result<Vec<OsString>, Exit> {
-    let mut args = Vec::new();
-    for arg in command.get_arguments() {
-        let Some(long) = arg.get_long() else {
-            continue;
-        };
-        let name = variable_name(long);
-        let given = matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
-        let Some(value) = environment(&name).filter(|_| !given) else {
-            continue;
-        };
-        if arg.get_action().takes_values() {
-            let mut flag = OsString::from(format!("--{long}="));
-            flag.push(value);
-            args.push(flag);
-        } else {
-            let count = read_switch(&name, &value.to_string_lossy())?;
-            args.extend((0..count).map(|_| OsString::from(format!("--{long}"))));
-        }
-    }
-    Ok(args)
+fn match_command_line(args: &[OsString]) -> Result<ArgMatches, Exit> {
+    let command = Arguments::command().mut_args(unset);
+    command.try_get_matches_from(args).map_err(|error| Exit::of_command_line(&error))
 }
 
-/// How often a flag without a value is meant to be given.
-fn read_switch(name: &str, value: &str) -> Result<u8, Exit> {
-    match value {
-        "0" | "false" | "no" | "off" => Ok(0),
-        "1" | "true" | "yes" | "on" => Ok(1),
-        "2" => Ok(2),
-        _ => Err(Exit::misused(&format!("{name} wants 0 or 1, not {value:?}."))),
+fn convert(matches: &ArgMatches) -> Result<Arguments, Exit> {
+    Arguments::from_arg_matches(matches).map_err(|error| Exit::of_command_line(&error))
+}
+
+/// The flag as if its variable were not set.
+fn unset(arg: Arg) -> Arg {
+    arg.env(Resettable::Reset)
+}
+
+/// Whether the variable of this flag counts: an empty one does not, and if the command line says how much is
+/// logged, no variable says otherwise.
+fn has_variable(arg: &Arg, given: &ArgMatches) -> bool {
+    const LOG_FLAGS: [&str; 2] = ["quiet", "verbose"];
+    let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    if LOG_FLAGS.contains(&arg.get_id().as_str()) && LOG_FLAGS.into_iter().any(is_given) {
+        return false;
     }
+    arg.get_env().and_then(std::env::var_os).is_some_and(|value| !value.is_empty())
 }
 
 /// The environment variable that stands for `--long`.
-fn variable_name(long: &str) -> String {
+pub(super) fn variable_name(long: &str) -> String {
     format!("SNUGD_{}", long.to_uppercase().replace('-', "_"))
 }
 
@@ -229,9 +236,9 @@ fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
     };
-    // As in "--grace <TIME>".
+    // As in "--grace <TIME>" or "--verbose...".
     let usage = context(ContextKind::InvalidArg);
-    let flag = usage.split_whitespace().next().unwrap_or_default();
+    let flag = usage.split_whitespace().next().unwrap_or_default().trim_end_matches("...");
     let value = context(ContextKind::InvalidValue);
     match error.kind() {
         ErrorKind::UnknownArgument if flag.starts_with('-') => {

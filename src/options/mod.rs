@@ -154,20 +154,24 @@ impl Exit {
 
 impl Options {
     /// Reads the options from the command line, whose first item is the program's own name, and from the
-    /// environment, asked variable by variable. An option wins over its variable; an empty variable counts
-    /// as unset.
+    /// environment. An option wins over its variable; an empty variable counts as unset.
     ///
     /// # Errors
     ///
     /// [`Exit`] for `--help` and `--version`, and for everything that cannot be understood.
-    pub fn parse(
-        args: impl IntoIterator<Item = OsString>,
-        environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Options, Exit> {
-        let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let arguments = arguments::read(args.into_iter().collect(), environment)?;
-        let port = environment("PORT").map(read_port).transpose()?;
-        resolve(arguments, port)
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
+        let arguments = arguments::read(&Vec::from_iter(args))?;
+        let port = std::env::var_os("PORT").filter(|value| !value.is_empty());
+        resolve(arguments, port.map(read_port).transpose()?)
+    }
+
+    /// Reads the options from the command line alone, whatever the environment has.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
+        resolve(arguments::read_command_line(&Vec::from_iter(args))?, None)
     }
 }
 

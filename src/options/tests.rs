@@ -1,30 +1,30 @@
-use std::collections::HashMap;
+use clap::CommandFactory;
 
 use super::*;
 
-fn parse(args: &[&str], environment: &[(&str, &str)]) -> Result<Options, Exit> {
-    let environment: HashMap<&str, &str> = environment.iter().copied().collect();
-    let args = ["snugd"].iter().chain(args).map(OsString::from);
-    Options::parse(args, |name| environment.get(name).map(OsString::from))
+fn parse(args: &[&str], port: Option<&str>) -> Result<Options, Exit> {
+    let args: Vec<OsString> = ["snugd"].iter().chain(args).map(OsString::from).collect();
+    let port = port.map(|port| read_port(port.into())).transpose()?;
+    resolve(arguments::read_command_line(&args)?, port)
 }
 
-fn options(args: &[&str], environment: &[(&str, &str)]) -> Options {
-    match parse(args, environment) {
+fn options(args: &[&str]) -> Options {
+    match parse(args, None) {
         Ok(options) => options,
-        Err(exit) => panic!("{args:?} {environment:?} refused: {}", exit.text),
+        Err(exit) => panic!("{args:?} refused: {}", exit.text),
     }
 }
 
 /// The sentence that a person reads after wrong usage.
-fn refusal(args: &[&str], environment: &[(&str, &str)]) -> String {
-    let exit = parse(args, environment).expect_err("wrong usage was accepted");
+fn refusal(args: &[&str], port: Option<&str>) -> String {
+    let exit = parse(args, port).expect_err("wrong usage was accepted");
     assert_eq!(exit.status, 2);
     assert_eq!(exit.text.lines().count(), 1, "{:?}", exit.text);
     exit.text
 }
 
-fn listeners(args: &[&str], environment: &[(&str, &str)]) -> (String, String) {
-    let options = options(args, environment);
+fn listeners(args: &[&str], port: Option<&str>) -> (String, String) {
+    let options = parse(args, port).expect("options");
     let line = options.line_listen.map(|address| address.to_string());
     (options.listen.to_string(), line.unwrap_or("off".to_owned()))
 }
@@ -35,7 +35,7 @@ fn pair(web: &str, line: &str) -> (String, String) {
 
 #[test]
 fn nothing_asked_for_gives_the_defaults() {
-    let options = options(&[], &[]);
+    let options = options(&[]);
     assert_eq!(options.listen.to_string(), "0.0.0.0:5000");
     assert_eq!(options.line_listen.map(|line| line.port()), Some(5001));
     assert_eq!(options.limits, Limits::default());
@@ -52,7 +52,7 @@ fn each_option_says_what_it_says() {
         --max-connections 0 --max-per-ip 3 --max-members 4 --public-url https://a.example \
         --base-path /chat --trusted-proxy 10.0.0.0/8 --allowed-origin https://b.example \
         --allowed-host c.example --log json -vv";
-    let options = options(&all.split_whitespace().collect::<Vec<_>>(), &[]);
+    let options = options(&all.split_whitespace().collect::<Vec<_>>());
     assert_eq!(options.listen.to_string(), "[::1]:80");
     assert_eq!(options.line_listen.map(|line| line.to_string()).as_deref(), Some("127.0.0.1:23"));
     assert_eq!(
@@ -79,125 +79,78 @@ fn each_option_says_what_it_says() {
     assert_eq!(options.log_level, log::LevelFilter::Trace);
 }
 
+// What the variables do is tested with the program itself, in `tests/process.rs`.
 #[test]
-fn each_option_with_a_value_is_also_a_variable() {
-    let values = [
-        ("LISTEN", ":1"),
-        ("LINE_LISTEN", ":2"),
-        #[cfg(feature = "sqlite")]
-        ("DATA", "snugd.db"),
-        ("HISTORY", "3"),
-        ("ROOM_TTL", "4s"),
-        ("GRACE", "5s"),
-        ("CODE_LENGTH", "6"),
-        ("MAX_MESSAGE", "7"),
-        ("RATE", "8"),
-        ("JOIN_RATE", "9"),
-        ("CREATE_RATE", "20"),
-        ("MAX_CONNECTIONS", "11"),
-        ("MAX_PER_IP", "12"),
-        ("MAX_MEMBERS", "13"),
-        ("PUBLIC_URL", "http://a.example"),
-        ("BASE_PATH", "/b"),
-        ("TRUSTED_PROXY", "::1"),
-        ("ALLOWED_ORIGIN", "http://c.example"),
-        ("ALLOWED_HOST", "d.example"),
-        ("LOG", "json"),
-    ];
-    for (name, value) in values {
-        let flag = format!("--{}", name.to_lowercase().replace('_', "-"));
-        let by_flag = options(&[&flag, value], &[]);
-        let by_variable = options(&[], &[(&format!("SNUGD_{name}"), value)]);
-        let default = options(&[], &[]);
-        assert_eq!(format!("{by_flag:?}"), format!("{by_variable:?}"));
-        assert_ne!(format!("{by_flag:?}"), format!("{default:?}"));
-        // An empty variable is none.
-        let by_nothing = options(&[], &[(&format!("SNUGD_{name}"), "")]);
-        assert_eq!(format!("{by_nothing:?}"), format!("{default:?}"));
+fn each_option_has_a_variable_of_its_name() {
+    for arg in Arguments::command().get_arguments() {
+        let long = arg.get_long().expect("every option has a long name");
+        let variable = arg.get_env().and_then(|name| name.to_str());
+        assert_eq!(variable, Some(arguments::variable_name(long).as_str()));
     }
 }
 
 #[test]
-fn an_option_wins_over_its_variable() {
-    let environment = [("SNUGD_RATE", "8"), ("SNUGD_ALLOWED_HOST", "env.example")];
-    let args = ["--rate", "9", "--allowed-host", "arg.example"];
-    let options = options(&args, &environment);
-    assert_eq!(options.limits.rate, 9);
-    assert_eq!(options.web.allowed_hosts, ["arg.example"]);
-}
-
-#[test]
 fn of_an_option_given_twice_the_last_one_counts() {
-    assert_eq!(options(&["--rate", "8", "--rate=9"], &[]).limits.rate, 9);
+    assert_eq!(options(&["--rate", "8", "--rate=9"]).limits.rate, 9);
 }
 
 #[test]
 fn how_much_is_logged() {
     use log::LevelFilter::{Debug, Error, Info, Trace};
-    let level = |args: &[&str], environment: &[(&str, &str)]| options(args, environment).log_level;
-    assert_eq!(level(&["-v"], &[]), Debug);
-    assert_eq!(level(&["-v", "--verbose", "-v"], &[]), Trace);
-    assert_eq!(level(&["-q"], &[]), Error);
-    assert_eq!(level(&["-q", "-v"], &[]), Debug);
-    assert_eq!(level(&[], &[("SNUGD_VERBOSE", "2")]), Trace);
-    assert_eq!(level(&[], &[("SNUGD_QUIET", "true")]), Error);
-    assert_eq!(level(&[], &[("SNUGD_QUIET", "0")]), Info);
-    assert_eq!(level(&["-q"], &[("SNUGD_VERBOSE", "1")]), Error);
-    assert_eq!(level(&["-v"], &[("SNUGD_QUIET", "1")]), Debug);
-    assert_eq!(
-        refusal(&[], &[("SNUGD_QUIET", "very")]),
-        "snugd: SNUGD_QUIET wants 0 or 1, not \"very\". See snugd --help."
-    );
+    let level = |args: &[&str]| options(args).log_level;
+    assert_eq!(level(&[]), Info);
+    assert_eq!(level(&["-v"]), Debug);
+    assert_eq!(level(&["-v", "--verbose", "-v"]), Trace);
+    assert_eq!(level(&["-q"]), Error);
+    assert_eq!(level(&["-q", "-v"]), Debug);
+    assert_eq!(level(&["-v", "-q"]), Error);
 }
 
 #[test]
 fn addresses_are_written_in_many_ways() {
-    let listen = |value| listeners(&["--listen", value], &[]).0;
+    let listen = |value| listeners(&["--listen", value], None).0;
     assert_eq!(listen("192.168.1.20:80"), "192.168.1.20:80");
     assert_eq!(listen(":80"), "0.0.0.0:80");
     assert_eq!(listen("80"), "0.0.0.0:80");
     assert_eq!(listen("[::1]:80"), "[::1]:80");
     assert_eq!(listen("localhost:0"), "127.0.0.1:0");
     for wrong in ["", "off", "127.0.0.1", ":", "::1:5000:x", ":65536", ":+80", "chat.example:80", "*"] {
-        let sentence = refusal(&["--listen", wrong], &[]);
+        let sentence = refusal(&["--listen", wrong], None);
         assert!(sentence.starts_with("snugd: \"--listen\" wants a"), "{sentence}");
     }
 }
 
 #[test]
 fn port_moves_the_web_and_closes_the_line() {
-    let port = ("PORT", "8080");
-    assert_eq!(listeners(&[], &[port]), pair("0.0.0.0:8080", "off"));
-    assert_eq!(listeners(&["--line-listen", ":23"], &[port]), pair("0.0.0.0:8080", "0.0.0.0:23"));
-    assert_eq!(listeners(&[], &[port, ("SNUGD_LINE_LISTEN", ":23")]), pair("0.0.0.0:8080", "0.0.0.0:23"));
-    assert_eq!(listeners(&["--listen", ":80"], &[port]), pair("0.0.0.0:80", "off"));
-    assert_eq!(listeners(&[], &[port, ("SNUGD_LISTEN", ":80")]), pair("0.0.0.0:80", "off"));
-    assert_eq!(listeners(&[], &[("PORT", "")]), pair("0.0.0.0:5000", "0.0.0.0:5001"));
+    let port = Some("8080");
+    assert_eq!(listeners(&[], port), pair("0.0.0.0:8080", "off"));
+    assert_eq!(listeners(&["--line-listen", ":23"], port), pair("0.0.0.0:8080", "0.0.0.0:23"));
+    assert_eq!(listeners(&["--listen", ":80"], port), pair("0.0.0.0:80", "off"));
+    assert_eq!(listeners(&[], None), pair("0.0.0.0:5000", "0.0.0.0:5001"));
     assert_eq!(
-        refusal(&[], &[("PORT", "http")]),
+        refusal(&[], Some("http")),
         "snugd: PORT wants a port number from 0 to 65535, not \"http\". See snugd --help."
     );
 }
 
 #[test]
 fn the_line_can_be_off_but_not_where_the_web_is() {
-    assert_eq!(listeners(&["--line-listen", "off"], &[]), pair("0.0.0.0:5000", "off"));
-    assert_eq!(listeners(&["--listen=:0", "--line-listen=:0"], &[]), pair("0.0.0.0:0", "0.0.0.0:0"));
-    let sentence = refusal(&["--line-listen", ":5000"], &[]);
+    assert_eq!(listeners(&["--line-listen", "off"], None), pair("0.0.0.0:5000", "off"));
+    assert_eq!(listeners(&["--listen=:0", "--line-listen=:0"], None), pair("0.0.0.0:0", "0.0.0.0:0"));
+    let sentence = refusal(&["--line-listen", ":5000"], None);
     assert!(sentence.contains("cannot share 0.0.0.0:5000"), "{sentence}");
 }
 
 #[test]
 fn a_list_is_repeated_or_has_commas() {
     let args = ["--allowed-host", "a.example, B.example.", "--allowed-host", "c.example"];
-    assert_eq!(options(&args, &[]).web.allowed_hosts, ["a.example", "b.example", "c.example"]);
-    let environment = [("SNUGD_TRUSTED_PROXY", "127.0.0.1,10.0.0.0/8")];
-    assert_eq!(options(&[], &environment).web.trusted_proxies.len(), 2);
+    assert_eq!(options(&args).web.allowed_hosts, ["a.example", "b.example", "c.example"]);
+    assert_eq!(options(&["--trusted-proxy", "127.0.0.1,10.0.0.0/8"]).web.trusted_proxies.len(), 2);
 }
 
 #[test]
 fn the_public_url_keeps_a_path_of_its_own_and_lets_its_host_in() {
-    let web = |args: &[&str]| options(args, &[]).web;
+    let web = |args: &[&str]| options(args).web;
     let bare = web(&["--public-url", "https://Chat.example:443/", "--base-path", "chat"]);
     assert_eq!(bare.public_url.as_deref(), Some("https://chat.example/chat"));
     assert_eq!(bare.allowed_hosts, ["chat.example"]);
@@ -225,18 +178,8 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["8080"], "\"8080\" stands alone; everything is said by options, such as --listen :8080."),
     ];
     for (args, expected) in cases {
-        assert_eq!(refusal(args, &[]), format!("snugd: {expected} See snugd --help."));
+        assert_eq!(refusal(args, None), format!("snugd: {expected} See snugd --help."));
     }
-}
-
-#[test]
-fn a_wrong_variable_is_called_by_its_own_name() {
-    assert_eq!(
-        refusal(&["--rate", "3"], &[("SNUGD_ROOM_TTL", "15")]),
-        "snugd: SNUGD_ROOM_TTL wants a time like 15s, 10m, 1h or 30d, not \"15\". See snugd --help."
-    );
-    // One that is overruled is not looked at.
-    options(&["--room-ttl", "1s"], &[("SNUGD_ROOM_TTL", "15")]);
 }
 
 #[cfg(unix)]
@@ -244,17 +187,16 @@ fn a_wrong_variable_is_called_by_its_own_name() {
 fn what_is_not_utf8_is_refused_in_words() {
     use std::os::unix::ffi::OsStringExt;
     let args = ["snugd".into(), "--log".into(), OsString::from_vec(vec![0xff])];
-    let exit = Options::parse(args, |_| None).expect_err("bytes were accepted");
+    let exit = Options::parse_command_line(args).expect_err("bytes were accepted");
     assert_eq!(exit.status, 2);
     assert_eq!(exit.text, "snugd: An option's value is not valid UTF-8. See snugd --help.");
 }
 
 #[test]
 fn help_and_version_are_no_failures() {
-    options(&[], &[("SNUGD_VERSION", "1.2"), ("SNUGD_HELP", "wanted")]);
-    let exit = parse(&["--version"], &[]).expect_err("the version");
+    let exit = parse(&["--version"], None).expect_err("the version");
     assert_eq!((exit.status, exit.text.trim_end()), (0, "snugd 0.1.0"));
-    let exit = parse(&["--help"], &[("SNUGD_RATE", "wrong"), ("PORT", "wrong")]).expect_err("the help");
+    let exit = parse(&["--help"], None).expect_err("the help");
     assert_eq!(exit.status, 0);
     for line in exit.text.lines() {
         assert!(line.chars().count() <= 100, "too wide to read: {line}");
@@ -264,21 +206,21 @@ fn help_and_version_are_no_failures() {
 #[test]
 #[cfg(feature = "sqlite")]
 fn a_data_file_is_named_as_it_is() {
-    assert_eq!(options(&["--data", "rooms/snugd.db"], &[]).data, Some(PathBuf::from("rooms/snugd.db")));
-    assert_eq!(options(&[], &[]).data, None);
+    assert_eq!(options(&["--data", "rooms/snugd.db"]).data, Some(PathBuf::from("rooms/snugd.db")));
+    assert_eq!(options(&[]).data, None);
 }
 
 #[test]
 #[cfg(not(feature = "sqlite"))]
 fn without_sqlite_there_are_no_data_files() {
-    assert!(refusal(&["--data", "snugd.db"], &[]).contains("built without SQLite"));
+    assert!(refusal(&["--data", "snugd.db"], None).contains("built without SQLite"));
 }
 
 #[test]
-fn errands_stand_alone_and_need_no_variables() {
+fn errands_stand_alone() {
     let errand = |words: &str| {
         let words: Vec<&str> = words.split_whitespace().collect();
-        options(&words, &[("SNUGD_RATE", "nonsense"), ("SNUGD_DATA", "other.db")]).errand
+        options(&words).errand
     };
     assert!(matches!(
         errand("backup a.db --to b.db"),
@@ -289,7 +231,7 @@ fn errands_stand_alone_and_need_no_variables() {
         Some(Errand::Export { code, format: ExportFormat::Json, .. }) if code == "KXQT"
     ));
     assert!(matches!(errand("export a.db KXQT"), Some(Errand::Export { format: ExportFormat::Text, .. })));
-    assert!(refusal(&["export", "a.db", "KXQT", "--format", "xml"], &[]).contains("text or json"));
-    assert!(refusal(&["backup", "a.db"], &[]).contains("--to"));
-    assert!(refusal(&["restore"], &[]).contains("restore"));
+    assert!(refusal(&["export", "a.db", "KXQT", "--format", "xml"], None).contains("text or json"));
+    assert!(refusal(&["backup", "a.db"], None).contains("--to"));
+    assert!(refusal(&["restore"], None).contains("restore"));
 }

@@ -81,6 +81,20 @@ pub(super) fn read_digits<T: FromStr>(value: &str) -> Option<T> {
     digits.then(|| value.parse().ok()).flatten()
 }
 
+/// Reads whether a flag without a value is meant, as its variable says it.
+pub(super) fn read_switch(value: &str) -> Result<bool, &'static str> {
+    read_count(value).map(|count| count > 0)
+}
+
+/// Reads how often a flag without a value is meant, as its variable says it.
+pub(super) fn read_count(value: &str) -> Result<u8, &'static str> {
+    match value {
+        "false" | "no" | "off" => Ok(0),
+        "true" | "yes" | "on" => Ok(1),
+        _ => read_digits(value).ok_or("0 or 1"),
+    }
+}
+
 /// A reader of whole numbers from `min` to `max`, both included.
 pub(super) fn number<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
 where
@@ -204,6 +218,17 @@ mod tests {
         }
         assert!(read_time_ms("99999999999999999999s").is_err());
         assert!(read_time_ms("18446744073709551615d").is_err());
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off() {
+        for (value, count) in [("0", 0), ("off", 0), ("false", 0), ("1", 1), ("yes", 1), ("true", 1), ("2", 2)] {
+            assert_eq!(read_count(value), Ok(count));
+            assert_eq!(read_switch(value), Ok(count > 0));
+        }
+        for wrong in ["", "very", "-1", "256"] {
+            assert_eq!(read_switch(wrong), Err("0 or 1"));
+        }
     }
 
     #[test]
