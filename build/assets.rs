@@ -9,8 +9,8 @@ use std::{fs, io};
 use flate2::{Compression, GzBuilder};
 use sha1::{Digest, Sha1};
 
-/// The pages: filled in for each request, so they are no static files.
-const TEMPLATES: [(&str, &str); 2] = [("home.html", "HOME_TEMPLATE"), ("room.html", "ROOM_TEMPLATE")];
+/// The pages: filled in for each request by `src/http/pages.rs`, so they are no static files.
+const TEMPLATES: [&str; 2] = ["home.html", "room.html"];
 
 /// A static file of `assets/`.
 struct Asset {
@@ -27,9 +27,6 @@ pub fn embed(root: &Path, out: &Path) -> io::Result<()> {
     assets.sort_by(|one, other| one.name.cmp(&other.name));
 
     let mut code = String::new();
-    for (file, constant) in TEMPLATES {
-        writeln!(code, "pub const {constant}: &str = include_str!({:?});", root.join(file)).expect("a string");
-    }
     writeln!(code, "pub const ASSETS_HASH: &str = {:?};", hash_all(&assets)).expect("a string");
     writeln!(code, "pub static ASSETS: &[Asset] = &[").expect("a string");
     for (number, asset) in assets.iter().enumerate() {
@@ -60,8 +57,7 @@ fn collect(folder: &Path, prefix: &str, assets: &mut Vec<Asset>) -> io::Result<(
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = format!("{prefix}{}", entry.file_name().to_str().expect("names of assets are ASCII"));
-        let is_template = TEMPLATES.iter().any(|(file, _)| *file == name);
-        if is_template || entry.file_name().as_encoded_bytes().starts_with(b".") {
+        if TEMPLATES.contains(&name.as_str()) || entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
         let path = entry.path();

@@ -94,7 +94,7 @@ fn the_home_page_is_filled_in_from_the_query() {
     assert_eq!(home.status, 200);
     assert_holds(&home, "code", "KXQT");
     let home = server.get("/?code=%22%3E%3Cb%3E");
-    assert_holds(&home, "code", "&quot;&gt;&lt;b&gt;");
+    assert_holds(&home, "code", "&#34;&#62;&#60;b&#62;");
     assert_is_page(&home);
 }
 
@@ -146,7 +146,7 @@ fn a_failed_form_says_why_and_keeps_what_was_typed() {
 
     let no_code = server.post_form(&[("name", "<b>\"ben\"</b>"), ("code", ""), ("join", "1")]);
     assert_is_refusal(&no_code, 400, "code");
-    assert_holds(&no_code, "name", "&lt;b&gt;&quot;ben&quot;&lt;/b&gt;");
+    assert_holds(&no_code, "name", "&#60;b&#62;&#34;ben&#34;&#60;/b&#62;");
 
     for code in ["bbbbbb", "not a code"] {
         let no_room = server.post_form(&[("name", "ben"), ("code", code), ("join", "1")]);

@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn every_file_that_a_page_names_is_there() {
-        for template in [HOME_TEMPLATE, ROOM_TEMPLATE] {
-            for rest in template.split("{{assets}}").skip(1) {
+        for page in [include_str!("../../assets/home.html"), include_str!("../../assets/room.html")] {
+            for rest in page.split("{{ assets }}").skip(1) {
                 let name = rest.split('"').next().expect("an attribute");
                 assert!(ASSETS.iter().any(|asset| asset.name == name), "assets/{name}");
             }

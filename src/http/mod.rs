@@ -19,7 +19,6 @@ mod response;
 mod routes;
 mod site;
 mod target;
-mod template;
 #[cfg(test)]
 mod tests;
 mod trust;

@@ -1,7 +1,8 @@
 //! The two pages, home and room, filled in for whoever asks.
 
-use super::assets::{ASSETS_HASH, HOME_TEMPLATE, ROOM_TEMPLATE};
-use super::template::{Template, Value, escape};
+use askama::Template;
+
+use super::assets::ASSETS_HASH;
 use crate::rooms::{Name, RoomCode};
 
 /// What every page is sent with. No script but our files, no request to anybody else, no frame around it.
@@ -14,73 +15,42 @@ pub const PAGE_FIELDS: [(&str, &str); 2] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-/// Both pages, ready to be filled in.
+/// Both pages, and what does not change in them.
 #[derive(Debug)]
 pub struct Pages {
-    home: Template<HomeSlot>,
-    room: Template<RoomSlot>,
     base_path: String,
     assets_path: String,
-    code_length: String,
-    max_message: String,
+    code_length: usize,
+    max_message: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum HomeSlot {
-    Base,
-    Assets,
-    Title,
-    Heading,
-    Name,
-    Code,
-    CodeLength,
-    Notice,
-    NameAttributes,
-    CodeAttributes,
+/// What `assets/home.html` is filled in with. Everything is escaped.
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomeTemplate<'a> {
+    base: &'a str,
+    assets: &'a str,
+    title: &'a str,
+    hint: Option<&'a str>,
+    error: Option<&'a str>,
+    points_at_name: bool,
+    points_at_code: bool,
+    name: &'a str,
+    code: &'a str,
+    code_length: usize,
 }
 
-impl HomeSlot {
-    fn named(name: &str) -> Option<HomeSlot> {
-        Some(match name {
-            "base" => HomeSlot::Base,
-            "assets" => HomeSlot::Assets,
-            "title" => HomeSlot::Title,
-            "heading" => HomeSlot::Heading,
-            "name" => HomeSlot::Name,
-            "code" => HomeSlot::Code,
-            "code_length" => HomeSlot::CodeLength,
-            "notice" => HomeSlot::Notice,
-            "name_attributes" => HomeSlot::NameAttributes,
-            "code_attributes" => HomeSlot::CodeAttributes,
-            _ => return None,
-        })
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum RoomSlot {
-    Base,
-    Assets,
-    Code,
-    Name,
-    Invite,
-    LineHint,
-    MaxMessage,
-}
-
-impl RoomSlot {
-    fn named(name: &str) -> Option<RoomSlot> {
-        Some(match name {
-            "base" => RoomSlot::Base,
-            "assets" => RoomSlot::Assets,
-            "code" => RoomSlot::Code,
-            "name" => RoomSlot::Name,
-            "invite" => RoomSlot::Invite,
-            "line_hint" => RoomSlot::LineHint,
-            "max_message" => RoomSlot::MaxMessage,
-            _ => return None,
-        })
-    }
+/// What `assets/room.html` is filled in with. Everything is escaped.
+#[derive(Template)]
+#[template(path = "room.html")]
+struct RoomTemplate<'a> {
+    base: &'a str,
+    assets: &'a str,
+    code: &'a str,
+    name: &'a str,
+    invite: &'a str,
+    line_hint: &'a str,
+    max_message: usize,
 }
 
 /// A field of the home page's form.
@@ -126,74 +96,64 @@ pub struct RoomPage<'a> {
 }
 
 impl Pages {
-    /// Cuts the templates.
+    /// The pages of a site under this path, with these limits.
     pub fn new(base_path: &str, code_length: usize, message_bytes: usize) -> Pages {
         Pages {
-            home: Template::parse(HOME_TEMPLATE, HomeSlot::named),
-            room: Template::parse(ROOM_TEMPLATE, RoomSlot::named),
             base_path: base_path.to_owned(),
             assets_path: format!("{base_path}assets/{ASSETS_HASH}/"),
-            code_length: code_length.to_string(),
-            max_message: message_bytes.to_string(),
+            code_length,
+            max_message: message_bytes,
         }
     }
 
     /// The home page.
     pub fn home(&self, home: &Home<'_>) -> String {
-        const DESCRIBED: &str = " aria-describedby=\"reason\" autofocus";
-        const INVALID: &str = " aria-invalid=\"true\" aria-describedby=\"reason\" autofocus";
-        let attributes = |field: Field| match &home.notice {
-            Some(Notice::Hint(_, at)) if *at == field => DESCRIBED,
-            Some(Notice::Error(_, Some(at))) if *at == field => INVALID,
-            _ => "",
+        let (hint, error, field) = match &home.notice {
+            Some(Notice::Hint(words, field)) => (Some(words.as_str()), None, Some(*field)),
+            Some(Notice::Error(words, field)) => (None, Some(words.as_str()), *field),
+            None => (None, None, None),
         };
-        let notice = home.notice.as_ref().map_or(String::new(), notice_markup);
-        let title = match &home.notice {
-            Some(Notice::Error(words, _)) => format!("{words} – snug"),
-            _ if home.code.is_empty() => "snug".to_owned(),
-            _ => format!("Join {} – snug", home.code),
+        let title = match error {
+            Some(words) => format!("{words} – snug"),
+            None if home.code.is_empty() => "snug".to_owned(),
+            None => format!("Join {} – snug", home.code),
         };
-        self.home.render(|slot| match slot {
-            HomeSlot::Base => Value::Text(&self.base_path),
-            HomeSlot::Assets => Value::Text(&self.assets_path),
-            HomeSlot::Title => Value::Text(&title),
-            HomeSlot::Heading => Value::Text("snug"),
-            HomeSlot::Name => Value::Text(home.name),
-            HomeSlot::Code => Value::Text(home.code),
-            HomeSlot::CodeLength => Value::Text(&self.code_length),
-            HomeSlot::Notice => Value::Markup(&notice),
-            HomeSlot::NameAttributes => Value::Markup(attributes(Field::Name)),
-            HomeSlot::CodeAttributes => Value::Markup(attributes(Field::Code)),
+        fill_in(&HomeTemplate {
+            base: &self.base_path,
+            assets: &self.assets_path,
+            title: &title,
+            hint,
+            error,
+            points_at_name: field == Some(Field::Name),
+            points_at_code: field == Some(Field::Code),
+            name: home.name,
+            code: home.code,
+            code_length: self.code_length,
         })
     }
 
     /// The room page.
     pub fn room(&self, room: &RoomPage<'_>) -> String {
-        self.room.render(|slot| match slot {
-            RoomSlot::Base => Value::Text(&self.base_path),
-            RoomSlot::Assets => Value::Text(&self.assets_path),
-            RoomSlot::Code => Value::Text(room.code.as_str()),
-            RoomSlot::Name => Value::Text(room.name.as_str()),
-            RoomSlot::Invite => Value::Text(room.invite),
-            RoomSlot::LineHint => Value::Text(room.line_hint),
-            RoomSlot::MaxMessage => Value::Text(&self.max_message),
+        fill_in(&RoomTemplate {
+            base: &self.base_path,
+            assets: &self.assets_path,
+            code: room.code.as_str(),
+            name: room.name.as_str(),
+            invite: room.invite,
+            line_hint: room.line_hint,
+            max_message: self.max_message,
         })
     }
 }
 
-fn notice_markup(notice: &Notice) -> String {
-    let (start, words) = match notice {
-        Notice::Hint(words, _) => ("<p class=\"hint\" id=\"reason\">", words),
-        Notice::Error(words, _) => ("<p class=\"error\" id=\"reason\" role=\"alert\">", words),
-    };
-    let mut markup = start.to_owned();
-    escape(words, &mut markup);
-    markup.push_str("</p>");
-    markup
+fn fill_in(template: &impl Template) -> String {
+    template.render().expect("a string takes everything")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn pages() -> Pages {
@@ -208,12 +168,12 @@ mod tests {
         let room = RoomPage { code, name: &name, invite: "http://a/KXQT", line_hint: "nc a 5001" };
         let room = pages().room(&room);
         for page in [&home, &room] {
-            assert!(!page.contains("{{") && !page.contains("}}"), "{page}");
+            assert!(!page.contains("{{") && !page.contains("{%"), "{page}");
             assert!(page.contains(&format!("\"/chat/assets/{ASSETS_HASH}/base.css\"")), "{page}");
         }
         assert!(home.contains("5 letters") && home.contains("action=\"/chat/\""));
         assert!(!home.contains("id=\"reason\"") && !home.contains("autofocus"));
-        assert!(room.contains("&quot;&gt;&lt;b&gt;ana") && !room.contains("<b>ana"));
+        assert!(room.contains("&#34;&#62;&#60;b&#62;ana") && !room.contains("<b>ana"));
         assert!(room.contains("4096") && room.contains("http://a/KXQT") && room.contains("nc a 5001"));
     }
 
@@ -221,9 +181,9 @@ mod tests {
     fn an_error_is_said_at_its_field_and_what_was_typed_is_kept() {
         let notice = Some(Notice::Error("\"<i>\" is taken.".into(), Some(Field::Name)));
         let home = pages().home(&Home { name: "<i>\"", code: "kxqt'", notice });
-        let said = "<p class=\"error\" id=\"reason\" role=\"alert\">&quot;&lt;i&gt;&quot; is taken.</p>";
+        let said = "<p class=\"error\" id=\"reason\" role=\"alert\">&#34;&#60;i&#62;&#34; is taken.</p>";
         assert!(home.contains(said), "{home}");
-        assert!(home.contains("value=\"&lt;i&gt;&quot;\"") && home.contains("value=\"kxqt&#39;\""), "{home}");
+        assert!(home.contains("value=\"&#60;i&#62;&#34;\"") && home.contains("value=\"kxqt&#39;\""), "{home}");
         assert_eq!(home.matches(" aria-invalid=\"true\" aria-describedby=\"reason\" autofocus").count(), 1);
     }
 
@@ -234,5 +194,19 @@ mod tests {
         assert!(home.contains("<p class=\"hint\" id=\"reason\">Give a name to join KXQT.</p>"), "{home}");
         assert!(home.contains("<title>Join KXQT – snug</title>"), "{home}");
         assert!(!home.contains("aria-invalid"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_typed_is_no_markup(text: String) {
+            let home = pages().home(&Home { name: &text, ..Home::default() });
+            let (_, value) = home.split_once("name=\"name\" value=\"").expect("the field");
+            let (escaped, _) = value.split_once("\" autocomplete").expect("its end");
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let restored = [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")]
+                .into_iter()
+                .fold(escaped.to_owned(), |text, (entity, character)| text.replace(entity, character));
+            prop_assert_eq!(restored, text);
+        }
     }
 }

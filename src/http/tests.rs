@@ -204,7 +204,7 @@ fn the_home_page_is_for_everybody() {
     assert!(answer.field("Content-Security-Policy").is_some_and(|policy| policy.starts_with("default-src 'none';")));
     answer.says("Join a room");
     server.get("/?code=kxqt").says("value=\"KXQT\"");
-    server.get("/?code=%22%3E%3Cb%3E").says("value=\"&quot;&gt;&lt;b&gt;\"");
+    server.get("/?code=%22%3E%3Cb%3E").says("value=\"&#34;&#62;&#60;b&#62;\"");
 }
 
 #[test]
@@ -258,8 +258,8 @@ fn a_form_that_fails_comes_back_with_what_was_typed() {
         ("name=ben&code=&join=1".to_owned(), 400, "Give a room code, or create a room."),
         ("name=ben".to_owned(), 400, "Give a room code, or create a room."),
         ("name=ben&code=ZZZZ&join=1".to_owned(), 404, "There is no room ZZZZ."),
-        ("name=ben&code=%3Ci%3E&join=1".to_owned(), 404, "There is no room &lt;i&gt;."),
-        (format!("name=ANA&code={code}&join=1"), 409, "&quot;ANA&quot; is taken in"),
+        ("name=ben&code=%3Ci%3E&join=1".to_owned(), 404, "There is no room &#60;i&#62;."),
+        (format!("name=ANA&code={code}&join=1"), 409, "&#34;ANA&#34; is taken in"),
     ];
     for (body, status, words) in cases {
         let answer = server.post("/", "", &body);
@@ -268,7 +268,7 @@ fn a_form_that_fails_comes_back_with_what_was_typed() {
         answer.says("role=\"alert\"");
         assert!(answer.field("Set-Cookie").is_none() && answer.field("Content-Security-Policy").is_some());
     }
-    server.post("/", "", "name=%3Cb%3E&code=ZZZZ&join=1").says("value=\"&lt;b&gt;\"");
+    server.post("/", "", "name=%3Cb%3E&code=ZZZZ&join=1").says("value=\"&#60;b&#62;\"");
     server.post("/", "", "name=ben&code=zzzz&join=1").says("value=\"zzzz\"");
     let multipart = server.post("/", "Content-Type: multipart/form-data; boundary=x\r\n", "");
     assert_eq!(multipart.status, 415);
