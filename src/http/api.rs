@@ -3,11 +3,9 @@
 use http::StatusCode;
 
 use super::form::{decode_path, pairs};
-use super::replies::Asked;
-use super::response::{JSON, Response};
-use super::routes::{Outcome, Request};
-use super::site::NOT_STORED;
-use crate::json::Object;
+use super::json_response::write_error;
+use super::pending::PendingKind;
+use super::route_request::{RouteOutcome, RouteRequest};
 use crate::rooms::{Command, RoomCode, Span};
 
 /// Events given if it is not said how many.
@@ -16,27 +14,27 @@ const DEFAULT_EVENTS: usize = 50;
 const MAX_EVENTS: usize = 200;
 
 /// `POST /api/v1/rooms`
-pub fn create_room(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+pub fn create_room(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     if !request.origin().may_call() {
         let message = "Pages of another site may not create rooms here.";
         return refuse(request, StatusCode::FORBIDDEN, "forbidden", message, outbox);
     }
-    request.ask(Command::Create, Asked::NewRoom)
+    request.ask(Command::Create, PendingKind::NewRoom)
 }
 
 /// `GET /api/v1/rooms/KXQT`
-pub fn describe_room(request: &Request<'_>, code: &str, outbox: &mut Vec<u8>) -> Outcome {
+pub fn describe_room(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
     match RoomCode::parse(&decode_path(code)) {
-        Some(code) => request.ask(Command::Describe(code), Asked::Description),
+        Some(code) => request.ask(Command::Describe(code), PendingKind::Description),
         None => no_such_room(request, outbox),
     }
 }
 
 /// `GET /api/v1/rooms/KXQT/events`
-pub fn read_events(request: &Request<'_>, code: &str, outbox: &mut Vec<u8>) -> Outcome {
+pub fn read_events(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
     let Some(code) = RoomCode::parse(&decode_path(code)) else { return no_such_room(request, outbox) };
     match read_span(request.head.query) {
-        Some(span) => request.ask(Command::Events { code, span }, Asked::Events),
+        Some(span) => request.ask(Command::Events { code, span }, PendingKind::Events),
         None => {
             let message = "since, before and limit are whole numbers.";
             refuse(request, StatusCode::BAD_REQUEST, "bad_request", message, outbox)
@@ -45,17 +43,23 @@ pub fn read_events(request: &Request<'_>, code: &str, outbox: &mut Vec<u8>) -> O
 }
 
 /// Every other address below `/api/`.
-pub fn not_found(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+pub fn not_found(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     refuse(request, StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.", outbox)
 }
 
-fn no_such_room(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+fn no_such_room(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     refuse(request, StatusCode::NOT_FOUND, "no_such_room", "There is no such room.", outbox)
 }
 
-fn refuse(request: &Request<'_>, status: StatusCode, code: &str, message: &str, outbox: &mut Vec<u8>) -> Outcome {
+fn refuse(
+    request: &RouteRequest<'_>,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    outbox: &mut Vec<u8>,
+) -> RouteOutcome {
     write_error(request.respond(status, outbox), code, message);
-    Outcome::Answered
+    RouteOutcome::Answered
 }
 
 /// Reads which events are asked for; `None` if a number is none. An empty one counts as left out.
@@ -75,22 +79,6 @@ fn read_span(query: &str) -> Option<Span> {
 /// Digits and nothing else: `parse` alone would take a plus sign.
 fn read_number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-/// Ends a response with an error of the API.
-pub fn write_error(response: Response<'_>, code: &str, message: &str) {
-    let mut object = Vec::new();
-    Object::begin(&mut object)
-        .object("error", |error| {
-            error.text("code", code).text("message", message);
-        })
-        .end();
-    write_json(response, &object);
-}
-
-/// Ends a response with an object of the API.
-pub fn write_json(response: Response<'_>, object: &[u8]) {
-    response.fields(&[NOT_STORED]).body(JSON, object);
 }
 
 #[cfg(test)]

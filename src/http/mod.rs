@@ -11,11 +11,14 @@ mod cookie;
 mod date;
 mod form;
 mod handshake;
+mod json_response;
 pub mod metrics;
 mod pages;
+mod pending;
 mod replies;
 mod request;
 mod response;
+mod route_request;
 mod routes;
 mod site;
 mod target;
@@ -27,10 +30,11 @@ use core::net::IpAddr;
 
 use date::HttpDate;
 use http::StatusCode;
-use replies::{Pending, Surroundings};
-use request::{Fault, Head, HeadScan, Method, header_space};
-use response::{Exchange, Response};
-use routes::{Outcome, Request};
+use pending::PendingRequest;
+use replies::ResponseContext;
+use request::{Head, HeadScan, Method, RequestFault, header_space};
+use response::{Response, ResponseOptions};
+use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
 
 use crate::adapter::{Flow, Input, Now, Step};
@@ -54,7 +58,7 @@ pub struct Http {
     awaited: Option<Awaited>,
     /// A request has begun to arrive.
     has_begun: bool,
-    pending: Option<Box<Pending>>,
+    pending: Option<Box<PendingRequest>>,
 }
 
 /// A request whose head is complete and whose body is not.
@@ -122,7 +126,7 @@ impl Http {
         site: &Site,
         now: Now,
         outbox: &mut Vec<u8>,
-    ) -> Result<Option<Step>, Fault> {
+    ) -> Result<Option<Step>, RequestFault> {
         let bytes = input.rest();
         let head_bytes = match self.awaited {
             Some(awaited) if bytes.len() < usize::from(awaited.all_bytes) => return Ok(None),
@@ -144,20 +148,20 @@ impl Http {
             return Ok(None);
         };
         site.meters.http_requests.inc();
-        let exchange = Exchange {
+        let response_options = ResponseOptions {
             is_head: head.method == Method::Head,
             keeps_alive: head.keeps_alive && !site.is_stopping(),
             is_http_1_0: head.is_http_1_0,
         };
-        let request = Request { head: &head, body, peer: self.peer, exchange, date: site.date(now), site };
+        let request = RouteRequest { head: &head, body, peer: self.peer, response_options, date: site.date(now), site };
         let step = match routes::answer(&request, outbox) {
-            Outcome::Answered if exchange.keeps_alive => Step::NeedInput,
-            Outcome::Answered => Step::Close,
-            Outcome::Asked(command, pending) => {
+            RouteOutcome::Answered if response_options.keeps_alive => Step::NeedInput,
+            RouteOutcome::Answered => Step::Close,
+            RouteOutcome::Pending(command, pending) => {
                 self.pending = Some(pending);
                 Step::Command(command)
             }
-            Outcome::Upgraded(upgrade) => Step::Upgrade(upgrade),
+            RouteOutcome::Upgraded(upgrade) => Step::Upgrade(upgrade),
         };
         input.consume(all_bytes);
         self.finish(now);
@@ -172,24 +176,24 @@ impl Http {
         self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
     }
 
-    fn write_fault(&self, fault: Fault, site: &Site, now: Now, outbox: &mut Vec<u8>) {
+    fn write_fault(&self, fault: RequestFault, site: &Site, now: Now, outbox: &mut Vec<u8>) {
         let pointer = match site.invitation.terminal_command(self.local) {
-            Some(command) if fault == Fault::NOT_HTTP => format!(" Terminals are served by: {command}"),
+            Some(command) if fault == RequestFault::NOT_HTTP => format!(" Terminals are served by: {command}"),
             _ => String::new(),
         };
-        let response = Response::new(fault.status, site.date(now), Exchange::LAST, outbox);
+        let response = Response::new(fault.status, site.date(now), ResponseOptions::LAST, outbox);
         response.text(&format!("{}{pointer}\n", fault.words));
     }
 
     /// Writes the response that waited for this reply.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Flow {
         let Some(pending) = self.pending.take() else { return Flow::Continue };
-        let Pending { asked, client, mut exchange } = *pending;
-        exchange.keeps_alive &= !site.is_stopping();
-        let surroundings = Surroundings { rooms, site, local: self.local, date: site.date(now), exchange };
-        surroundings.answer(asked, client, reply, outbox);
+        let PendingRequest { kind, client, mut response_options } = *pending;
+        response_options.keeps_alive &= !site.is_stopping();
+        let context = ResponseContext { rooms, site, local: self.local, date: site.date(now), response_options };
+        context.answer(kind, client, reply, outbox);
         self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
-        if exchange.keeps_alive { Flow::Continue } else { Flow::Close }
+        if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
     }
 
     /// Who is at the other end: the peer or, while a request of a trusted proxy waits for its reply, that
@@ -210,7 +214,7 @@ impl Http {
         }
         if self.has_begun {
             let date = HttpDate::new(now.wall_ms / 1000);
-            Response::new(StatusCode::REQUEST_TIMEOUT, date, Exchange::LAST, outbox)
+            Response::new(StatusCode::REQUEST_TIMEOUT, date, ResponseOptions::LAST, outbox)
                 .text("The request took too long to arrive.\n");
         }
         Flow::Close

@@ -4,57 +4,20 @@ use core::net::IpAddr;
 
 use http::StatusCode;
 
-use super::api::{write_error, write_json};
 use super::cookie::Sessions;
 use super::date::HttpDate;
-use super::form::HomeForm;
+use super::json_response::{write_error, write_json};
 use super::metrics::OPEN_METRICS;
 use super::pages::{Field, Home, Notice, PAGE_FIELDS, RoomPage};
-use super::response::{Exchange, HTML, Response};
-use super::routes::write_home;
+use super::pending::PendingKind;
+use super::response::{HTML, Response, ResponseOptions};
 use super::site::{NOT_STORED, Site};
 use super::trust::Client;
 use crate::json;
 use crate::rooms::{Name, Refusal, Reply, RoomCode, Rooms, Token};
 
-/// A request that waits for the rooms.
-#[derive(Debug)]
-pub struct Pending {
-    /// What its response needs.
-    pub asked: Asked,
-    /// Who sent it.
-    pub client: Client,
-    /// How its response is written.
-    pub exchange: Exchange,
-}
-
-/// What was asked for.
-#[derive(Debug)]
-pub enum Asked {
-    /// The home page's form: a place in a room.
-    Admission {
-        /// What was typed.
-        form: HomeForm,
-        /// The sessions that the browser has already.
-        sessions: Sessions,
-    },
-    /// The page of a room.
-    RoomPage {
-        /// Its code.
-        code: RoomCode,
-    },
-    /// API: a new room.
-    NewRoom,
-    /// API: a room's state.
-    Description,
-    /// API: a room's events.
-    Events,
-    /// The program's figures.
-    Metrics,
-}
-
-/// What a response is written with.
-pub struct Surroundings<'s> {
+/// Everything that a response is written with, besides the request and the reply.
+pub struct ResponseContext<'s> {
     /// The rooms, to be read.
     pub rooms: &'s Rooms,
     /// The site.
@@ -64,36 +27,36 @@ pub struct Surroundings<'s> {
     /// The date of the response.
     pub date: HttpDate,
     /// How the response is written.
-    pub exchange: Exchange,
+    pub response_options: ResponseOptions,
 }
 
-impl Surroundings<'_> {
-    /// Writes the response to `asked`.
-    pub fn answer(&self, asked: Asked, client: Client, reply: Reply, outbox: &mut Vec<u8>) {
+impl ResponseContext<'_> {
+    /// Writes the response to a request of this kind.
+    pub fn answer(&self, kind: PendingKind, client: Client, reply: Reply, outbox: &mut Vec<u8>) {
         let ok = |outbox| self.respond(StatusCode::OK, outbox);
-        match (asked, reply) {
-            (Asked::Admission { sessions, .. }, Reply::Admitted { code, token }) => {
+        match (kind, reply) {
+            (PendingKind::Admission { sessions, .. }, Reply::Admitted { code, token }) => {
                 self.admitted(client, sessions, code, token, outbox);
             }
-            (Asked::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
+            (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
                 self.refused(&form.name, &form.code, &refusal, outbox);
             }
-            (Asked::RoomPage { .. }, Reply::Visited { code, name }) => self.visited(code, name.as_ref(), outbox),
-            (Asked::RoomPage { code }, Reply::Refused { refusal, .. }) => {
+            (PendingKind::RoomPage { .. }, Reply::Visited { code, name }) => self.visited(code, name.as_ref(), outbox),
+            (PendingKind::RoomPage { code }, Reply::Refused { refusal, .. }) => {
                 self.refused("", code.as_str(), &refusal, outbox);
             }
-            (Asked::NewRoom, Reply::Created { code }) => {
+            (PendingKind::NewRoom, Reply::Created { code }) => {
                 let location = format!("{}api/v1/rooms/{code}", self.site.options.base_path);
                 let response = self.respond(StatusCode::CREATED, outbox).field("Location", &location);
                 write_json(response, &written(|out| json::write_created(code, out)));
             }
-            (Asked::Description, Reply::Described { room }) => {
+            (PendingKind::Description, Reply::Described { room }) => {
                 write_json(ok(outbox), &written(|out| json::write_room(self.rooms.room(room), out)));
             }
-            (Asked::Events, Reply::Events { events, more }) => {
+            (PendingKind::Events, Reply::Events { events, more }) => {
                 write_json(ok(outbox), &written(|out| json::write_events(&events, more, out)));
             }
-            (Asked::Metrics, Reply::Inspected) => {
+            (PendingKind::Metrics, Reply::Inspected) => {
                 let figures = self.site.write_metrics(self.rooms.counts());
                 ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());
             }
@@ -107,7 +70,7 @@ impl Surroundings<'_> {
     }
 
     fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
-        Response::new(status, self.date, self.exchange, outbox)
+        Response::new(status, self.date, self.response_options, outbox)
     }
 
     fn respond_refused<'o>(&self, refusal: &Refusal, outbox: &'o mut Vec<u8>) -> Response<'o> {
@@ -134,7 +97,7 @@ impl Surroundings<'_> {
         let response = self.respond(StatusCode::OK, outbox);
         let Some(name) = name else {
             let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
-            return write_home(self.site, response, &Home { name: "", code: code.as_str(), notice });
+            return self.site.write_home(response, &Home { name: "", code: code.as_str(), notice });
         };
         let invite = self.site.invitation.room_url(self.local, code);
         let line_hint = self.site.invitation.terminal_command(self.local).unwrap_or_default();
@@ -150,7 +113,7 @@ impl Surroundings<'_> {
             Refusal::NotJoined | Refusal::RateLimited { .. } | Refusal::StorageFailed => None,
         };
         let notice = Some(Notice::Error(refusal.to_string(), field));
-        write_home(self.site, self.respond_refused(refusal, outbox), &Home { name, code, notice });
+        self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, notice });
     }
 }
 

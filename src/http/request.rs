@@ -28,45 +28,47 @@ pub const fn header_space<'b>() -> HeaderSpace<'b> {
 /// Why a request is not answered but refused, with the connection: what follows it cannot be trusted to be
 /// a request either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct RequestFault {
     /// How it is refused.
     pub status: StatusCode,
     /// What is wrong, for a person.
     pub words: &'static str,
 }
 
-impl Fault {
+impl RequestFault {
     /// What came is no HTTP at all. The session adds where terminals are served.
-    pub const NOT_HTTP: Fault = Fault::new(StatusCode::BAD_REQUEST, "This is the web port: it speaks HTTP.");
+    pub const NOT_HTTP: RequestFault =
+        RequestFault::new(StatusCode::BAD_REQUEST, "This is the web port: it speaks HTTP.");
 
-    const BARE_LINE_FEED: Fault = bad("Lines of a request end in CR LF.");
-    const MALFORMED: Fault = bad("The request is malformed.");
-    const NO_HOST: Fault = bad("The request names no host.");
-    const TWO_HOSTS: Fault = bad("The request names more than one host.");
-    const BAD_HOST: Fault = bad("The host is malformed.");
-    const BAD_LENGTH: Fault = bad("Content-Length is malformed.");
-    const TWO_LENGTHS: Fault = bad("Content-Length is given twice and differently.");
-    const TWO_FRAMINGS: Fault = bad("Content-Length and Transfer-Encoding exclude each other.");
-    const CHUNKED: Fault = Fault::new(StatusCode::LENGTH_REQUIRED, "A body needs a Content-Length here.");
-    const UNKNOWN_CODING: Fault = Fault::new(StatusCode::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
-    const UNKNOWN_EXPECTATION: Fault =
-        Fault::new(StatusCode::EXPECTATION_FAILED, "This expectation is not known here.");
-    const BODY_TOO_LONG: Fault = Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
-    const TARGET_TOO_LONG: Fault = Fault::new(StatusCode::URI_TOO_LONG, "The address is too long.");
-    const HEAD_TOO_LONG: Fault =
-        Fault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.");
-    const TOO_MANY_FIELDS: Fault =
-        Fault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
-    const OTHER_VERSION: Fault =
-        Fault::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "Only HTTP/1.0 and HTTP/1.1 are known.");
+    const BARE_LINE_FEED: RequestFault = bad("Lines of a request end in CR LF.");
+    const MALFORMED: RequestFault = bad("The request is malformed.");
+    const NO_HOST: RequestFault = bad("The request names no host.");
+    const TWO_HOSTS: RequestFault = bad("The request names more than one host.");
+    const BAD_HOST: RequestFault = bad("The host is malformed.");
+    const BAD_LENGTH: RequestFault = bad("Content-Length is malformed.");
+    const TWO_LENGTHS: RequestFault = bad("Content-Length is given twice and differently.");
+    const TWO_FRAMINGS: RequestFault = bad("Content-Length and Transfer-Encoding exclude each other.");
+    const CHUNKED: RequestFault = RequestFault::new(StatusCode::LENGTH_REQUIRED, "A body needs a Content-Length here.");
+    const UNKNOWN_CODING: RequestFault =
+        RequestFault::new(StatusCode::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
+    const UNKNOWN_EXPECTATION: RequestFault =
+        RequestFault::new(StatusCode::EXPECTATION_FAILED, "This expectation is not known here.");
+    const BODY_TOO_LONG: RequestFault = RequestFault::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
+    const TARGET_TOO_LONG: RequestFault = RequestFault::new(StatusCode::URI_TOO_LONG, "The address is too long.");
+    const HEAD_TOO_LONG: RequestFault =
+        RequestFault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.");
+    const TOO_MANY_FIELDS: RequestFault =
+        RequestFault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
+    const OTHER_VERSION: RequestFault =
+        RequestFault::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "Only HTTP/1.0 and HTTP/1.1 are known.");
 
-    const fn new(status: StatusCode, words: &'static str) -> Fault {
-        Fault { status, words }
+    const fn new(status: StatusCode, words: &'static str) -> RequestFault {
+        RequestFault { status, words }
     }
 }
 
-const fn bad(words: &'static str) -> Fault {
-    Fault::new(StatusCode::BAD_REQUEST, words)
+const fn bad(words: &'static str) -> RequestFault {
+    RequestFault::new(StatusCode::BAD_REQUEST, words)
 }
 
 /// How far the search for the end of a head has come, so that no byte is looked at twice.
@@ -83,20 +85,20 @@ impl HeadScan {
     /// # Errors
     /// What can be told to be wrong before the head is complete: it is no HTTP, it has a bare line feed, it is
     /// too long.
-    pub fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+    pub fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, RequestFault> {
         let within = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
         let (mut position, mut line_start) = (usize::from(self.position), usize::from(self.line_start));
         if position == 0 && within.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
-            return Err(Fault::NOT_HTTP);
+            return Err(RequestFault::NOT_HTTP);
         }
         while let Some(length) = within[position..].iter().position(|&byte| byte == b'\n') {
             let line_end = position + length;
             let line = &within[line_start..line_end];
             if line_start == 0 && !is_request_line(line) {
-                return Err(Fault::NOT_HTTP);
+                return Err(RequestFault::NOT_HTTP);
             }
             if line.last() != Some(&b'\r') {
-                return Err(Fault::BARE_LINE_FEED);
+                return Err(RequestFault::BARE_LINE_FEED);
             }
             (position, line_start) = (line_end + 1, line_end + 1);
             if line == b"\r" {
@@ -104,7 +106,7 @@ impl HeadScan {
             }
         }
         if bytes.len() >= MAX_HEAD_BYTES {
-            return Err(if line_start == 0 { Fault::TARGET_TOO_LONG } else { Fault::HEAD_TOO_LONG });
+            return Err(if line_start == 0 { RequestFault::TARGET_TOO_LONG } else { RequestFault::HEAD_TOO_LONG });
         }
         // Both fit: they are below the limit.
         *self = HeadScan { position: within.len() as u16, line_start: line_start as u16 };
@@ -158,14 +160,14 @@ impl<'h, 'b> Head<'h, 'b> {
     ///
     /// # Errors
     /// It is malformed, its framing is not clear beyond doubt, or more is announced than is taken.
-    pub fn parse(bytes: &'b [u8], space: &'h mut HeaderSpace<'b>) -> Result<Head<'h, 'b>, Fault> {
+    pub fn parse(bytes: &'b [u8], space: &'h mut HeaderSpace<'b>) -> Result<Head<'h, 'b>, RequestFault> {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, space) {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            Ok(_) => return Err(Fault::MALFORMED),
-            Err(httparse::Error::TooManyHeaders) => return Err(Fault::TOO_MANY_FIELDS),
-            Err(httparse::Error::Version) => return Err(Fault::OTHER_VERSION),
-            Err(_) => return Err(Fault::MALFORMED),
+            Ok(_) => return Err(RequestFault::MALFORMED),
+            Err(httparse::Error::TooManyHeaders) => return Err(RequestFault::TOO_MANY_FIELDS),
+            Err(httparse::Error::Version) => return Err(RequestFault::OTHER_VERSION),
+            Err(_) => return Err(RequestFault::MALFORMED),
         }
         let is_http_1_0 = parsed.version == Some(0);
         let framing = Framing::read(parsed.headers, is_http_1_0)?;
@@ -179,10 +181,10 @@ impl<'h, 'b> Head<'h, 'b> {
             Some(target) => target,
             // `OPTIONS *`, `CONNECT host:port`: refused for their methods.
             None if method == Method::Other => Target::ROOT,
-            None => return Err(Fault::MALFORMED),
+            None => return Err(RequestFault::MALFORMED),
         };
         let host = match (target.authority, framing.host) {
-            (_, None) if !is_http_1_0 => return Err(Fault::NO_HOST),
+            (_, None) if !is_http_1_0 => return Err(RequestFault::NO_HOST),
             // RFC 9112 section 3.2.2: the target's authority goes before the field.
             (Some(authority), _) => authority,
             (None, Some(host)) => host,
@@ -236,28 +238,28 @@ struct Framing<'b> {
 }
 
 impl<'b> Framing<'b> {
-    fn read(headers: &[Header<'b>], is_http_1_0: bool) -> Result<Framing<'b>, Fault> {
+    fn read(headers: &[Header<'b>], is_http_1_0: bool) -> Result<Framing<'b>, RequestFault> {
         let (mut host, mut length, mut coding) = (None, None, None);
         let (mut expects_continue, mut closes, mut stays) = (false, false, false);
         for &Header { name, value } in headers {
             // Names of other lengths need no comparison.
             match name.len() {
                 4 if name.eq_ignore_ascii_case("host") => {
-                    let value = as_ascii(value).filter(|value| is_authority(value)).ok_or(Fault::BAD_HOST)?;
+                    let value = as_ascii(value).filter(|value| is_authority(value)).ok_or(RequestFault::BAD_HOST)?;
                     if host.replace(value).is_some() {
-                        return Err(Fault::TWO_HOSTS);
+                        return Err(RequestFault::TWO_HOSTS);
                     }
                 }
                 14 if name.eq_ignore_ascii_case("content-length") => {
                     let value = read_length(value)?;
                     if length.replace(value).is_some_and(|former| former != value) {
-                        return Err(Fault::TWO_LENGTHS);
+                        return Err(RequestFault::TWO_LENGTHS);
                     }
                 }
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => coding = Some(value),
                 6 if name.eq_ignore_ascii_case("expect") => {
                     if !value.eq_ignore_ascii_case(b"100-continue") {
-                        return Err(Fault::UNKNOWN_EXPECTATION);
+                        return Err(RequestFault::UNKNOWN_EXPECTATION);
                     }
                     // RFC 9110 section 10.1.1: not to a client that cannot know it.
                     expects_continue = !is_http_1_0;
@@ -272,14 +274,14 @@ impl<'b> Framing<'b> {
             }
         }
         let body_bytes = match (length, coding) {
-            (Some(_), Some(_)) => return Err(Fault::TWO_FRAMINGS),
-            (None, Some(_)) if is_http_1_0 => return Err(Fault::MALFORMED),
-            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => return Err(Fault::CHUNKED),
-            (None, Some(_)) => return Err(Fault::UNKNOWN_CODING),
+            (Some(_), Some(_)) => return Err(RequestFault::TWO_FRAMINGS),
+            (None, Some(_)) if is_http_1_0 => return Err(RequestFault::MALFORMED),
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => return Err(RequestFault::CHUNKED),
+            (None, Some(_)) => return Err(RequestFault::UNKNOWN_CODING),
             (length, None) => length.unwrap_or(0),
         };
         if body_bytes > MAX_BODY_BYTES {
-            return Err(Fault::BODY_TOO_LONG);
+            return Err(RequestFault::BODY_TOO_LONG);
         }
         let keeps_alive = !closes && (!is_http_1_0 || stays);
         Ok(Framing { host, keeps_alive, expects_continue, body_bytes })
@@ -287,9 +289,9 @@ impl<'b> Framing<'b> {
 }
 
 /// Digits and nothing else. A number too large for any machine is merely too long.
-fn read_length(value: &[u8]) -> Result<usize, Fault> {
+fn read_length(value: &[u8]) -> Result<usize, RequestFault> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::BAD_LENGTH);
+        return Err(RequestFault::BAD_LENGTH);
     }
     Ok(value.iter().fold(0usize, |length, digit| length.saturating_mul(10).saturating_add(usize::from(digit - b'0'))))
 }

@@ -7,9 +7,9 @@ use http::StatusCode;
 
 use super::date::HttpDate;
 
-/// What of the request decides how its response is written.
+/// How a response is written, which its request decides.
 #[derive(Clone, Copy, Debug)]
-pub struct Exchange {
+pub struct ResponseOptions {
     /// The request was HEAD: everything but the body.
     pub is_head: bool,
     /// The connection stays open after it.
@@ -18,9 +18,9 @@ pub struct Exchange {
     pub is_http_1_0: bool,
 }
 
-impl Exchange {
+impl ResponseOptions {
     /// For a response after which nothing goes on.
-    pub const LAST: Exchange = Exchange { is_head: false, keeps_alive: false, is_http_1_0: false };
+    pub const LAST: ResponseOptions = ResponseOptions { is_head: false, keeps_alive: false, is_http_1_0: false };
 
     fn connection_field(self) -> &'static [u8] {
         match (self.keeps_alive, self.is_http_1_0) {
@@ -38,17 +38,17 @@ const NO_SNIFF: &str = "X-Content-Type-Options: nosniff\r\n";
 #[must_use]
 pub struct Response<'o> {
     outbox: &'o mut Vec<u8>,
-    exchange: Exchange,
+    options: ResponseOptions,
 }
 
 impl<'o> Response<'o> {
     /// Begins with the status line and the fields that every response has.
-    pub fn new(status: StatusCode, date: HttpDate, exchange: Exchange, outbox: &'o mut Vec<u8>) -> Response<'o> {
+    pub fn new(status: StatusCode, date: HttpDate, options: ResponseOptions, outbox: &'o mut Vec<u8>) -> Response<'o> {
         write_status_line(status, outbox);
         outbox.extend_from_slice(&date.field());
-        outbox.extend_from_slice(exchange.connection_field());
+        outbox.extend_from_slice(options.connection_field());
         outbox.extend_from_slice(NO_SNIFF.as_bytes());
-        Response { outbox, exchange }
+        Response { outbox, options }
     }
 
     /// Adds a header field. The value is the program's own: it has no line ends.
@@ -66,7 +66,7 @@ impl<'o> Response<'o> {
     pub fn body(self, content_type: &str, body: &[u8]) {
         write_content_fields(content_type, body.len(), self.outbox);
         self.outbox.extend_from_slice(b"\r\n");
-        if !self.exchange.is_head {
+        if !self.options.is_head {
             self.outbox.extend_from_slice(body);
         }
     }
@@ -134,13 +134,13 @@ impl Prepared {
     }
 
     /// Writes it.
-    pub fn write(&self, date: HttpDate, exchange: Exchange, outbox: &mut Vec<u8>) {
+    pub fn write(&self, date: HttpDate, options: ResponseOptions, outbox: &mut Vec<u8>) {
         outbox.reserve(self.head.len() + self.body.len() + 80);
         outbox.extend_from_slice(&self.head);
         outbox.extend_from_slice(&date.field());
-        outbox.extend_from_slice(exchange.connection_field());
+        outbox.extend_from_slice(options.connection_field());
         outbox.extend_from_slice(b"\r\n");
-        if !exchange.is_head {
+        if !options.is_head {
             outbox.extend_from_slice(&self.body);
         }
     }
@@ -154,8 +154,8 @@ mod tests {
     fn says_whether_the_connection_stays_open() {
         let written = |keeps_alive, is_http_1_0| {
             let mut out = Vec::new();
-            let exchange = Exchange { is_head: false, keeps_alive, is_http_1_0 };
-            Response::new(StatusCode::OK, HttpDate::new(0), exchange, &mut out).text("hi");
+            let options = ResponseOptions { is_head: false, keeps_alive, is_http_1_0 };
+            Response::new(StatusCode::OK, HttpDate::new(0), options, &mut out).text("hi");
             String::from_utf8(out).expect("text")
         };
         assert_eq!(
@@ -172,7 +172,7 @@ mod tests {
     fn a_head_has_the_length_and_not_the_body() {
         let prepared = Prepared::new(StatusCode::OK, &[], Some((TEXT, b"hello"[..].into())));
         let mut out = Vec::new();
-        prepared.write(HttpDate::new(0), Exchange { is_head: true, ..Exchange::LAST }, &mut out);
+        prepared.write(HttpDate::new(0), ResponseOptions { is_head: true, ..ResponseOptions::LAST }, &mut out);
         let text = String::from_utf8(out).expect("text");
         assert!(text.contains("Content-Length: 5\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     }

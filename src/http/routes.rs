@@ -1,49 +1,18 @@
 //! Which address does what: a complete request in, its response or a command for the rooms out.
 
-use core::net::IpAddr;
-
 use http::StatusCode;
 
 use super::api;
 use super::cookie::Sessions;
-use super::date::HttpDate;
 use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
-use super::pages::{Field, Home, Notice, PAGE_FIELDS};
-use super::replies::{Asked, Pending};
-use super::request::{Head, Method};
-use super::response::{Exchange, HTML, Response};
-use super::site::{HOME_CACHE, NOT_STORED, Site};
-use super::trust::{Client, Origin, is_answered_host};
+use super::pages::{Field, Home, Notice};
+use super::pending::PendingKind;
+use super::request::Method;
+use super::route_request::{RouteOutcome, RouteRequest};
+use super::trust::{Client, is_answered_host};
 use crate::adapter::Upgrade;
 use crate::rooms::{Command, Door, MAX_NAME_CHARACTERS, Name, RoomCode};
-
-/// What became of a request.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Its response is written.
-    Answered,
-    /// Its response follows when the rooms have done this.
-    Asked(Command, Box<Pending>),
-    /// Its connection is a WebSocket from here on.
-    Upgraded(Upgrade),
-}
-
-/// A complete request, and how to answer it.
-pub struct Request<'r> {
-    /// Its head.
-    pub head: &'r Head<'r, 'r>,
-    /// Its body.
-    pub body: &'r [u8],
-    /// The address at the other end of the connection.
-    pub peer: IpAddr,
-    /// How the response is written.
-    pub exchange: Exchange,
-    /// The date of the response.
-    pub date: HttpDate,
-    /// The site it is for.
-    pub site: &'r Site,
-}
 
 /// An address below the base path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,18 +83,18 @@ impl<'p> Route<'p> {
 }
 
 /// Answers a request, or finds out what the rooms have to do first.
-pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
+pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
     if !is_answered_host(head.host, &site.options.allowed_hosts) {
         request.respond(StatusCode::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
-        return Outcome::Answered;
+        return RouteOutcome::Answered;
     }
     let base_path = &site.options.base_path;
     let Some(path) = head.path.strip_prefix(base_path.as_str()) else {
         if base_path.strip_suffix('/') == Some(head.path) {
             let response = request.respond(StatusCode::PERMANENT_REDIRECT, outbox);
             response.field("Location", base_path).empty();
-            return Outcome::Answered;
+            return RouteOutcome::Answered;
         }
         return request.not_found(outbox);
     };
@@ -133,7 +102,7 @@ pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
     if !route.allows(head.method) {
         let response = request.respond(StatusCode::METHOD_NOT_ALLOWED, outbox);
         response.field("Allow", route.allowed_methods()).text("This method is not allowed here.\n");
-        return Outcome::Answered;
+        return RouteOutcome::Answered;
     }
     match route {
         Route::Home if head.method == Method::Post => request.admit(outbox),
@@ -148,77 +117,55 @@ pub fn answer(request: &Request<'_>, outbox: &mut Vec<u8>) -> Outcome {
         Route::Alive => request.plain(StatusCode::OK, "ok\n", outbox),
         Route::Ready if site.is_stopping() => request.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox),
         Route::Ready => request.plain(StatusCode::OK, "ok\n", outbox),
-        Route::Metrics => request.ask(Command::Inspect, Asked::Metrics),
+        Route::Metrics => request.ask(Command::Inspect, PendingKind::Metrics),
         Route::Unknown => request.not_found(outbox),
     }
 }
 
-impl Request<'_> {
-    /// Begins a response.
-    pub(super) fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
-        Response::new(status, self.date, self.exchange, outbox)
-    }
-
-    /// Leaves the response to the rooms' reply.
-    pub(super) fn ask(&self, command: Command, asked: Asked) -> Outcome {
-        let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
-        Outcome::Asked(command, Box::new(Pending { asked, client, exchange: self.exchange }))
-    }
-
-    /// Where a browser says that this comes from.
-    pub(super) fn origin(&self) -> Origin {
-        Origin::read(self.head, &self.site.allowed_origins)
-    }
-
-    fn plain(&self, status: StatusCode, words: &str, outbox: &mut Vec<u8>) -> Outcome {
-        let (name, value) = NOT_STORED;
-        self.respond(status, outbox).field(name, value).text(words);
-        Outcome::Answered
-    }
-
-    fn home(&self, outbox: &mut Vec<u8>) -> Outcome {
+impl RouteRequest<'_> {
+    fn home(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.head.query.is_empty() {
-            self.site.home.write(self.date, self.exchange, outbox);
-            return Outcome::Answered;
+            self.site.home.write(self.date, self.response_options, outbox);
+            return RouteOutcome::Answered;
         }
         let typed = HomeForm::read(self.head.query.as_bytes()).code;
         let code = RoomCode::parse(&typed).map_or(typed, |code| code.to_string());
         self.home_page(StatusCode::OK, &Home { code: &code, ..Home::default() }, outbox)
     }
 
-    fn home_page(&self, status: StatusCode, home: &Home<'_>, outbox: &mut Vec<u8>) -> Outcome {
-        write_home(self.site, self.respond(status, outbox), home);
-        Outcome::Answered
+    fn home_page(&self, status: StatusCode, home: &Home<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
+        self.site.write_home(self.respond(status, outbox), home);
+        RouteOutcome::Answered
     }
 
-    fn not_found(&self, outbox: &mut Vec<u8>) -> Outcome {
+    fn not_found(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         let words = "There is nothing at this address.".to_owned();
         let home = Home { notice: Some(Notice::Error(words, None)), ..Home::default() };
         self.home_page(StatusCode::NOT_FOUND, &home, outbox)
     }
 
-    fn asset(&self, file: &str, outbox: &mut Vec<u8>) -> Outcome {
+    fn asset(&self, file: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
         match self.site.assets.find(file, self.head) {
-            Some(prepared) => prepared.write(self.date, self.exchange, outbox),
+            Some(prepared) => prepared.write(self.date, self.response_options, outbox),
             None => return self.plain(StatusCode::NOT_FOUND, "There is no such file in this version.\n", outbox),
         }
-        Outcome::Answered
+        RouteOutcome::Answered
     }
 
     /// `GET /KXQT`.
-    fn room(&self, segment: &str, outbox: &mut Vec<u8>) -> Outcome {
+    fn room(&self, segment: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
         let Some(code) = RoomCode::parse(&decode_path(segment)) else { return self.not_found(outbox) };
         let location = format!("{}{code}", self.site.options.base_path);
         if self.head.path != location {
             self.respond(StatusCode::SEE_OTHER, outbox).field("Location", &location).empty();
-            return Outcome::Answered;
+            return RouteOutcome::Answered;
         }
         let token = Sessions::read(self.head).token_for(code);
-        self.ask(Command::Visit { code, token }, Asked::RoomPage { code })
+        self.ask(Command::Visit { code, token }, PendingKind::RoomPage { code })
     }
 
     /// `POST /`: the form.
-    fn admit(&self, outbox: &mut Vec<u8>) -> Outcome {
+    fn admit(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         let media_type = self.head.value("content-type").map(|value| value.split(';').next().unwrap_or(value).trim());
         if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
             return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", None, outbox);
@@ -252,10 +199,10 @@ impl Request<'_> {
             Door::Code(code) => sessions.token_for(code),
             _ => None,
         };
-        self.ask(Command::Admit { door, name, token }, Asked::Admission { form, sessions })
+        self.ask(Command::Admit { door, name, token }, PendingKind::Admission { form, sessions })
     }
 
-    fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> Outcome {
+    fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> RouteOutcome {
         self.refuse_form(&HomeForm::default(), status, words, field, outbox)
     }
 
@@ -266,13 +213,13 @@ impl Request<'_> {
         words: &str,
         field: Option<Field>,
         outbox: &mut Vec<u8>,
-    ) -> Outcome {
+    ) -> RouteOutcome {
         let notice = Some(Notice::Error(words.to_owned(), field));
         self.home_page(status, &Home { name: &form.name, code: &form.code, notice }, outbox)
     }
 
     /// `GET /ws`.
-    fn upgrade(&self, outbox: &mut Vec<u8>) -> Outcome {
+    fn upgrade(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.site.is_stopping() {
             return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
         }
@@ -281,7 +228,7 @@ impl Request<'_> {
             Err(rejection) => {
                 let response = self.respond(rejection.status, outbox);
                 response.fields(rejection.field.as_slice()).text(&format!("{}\n", rejection.words));
-                return Outcome::Answered;
+                return RouteOutcome::Answered;
             }
         };
         if !self.origin().may_call() {
@@ -290,14 +237,8 @@ impl Request<'_> {
         handshake.write(outbox);
         let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
         let sessions = Sessions::read(self.head).into_vec();
-        Outcome::Upgraded(Upgrade { sessions, forwarded_for: client.forwarded_for })
+        RouteOutcome::Upgraded(Upgrade { sessions, forwarded_for: client.forwarded_for })
     }
-}
-
-/// Ends a response with the home page.
-pub(super) fn write_home(site: &Site, response: Response<'_>, home: &Home<'_>) {
-    let response = response.fields(&PAGE_FIELDS).fields(&[HOME_CACHE]);
-    response.body(HTML, site.pages.home(home).as_bytes());
 }
 
 /// So much of it that it can be recognised, for a sentence.

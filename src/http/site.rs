@@ -8,14 +8,14 @@ use super::assets::Assets;
 use super::date::{DateClock, HttpDate};
 use super::metrics::{Meters, Metrics};
 use super::pages::{Home, PAGE_FIELDS, Pages};
-use super::response::{HTML, Prepared};
+use super::response::{HTML, Prepared, Response};
 use crate::adapter::Now;
 use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};
 use crate::rooms::Counts;
 
 /// Home pages are asked for again each time: a newer version may know other assets.
-pub(super) const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
+const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
 /// Everything that is for one visitor.
 pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
@@ -73,6 +73,12 @@ impl Site {
 
     pub(super) fn date(&self, now: Now) -> HttpDate {
         self.dates.at(now.wall_ms)
+    }
+
+    /// Ends a response with the home page.
+    pub(super) fn write_home(&self, response: Response<'_>, home: &Home<'_>) {
+        let response = response.fields(&PAGE_FIELDS).fields(&[HOME_CACHE]);
+        response.body(HTML, self.pages.home(home).as_bytes());
     }
 
     pub(super) fn write_metrics(&self, counts: Counts) -> String {

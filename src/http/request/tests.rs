@@ -8,7 +8,7 @@ const REQUEST: &str = "POST /a/b?c=d HTTP/1.1\r\nHost: a.example:5000\r\nContent
 #[derive(PartialEq, Debug)]
 struct Summary(Method, String, String, String, bool, bool, bool, usize);
 
-fn parse(bytes: &[u8]) -> Result<Summary, Fault> {
+fn parse(bytes: &[u8]) -> Result<Summary, RequestFault> {
     let mut space = header_space();
     let head = Head::parse(bytes, &mut space)?;
     let (path, query, host) = (head.path.to_owned(), head.query.to_owned(), head.host.to_owned());
@@ -17,7 +17,7 @@ fn parse(bytes: &[u8]) -> Result<Summary, Fault> {
 }
 
 /// Reads a head that arrives in pieces that end at these places.
-fn read(bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> Result<Option<Summary>, Fault> {
+fn read(bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> Result<Option<Summary>, RequestFault> {
     let mut scan = HeadScan::default();
     for end in ends.into_iter().chain([bytes.len()]) {
         if let Some(length) = scan.find_end(&bytes[..end])? {
@@ -65,10 +65,10 @@ fn split_at_every_byte_it_is_the_same() {
 #[test]
 fn what_is_no_http_is_told_at_once() {
     for bytes in ["ana\r\n", "ana\n", "/join KXQT ana\r\n", "GET /\r\n", "\u{1}", "{\"a\":1}", " GET / HTTP/1.1"] {
-        assert_eq!(read(bytes.as_bytes(), []), Err(Fault::NOT_HTTP), "{bytes:?}");
+        assert_eq!(read(bytes.as_bytes(), []), Err(RequestFault::NOT_HTTP), "{bytes:?}");
     }
-    assert_eq!(read(b"\x16\x03\x01\x02\x00\x01", []), Err(Fault::NOT_HTTP));
-    assert_eq!(read(b"\xff\xfd\x03", []), Err(Fault::NOT_HTTP));
+    assert_eq!(read(b"\x16\x03\x01\x02\x00\x01", []), Err(RequestFault::NOT_HTTP));
+    assert_eq!(read(b"\xff\xfd\x03", []), Err(RequestFault::NOT_HTTP));
 }
 
 #[test]

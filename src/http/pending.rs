@@ -1,0 +1,43 @@
+//! A request that cannot be answered before the rooms have done something.
+
+use super::cookie::Sessions;
+use super::form::HomeForm;
+use super::response::ResponseOptions;
+use super::trust::Client;
+use crate::rooms::RoomCode;
+
+/// A request that waits for the rooms.
+#[derive(Debug)]
+pub struct PendingRequest {
+    /// What it asked for.
+    pub kind: PendingKind,
+    /// Who sent it.
+    pub client: Client,
+    /// How its response is written.
+    pub response_options: ResponseOptions,
+}
+
+/// What was asked for, and what the response needs of it.
+#[derive(Debug)]
+pub enum PendingKind {
+    /// The home page's form: a place in a room.
+    Admission {
+        /// What was typed.
+        form: HomeForm,
+        /// The sessions that the browser has already.
+        sessions: Sessions,
+    },
+    /// The page of a room.
+    RoomPage {
+        /// Its code.
+        code: RoomCode,
+    },
+    /// API: a new room.
+    NewRoom,
+    /// API: a room's state.
+    Description,
+    /// API: a room's events.
+    Events,
+    /// The program's figures.
+    Metrics,
+}
