@@ -13,23 +13,10 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Socket, Type};
 
-use crate::dialect::{Identity, Speech};
+use crate::guest::{Arrival, Guest};
 use crate::member::{Ear, Member, Stage};
 use crate::stamp::Stamp;
 use crate::tally::{Faults, Tally};
-
-/// Who is to join, and how they are to talk once they are in.
-#[derive(Debug)]
-pub struct Guest {
-    pub address: SocketAddr,
-    pub speech: Speech,
-    pub identity: Identity,
-    /// Index of the room.
-    pub room: usize,
-    pub talks: bool,
-    /// Whether it comes over a narrow road: small segments, and little room for what it has not read.
-    pub narrow: bool,
-}
 
 /// How fast talkers talk.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,15 +25,6 @@ pub enum Pace {
     PerSecond(f64),
     /// Closed loop: so many texts of each talker are on their way; its own echo lets it say the next.
     InFlight(u32),
-}
-
-/// How far an arrival goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Connected and upgraded: the bare handshake.
-    Upgraded,
-    /// In the room.
-    Joined,
 }
 
 /// Size of the shared receive buffer.

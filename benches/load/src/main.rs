@@ -6,19 +6,21 @@
 //! | `roster` | who is measured: how each is started, what it speaks |
 //! | `server` | a server that runs |
 //! | `measure` | one scenario against one server |
-//! | `crowd`, `member` | the clients: one thread, one epoll |
+//! | `guest`, `crowd`, `member` | the clients: who is to come; one thread, one epoll |
 //! | `dialect`, `websocket` | how one talks to a server |
 //! | `stamp`, `tally` | what a text says; what was lost or repeated |
 //! | `process` | CPU time and memory, from `/proc` |
 //! | `full` | more connections than descriptors |
-//! | `report` | medians, tables, targets, plots |
+//! | `report`, `median` | tables, targets, plots |
 
 #![forbid(unsafe_code)]
 
 mod crowd;
 mod dialect;
 mod full;
+mod guest;
 mod measure;
+mod median;
 mod member;
 mod options;
 mod pages;

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::crowd::{Arrival, Crowd, Guest, Pace};
+use crate::crowd::{Crowd, Pace};
 use crate::dialect::Identity;
-use crate::report::median;
+use crate::guest::{Arrival, Guest};
+use crate::median::median;
 use crate::roster::{Kind, Places};
 use crate::scenario::{Party, Scenario, Work};
 use crate::server::Server;

@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 
-use crate::crowd::{Arrival, Guest};
 use crate::dialect::{Framing, Heard, Identity, Speech};
+use crate::guest::{Arrival, Guest};
 use crate::stamp::{Stamp, StampReader};
 use crate::tally::Tally;
 use crate::websocket;

@@ -1,6 +1,7 @@
 //! What is measured: every scenario, in one table.
 
-use crate::crowd::{Arrival, Pace};
+use crate::crowd::Pace;
+use crate::guest::Arrival;
 
 /// One scenario.
 #[derive(Clone, Debug)]

@@ -5,8 +5,6 @@ mod summary;
 mod tables;
 mod targets;
 
-pub use summary::median;
-
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! The tables of the report.
 
 use super::Report;
-use super::summary::{bytes_each, cost as cost_of, deaf as deaf_run, fan_out, median, wall_ms};
+use super::summary::{bytes_each, cost as cost_of, deaf as deaf_run, fan_out, wall_ms};
 use crate::full::Counts;
 use crate::measure::{Deaf, Outcome};
+use crate::median::median;
 use crate::pages::Page;
 use crate::scenario::{Scenario, Work};
 
