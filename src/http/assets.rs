@@ -1,6 +1,6 @@
-//! The files of `assets/`, embedded by `build/assets.rs` and served ahead of time compressed.
+//! The files of `assets/`, compressed and embedded by `build/assets.rs` when the program is built.
 //!
-//! All of them live under one address that changes with any of them, so they never expire.
+//! All their addresses contain one hash, which changes with any of them, so browsers may keep them forever.
 
 use http::StatusCode;
 
@@ -91,8 +91,8 @@ fn accepts_gzip(head: &Head<'_, '_>) -> bool {
     gzip.or(any).unwrap_or(false)
 }
 
-/// Whether the weight is above 0; without one it is 1. What is no weight at all counts as 0: a client that is
-/// not understood gets what every client can read.
+/// Whether the weight is above 0; without one it is 1. An invalid weight counts as 0: then the client gets the
+/// uncompressed form, which every client can read.
 fn has_weight(parameters: &str) -> bool {
     let parameters = parameters.trim();
     if parameters.is_empty() {

@@ -1,6 +1,6 @@
 //! The cookie `snug`: the rooms this browser is a member of, and the secret for each.
 //!
-//! Several, so that two tabs in two rooms both survive a reload.
+//! It holds several rooms, so that two tabs in two rooms both stay members when they are reloaded.
 
 use core::fmt::Write as _;
 
@@ -12,7 +12,7 @@ const NAME: &str = "snug";
 /// Rooms remembered at the most.
 const MAX_SESSIONS: usize = 8;
 
-/// A month: longer than any room is likely to live.
+/// A month: longer than most rooms exist.
 const MAX_AGE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
 /// The sessions of a browser, the newest first, written `KXQT.<token>~BCDF.<token>`.
@@ -21,7 +21,7 @@ pub struct Sessions(Vec<(RoomCode, Token)>);
 
 impl Sessions {
     /// Reads them from a request. What cannot be read is left out: a browser that comes with an old or
-    /// damaged cookie is asked for a name again, no more.
+    /// damaged cookie is only asked for a name again.
     pub fn read(head: &Head<'_, '_>) -> Sessions {
         let cookies = head.values("cookie").flat_map(|value| value.split(|&byte| byte == b';'));
         let pairs = cookies.filter_map(|pair| str::from_utf8(pair).ok()?.trim().split_once('='));

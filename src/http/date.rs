@@ -13,15 +13,15 @@ const DATE_BYTES: usize = 29;
 pub struct HttpDate([u8; DATE_BYTES]);
 
 impl HttpDate {
-    /// The date of a time in seconds since 1970, UTC. Later times than the library knows, which are those
-    /// after the year 9999, are written as the last one that it knows.
+    /// The date of a time in seconds since 1970, UTC. A time that is too late for the library, which is one
+    /// after the year 9999, becomes the latest one that it can represent.
     pub fn new(unix_seconds: u64) -> HttpDate {
         let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
         let timestamp = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
         let mut text = Vec::with_capacity(DATE_BYTES);
         DateTimePrinter::new()
             .print_timestamp_rfc9110(&timestamp, &mut text)
-            .expect("a vector takes everything, and no year is negative");
+            .expect("writing to a vector does not fail, and the year is not negative");
         HttpDate(text.try_into().expect("every date has the same length"))
     }
 
@@ -38,7 +38,7 @@ impl HttpDate {
 pub struct DateClock(Cell<(u64, HttpDate)>);
 
 impl DateClock {
-    /// Starts in 1970.
+    /// A clock that shows the first second of 1970.
     pub fn new() -> DateClock {
         DateClock(Cell::new((0, HttpDate::new(0))))
     }

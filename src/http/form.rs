@@ -1,4 +1,4 @@
-//! What a form or a query says: `application/x-www-form-urlencoded`, as the URL standard reads it.
+//! Reads forms and queries: `application/x-www-form-urlencoded`, as the URL standard defines it.
 
 use std::borrow::Cow;
 
@@ -26,8 +26,8 @@ pub struct HomeForm {
 }
 
 impl HomeForm {
-    /// Reads the form's body, or the home page's query. Fields that it does not know do not matter; of
-    /// several with one name the last one counts.
+    /// Reads the form's body, or the home page's query. Unknown fields are ignored; of several with one
+    /// name the last one counts.
     pub fn read(encoded: &[u8]) -> HomeForm {
         let mut form = HomeForm::default();
         for (name, value) in pairs(encoded) {

@@ -7,11 +7,11 @@ use sha1::{Digest, Sha1};
 
 use super::request::{Head, Method};
 
-/// The only version there is.
+/// The only version that is in use.
 const VERSION: &str = "13";
 /// The subprotocol: the messages of the contract.
 const SUBPROTOCOL: &str = "snugd.v1";
-/// What RFC 6455 section 1.3 has appended to a key.
+/// What is appended to a key before it is hashed (RFC 6455 section 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// A handshake that can be answered.
@@ -26,7 +26,7 @@ pub struct Handshake {
 pub struct Rejection {
     /// How it is refused.
     pub status: StatusCode,
-    /// The field that says what would have been right.
+    /// The header field that tells the client what is supported.
     pub field: Option<(&'static str, &'static str)>,
     /// What is wrong, for a person.
     pub words: &'static str,
@@ -46,10 +46,10 @@ const BAD_KEY: Rejection =
     Rejection { status: StatusCode::BAD_REQUEST, field: None, words: "Sec-WebSocket-Key is 16 bytes in base64." };
 
 impl Handshake {
-    /// Checks what the client asks for.
+    /// Reads and checks the request of the client.
     ///
     /// # Errors
-    /// It asks for something else, or wrongly.
+    /// It is no WebSocket handshake, or one that this server does not support.
     pub fn read(head: &Head<'_, '_>) -> Result<Handshake, Rejection> {
         let asks = head.method == Method::Get
             && !head.is_http_1_0

@@ -1,7 +1,7 @@
-//! The program's own figures, in the text format that Prometheus reads.
+//! The program's metrics, in the text format that Prometheus reads.
 //!
-//! Whoever does something countable counts it in [`Meters`]; the figures about rooms are read from the rooms
-//! when somebody asks. No label ever holds a room's code, a name or an address.
+//! The other modules count in [`Meters`] while the program runs; the metrics of the rooms are read from the
+//! rooms when `/metrics` is requested. No label ever holds a room's code, a name or an address.
 
 use core::sync::atomic::Ordering;
 
@@ -18,47 +18,47 @@ pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; cha
 
 type Label = [(&'static str, &'static str); 1];
 
-/// What is counted while the program runs. Each figure may be counted from anywhere.
+/// What is counted while the program runs.
 #[derive(Debug)]
 pub struct Meters {
     /// Connections accepted at the web port.
     pub accepted_web: Counter,
     /// Connections accepted at the line port.
     pub accepted_line: Counter,
-    /// Connections refused since as many are open as are allowed.
+    /// Connections refused because the limit of all open connections is reached.
     pub refused_full: Counter,
-    /// Connections refused since as many are open from their address as are allowed.
+    /// Connections refused because the limit of open connections from their address is reached.
     pub refused_too_many_from_address: Counter,
-    /// Connections that could not be accepted since the system gave no more descriptors.
+    /// Connections that could not be accepted because the system has no more descriptors for the process.
     pub refused_out_of_descriptors: Counter,
-    /// Connections that are open.
+    /// Connections that are open now.
     pub open_connections: Gauge,
-    /// Requests that were understood.
+    /// HTTP requests that were well-formed.
     pub http_requests: Counter,
-    /// Requests that became a WebSocket.
+    /// WebSocket handshakes that were accepted.
     pub websockets: Counter,
     /// Bytes read from sockets.
     pub received_bytes: Counter,
     /// Bytes written to sockets.
     pub sent_bytes: Counter,
-    /// Connections closed since they read too slowly.
+    /// Connections closed because they read too slowly.
     pub slow_readers_closed: Counter,
-    /// Connections closed since what they sent is not HTTP.
+    /// Connections closed because of an HTTP request that is malformed or too long.
     pub http_faults: Counter,
-    /// Connections closed since what they sent breaks RFC 6455.
+    /// Connections closed because of a WebSocket frame that breaks RFC 6455.
     pub websocket_faults: Counter,
-    /// Connections closed since what they sent is nothing for a terminal.
+    /// Connections closed because of input that is no text from a terminal.
     pub line_faults: Counter,
 }
 
 impl Meters {
-    /// Counts a connection that was accepted at the web port, or else at the line port.
+    /// Counts a connection that was accepted: at the web port if `is_web`, otherwise at the line port.
     pub fn accepted(&self, is_web: bool) {
         if is_web { &self.accepted_web } else { &self.accepted_line }.inc();
     }
 }
 
-/// Figures that are read from the rooms when they are asked for.
+/// Metrics that are read from the rooms when they are requested.
 #[derive(Debug, Default)]
 struct RoomMeters {
     rooms: Gauge,
@@ -69,7 +69,7 @@ struct RoomMeters {
     refusals: Counter,
 }
 
-/// All figures, and how they are called.
+/// All metrics, with their names.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -77,18 +77,18 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Names all figures, and gives those that are counted by others.
+    /// Registers all metrics, and returns those that other modules count.
     pub fn new() -> (Metrics, Meters) {
         let mut registry = Registry::with_prefix("snugd");
         let r = &mut registry;
-        let accepted = family(r, "accepted_connections", "Connections accepted");
+        let accepted = family(r, "accepted_connections", "Connections accepted, by port");
         let accepted_at = |port| accepted.get_or_create_owned(&[("port", port)]);
-        let refused = family(r, "refused_connections", "Connections refused");
+        let refused = family(r, "refused_connections", "Connections refused, by reason");
         let refused_for = |reason| refused.get_or_create_owned(&[("reason", reason)]);
-        let faults = family(r, "protocol_faults", "Connections closed for breaking their protocol");
+        let faults = family(r, "protocol_faults", "Connections closed because of a protocol error, by protocol");
         let faults_in = |protocol| faults.get_or_create_owned(&[("protocol", protocol)]);
         let open_connections = Gauge::default();
-        r.register("open_connections", "Connections that are open", open_connections.clone());
+        r.register("open_connections", "Connections open now", open_connections.clone());
         let meters = Meters {
             accepted_web: accepted_at("web"),
             accepted_line: accepted_at("line"),
@@ -96,26 +96,26 @@ impl Metrics {
             refused_too_many_from_address: refused_for("address"),
             refused_out_of_descriptors: refused_for("descriptors"),
             open_connections,
-            http_requests: counter(r, "http_requests", "HTTP requests that were understood"),
-            websockets: counter(r, "websockets", "HTTP requests that became a WebSocket"),
+            http_requests: counter(r, "http_requests", "Well-formed HTTP requests received"),
+            websockets: counter(r, "websockets", "WebSocket handshakes accepted"),
             received_bytes: counter(r, "received_bytes", "Bytes read from sockets"),
             sent_bytes: counter(r, "sent_bytes", "Bytes written to sockets"),
-            slow_readers_closed: counter(r, "slow_readers_closed", "Connections closed for reading too slowly"),
+            slow_readers_closed: counter(r, "slow_readers_closed", "Connections closed because they read too slowly"),
             http_faults: faults_in("http"),
             websocket_faults: faults_in("websocket"),
             line_faults: faults_in("line"),
         };
         let rooms = RoomMeters::default();
-        r.register("rooms", "Living rooms", rooms.rooms.clone());
-        r.register("members", "Members with a place in a room", rooms.members.clone());
-        r.register("rooms_created", "Rooms made", rooms.rooms_created.clone());
-        r.register("events", "Events recorded", rooms.events.clone());
-        r.register("messages", "Messages said", rooms.messages.clone());
-        r.register("refusals", "Wishes that the rooms refused", rooms.refusals.clone());
+        r.register("rooms", "Rooms that exist now", rooms.rooms.clone());
+        r.register("members", "Members of all rooms now", rooms.members.clone());
+        r.register("rooms_created", "Rooms created", rooms.rooms_created.clone());
+        r.register("events", "Events added to rooms", rooms.events.clone());
+        r.register("messages", "Messages sent by members", rooms.messages.clone());
+        r.register("refusals", "Commands that the rooms refused", rooms.refusals.clone());
         (Metrics { registry, room_meters: rooms }, meters)
     }
 
-    /// Writes all figures.
+    /// Writes all metrics.
     pub fn write(&self, counts: Counts) -> String {
         let rooms = &self.room_meters;
         rooms.rooms.set(counts.rooms as i64);

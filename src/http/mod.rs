@@ -1,9 +1,9 @@
-//! HTTP/1.1 and 1.0: the pages, the files, the API, and the way to a WebSocket.
+//! HTTP/1.1 and 1.0: the pages, the files, the API, and the WebSocket handshake.
 //!
-//! A request is read by `request`, answered by `routes` or, if the rooms have to do something first, by
-//! `replies`, and written by `response`. What lives here is the session: one connection, its requests one
-//! after the other, and how long it may take. [`Site`] is what all sessions share. What a WebSocket says is
-//! not known here.
+//! A request is read by `request` and answered by `routes` or, if the rooms have to do something first, by
+//! `replies`; `response` writes the answer. This file holds the session: one connection, its requests one after
+//! the other, and its deadlines. [`Site`] is what all sessions share. What is sent over a WebSocket is not known
+//! here.
 
 mod api;
 mod assets;
@@ -44,8 +44,8 @@ use crate::rooms::{Reply, Rooms};
 const REQUEST_TIMEOUT_MS: u64 = 10_000;
 /// How long a connection may stay open between two requests.
 const IDLE_TIMEOUT_MS: u64 = 60_000;
-/// After so much has been written, the reactor may send it before more requests are answered: a few bytes can
-/// ask for many.
+/// After so much has been written, the reactor may send it before more requests are answered: a few bytes of
+/// requests can cause many bytes of responses.
 const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
 
 /// One connection that speaks HTTP.
@@ -69,7 +69,7 @@ struct Awaited {
 }
 
 impl Http {
-    /// A connection from `peer`, which reached us under `local`.
+    /// A connection from the address `peer` to the address `local` of this server.
     pub fn new(peer: IpAddr, local: IpAddr, now: Now) -> Http {
         Http {
             peer,
@@ -168,7 +168,7 @@ impl Http {
         Ok(Some(step))
     }
 
-    /// Makes ready for the next request.
+    /// Prepares for the next request.
     fn finish(&mut self, now: Now) {
         self.scan = HeadScan::default();
         self.awaited = None;
@@ -196,18 +196,18 @@ impl Http {
         if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
     }
 
-    /// Who is at the other end: the peer or, while a request of a trusted proxy waits for its reply, that
-    /// proxy's client.
+    /// The address of the client: that of the peer or, while a request of a trusted proxy waits for its reply, that
+    /// proxy's own client.
     pub fn client_address(&self) -> IpAddr {
         self.pending.as_ref().and_then(|pending| pending.client.forwarded_for).unwrap_or(self.peer)
     }
 
-    /// When to call [`expire`](Self::expire) (`Now::steady_ms`). Never, while the rooms are to answer.
+    /// When to call [`expire`](Self::expire) (`Now::steady_ms`). `None` while a reply of the rooms is awaited.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.pending.is_none().then_some(self.deadline_ms)
     }
 
-    /// Ends the connection if it took too long: with words if a request had begun.
+    /// Ends the connection if its deadline has passed. If a request had begun, it is answered with 408.
     pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
         if self.deadline_ms().is_none_or(|deadline_ms| now.steady_ms < deadline_ms) {
             return Flow::Continue;

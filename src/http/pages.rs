@@ -1,11 +1,11 @@
-//! The two pages, home and room, filled in for whoever asks.
+//! The two pages, home and room, with the values of one request filled in.
 
 use askama::Template;
 
 use super::assets::ASSETS_HASH;
 use crate::rooms::{Name, RoomCode};
 
-/// What every page is sent with. No script but our files, no request to anybody else, no frame around it.
+/// Header fields of every page: only scripts from this server, no requests to other servers, no frame around it.
 pub const PAGE_FIELDS: [(&str, &str); 2] = [
     (
         "Content-Security-Policy",
@@ -15,7 +15,7 @@ pub const PAGE_FIELDS: [(&str, &str); 2] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-/// Both pages, and what does not change in them.
+/// Makes both pages. It holds the values that are the same for every request.
 #[derive(Debug)]
 pub struct Pages {
     base_path: String,
@@ -62,12 +62,12 @@ pub enum Field {
     Code,
 }
 
-/// A sentence above the form.
+/// A sentence that is shown above the form.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
-    /// What to do next, at this field.
+    /// What to do next, and the field to do it in.
     Hint(String, Field),
-    /// Why it did not work, and which field would have to change, if one would.
+    /// Why the request was refused, and the field to correct, if there is one.
     Error(String, Option<Field>),
 }
 
@@ -78,7 +78,7 @@ pub struct Home<'a> {
     pub name: &'a str,
     /// What the code field holds.
     pub code: &'a str,
-    /// What is to be said.
+    /// A sentence above the form, if there is something to say.
     pub notice: Option<Notice>,
 }
 
@@ -147,7 +147,7 @@ impl Pages {
 }
 
 fn fill_in(template: &impl Template) -> String {
-    template.render().expect("a string takes everything")
+    template.render().expect("writing to a string does not fail")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the rooms replied, as the response to the request that asked.
+//! Turns a reply of the rooms into the response to the request that waits for it.
 
 use core::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub struct ResponseContext<'s> {
     pub rooms: &'s Rooms,
     /// The site.
     pub site: &'s Site,
-    /// Under which address of ours the client came.
+    /// The address of this server to which the client connected.
     pub local: IpAddr,
     /// The date of the response.
     pub date: HttpDate,
@@ -64,7 +64,7 @@ impl ResponseContext<'_> {
                 let response = self.respond_refused(&refusal, outbox);
                 write_error(response, json::error_code(&refusal), &refusal.to_string());
             }
-            // The rooms answer what was asked; should that ever be wrong, one visitor sees it and nobody else.
+            // The reply always fits the command; if that is ever wrong, only this one request fails.
             _ => self.respond(StatusCode::INTERNAL_SERVER_ERROR, outbox).text("Something went wrong here.\n"),
         }
     }
@@ -83,7 +83,7 @@ impl ResponseContext<'_> {
         }
     }
 
-    /// The form worked: on to the room, with the session.
+    /// The form was accepted: redirects to the room, and sets the cookie with the session.
     fn admitted(&self, client: Client, mut sessions: Sessions, code: RoomCode, token: Token, outbox: &mut Vec<u8>) {
         let base_path = &self.site.options.base_path;
         sessions.remember(code, token);
@@ -92,7 +92,7 @@ impl ResponseContext<'_> {
         response.field("Set-Cookie", &cookie).fields(&[NOT_STORED]).empty();
     }
 
-    /// There is such a room: its page for a member, the way in for anybody else.
+    /// The room exists: a member gets its page, anybody else the home page with the code filled in.
     fn visited(&self, code: RoomCode, name: Option<&Name>, outbox: &mut Vec<u8>) {
         let response = self.respond(StatusCode::OK, outbox);
         let Some(name) = name else {
@@ -105,7 +105,7 @@ impl ResponseContext<'_> {
         response.fields(&PAGE_FIELDS).fields(&[NOT_STORED]).body(HTML, page.as_bytes());
     }
 
-    /// The rooms refuse: the home page says why, with what was typed.
+    /// The rooms refused: the home page says why, and keeps what was typed.
     fn refused(&self, name: &str, code: &str, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let field = match refusal {
             Refusal::NameRequired | Refusal::NameTaken { .. } => Some(Field::Name),

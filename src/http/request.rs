@@ -1,7 +1,7 @@
-//! A request as it arrives: where its head ends, what it says, and what makes it one that is not answered.
+//! Reads a request: where its head ends, what is in it, and why it may be refused.
 //!
 //! The head is parsed once, when it is complete (RFC 9112). `httparse` checks the grammar; the rules about
-//! the framing of messages, on which two readers must not disagree, are checked here.
+//! the framing of messages are checked here, since a proxy and this server must not read them differently.
 
 use core::mem::MaybeUninit;
 
@@ -25,8 +25,7 @@ pub const fn header_space<'b>() -> HeaderSpace<'b> {
     [const { MaybeUninit::uninit() }; MAX_HEADERS]
 }
 
-/// Why a request is not answered but refused, with the connection: what follows it cannot be trusted to be
-/// a request either.
+/// Why a request is refused and its connection closed: where the next request would begin is not certain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RequestFault {
     /// How it is refused.
@@ -36,7 +35,7 @@ pub struct RequestFault {
 }
 
 impl RequestFault {
-    /// What came is no HTTP at all. The session adds where terminals are served.
+    /// The input is not HTTP. The session adds the address for terminals.
     pub const NOT_HTTP: RequestFault =
         RequestFault::new(StatusCode::BAD_REQUEST, "This is the web port: it speaks HTTP.");
 
@@ -71,7 +70,7 @@ const fn bad(words: &'static str) -> RequestFault {
     RequestFault::new(StatusCode::BAD_REQUEST, words)
 }
 
-/// How far the search for the end of a head has come, so that no byte is looked at twice.
+/// How far the search for the end of a head has come, so that no byte is searched twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HeadScan {
     position: u16,
@@ -79,12 +78,12 @@ pub struct HeadScan {
 }
 
 impl HeadScan {
-    /// Looks at what is new in `bytes`, which begin with the head's first byte. Gives the length of the head
-    /// once all of it is there.
+    /// Searches the new part of `bytes`, which begin with the head's first byte. Returns the length of the head
+    /// once it is complete.
     ///
     /// # Errors
-    /// What can be told to be wrong before the head is complete: it is no HTTP, it has a bare line feed, it is
-    /// too long.
+    /// What can be found before the head is complete: it is not HTTP, it has a bare line feed, or it is too
+    /// long.
     pub fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, RequestFault> {
         let within = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
         let (mut position, mut line_start) = (usize::from(self.position), usize::from(self.line_start));
@@ -114,7 +113,7 @@ impl HeadScan {
     }
 }
 
-/// Whether the first line claims to be HTTP; whether it is right is seen when the head is parsed.
+/// Whether the first line names HTTP as its protocol; whether it is correct is checked when the head is parsed.
 fn is_request_line(line: &[u8]) -> bool {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.rsplit(|&byte| byte == b' ').next().is_some_and(|version| version.starts_with(b"HTTP/"))
@@ -133,7 +132,7 @@ pub enum Method {
     Other,
 }
 
-/// The head of a request, well-formed and with its framing settled.
+/// The head of a request, well-formed and with the length of its body known.
 #[derive(Debug)]
 pub struct Head<'h, 'b> {
     /// What is asked for.
@@ -146,9 +145,9 @@ pub struct Head<'h, 'b> {
     pub host: &'b str,
     /// It is HTTP/1.0.
     pub is_http_1_0: bool,
-    /// The client wants to go on with this connection.
+    /// The client wants to keep this connection open.
     pub keeps_alive: bool,
-    /// The client waits for a go-ahead before it sends the body.
+    /// The client waits for a 100 (Continue) before it sends the body.
     pub expects_continue: bool,
     /// Length of the body, in bytes.
     pub body_bytes: usize,
@@ -159,7 +158,7 @@ impl<'h, 'b> Head<'h, 'b> {
     /// Parses a complete head, its empty line included.
     ///
     /// # Errors
-    /// It is malformed, its framing is not clear beyond doubt, or more is announced than is taken.
+    /// It is malformed, its framing is ambiguous, or its body is too long.
     pub fn parse(bytes: &'b [u8], space: &'h mut HeaderSpace<'b>) -> Result<Head<'h, 'b>, RequestFault> {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, space) {
@@ -179,13 +178,13 @@ impl<'h, 'b> Head<'h, 'b> {
         };
         let target = match Target::read(parsed.path.unwrap_or_default()) {
             Some(target) => target,
-            // `OPTIONS *`, `CONNECT host:port`: refused for their methods.
+            // `OPTIONS *` and `CONNECT host:port` are refused later because of their methods.
             None if method == Method::Other => Target::ROOT,
             None => return Err(RequestFault::MALFORMED),
         };
         let host = match (target.authority, framing.host) {
             (_, None) if !is_http_1_0 => return Err(RequestFault::NO_HOST),
-            // RFC 9112 section 3.2.2: the target's authority goes before the field.
+            // RFC 9112 section 3.2.2: the target's authority takes precedence over the field.
             (Some(authority), _) => authority,
             (None, Some(host)) => host,
             (None, None) => "",
@@ -219,7 +218,7 @@ impl<'h, 'b> Head<'h, 'b> {
         items.filter_map(as_ascii).map(str::trim)
     }
 
-    /// Whether a list has this word, in any case.
+    /// Whether a list has this item; upper and lower case are the same.
     pub fn has_item(&self, name: &str, word: &str) -> bool {
         self.items(name).any(|item| item.eq_ignore_ascii_case(word))
     }
@@ -261,7 +260,7 @@ impl<'b> Framing<'b> {
                     if !value.eq_ignore_ascii_case(b"100-continue") {
                         return Err(RequestFault::UNKNOWN_EXPECTATION);
                     }
-                    // RFC 9110 section 10.1.1: not to a client that cannot know it.
+                    // RFC 9110 section 10.1.1: HTTP/1.0 does not know 100 (Continue).
                     expects_continue = !is_http_1_0;
                 }
                 10 if name.eq_ignore_ascii_case("connection") => {
@@ -288,7 +287,8 @@ impl<'b> Framing<'b> {
     }
 }
 
-/// Digits and nothing else. A number too large for any machine is merely too long.
+/// Reads digits and nothing else. A number that is too large for `usize` becomes the largest one, which is too
+/// long for a body.
 fn read_length(value: &[u8]) -> Result<usize, RequestFault> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(RequestFault::BAD_LENGTH);

@@ -19,7 +19,7 @@ pub struct ResponseOptions {
 }
 
 impl ResponseOptions {
-    /// For a response after which nothing goes on.
+    /// For a response after which the connection is closed.
     pub const LAST: ResponseOptions = ResponseOptions { is_head: false, keeps_alive: false, is_http_1_0: false };
 
     fn connection_field(self) -> &'static [u8] {
@@ -51,7 +51,7 @@ impl<'o> Response<'o> {
         Response { outbox, options }
     }
 
-    /// Adds a header field. The value is the program's own: it has no line ends.
+    /// Adds a header field. The value must have no line ends.
     pub fn field(self, name: &str, value: &str) -> Response<'o> {
         write_field(name, value, self.outbox);
         self
@@ -110,7 +110,7 @@ fn write_content_fields(content_type: &str, length_bytes: usize, out: &mut Vec<u
     write!(out, "Content-Length: {length_bytes}\r\n").expect("a vector takes everything");
 }
 
-/// A response that is the same for everybody: made once, then only copied.
+/// A response that is the same for every request: it is made once and then copied.
 #[derive(Debug)]
 pub struct Prepared {
     head: Box<[u8]>,
@@ -118,7 +118,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes the response. `body` is `None` for a 304.
+    /// Makes the response. `body` is `None` for a 304 (Not Modified).
     pub fn new(status: StatusCode, fields: &[(&str, &str)], body: Option<(&str, Cow<'static, [u8]>)>) -> Prepared {
         let mut head = Vec::new();
         write_status_line(status, &mut head);

@@ -1,4 +1,4 @@
-//! A request on its way to the code that answers it, and what became of it there.
+//! A request as the routes get it, and the result of routing it.
 
 use core::net::IpAddr;
 
@@ -13,12 +13,12 @@ use super::trust::{Client, Origin};
 use crate::adapter::Upgrade;
 use crate::rooms::Command;
 
-/// What became of a request.
+/// The result of routing a request.
 #[derive(Debug)]
 pub enum RouteOutcome {
     /// Its response is written.
     Answered,
-    /// Its response follows when the rooms have done this.
+    /// Its response is written after the rooms have carried out this command.
     Pending(Command, Box<PendingRequest>),
     /// Its connection is a WebSocket from here on.
     Upgraded(Upgrade),
@@ -46,7 +46,7 @@ impl RouteRequest<'_> {
         Response::new(status, self.date, self.response_options, outbox)
     }
 
-    /// Leaves the response to the rooms' reply.
+    /// Sends a command to the rooms; their reply becomes the response.
     pub(super) fn ask(&self, command: Command, kind: PendingKind) -> RouteOutcome {
         let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
         RouteOutcome::Pending(
@@ -55,12 +55,12 @@ impl RouteRequest<'_> {
         )
     }
 
-    /// Where a browser says that this comes from.
+    /// The origin that a browser reports for this request.
     pub(super) fn origin(&self) -> Origin {
         Origin::read(self.head, &self.site.allowed_origins)
     }
 
-    /// Answers with plain text that is not kept by anybody.
+    /// Answers with plain text that no cache keeps.
     pub(super) fn plain(&self, status: StatusCode, words: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
         let (name, value) = NOT_STORED;
         self.respond(status, outbox).field(name, value).text(words);

@@ -1,4 +1,4 @@
-//! Which address does what: a complete request in, its response or a command for the rooms out.
+//! What is at which address. A complete request becomes a response, or a command for the rooms.
 
 use http::StatusCode;
 
@@ -62,7 +62,7 @@ impl<'p> Route<'p> {
         if segment.contains('/') { Route::Unknown } else { Route::Room(segment) }
     }
 
-    /// The methods that make sense here, as the field `Allow` lists them.
+    /// The methods that are allowed here, as the field `Allow` lists them.
     fn allowed_methods(self) -> &'static str {
         match self {
             Route::Home => "GET, HEAD, POST",
@@ -82,7 +82,7 @@ impl<'p> Route<'p> {
     }
 }
 
-/// Answers a request, or finds out what the rooms have to do first.
+/// Answers a request, or returns the command that the rooms have to carry out first.
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
     if !is_answered_host(head.host, &site.options.allowed_hosts) {
@@ -190,7 +190,7 @@ impl RouteRequest<'_> {
         } else if let Some(code) = RoomCode::parse(&form.code) {
             Door::Code(code)
         } else {
-            // What cannot be a code is the code of no room.
+            // A text that is no valid code is treated as the code of a room that does not exist.
             let words = format!("There is no room {}.", shorten(form.code.trim()));
             return self.refuse_form(&form, StatusCode::NOT_FOUND, &words, Some(Field::Code), outbox);
         };
@@ -241,7 +241,7 @@ impl RouteRequest<'_> {
     }
 }
 
-/// So much of it that it can be recognised, for a sentence.
+/// The beginning of what was typed, short enough for a sentence.
 fn shorten(typed: &str) -> String {
     const MAX_CHARACTERS: usize = 16;
     match typed.char_indices().nth(MAX_CHARACTERS) {

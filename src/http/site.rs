@@ -1,4 +1,4 @@
-//! What all HTTP sessions share: the prepared responses, the pages, the options, the figures.
+//! What all HTTP sessions share: the prepared responses, the pages, the options, the metrics.
 
 use std::borrow::Cow;
 
@@ -14,22 +14,22 @@ use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};
 use crate::rooms::Counts;
 
-/// Home pages are asked for again each time: a newer version may know other assets.
+/// Browsers check home pages each time: a newer version of the program may have other assets.
 const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
-/// Everything that is for one visitor.
+/// For a response that is meant for one client.
 pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
 /// The web site of this server.
 #[derive(Debug)]
 pub struct Site {
-    /// What is counted, by whoever does it.
+    /// What the other modules count.
     pub meters: Meters,
     metrics: Metrics,
     dates: DateClock,
     is_stopping: bool,
-    /// Origins that may call besides the host asked for.
+    /// Origins that are allowed in addition to that of the requested host.
     pub(super) allowed_origins: Vec<String>,
-    /// Everybody comes over TLS.
+    /// The public URL is an `https` one, so every client uses TLS.
     pub(super) is_public_secure: bool,
     pub(super) options: WebOptions,
     pub(super) invitation: Invitation,
@@ -61,7 +61,7 @@ impl Site {
         }
     }
 
-    /// From here on `/readyz` says no, and connections are closed after their next response.
+    /// From now on `/readyz` answers 503, and each connection is closed after its next response.
     pub fn begin_stopping(&mut self) {
         self.is_stopping = true;
     }

@@ -1,6 +1,6 @@
-//! What a request is for: the target of its request line, and the authority in it or in `Host`.
+//! The target of a request line, and the authority (host and port) in it or in the field `Host`.
 
-/// The request's target (RFC 9112 section 3.2): a path as a rule, a whole URL as proxies write it.
+/// The request's target (RFC 9112 section 3.2): usually a path; a whole URL if it was sent to a proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target<'b> {
     /// Host and port, if it is a whole URL.
@@ -36,8 +36,8 @@ fn strip_scheme(target: &str) -> Option<&str> {
     })
 }
 
-/// Whether this is a host with or without a port (RFC 3986 section 3.2, without user information, which RFC
-/// 9110 section 4.2.4 wants refused).
+/// Whether this is a host with or without a port (RFC 3986 section 3.2, without user information, which is
+/// refused as RFC 9110 section 4.2.4 recommends).
 pub fn is_authority(text: &str) -> bool {
     let (host, port) = split_port(text);
     let is_host = match host.strip_prefix('[') {

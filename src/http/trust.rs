@@ -1,4 +1,4 @@
-//! Who asks, and on whose behalf: what a proxy, a browser and a host name may be believed.
+//! Which client a request comes from, and whether its proxy, its origin and its host are trusted.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use super::request::Head;
 use super::target::split_port;
 use crate::options::Cidr;
 
-/// The client of a request, as far as it can be told.
+/// The client of a request, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Client {
     /// The client's own address, if a trusted proxy reports one.
@@ -16,14 +16,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Believes what the proxies say that are trusted, and nobody else.
+    /// Uses the fields that a trusted proxy added; those of any other peer are ignored.
     pub fn read(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr]) -> Client {
         let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|proxies| proxies.contains(address));
         if trusted_proxies.is_empty() || !is_trusted(peer) {
             return Client { forwarded_for: None, is_secure: false };
         }
-        // Each proxy adds the address it saw at the end: the client is the last that is no proxy of ours. What
-        // stands before it may be made up.
+        // Each proxy appends the address that it sees: the client is the last one that is no trusted proxy. The
+        // addresses before it may be forged.
         let mut forwarded_for = None;
         for item in head.items("x-forwarded-for").rev() {
             let Some(address) = parse_address(item) else { break };
@@ -48,7 +48,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 /// Whether requests for this host are answered: any if `allowed` is empty. Addresses and `localhost` always
-/// are: a page of somebody else's cannot make its own name mean them without saying so.
+/// are: DNS rebinding needs a name of the attacker's own, which then is in the field `Host`.
 pub fn is_answered_host(authority: &str, allowed: &[String]) -> bool {
     let (host, _) = split_port(authority);
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -60,10 +60,10 @@ pub fn is_answered_host(authority: &str, allowed: &[String]) -> bool {
         || allowed.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
-/// From where a browser says that a request comes (RFC 6454).
+/// The origin that a browser reports for a request (RFC 6454).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// It says nothing: no browser, or nothing that a foreign page could have made it do.
+    /// None is reported: it is no browser, or a request that no foreign page can cause.
     Absent,
     /// A page of this server, or of one that is allowed.
     Own,
@@ -74,7 +74,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Compares the origin with the host asked for and with those that are allowed besides.
+    /// Compares the origin with the requested host and with the other origins that are allowed.
     pub fn read(head: &Head<'_, '_>, allowed: &[String]) -> Origin {
         let mut values = head.values("origin");
         let origin = match (values.next(), values.next()) {
@@ -96,13 +96,13 @@ impl Origin {
         if is_own || is_allowed() { Origin::Own } else { Origin::Foreign }
     }
 
-    /// Whether a script may have sent this.
+    /// Whether a script of an allowed page, or no page at all, has sent this.
     pub fn may_call(self) -> bool {
         matches!(self, Origin::Absent | Origin::Own)
     }
 
-    /// Whether our form may have sent this. A page can hide its origin (Fetch standard, "append a request
-    /// Origin header"); then only a browser that says itself where the form stands is believed.
+    /// Whether the form of an allowed page has sent this. A page can hide its origin (Fetch standard, "append a
+    /// request Origin header"); then the browser must report with `Sec-Fetch-Site` that the page is of this site.
     pub fn may_send_form(self, head: &Head<'_, '_>) -> bool {
         match self {
             Origin::Hidden => head.value("sec-fetch-site") == Some("same-origin"),

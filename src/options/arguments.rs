@@ -1,4 +1,4 @@
-//! The flags as they are written, their help, and the one sentence for whoever wrote them wrongly.
+//! The options, their help, and the sentence that tells what is wrong with them.
 
 use core::net::SocketAddr;
 use std::error::Error as _;
@@ -32,12 +32,12 @@ asked for otherwise.")]
 pub(super) struct Arguments {
     /// Where browsers connect [default: 0.0.0.0:5000]
     #[arg(long, env = "SNUGD_LISTEN", value_name = "ADDR")]
-    #[arg(value_parser = read_address, help_heading = "Where people come in")]
+    #[arg(value_parser = read_address, help_heading = "Addresses")]
     pub listen: Option<SocketAddr>,
 
     /// Where nc and telnet connect; off: nowhere [default: 0.0.0.0:5001]
     #[arg(long, env = "SNUGD_LINE_LISTEN", value_name = "ADDR")]
-    #[arg(value_parser = values::read_line_listen, help_heading = "Where people come in")]
+    #[arg(value_parser = values::read_line_listen, help_heading = "Addresses")]
     pub line_listen: Option<LineListen>,
 
     /// SQLite file that keeps rooms, members and history [default: memory]
@@ -169,11 +169,11 @@ pub enum Errand {
     },
 }
 
-/// Reads the flags from the command line, and from their variables in the environment those that are not there.
+/// Reads the options from the command line, and those that are not there from their environment variables.
 pub(super) fn read(args: &[OsString]) -> Result<Arguments, Exit> {
     let given = match_command_line(args)?;
     if given.subcommand_name().is_some() {
-        // The variables are about serving.
+        // The variables are options of the server, not of subcommands.
         return convert(&given);
     }
     let command = Arguments::command().mut_args(|arg| if has_variable(&arg, &given) { arg } else { unset(arg) });
@@ -181,7 +181,7 @@ pub(super) fn read(args: &[OsString]) -> Result<Arguments, Exit> {
     convert(&matches)
 }
 
-/// Reads the flags from the command line alone.
+/// Reads the options from the command line alone.
 pub(super) fn read_command_line(args: &[OsString]) -> Result<Arguments, Exit> {
     convert(&match_command_line(args)?)
 }
@@ -195,13 +195,13 @@ fn convert(matches: &ArgMatches) -> Result<Arguments, Exit> {
     Arguments::from_arg_matches(matches).map_err(|error| Exit::of_command_line(&error))
 }
 
-/// The flag as if its variable were not set.
+/// The option as if its variable were not set.
 fn unset(arg: Arg) -> Arg {
     arg.env(Resettable::Reset)
 }
 
-/// Whether the variable of this flag counts: an empty one does not, and if the command line says how much is
-/// logged, no variable says otherwise.
+/// Whether the variable of this option is used: not if it is empty. And if `-q` or `-v` is on the command line,
+/// the variables of both are ignored.
 fn has_variable(arg: &Arg, given: &ArgMatches) -> bool {
     const LOG_FLAGS: [&str; 2] = ["quiet", "verbose"];
     let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
@@ -224,13 +224,14 @@ impl Exit {
         Exit::misused(&sentence(error, |flag| format!("{flag:?}")))
     }
 
-    /// The command line was understood before, so what is wrong now came from the environment.
+    /// The command line was correct by itself, so the error is in the environment.
     fn of_environment(error: &clap::Error) -> Exit {
         Exit::misused(&sentence(error, |flag| variable_name(flag.trim_start_matches('-'))))
     }
 }
 
-/// One sentence that says what is wrong and what is wanted. `named` writes a flag as its author knows it.
+/// One sentence that says what is wrong and what is wanted. `named` writes an option in the
+/// form in which it was given.
 fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -264,7 +265,7 @@ fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
         }
         ErrorKind::TooManyValues => format!("{} takes no value.", named(flag)),
         ErrorKind::InvalidUtf8 => "An option's value is not valid UTF-8.".to_owned(),
-        // Nothing else is known to happen; whatever it is, its first line says it.
+        // No other error is expected; the first line of its text says what it is.
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Every flag and every limit, each with its why.
+//! Every option and every limit, each with its reason.
 //!
-//! What a person wrote, on the command line or in the environment, is read once, here, into types that
-//! cannot be wrong; nothing is checked again inside. `arguments` holds the flags themselves, `values` how
-//! a single value is read. What is done with the options is not decided here.
+//! What a person wrote, on the command line or in the environment, is read and checked once, here; the
+//! other modules need not check it again. `arguments` holds the options themselves, `values` how a single value
+//! is read. What is done with the options is not decided here.
 
 mod arguments;
 mod cidr;
@@ -22,22 +22,22 @@ pub use values::{ExportFormat, LogFormat};
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
 
-/// All that can be asked for when the program is started.
+/// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where browsers connect. Port 0 takes a free one.
+    /// Where browsers connect. With port 0 the system chooses a free one.
     pub listen: SocketAddr,
     /// Where terminals connect; `None` if they are not wanted.
     pub line_listen: Option<SocketAddr>,
-    /// Where rooms are kept beyond the program's life; `None`: nowhere.
+    /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// What is to be done instead of serving, if anything is.
     pub errand: Option<Errand>,
-    /// What the rooms obey.
+    /// The limits of rooms.
     pub limits: Limits,
-    /// Connections open at once, so that a crowd cannot take all memory; 0: as many as the system allows.
+    /// Connections open at once, so that many clients cannot use up the memory; 0: as many as the system allows.
     pub max_connections: usize,
-    /// Connections open at once from one address, so that one visitor cannot take all places; 0: no limit.
+    /// Connections open at once from one address, so that one client cannot use all connections; 0: no limit.
     pub max_per_address: usize,
     /// How the pages are reached from outside.
     pub web: WebOptions,
@@ -47,20 +47,20 @@ pub struct Options {
     pub log_level: log::LevelFilter,
 }
 
-/// What the rooms obey.
+/// The limits of rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Events kept for each room: what a newcomer can read of what was said before, and what a dropped
     /// connection can catch up with. At least 1.
     pub history_events: usize,
-    /// How long a room outlives its last member, so that people who all went for lunch find it again.
+    /// How long a room outlives its last member, so that people who all leave for an hour find it again.
     pub room_ttl_ms: u64,
-    /// How long a connection that dropped keeps its place, so that a page reload is silent.
+    /// How long a connection that dropped keeps its place, so that reloading a page is not announced.
     /// 0: a drop counts as leaving.
     pub grace_ms: u64,
-    /// Letters in a room's code: short enough to say aloud, long enough not to be guessed. 4 to 12.
+    /// Letters in a room's code: few, so that it can be said aloud, but enough that it cannot be guessed. 4 to 12.
     pub code_length: usize,
-    /// Bytes of UTF-8 in one message: what one member can make every other one's memory hold.
+    /// Bytes of UTF-8 in one message, since the server and every other member have to store it.
     pub message_bytes: usize,
     /// Messages a second from one connection, with bursts of four times that, so that nobody can flood a
     /// room; 0: no limit.
@@ -68,9 +68,9 @@ pub struct Limits {
     /// Unknown codes asked for in a minute by one address, so that codes cannot be found by trying;
     /// 0: no limit.
     pub join_rate: u32,
-    /// Rooms created in a minute by one address, so that nobody uses up memory and codes; 0: no limit.
+    /// Rooms created in a minute by one address, so that one address cannot use up memory and codes; 0: no limit.
     pub create_rate: u32,
-    /// Members of one room, since each costs something for every message said; 0: no limit.
+    /// Members of one room, since every message is sent to each of them; 0: no limit.
     pub members: usize,
 }
 
@@ -119,7 +119,7 @@ impl Default for WebOptions {
     }
 }
 
-/// Why the program ends before it has begun, and the words to end with.
+/// Why the program ends without serving, and what it prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// The exit status: 0 where help or the version was asked for, 2 for bad usage, others as README has them.
@@ -143,7 +143,7 @@ impl Exit {
     pub fn report(&self) -> ExitCode {
         use std::io::Write;
         let text = self.text.trim_end();
-        // A reader that is gone (`snugd --help | head -1`) is no failure.
+        // If nobody reads the output to its end (`snugd --help | head -1`), that is no failure.
         let _ = match self.status {
             0 => writeln!(std::io::stdout(), "{text}"),
             _ => writeln!(std::io::stderr(), "{text}"),
@@ -175,13 +175,13 @@ impl Options {
     }
 }
 
-/// Reads `PORT`, by which cloud platforms say where they expect the web.
+/// Reads `PORT`, with which cloud platforms tell the port for browsers.
 fn read_port(value: OsString) -> Result<u16, Exit> {
     let value = value.to_string_lossy();
     value.parse().map_err(|_| Exit::misused(&format!("PORT wants a port number from 0 to 65535, not {value:?}.")))
 }
 
-/// Settles what depends on more than one option.
+/// Determines what depends on more than one option.
 fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     let everywhere = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
     let listen = arguments.listen.unwrap_or_else(|| everywhere(port.unwrap_or(WEB_PORT)));

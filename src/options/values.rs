@@ -4,7 +4,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
 
-/// A hundred years: far enough, and no sum of it and a clock overflows.
+/// A hundred years: long enough, and its sum with a clock does not overflow.
 const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
 
 /// The form of the log.
@@ -81,12 +81,12 @@ pub(super) fn read_digits<T: FromStr>(value: &str) -> Option<T> {
     digits.then(|| value.parse().ok()).flatten()
 }
 
-/// Reads whether a flag without a value is meant, as its variable says it.
+/// Reads the variable of an option without a value: whether it is given.
 pub(super) fn read_switch(value: &str) -> Result<bool, &'static str> {
     read_count(value).map(|count| count > 0)
 }
 
-/// Reads how often a flag without a value is meant, as its variable says it.
+/// Reads the variable of an option without a value: how often it is given.
 pub(super) fn read_count(value: &str) -> Result<u8, &'static str> {
     match value {
         "false" | "no" | "off" => Ok(0),
@@ -127,7 +127,7 @@ pub(super) fn read_base_path(value: &str) -> Result<String, &'static str> {
     if segments.is_empty() {
         return Ok("/".to_owned());
     }
-    // RFC 3986, section 2.3, unreserved characters: they are never written in two ways.
+    // Unreserved characters (RFC 3986, section 2.3): they are never percent-encoded.
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let plain = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(unreserved);
     match segments.split('/').all(plain) {
@@ -159,7 +159,7 @@ pub(super) fn read_public_url(value: &str) -> Result<PublicUrl, &'static str> {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let authority = authority.to_ascii_lowercase();
     let (host, port) = match authority.rsplit_once(':') {
-        // The last colon of an IPv6 address is none before a port.
+        // The last colon inside an IPv6 address does not begin a port.
         Some((host, port)) if !port.ends_with(']') => {
             let port: u16 = read_digits(port).ok_or(wanted)?;
             (host, Some(port).filter(|&port| port != default_port))
