@@ -3,6 +3,7 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod version_1;
 
 use std::fs;
 use std::path::{Path, PathBuf};
