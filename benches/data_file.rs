@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, Outcome};
-use snugd::rooms::{AuthorId, Body, Change, Epoch, Event, Kind, MemberId, Name, Record, RoomCode, RoomId, Text, Via};
+use snugd::rooms::{
+    AuthorId, Body, Change, ClientId, Epoch, Event, Kind, MemberId, Name, Record, RoomCode, RoomId, Text, Via,
+};
 
 const HISTORY_EVENTS: usize = 1_000_000;
 
@@ -26,8 +28,10 @@ fn main() {
     for rooms in [1, 1000] {
         start(&folder.join(format!("{rooms}.db")), rooms, 1_000_000);
     }
-    for per_second in [200, 2000, 10_000] {
-        acknowledge(&folder.join(format!("at-{per_second}.db")), per_second);
+    for (per_second, history_events) in
+        [(200, HISTORY_EVENTS), (2000, HISTORY_EVENTS), (10_000, HISTORY_EVENTS), (2000, 1000), (10_000, 1000)]
+    {
+        acknowledge(&folder.join(format!("at-{per_second}-{history_events}.db")), per_second, history_events);
     }
     fs::remove_dir_all(&folder).expect("it is ours");
 }
@@ -46,8 +50,8 @@ fn fsync_ms(folder: &Path) -> f64 {
     times[100].as_secs_f64() * 1000.0
 }
 
-fn open(file: &Path, wake: impl Fn() + Send + Sync + 'static) -> (SqliteJournal, usize) {
-    let opened = SqliteJournal::open(file, HISTORY_EVENTS, wake);
+fn open(file: &Path, history_events: usize, wake: impl Fn() + Send + Sync + 'static) -> (SqliteJournal, usize) {
+    let opened = SqliteJournal::open(file, history_events, wake);
     let (journal, rooms) = opened.unwrap_or_else(|unusable| panic!("{unusable}"));
     (journal, rooms.len())
 }
@@ -56,13 +60,13 @@ fn open(file: &Path, wake: impl Fn() + Send + Sync + 'static) -> (SqliteJournal,
 
 /// Opens a file with so many events in so many rooms, each with ten members, after a stop and after a crash.
 fn start(file: &Path, rooms: u32, events: u32) {
-    drop(open(file, || ()));
+    drop(open(file, HISTORY_EVENTS, || ()));
     fill(&Connection::open(file).expect("a data file"), rooms, events);
     for (how, was_closed) in [("in good order", 1), ("by a crash: it is checked", 0)] {
         let mark = format!("UPDATE file SET was_closed = {was_closed}");
         Connection::open(file).and_then(|file| file.execute_batch(&mark)).expect("a mark");
         let started = Instant::now();
-        let (journal, found) = open(file, || ());
+        let (journal, found) = open(file, HISTORY_EVENTS, || ());
         let elapsed = started.elapsed();
         assert_eq!(found, rooms as usize);
         drop(journal);
@@ -96,10 +100,11 @@ fn code(number: u32) -> String {
 
 // ---- acknowledgements
 
-/// Submits so many messages a second for five seconds, one by one as they come, and tells how long they took.
-fn acknowledge(file: &Path, per_second: u32) {
+/// Submits so many messages a second for five seconds, one by one as they come, and tells how long they took. The
+/// room keeps so many of them.
+fn acknowledge(file: &Path, per_second: u32, history_events: usize) {
     let (sender, woken) = channel();
-    let (mut journal, _) = open(file, move || sender.send(()).unwrap_or(()));
+    let (mut journal, _) = open(file, history_events, move || sender.send(()).unwrap_or(()));
     let epoch = Epoch::parse("00000000000000aa").expect("an epoch");
     let record = |change| Record::new(RoomId(0), epoch, change);
     journal.submit(record(Change::Opened { code: RoomCode::parse("KXQT").expect("a code"), time_ms: 0 }));
@@ -128,7 +133,7 @@ fn acknowledge(file: &Path, per_second: u32) {
     times.sort();
     let at = |share: f64| times[((count - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
     println!(
-        "{per_second} messages a second, acknowledged after ms: median {:.1}, p99 {:.1}, longest {:.1}",
+        "{per_second} messages a second, {history_events} kept, acknowledged after ms: median {:.1}, p99 {:.1}, longest {:.1}",
         at(0.5),
         at(0.99),
         at(1.0)
@@ -137,7 +142,9 @@ fn acknowledge(file: &Path, per_second: u32) {
 
 fn message(number: usize) -> Change {
     let text = Text::clean(&format!("what was said, in so many words: {number}"), 4096).expect("a text");
-    let body = Body::Message { kind: Kind::Say, text, cid: None };
+    // A browser's ids are random, so they come in no order.
+    let cid = ClientId::parse(&format!("{:016x}", (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    let body = Body::Message { kind: Kind::Say, text, cid };
     let name = Name::parse("ana").expect("a name");
     let event = Event { id: 0, time_ms: number as u64, name, via: Via::Web, author: AuthorId(1), body };
     Change::Happened { event, member: MemberId(0) }
