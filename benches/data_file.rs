@@ -86,7 +86,7 @@ fn fill(file: &Connection, rooms: u32, events: u32) {
     let (members, rows) = (count(rooms * 10 - 1), count(events - 1));
     let per_room = events / rooms;
     file.execute_batch(&format!(
-        "{members} INSERT INTO member SELECT i / 10, i % 10, printf('%032x', i), 'member ' || i, 'web', 1, NULL FROM n; \
+        "{members} INSERT INTO member SELECT i / 10, i % 10, randomblob(32), 'member ' || i, 'web', 1, NULL FROM n; \
          {rows} INSERT INTO event SELECT i / {per_room}, i % {per_room} + 1, 1700000000000 + i, i % 10, 'member ' || i % 10, \
          'web', 'say', 'what was said, in so many words: ' || i, printf('%016x', i) FROM n;"
     ))

@@ -38,6 +38,7 @@ impl Rooms {
             return Err(Refusal::NameRequired);
         }
         let (room, created) = self.open(door, token, caller.address, now)?;
+        let shown = token;
         let identity = self.identify(room, name, token, Some(caller.connection))?;
         let comes_from = membership.take();
         if let Some(left) = comes_from
@@ -53,6 +54,8 @@ impl Rooms {
             Identity::Newcomer { name, token, author } => self.add_member(room, caller, name, token, author),
         };
         let place = self.room_mut(room).roster.member_mut(member);
+        // A member of an earlier run is known by its hash until it shows the token.
+        place.token = place.token.or(shown);
         place.presence = Presence::Here { connection: caller.connection, seat: None };
         place.via = caller.via;
         let is_news = !std::mem::replace(&mut place.has_entered, true);
@@ -88,7 +91,11 @@ impl Rooms {
             None => true,
         });
         let member = match self.identify(room, Some(name), token, None)? {
-            Identity::Place(member) => member,
+            Identity::Place(member) => {
+                let place = self.room_mut(room).roster.member_mut(member);
+                place.token = place.token.or(token);
+                member
+            }
             Identity::Newcomer { name, token, author } => {
                 let member = self.add_member(room, caller, name, token, author);
                 self.keep_place(room, member, now.steady_ms + ADMITTED_MS.max(self.limits().grace_ms));
@@ -160,7 +167,7 @@ impl Rooms {
     ) -> MemberId {
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
         let author = author.unwrap_or_else(|| self.room_mut(room).roster.new_author());
-        let placed = Change::Placed { author, token, name: name.clone(), via: caller.via };
+        let placed = Change::Placed { author, token: token.hash(), name: name.clone(), via: caller.via };
         self.submit(room, placed, Sequel::Nothing);
         self.add_to_roster(
             room,
@@ -168,7 +175,8 @@ impl Rooms {
                 name,
                 via: caller.via,
                 author,
-                token,
+                token: Some(token),
+                token_hash: token.hash(),
                 presence: Presence::Away { until_ms: u64::MAX },
                 has_entered: false,
                 typed_at_ms: 0,

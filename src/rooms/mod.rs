@@ -37,7 +37,7 @@ pub use record::{Change, Read, Reading, Record, StoredMember, StoredRoom};
 pub use room::Room;
 pub use roster::{MAX_DEPARTED, Member};
 pub use text::{ClientId, Text, TextFault};
-pub use token::{Epoch, Token};
+pub use token::{Epoch, Token, TokenHash};
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 

@@ -1,7 +1,7 @@
 //! What the journal is handed: a change to be kept, and what follows once it is.
 
 use super::command::{ConnectionId, Reply};
-use super::{AuthorId, Body, Epoch, Event, MemberId, Name, RoomCode, RoomId, Token, Via, WireId};
+use super::{AuthorId, Body, Epoch, Event, MemberId, Name, RoomCode, RoomId, TokenHash, Via, WireId};
 
 /// A change on its way to the journal and, once that has it, back to the rooms, in the same order.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub enum Change {
     Placed {
         /// Who.
         author: AuthorId,
-        /// The secret by which it comes back.
-        token: Token,
+        /// What is kept of the secret by which it comes back.
+        token: TokenHash,
         /// What it is called.
         name: Name,
         /// How it is connected.
@@ -129,8 +129,8 @@ pub struct StoredRoom {
 pub struct StoredMember {
     /// Who it is, for the room.
     pub author: AuthorId,
-    /// The secret by which it comes back.
-    pub token: Token,
+    /// What is kept of the secret by which it comes back.
+    pub token: TokenHash,
     /// What it is, or was, called.
     pub name: Name,
     /// How it was connected.

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::log::ReaderId;
-use super::{AuthorId, ConnectionId, MemberId, Name, NameKeys, StoredMember, Token, Via, WireId};
+use super::{AuthorId, ConnectionId, MemberId, Name, NameKeys, StoredMember, Token, TokenHash, Via, WireId};
 
 /// Members that dropped out and may come back by token, remembered a room.
 pub const MAX_DEPARTED: usize = 256;
@@ -17,7 +17,9 @@ pub struct Member {
     pub(super) name: Name,
     pub(super) via: Via,
     pub(super) author: AuthorId,
-    pub(super) token: Token,
+    /// Unknown as long as it has not come back since the program began.
+    pub(super) token: Option<Token>,
+    pub(super) token_hash: TokenHash,
     pub(super) presence: Presence,
     /// Whether the room has been told; not before the first connection.
     pub(super) has_entered: bool,
@@ -47,7 +49,7 @@ pub(super) struct Seat {
 struct Departed {
     name: Name,
     author: AuthorId,
-    token: Token,
+    token_hash: TokenHash,
 }
 
 /// Who comes, when somebody comes by token.
@@ -74,9 +76,9 @@ impl Member {
         self.via
     }
 
-    /// The secret by which it comes back.
+    /// The secret by which it comes back. It has been here since the program began.
     pub fn token(&self) -> Token {
-        self.token
+        self.token.expect("whoever was here has shown or been given it")
     }
 }
 
@@ -128,10 +130,12 @@ impl Roster {
     }
 
     pub fn known_by(&self, token: Token) -> Option<Known> {
-        if let Some(&member) = self.tokens.find(self.hash(token), |&id| self.member(id).token == token) {
+        let token_hash = token.hash();
+        let has_it = |&id: &MemberId| self.member(id).token_hash == token_hash;
+        if let Some(&member) = self.tokens.find(self.hash(token_hash), has_it) {
             return Some(Known::Member(member));
         }
-        let departed = self.departed.iter().find(|departed| departed.token == token)?;
+        let departed = self.departed.iter().find(|departed| departed.token_hash == token_hash)?;
         Some(Known::Departed { name: departed.name.clone(), author: departed.author })
     }
 
@@ -146,20 +150,20 @@ impl Roster {
     }
 
     pub fn add(&mut self, member: Member) -> MemberId {
-        let (keys, token) = (member.name.keys(), member.token);
-        self.departed.retain(|departed| departed.token != token);
+        let (keys, token_hash) = (member.name.keys(), member.token_hash);
+        self.departed.retain(|departed| departed.token_hash != token_hash);
         let id = MemberId(self.members.insert(member) as u32);
         let (members, hasher) = (&self.members, &self.hasher);
-        let rehash = |id: &MemberId| hasher.hash_one(members[id.0 as usize].token);
-        self.tokens.insert_unique(hasher.hash_one(token), id, rehash);
+        let rehash = |id: &MemberId| hasher.hash_one(members[id.0 as usize].token_hash);
+        self.tokens.insert_unique(hasher.hash_one(token_hash), id, rehash);
         self.take_name(&keys, id);
         id
     }
 
     /// Removes a member; with `may_return`, its secret still tells who it was.
     pub fn remove(&mut self, id: MemberId, may_return: bool) -> Member {
-        let token_hash = self.hash(self.member(id).token);
-        if let Ok(entry) = self.tokens.find_entry(token_hash, |&candidate| candidate == id) {
+        let hash = self.hash(self.member(id).token_hash);
+        if let Ok(entry) = self.tokens.find_entry(hash, |&candidate| candidate == id) {
             entry.remove();
         }
         let member = self.members.remove(id.0 as usize);
@@ -167,14 +171,15 @@ impl Roster {
             self.free_name(name, id, None);
         }
         if may_return {
-            self.remember(Departed { name: member.name.clone(), author: member.author, token: member.token });
+            let Member { author, token_hash, .. } = member;
+            self.remember(Departed { name: member.name.clone(), author, token_hash });
         }
         member
     }
 
     /// Remembers one who is gone.
     pub fn remember_departed(&mut self, stored: &StoredMember) {
-        self.remember(Departed { name: stored.name.clone(), author: stored.author, token: stored.token });
+        self.remember(Departed { name: stored.name.clone(), author: stored.author, token_hash: stored.token });
     }
 
     fn remember(&mut self, departed: Departed) {
@@ -253,7 +258,8 @@ mod tests {
                 name: Name::parse(name).expect("a name"),
                 via: Via::Web,
                 author,
-                token,
+                token: Some(token),
+                token_hash: token.hash(),
                 presence: Presence::Away { until_ms: 0 },
                 has_entered: true,
                 typed_at_ms: 0,

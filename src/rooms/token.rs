@@ -1,8 +1,9 @@
-//! Two random tags: the member's secret and the room's epoch.
+//! Two random tags: the member's secret, with what is kept of it, and the room's epoch.
 
 use std::fmt;
 
 use rand::{Rng, RngExt};
+use sha2::{Digest, Sha256};
 
 /// A member's 128-bit secret, by which a dropped connection comes back as the same member.
 ///
@@ -20,6 +21,11 @@ impl Token {
     pub fn random(random: &mut impl Rng) -> Token {
         Token(random.random())
     }
+
+    /// What is kept of it.
+    pub fn hash(self) -> TokenHash {
+        TokenHash(Sha256::digest(self.to_string()).into())
+    }
 }
 
 impl fmt::Display for Token {
@@ -31,6 +37,31 @@ impl fmt::Display for Token {
 impl fmt::Debug for Token {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Token(…)")
+    }
+}
+
+/// What is kept of a [`Token`]: it tells whether a token is the same, and nobody can make the token of it.
+///
+/// It is the SHA-256 of the 32 lower-case digits, so anybody can check it: `printf %s TOKEN | sha256sum`. Its
+/// `Debug` form hides it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// What [`as_bytes`](Self::as_bytes) gave.
+    pub fn from_bytes(bytes: [u8; 32]) -> TokenHash {
+        TokenHash(bytes)
+    }
+
+    /// The hash itself.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenHash(…)")
     }
 }
 
@@ -94,5 +125,15 @@ mod tests {
     fn a_token_keeps_out_of_logs() {
         let token = Token::parse(&"ab".repeat(16)).expect("well-formed");
         assert_eq!(format!("{token:?}"), "Token(…)");
+        assert_eq!(format!("{:?}", token.hash()), "TokenHash(…)");
+    }
+
+    #[test]
+    fn a_hash_is_what_others_make_of_the_digits() {
+        let token = Token::parse("0123456789ABCDEF0123456789abcdef").expect("well-formed");
+        // printf %s 0123456789abcdef0123456789abcdef | sha256sum
+        let hash: String = token.hash().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, "3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9");
+        assert_eq!(TokenHash::from_bytes(*token.hash().as_bytes()), token.hash());
     }
 }

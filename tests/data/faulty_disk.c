@@ -1,8 +1,10 @@
 /* Preloaded into the program by tests: its disk is full, or its fsync fails, as long as there is a file of that
-   name in the folder FAULTS. */
+   name in the folder FAULTS. With DIES_AT, the program is killed when it is about to write for the so-manieth time; with FULL_AT,
+   the disk is full from then on. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -21,6 +23,15 @@ static int is_full(int descriptor) {
     return fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && is_wanted("full");
 }
 
+/* Counts what is written at a place in a file, as SQLite does. */
+static int is_full_after_this(void) {
+    static int count;
+    const char *last = getenv("DIES_AT"), *full = getenv("FULL_AT");
+    ++count;
+    if (last != NULL && count == atoi(last)) kill(getpid(), SIGKILL);
+    return full != NULL && count >= atoi(full);
+}
+
 ssize_t write(int descriptor, const void *bytes, size_t count) {
     ssize_t (*real)(int, const void *, size_t);
     *(void **)&real = dlsym(RTLD_NEXT, "write");
@@ -34,7 +45,7 @@ ssize_t write(int descriptor, const void *bytes, size_t count) {
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
     ssize_t (*real)(int, const void *, size_t, off64_t);
     *(void **)&real = dlsym(RTLD_NEXT, "pwrite64");
-    if (is_full(descriptor)) {
+    if (is_full_after_this() || is_full(descriptor)) {
         errno = ENOSPC;
         return -1;
     }

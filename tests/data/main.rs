@@ -43,11 +43,15 @@ impl Folder {
 
     /// The same, on a disk that can be made to fail.
     fn serve_on_faulty_disk(&self) -> Server {
+        Server::run(self.on_faulty_disk())
+    }
+
+    fn on_faulty_disk(&self) -> Command {
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0", "--rate", "0"]);
         command.args(["--data", &self.file()]);
         command.env("LD_PRELOAD", faulty_disk()).env("FAULTS", &self.0);
-        Server::run(command)
+        command
     }
 
     /// Makes the disk fail from here on.
@@ -59,6 +63,17 @@ impl Folder {
         fs::remove_file(self.path(fault)).expect("it failed");
     }
 
+    /// Which of these words stand somewhere in the data file or in a file beside it.
+    fn found<'a>(&self, words: &[&'a str]) -> Vec<&'a str> {
+        let mut bytes = Vec::new();
+        for entry in fs::read_dir(&self.0).expect("a folder") {
+            // Some of them come and go.
+            bytes.extend(fs::read(entry.expect("an entry").path()).unwrap_or_default());
+        }
+        let is_found = |word: &&str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        words.iter().copied().filter(is_found).collect()
+    }
+
     /// Changes the file while nobody uses it.
     fn change(&self, sql: &str) {
         Connection::open(self.file()).expect("a data file").execute_batch(sql).expect("it can be changed");
@@ -66,13 +81,17 @@ impl Folder {
 
     /// Starts a server that has to refuse its file; returns the sentence.
     fn refusal(&self) -> String {
-        let output = run(&["--listen", "127.0.0.1:0", "--line-listen", "off", "--data", &self.file()]);
-        let sentence = String::from_utf8(output.stderr).expect("UTF-8");
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{sentence}");
-        let lines: Vec<&str> = sentence.lines().filter(|line| line.starts_with("snugd: ")).collect();
-        assert!(lines.len() == 1 && lines[0].ends_with('.'), "{sentence}");
-        sentence
+        refused(run(&["--listen", "127.0.0.1:0", "--line-listen", "off", "--data", &self.file()]))
     }
+}
+
+/// The sentence with which a file was refused.
+fn refused(output: Output) -> String {
+    let sentence = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{sentence}");
+    let lines: Vec<&str> = sentence.lines().filter(|line| line.starts_with("snugd: ")).collect();
+    assert!(lines.len() == 1 && lines[0].ends_with('.'), "{sentence}");
+    sentence
 }
 
 impl Drop for Folder {
@@ -394,7 +413,7 @@ fn unusable_files_are_refused_and_left_as_they_are() {
     drop(server);
     folder.change("PRAGMA user_version = 99");
     assert!(folder.refusal().contains("newer snugd"));
-    folder.change("PRAGMA user_version = 1; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    folder.change("PRAGMA user_version = 2; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
     let whole = fs::read(folder.file()).expect("a file");
     let mut damaged = whole.clone();
     let middle = whole.len() / 2 / 4096 * 4096;

@@ -12,12 +12,15 @@
 //! events 18 to 24.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Output, Stdio};
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::support::{Server, WebSocketClient};
-use super::{Folder, all_events, say};
+use super::{Folder, all_events, refused, run, say, stdout};
 
 const ANNA: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
 const BENNO: &str = "67b2cb01a13a37910ea44d74cc98b0e1";
@@ -100,5 +103,115 @@ fn what_is_in_a_file_of_version_1_comes_back() {
         let server = folder.serve(&LONG_LIVED);
         assert!(all_events(&server, "KXQT").iter().any(|event| event["text"] == "after the start"));
         assert_eq!(come_back(&server, "KXQT", ANNA).1["name"], "anna");
+    }
+}
+
+// ---- the way to version 2
+
+const TOKENS: [&str; 7] = [ANNA, BENNO, BOT, DORA, HUGO, GONE, NINO];
+
+/// What version 1 has left of a room that was over, and of members that left.
+const REMAINS: [&str; 4] = ["of a room that is over", "over-", "olga", "9f9f9f9f9f9f9f9f"];
+
+fn version(file: &str) -> i32 {
+    let file = Connection::open(file).expect("a data file");
+    file.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number")
+}
+
+#[test]
+fn no_token_and_nothing_deleted_is_left_after_the_first_start() {
+    for name in ["version_1.db", "version_1_killed.db"] {
+        let folder = folder_with(name);
+        assert!(folder.found(&TOKENS).len() >= 6, "the test looks for what is there");
+        assert!(folder.found(&REMAINS).len() >= 2, "the test looks for what is there");
+        let server = folder.serve(&LONG_LIVED);
+        assert_eq!(folder.found(&TOKENS), [""; 0]);
+        assert_eq!(folder.found(&REMAINS), [""; 0]);
+        assert_eq!(folder.found(&["without an id", "history 63"]).len(), 2);
+        drop(server);
+        assert_eq!(folder.found(&TOKENS), [""; 0]);
+        assert_eq!(version(&folder.file()), 2);
+        let hash: Vec<u8> = Connection::open(folder.file())
+            .and_then(|file| file.query_row("SELECT token_hash FROM member WHERE name = 'anna'", [], |row| row.get(0)))
+            .expect("she is in it");
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        // printf %s a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1 | sha256sum
+        assert_eq!(hash, "ca3842ff1bf0ffb632731dc409b5c3e6ba3b2c8c75aef32c80bba67df9f3c328");
+    }
+}
+
+#[test]
+fn a_file_of_version_1_is_copied_and_exported_as_it_is() {
+    for (name, last_id) in [("version_1.db", 17), ("version_1_killed.db", 24)] {
+        let folder = folder_with(name);
+        let exported = stdout(&run(&["export", &folder.file(), "KXQT", "--format", "json"]));
+        assert_eq!(exported.lines().count(), last_id);
+        let copies = Folder::new();
+        let made = run(&["backup", &folder.file(), "--to", &copies.file()]);
+        assert_eq!((made.status.code(), made.stderr.len()), (Some(0), 0), "{made:?}");
+        assert_eq!((version(&folder.file()), version(&copies.file())), (1, 1));
+        check(&copies.serve(&LONG_LIVED), last_id == 24);
+        check(&folder.serve(&LONG_LIVED), last_id == 24);
+    }
+}
+
+/// Starts it again and again on a fresh copy, on a disk that fails at a later write each time, until a start
+/// succeeds. `check_failure` is given each one that does not.
+#[cfg(target_os = "linux")]
+fn fail_at_every_write(name: &str, fault: &str, mut check_failure: impl FnMut(&Folder, Output)) {
+    // Some writes apart, or it takes long.
+    for write in (1..).step_by(5) {
+        let folder = folder_with(name);
+        let mut command = folder.on_faulty_disk();
+        command.args(LONG_LIVED).env(fault, write.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it can be started");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it says UTF-8");
+        if !line.is_empty() {
+            child.kill().and_then(|()| child.wait()).expect("it was running");
+            return;
+        }
+        check_failure(&folder, child.wait_with_output().expect("it has ended"));
+    }
+}
+
+/// The version of a file that was not closed, looked at in a copy, so that looking does not change it.
+fn version_of_open(folder: &Folder) -> i32 {
+    let copy = Folder::new();
+    for file in ["snugd.db", "snugd.db-wal"] {
+        // There need be no log.
+        let _ = fs::copy(folder.path(file), copy.path(file));
+    }
+    version(&copy.file())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_full_disk_it_is_refused_and_nothing_is_lost() {
+    for (name, is_killed) in [("version_1.db", false), ("version_1_killed.db", true)] {
+        let mut versions = Vec::new();
+        fail_at_every_write(name, "FULL_AT", |folder, output| {
+            let sentence = refused(output);
+            assert!(sentence.contains("There is no room left on the disk"), "{sentence}");
+            versions.push(version_of_open(folder));
+            check(&folder.serve(&LONG_LIVED), is_killed);
+            assert_eq!(folder.found(&TOKENS), [""; 0]);
+        });
+        assert!(versions.is_sorted() && versions.contains(&1), "{versions:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_crash_on_the_way_leaves_one_version_or_the_other() {
+    for (name, is_killed) in [("version_1.db", false), ("version_1_killed.db", true)] {
+        let mut versions = Vec::new();
+        fail_at_every_write(name, "DIES_AT", |folder, output| {
+            assert_eq!(output.status.code(), None, "it was killed");
+            versions.push(version_of_open(folder));
+            check(&folder.serve(&LONG_LIVED), is_killed);
+            assert_eq!(folder.found(&TOKENS), [""; 0]);
+        });
+        assert!(versions.is_sorted() && versions.contains(&1) && versions.contains(&2), "{versions:?}");
     }
 }

@@ -5,7 +5,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
-use crate::rooms::{AuthorId, Body, ClientId, Event, Kind, Name, Text, Via};
+use crate::rooms::{AuthorId, Body, ClientId, Event, Kind, Name, Text, TokenHash, Via};
 
 /// An event's columns in the order in which [`event`] reads them.
 pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid";
@@ -17,6 +17,10 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64> {
 
 pub(super) fn author(row: &Row<'_>, column: usize) -> Result<AuthorId> {
     row.get(column).map(AuthorId)
+}
+
+pub(super) fn token_hash(row: &Row<'_>, column: usize) -> Result<TokenHash> {
+    row.get(column).map(TokenHash::from_bytes)
 }
 
 /// A text that `parse` makes something of.

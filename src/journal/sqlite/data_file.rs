@@ -6,10 +6,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, Error, MAIN_DB, OpenFlags, ffi};
 
 use super::fault::extended_code;
-use super::schema;
+use super::{cleaning, migration, schema};
 
 /// Another program may hold the file for a moment: somebody looks into it with SQLite's own shell, say.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,6 +35,8 @@ pub(super) struct DataFile {
     /// Held as long as the file is in use; the system lets go of it when the process ends, however it does.
     pub lock: File,
     pub connection: Connection,
+    /// It was closed in good order, with nothing left in it of what was deleted.
+    pub is_clean: bool,
 }
 
 impl DataFile {
@@ -41,22 +44,29 @@ impl DataFile {
     pub(super) fn open(path: &Path) -> Result<DataFile, Unusable> {
         let path = find_or_create(path)?;
         let lock = lock(&path)?;
+        let has_log = has_log(&path);
         let unusable = |error| unusable(&path, &error);
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(unusable)?;
         if connection.is_readonly(MAIN_DB).map_err(unusable)? {
             return Err(not_writable(&path));
         }
+        let mut is_clean = true;
         if is_new(&connection).map_err(unusable)? {
             set_up(&connection).and_then(|()| schema::create(&connection)).map_err(unusable)?;
         } else {
-            check_marks(&connection, &path)?;
+            let version = check_marks(&connection, &path)?;
             set_up(&connection).map_err(unusable)?;
-            if !was_closed(&connection).map_err(unusable)? {
+            is_clean = was_closed(&connection).map_err(unusable)?;
+            if !is_clean {
                 check_whole(&connection, &path)?;
+            }
+            if version < schema::VERSION {
+                migration::migrate(&connection).map_err(unusable)?;
+                is_clean = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection)).is_ok();
             }
         }
         mark(&connection, false).map_err(unusable)?;
-        Ok(DataFile { path, lock, connection })
+        Ok(DataFile { path, lock, connection, is_clean: is_clean && !has_log })
     }
 }
 
@@ -67,6 +77,7 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
     }
     refuse_folder(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unusable(path, &error))?;
+    // The older version differs in nothing that is read this way.
     check_marks(&connection, path)?;
     Ok(connection)
 }
@@ -84,13 +95,30 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Durable by a write-ahead log that is synced at every commit.
+/// Durable by a write-ahead log that is synced at every commit; what is deleted is overwritten.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     let _mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     // The writer does it itself, since it wants to know how it went.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))
+}
+
+/// Whether something is left of a log beside the file, as after a crash.
+fn has_log(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    fs::metadata(name).is_ok_and(|log| log.len() > 0)
+}
+
+/// Moves the log into the file and leaves nothing in it, unless somebody else is reading.
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    // Waiting for whoever reads would keep everything else waiting.
+    connection.busy_timeout(Duration::ZERO)?;
+    let emptied = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE);
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    emptied.map(|_| ())
 }
 
 /// The end in good order: the next start need not check the file.
@@ -112,7 +140,7 @@ fn find_or_create(path: &Path) -> Result<PathBuf, Unusable> {
     refuse_folder(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    // Whoever reads a member's token can come as that member.
+    // What was said there is nobody else's business.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
@@ -166,14 +194,15 @@ fn is_new(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
-fn check_marks(connection: &Connection, path: &Path) -> Result<(), Unusable> {
+/// The version, which is one of those that this program knows.
+fn check_marks(connection: &Connection, path: &Path) -> Result<i32, Unusable> {
     let mark = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let unusable = |error| unusable(path, &error);
     if mark("application_id").map_err(unusable)? != schema::APPLICATION_ID {
         return Err(foreign(path));
     }
     match mark("user_version").map_err(unusable)? {
-        schema::VERSION => Ok(()),
+        version @ 1..=schema::VERSION => Ok(version),
         version => Err(Unusable(format!(
             "The data file {} was written by a newer snugd (its format is {version}, this one knows {}); use that \
              one, or another file.",
@@ -199,12 +228,16 @@ fn check_whole(connection: &Connection, path: &Path) -> Result<(), Unusable> {
 /// What an error at the start means for whoever named the file.
 pub(super) fn unusable(path: &Path, error: &Error) -> Unusable {
     let shown = path.display();
-    match extended_code(error) & 0xFF {
+    let extended = extended_code(error);
+    match extended & 0xFF {
         ffi::SQLITE_NOTADB => foreign(path),
         ffi::SQLITE_CORRUPT => damaged(path, &error.to_string()),
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => in_use(path),
         ffi::SQLITE_READONLY | ffi::SQLITE_PERM | ffi::SQLITE_CANTOPEN => not_writable(path),
-        ffi::SQLITE_FULL => Unusable(format!("There is no room left on the disk of {shown}; make some.")),
+        // The latter is what SQLite says if there is none for the file that its connections share.
+        _ if matches!(extended, ffi::SQLITE_FULL | ffi::SQLITE_IOERR_SHMSIZE) => {
+            Unusable(format!("There is no room left on the disk of {shown}; make some."))
+        }
         // None of SQLite's: a value that this program does not write.
         0 | ffi::SQLITE_ERROR => damaged(path, &error.to_string()),
         _ => Unusable(format!("The data file {shown} cannot be read ({error}); see that its disk is well.")),

@@ -67,7 +67,7 @@ impl Keeper {
                 let room = self.place(connection, epoch)?.room;
                 connection
                     .prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL)")?
-                    .execute(params![room, author.0, token.to_string(), name.as_str(), via.as_str()])?;
+                    .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str()])?;
                 connection
                     .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
                     .execute(params![room, author.0])?;

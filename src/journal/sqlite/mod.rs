@@ -8,15 +8,17 @@
 //! ```
 //!
 //! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `keeper` says
-//! what a change means for the tables of `schema`, `data_file` opens and refuses files, `backup` copies
-//! them.
+//! what a change means for the tables of `schema`, `data_file` opens and refuses files, `migration` makes older ones
+//! new, `cleaning` sees that nothing is left of what was deleted, `backup` copies them.
 
 mod answers;
 mod backup;
+mod cleaning;
 mod columns;
 mod data_file;
 mod fault;
 mod keeper;
+mod migration;
 mod reader;
 mod schema;
 #[cfg(test)]
@@ -74,7 +76,7 @@ impl SqliteJournal {
         history_events: usize,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<(SqliteJournal, Vec<StoredRoom>), Unusable> {
-        let DataFile { path, lock, connection } = DataFile::open(path)?;
+        let DataFile { path, lock, connection, .. } = DataFile::open(path)?;
         let rooms = reader::stored_rooms(&connection).map_err(|error| data_file::unusable(&path, &error))?;
         let reading = data_file::connect_reader(&path)?;
         let journal = SqliteJournal::start(connection, reading, lock, history_events, Arc::new(wake));

@@ -9,7 +9,7 @@ use super::answers::Answers;
 use super::columns;
 use crate::journal::Outcome;
 use crate::rooms::{
-    ClientId, ConnectionId, Epoch, Event, Name, Read, Reading, RoomCode, StoredMember, StoredRoom, Token, Via,
+    ClientId, ConnectionId, Epoch, Event, Name, Read, Reading, RoomCode, StoredMember, StoredRoom, Via,
 };
 
 /// The reading thread: answers each wish until no more can come.
@@ -71,7 +71,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
     })?;
     let mut rooms = rooms.collect::<Result<Vec<_>>>()?;
     let mut select = connection.prepare(
-        "SELECT room, author, token, name, via, departed IS NULL, has_entered FROM member \
+        "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered FROM member \
          ORDER BY room, departed, author",
     )?;
     let mut rows = select.query([])?;
@@ -84,7 +84,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
         {
             stored.members.push(StoredMember {
                 author: columns::author(row, 1)?,
-                token: columns::parsed(row, 2, Token::parse)?,
+                token: columns::token_hash(row, 2)?,
                 name: columns::parsed(row, 3, Name::parse)?,
                 via: columns::parsed(row, 4, Via::parse)?,
                 is_placed: row.get(5)?,

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"snug");
 
 /// What the tables below are called as a whole (`PRAGMA user_version`). A change to them is a new version, and
-/// needs a way from each older one.
-pub(super) const VERSION: i32 = 1;
+/// needs a way from each older one (`migration`).
+pub(super) const VERSION: i32 = 2;
 
 /// A room's events stand side by side, in their order, since that is how they are read. A room has no count of
 /// them: the first and the last are found at the ends. Times are milliseconds since 1970, UTC.
@@ -29,18 +29,6 @@ CREATE TABLE room (
     last_author INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE member (
-    room INTEGER NOT NULL,
-    author INTEGER NOT NULL,
-    token TEXT NOT NULL,
-    name TEXT NOT NULL,
-    via TEXT NOT NULL,
-    has_entered INTEGER NOT NULL,
-    departed INTEGER,            -- NULL: has a place; else grows with each one that leaves the room
-    PRIMARY KEY (room, author)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX departed ON member (room, departed) WHERE departed IS NOT NULL;
-
 CREATE TABLE event (
     room INTEGER NOT NULL,
     id INTEGER NOT NULL,
@@ -55,9 +43,29 @@ CREATE TABLE event (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Of a token there is only the hash, so that nobody who gets hold of a file can come as somebody else.
+pub(super) const MEMBERS: &str = "
+CREATE TABLE member (
+    room INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    token_hash BLOB NOT NULL,    -- SHA-256 of the token's 32 lower-case digits
+    name TEXT NOT NULL,
+    via TEXT NOT NULL,
+    has_entered INTEGER NOT NULL,
+    departed INTEGER,            -- NULL: has a place; else grows with each one that leaves the room
+    PRIMARY KEY (room, author)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX departed ON member (room, departed) WHERE departed IS NOT NULL;
+";
+
+/// Finds what somebody said by the client's own id for it.
+pub(super) const SAID: &str = "
+CREATE INDEX said ON event (room, author, cid) WHERE cid IS NOT NULL;
+";
+
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {SAID} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

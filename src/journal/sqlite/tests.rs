@@ -10,7 +10,7 @@ use rusqlite::OpenFlags;
 use super::*;
 use crate::rooms::{
     AuthorId, Body, Change, ClientId, Epoch, Event, Kind, MAX_DEPARTED, MemberId, Name, Read, RoomId, StoredMember,
-    Text, Token, Via,
+    Text, Token, TokenHash, Via,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -116,8 +116,8 @@ fn epoch(number: u64) -> Epoch {
     Epoch::parse(&format!("{number:016x}")).expect("an epoch")
 }
 
-fn token(number: u32) -> Token {
-    Token::parse(&format!("{number:032x}")).expect("a token")
+fn token(number: u32) -> TokenHash {
+    Token::parse(&format!("{number:032x}")).expect("a token").hash()
 }
 
 fn name(name: &str) -> Name {
@@ -304,7 +304,7 @@ fn what_cannot_be_kept_is_refused_or_waits_in_order() {
 #[test]
 fn a_full_disk_refuses_messages_and_deletes_nothing() {
     let folder = Folder::new();
-    let DataFile { path, lock, connection } = DataFile::open(&folder.file()).expect("a usable file");
+    let DataFile { path, lock, connection, .. } = DataFile::open(&folder.file()).expect("a usable file");
     connection.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).expect("a limit");
     let reading = data_file::connect_reader(&path).expect("a second connection");
     let mut journal = SqliteJournal::start(connection, reading, lock, 10_000, Arc::new(|| ()));
@@ -428,7 +428,7 @@ fn what_is_no_data_file_is_refused_and_left_alone() {
 fn a_newer_file_is_refused() {
     let folder = Folder::new();
     drop(folder.open(10));
-    folder.connect().pragma_update(None, "user_version", 2).expect("a version");
+    folder.connect().pragma_update(None, "user_version", 3).expect("a version");
     assert!(folder.refusal().contains("newer snugd"));
 }
 

@@ -1,0 +1,50 @@
+//! The way from version 1 of the data file, in which members' tokens stand as they are, to version 2.
+
+use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
+
+use super::{columns, schema};
+use crate::rooms::Token;
+
+/// What is no longer than this is rewritten in memory, which needs no place for temporary files.
+const MEMORY_BYTES: i64 = 64 << 20;
+
+/// Makes a file of version 1 one of version 2, wholly or not at all. It is not marked as closed after that, so that
+/// it is cleaned whenever it is opened next.
+pub(super) fn migrate(connection: &Connection) -> Result<()> {
+    log::info!("the data file is of version 1, and is made one of version {}", schema::VERSION);
+    rewrite(connection)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    transaction
+        .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
+    hash_tokens(&transaction)?;
+    transaction.execute_batch(&format!(
+        "DROP TABLE old_member; {} UPDATE file SET was_closed = 0; PRAGMA user_version = {};",
+        schema::SAID,
+        schema::VERSION
+    ))?;
+    transaction.commit()
+}
+
+/// Writes the whole file anew: version 1 has left what it deleted where it stood.
+fn rewrite(connection: &Connection) -> Result<()> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let is_small = number("page_count")? * number("page_size")? <= MEMORY_BYTES;
+    connection.pragma_update(None, "temp_store", if is_small { "memory" } else { "default" })?;
+    connection.execute_batch("VACUUM")?;
+    connection.pragma_update(None, "temp_store", "default")
+}
+
+fn hash_tokens(connection: &Connection) -> Result<()> {
+    let mut select =
+        connection.prepare("SELECT room, author, token, name, via, has_entered, departed FROM old_member")?;
+    let mut insert = connection.prepare("INSERT INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let hash = columns::parsed(row, 2, Token::parse)?.hash();
+        let (room, author): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (name, via): (String, String) = (row.get(3)?, row.get(4)?);
+        let (has_entered, departed): (i64, Option<i64>) = (row.get(5)?, row.get(6)?);
+        insert.execute(params![room, author, hash.as_bytes(), name, via, has_entered, departed])?;
+    }
+    Ok(())
+}
