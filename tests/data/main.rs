@@ -1,6 +1,7 @@
 //! `--data`: what is in the file after a stop, a crash, and a full disk; files that are refused; copies.
 #![cfg(feature = "sqlite")]
 
+mod letting_go;
 #[path = "../support/mod.rs"]
 mod support;
 mod version_1;
@@ -65,13 +66,19 @@ impl Folder {
 
     /// Which of these words stand somewhere in the data file or in a file beside it.
     fn found<'a>(&self, words: &[&'a str]) -> Vec<&'a str> {
+        let bytes = self.bytes();
+        let is_found = |word: &&str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        words.iter().copied().filter(is_found).collect()
+    }
+
+    /// What stands in the data file and in the files beside it.
+    fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for entry in fs::read_dir(&self.0).expect("a folder") {
             // Some of them come and go.
             bytes.extend(fs::read(entry.expect("an entry").path()).unwrap_or_default());
         }
-        let is_found = |word: &&str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
-        words.iter().copied().filter(is_found).collect()
+        bytes
     }
 
     /// Changes the file while nobody uses it.

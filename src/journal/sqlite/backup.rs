@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
+use super::cleaning;
 use super::data_file::{self, Unusable};
 
 /// Before it is tried again where another program was in the way.
@@ -50,7 +51,11 @@ fn write(from: &Connection, copy: &Path) -> rusqlite::Result<()> {
     let mut to = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // All at once: what is written meanwhile goes to the log beside the file, and no step has to be done again.
     Backup::new(from, &mut to)?.run_to_completion(i32::MAX, BUSY_PAUSE, None)?;
-    // Nobody has written to the copy, so nothing can have gone wrong with it since.
+    // What was deleted is not to live on in copies. The older version has not overwritten it anyway.
+    if data_file::is_current(&to)? {
+        cleaning::clean_all(&to, copy)?;
+    }
+    // Nobody else has written to the copy, so nothing can have gone wrong with it since.
     data_file::mark_closed(&to)?;
     to.close().map_err(|(_, error)| error)
 }

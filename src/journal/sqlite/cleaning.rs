@@ -31,6 +31,8 @@ pub(super) struct Cleaner {
     log_frames: u64,
     /// Pages that were written since they were cleaned.
     pages: BTreeSet<u32>,
+    /// There may be others.
+    suspects_all: bool,
     has_page_table: bool,
 }
 
@@ -40,7 +42,14 @@ impl Cleaner {
         let mut log_path = path.as_os_str().to_owned();
         log_path.push("-wal");
         let has_page_table = is_plain(connection).unwrap_or(false);
-        Cleaner { log_path: log_path.into(), log_salt: [0; 8], log_frames: 0, pages: BTreeSet::new(), has_page_table }
+        Cleaner {
+            log_path: log_path.into(),
+            log_salt: [0; 8],
+            log_frames: 0,
+            pages: BTreeSet::new(),
+            suspects_all: false,
+            has_page_table,
+        }
     }
 
     /// Whether pages can be cleaned at all: SQLite may have been built without the table that is needed.
@@ -49,9 +58,8 @@ impl Cleaner {
     }
 
     /// No page is known to be clean.
-    pub(super) fn suspect_all(&mut self, connection: &Connection) -> Result<()> {
-        self.pages = (1..=page_count(connection)?).collect();
-        Ok(())
+    pub(super) fn suspect_all(&mut self) {
+        self.suspects_all = true;
     }
 
     /// A transaction was taken back: what it wrote into the log is overwritten.
@@ -61,14 +69,13 @@ impl Cleaner {
 
     /// Takes note of the pages that were written into the log since the last time. To be called before the log may
     /// begin anew.
-    pub(super) fn read_log(&mut self, connection: &Connection) -> Result<()> {
+    pub(super) fn read_log(&mut self) {
         if let Err(error) = self.read_log_file()
             && error.kind() != ErrorKind::NotFound
         {
             log::warn!("the log beside the data file cannot be read: {error}");
-            self.suspect_all(connection)?;
+            self.suspect_all();
         }
-        Ok(())
     }
 
     /// The log's format: <https://www.sqlite.org/fileformat2.html#walformat>
@@ -97,8 +104,14 @@ impl Cleaner {
 
     /// Cleans so many pages at the most, in a transaction. True: none is left.
     pub(super) fn clean(&mut self, connection: &Connection, most: usize) -> Result<bool> {
+        if self.pages.is_empty() && !self.suspects_all {
+            return Ok(true);
+        }
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        let page_count = page_count(connection)?;
+        let page_count: u32 = transaction.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        if std::mem::take(&mut self.suspects_all) {
+            self.pages = (1..=page_count).collect();
+        }
         let last = self.pages.iter().copied().nth(most);
         if self.has_page_table && page_count < MAX_PAGES {
             let mut select = connection.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?;
@@ -124,12 +137,8 @@ impl Cleaner {
 /// Cleans every page of a file that nobody else writes to.
 pub(super) fn clean_all(connection: &Connection, path: &Path) -> Result<()> {
     let mut cleaner = Cleaner::new(connection, path);
-    cleaner.suspect_all(connection)?;
+    cleaner.suspect_all();
     cleaner.clean(connection, usize::MAX).map(|_| ())
-}
-
-fn page_count(connection: &Connection) -> Result<u32> {
-    connection.pragma_query_value(None, "page_count", |row| row.get(0))
 }
 
 /// Whether there is the table of pages, and no page is of a kind that this program never makes (`auto_vacuum`).

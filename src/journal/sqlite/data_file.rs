@@ -194,6 +194,11 @@ fn is_new(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
+/// Whether it is of the version that this program writes.
+pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map(|version: i32| version == schema::VERSION)
+}
+
 /// The version, which is one of those that this program knows.
 fn check_marks(connection: &Connection, path: &Path) -> Result<i32, Unusable> {
     let mark = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));

@@ -14,7 +14,7 @@ const TRIMMED_EVENTS: u64 = 64;
 const MAX_TRIMMED_EVENTS: u64 = 4 * TRIMMED_EVENTS;
 
 /// Events of a room that is over that are deleted at once.
-const SWEPT_EVENTS: i64 = 1000;
+const SWEPT_EVENTS: u64 = 1000;
 
 /// Writes changes, and remembers where in the tables each room is.
 pub(super) struct Keeper {
@@ -24,6 +24,10 @@ pub(super) struct Keeper {
     rooms: HashMap<Epoch, Place>,
     /// There may be events of rooms that are over.
     may_have_remains: bool,
+    /// Rooms that may hold more events than are kept, since another run kept more; `None`: not looked for yet.
+    oversized: Option<Vec<Epoch>>,
+    /// Something was deleted.
+    has_deleted: bool,
 }
 
 /// Where a room is in the tables.
@@ -37,13 +41,19 @@ struct Place {
 impl Keeper {
     /// `history_events` are kept for each room, and some more that wait to be deleted.
     pub(super) fn new(history_events: u64) -> Keeper {
-        Keeper { history_events, rooms: HashMap::new(), may_have_remains: true }
+        Keeper { history_events, rooms: HashMap::new(), may_have_remains: true, oversized: None, has_deleted: false }
     }
 
     /// The transaction under way was taken back.
     pub(super) fn forget(&mut self) {
         self.rooms.clear();
         self.may_have_remains = true;
+        self.oversized = None;
+    }
+
+    /// Whether something was deleted since this was last asked.
+    pub(super) fn take_has_deleted(&mut self) -> bool {
+        std::mem::take(&mut self.has_deleted)
     }
 
     /// Whether [`sweep`](Self::sweep) may find something to do.
@@ -83,8 +93,10 @@ impl Keeper {
                     .prepare_cached("UPDATE room SET last_time = max(last_time, ?2) WHERE room = ?1")?
                     .execute(params![room, time_ms.cast_signed()])?;
                 if *may_return {
-                    return depart(connection, room, author.0);
+                    self.has_deleted |= depart(connection, room, author.0)?;
+                    return Ok(());
                 }
+                self.has_deleted = true;
                 connection
                     .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
                     .execute(params![room, author.0])?;
@@ -95,7 +107,7 @@ impl Keeper {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
                 connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
                 self.rooms.remove(&epoch);
-                self.may_have_remains = true;
+                (self.may_have_remains, self.has_deleted) = (true, true);
                 Ok(())
             }
         }
@@ -134,14 +146,27 @@ impl Keeper {
             }
             Body::Message { .. } | Body::Part => (),
         }
-        let held_events = place.last_id + 1 - place.first_id;
-        if held_events >= history_events + TRIMMED_EVENTS {
-            place.first_id += (held_events - history_events).min(MAX_TRIMMED_EVENTS);
+        let last_id = place.last_id;
+        if place.held_events() >= history_events + TRIMMED_EVENTS {
+            self.trim(connection, epoch, MAX_TRIMMED_EVENTS)?;
+        }
+        Ok(last_id)
+    }
+
+    /// Deletes the room's events beyond those that are kept, so many at the most. Returns how many.
+    fn trim(&mut self, connection: &Connection, epoch: Epoch, most: u64) -> Result<u64> {
+        let history_events = self.history_events;
+        let place = self.place(connection, epoch)?;
+        let trimmed = place.held_events().saturating_sub(history_events).min(most);
+        if trimmed > 0 {
+            place.first_id += trimmed;
+            let (room, first_id) = (place.room, place.first_id);
             connection
                 .prepare_cached("DELETE FROM event WHERE room = ?1 AND id < ?2")?
-                .execute(params![room, place.first_id.cast_signed()])?;
+                .execute(params![room, first_id.cast_signed()])?;
+            self.has_deleted = true;
         }
-        Ok(place.last_id)
+        Ok(trimmed)
     }
 
     /// Where a room is; an error if it is nowhere, which cannot be while file and rooms agree.
@@ -153,27 +178,71 @@ impl Keeper {
         }
     }
 
-    /// Deletes some of what is left of rooms that are over, within a transaction.
+    /// Deletes some of what is left of rooms that are over, and of what another run kept beyond what is kept by this
+    /// one, within a transaction.
     pub(super) fn sweep(&mut self, connection: &Connection) -> Result<()> {
         let room: Option<i64> = connection
             .prepare_cached("SELECT room FROM room WHERE code IS NULL LIMIT 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
         let Some(room) = room else {
-            self.may_have_remains = false;
+            self.may_have_remains = self.sweep_oversized(connection)?;
             return Ok(());
         };
+        self.has_deleted = true;
         // Their numbers have no gaps.
         let swept = connection
             .prepare_cached(
                 "DELETE FROM event WHERE room = ?1 AND id < ?2 + (SELECT min(id) FROM event WHERE room = ?1)",
             )?
-            .execute(params![room, SWEPT_EVENTS])?;
-        if (swept as i64) < SWEPT_EVENTS {
+            .execute(params![room, SWEPT_EVENTS.cast_signed()])? as u64;
+        if swept < SWEPT_EVENTS {
             connection.prepare_cached("DELETE FROM room WHERE room = ?1")?.execute([room])?;
         }
         Ok(())
     }
+
+    /// Returns whether there is more to be done.
+    fn sweep_oversized(&mut self, connection: &Connection) -> Result<bool> {
+        let mut oversized = match self.oversized.take() {
+            Some(oversized) => oversized,
+            None => find_oversized(connection, self.history_events)?,
+        };
+        let mut swept = 0;
+        while swept < SWEPT_EVENTS
+            && let Some(&epoch) = oversized.last()
+        {
+            let is_there = connection
+                .prepare_cached("SELECT 1 FROM room WHERE epoch = ?1 AND code IS NOT NULL")?
+                .exists([epoch.to_string()])?;
+            let trimmed = if is_there { self.trim(connection, epoch, SWEPT_EVENTS)? } else { 0 };
+            if trimmed < SWEPT_EVENTS {
+                oversized.pop();
+            }
+            swept += trimmed;
+        }
+        let is_more = !oversized.is_empty();
+        self.oversized = Some(oversized);
+        Ok(is_more)
+    }
+}
+
+impl Place {
+    fn held_events(self) -> u64 {
+        self.last_id + 1 - self.first_id
+    }
+}
+
+/// Rooms that hold more than so many events.
+fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Epoch>> {
+    let mut select = connection.prepare(
+        "SELECT epoch FROM room WHERE code IS NOT NULL AND ?1 <= \
+         (SELECT max(id) FROM event WHERE event.room = room.room) \
+         - (SELECT min(id) FROM event WHERE event.room = room.room)",
+    )?;
+    // What is beyond a signed number is never held.
+    let most = i64::try_from(history_events).unwrap_or(i64::MAX);
+    select.query_map([most], |row| columns::parsed(row, 0, Epoch::parse))?.collect()
 }
 
 fn look_up(connection: &Connection, epoch: Epoch) -> Result<Place> {
@@ -192,8 +261,9 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Place> {
     })
 }
 
-/// Frees a place; its secret still tells who it was, unless too many have left after that.
-fn depart(connection: &Connection, room: i64, author: u32) -> Result<()> {
+/// Frees a place; its secret still tells who it was, unless too many have left after that. Returns whether one of
+/// those who left before is forgotten.
+fn depart(connection: &Connection, room: i64, author: u32) -> Result<bool> {
     connection
         .prepare_cached(
             "UPDATE member SET has_entered = 0, departed = 1 + coalesce( \
@@ -201,12 +271,12 @@ fn depart(connection: &Connection, room: i64, author: u32) -> Result<()> {
              WHERE room = ?1 AND author = ?2",
         )?
         .execute(params![room, author])?;
-    connection
+    let forgotten = connection
         .prepare_cached(
             "DELETE FROM member WHERE room = ?1 AND departed <= \
              (SELECT departed FROM member WHERE room = ?1 AND departed IS NOT NULL \
              ORDER BY departed DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute(params![room, MAX_DEPARTED as i64])?;
-    Ok(())
+    Ok(forgotten > 0)
 }

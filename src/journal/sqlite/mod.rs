@@ -76,17 +76,17 @@ impl SqliteJournal {
         history_events: usize,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<(SqliteJournal, Vec<StoredRoom>), Unusable> {
-        let DataFile { path, lock, connection, .. } = DataFile::open(path)?;
-        let rooms = reader::stored_rooms(&connection).map_err(|error| data_file::unusable(&path, &error))?;
-        let reading = data_file::connect_reader(&path)?;
-        let journal = SqliteJournal::start(connection, reading, lock, history_events, Arc::new(wake));
+        let file = DataFile::open(path)?;
+        let unusable = |error| data_file::unusable(&file.path, &error);
+        let rooms = reader::stored_rooms(&file.connection).map_err(unusable)?;
+        let reading = data_file::connect_reader(&file.path)?;
+        let journal = SqliteJournal::start(file, reading, history_events, Arc::new(wake));
         Ok((journal, rooms))
     }
 
     fn start(
-        writing: Connection,
+        file: DataFile,
         reading: Connection,
-        lock: File,
         history_events: usize,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> SqliteJournal {
@@ -95,7 +95,8 @@ impl SqliteJournal {
         let (outcome_sender, outcomes) = channel();
         let load = Arc::new(Load::default());
         let answers = Answers { outcomes: outcome_sender, wake, load: Arc::clone(&load) };
-        let writer = Writer::new(writing, history_events as u64, records, answers.clone());
+        let DataFile { path, lock, connection, is_clean } = file;
+        let writer = Writer::new(connection, &path, is_clean, history_events as u64, records, answers.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(run).expect("a process can have three threads")
         };

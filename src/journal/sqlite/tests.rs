@@ -304,10 +304,10 @@ fn what_cannot_be_kept_is_refused_or_waits_in_order() {
 #[test]
 fn a_full_disk_refuses_messages_and_deletes_nothing() {
     let folder = Folder::new();
-    let DataFile { path, lock, connection, .. } = DataFile::open(&folder.file()).expect("a usable file");
-    connection.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).expect("a limit");
-    let reading = data_file::connect_reader(&path).expect("a second connection");
-    let mut journal = SqliteJournal::start(connection, reading, lock, 10_000, Arc::new(|| ()));
+    let file = DataFile::open(&folder.file()).expect("a usable file");
+    file.connection.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).expect("a limit");
+    let reading = data_file::connect_reader(&file.path).expect("a second connection");
+    let mut journal = SqliteJournal::start(file, reading, 10_000, Arc::new(|| ()));
     journal.keep([opened(1, "KXQT")]);
     let text = "x".repeat(3000);
     let mut kept = 0;

@@ -3,6 +3,7 @@
 //! What cannot be kept now, and cannot be refused either, waits in the backlog: nothing newer is kept before it.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::answers::Answers;
+use super::cleaning::Cleaner;
+use super::data_file;
 use super::fault::Fault;
 use super::keeper::Keeper;
 use crate::journal::Outcome;
@@ -36,6 +39,14 @@ const CHECKPOINT_PAGES: i32 = 1000;
 /// The length of the log is looked at after so many changes, since looking costs locks.
 const CHECKPOINT_RECORDS: usize = 256;
 
+/// After something was deleted, files are cleaned of it not before this time, and at a moment when there is nothing
+/// else to do; if there is no such moment, at the latest. Until the log was emptied it grows anew, which is dearer
+/// than writing over what it holds.
+const CLEANING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+
+/// Pages that are cleaned at once.
+const CLEANED_PAGES: usize = 256;
+
 /// The thread's own.
 pub(super) struct Writer {
     connection: Connection,
@@ -52,11 +63,17 @@ pub(super) struct Writer {
     unmeasured_records: usize,
     /// Length of the write-ahead log when it was last tried to move it into the file.
     tried_at_pages: i32,
+    cleaner: Cleaner,
+    /// From when on, and until when at the latest, the files are to be cleaned; `None`: they are clean.
+    cleaning: Option<(Instant, Instant)>,
 }
 
 impl Writer {
+    /// `is_clean`: nothing is left in the file of what was deleted before.
     pub(super) fn new(
         connection: Connection,
+        path: &Path,
+        is_clean: bool,
         history_events: u64,
         records: Receiver<Record>,
         answers: Answers,
@@ -64,6 +81,13 @@ impl Writer {
         let keeper = Keeper::new(history_events);
         let backlog = VecDeque::new();
         let ready_at = Instant::now();
+        let mut cleaner = Cleaner::new(&connection, path);
+        if !cleaner.can_clean() {
+            log::warn!("SQLite was built without its table of pages: traces of what is deleted may stay in the file");
+        }
+        if !is_clean {
+            cleaner.suspect_all();
+        }
         Writer {
             connection,
             keeper,
@@ -74,6 +98,8 @@ impl Writer {
             ready_at,
             unmeasured_records: 0,
             tried_at_pages: 0,
+            cleaner,
+            cleaning: (!is_clean).then_some((ready_at, ready_at + CLEANING.1)),
         }
     }
 
@@ -110,15 +136,19 @@ impl Writer {
 
     /// How long nothing but a new change is to be waited for; `None`: for ever.
     fn pause(&self) -> Option<Duration> {
-        match self.retry_at {
-            Some(retry_at) => Some(retry_at.saturating_duration_since(Instant::now())),
-            None => self.keeper.may_have_remains().then_some(SWEEP_PAUSE),
+        if let Some(retry_at) = self.retry_at {
+            return Some(retry_at.saturating_duration_since(Instant::now()));
         }
+        if self.keeper.may_have_remains() {
+            return Some(SWEEP_PAUSE);
+        }
+        self.cleaning.map(|(from, _)| from.saturating_duration_since(Instant::now()).max(SWEEP_PAUSE))
     }
 
     fn take_in(&mut self, group: Vec<Record>) -> rusqlite::Result<()> {
         let count = group.len();
         let started = Instant::now();
+        let is_idle = group.is_empty();
         let is_paused = self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at);
         if is_paused {
             self.put_off(group);
@@ -141,6 +171,7 @@ impl Writer {
             self.unmeasured_records = 0;
             self.checkpoint_if_long()?;
         }
+        self.clean_if_due(is_idle)?;
         self.ready_at = Instant::now() + (started.elapsed() / 2).clamp(GATHERING.0, GATHERING.1);
         Ok(())
     }
@@ -167,6 +198,7 @@ impl Writer {
 
     fn roll_back(&mut self) -> Result<(), Fault> {
         self.keeper.forget();
+        self.cleaner.forget_log();
         // Some failures have taken it back already.
         if self.connection.is_autocommit() {
             return Ok(());
@@ -224,11 +256,58 @@ impl Writer {
         self.checkpoint()
     }
 
-    fn checkpoint(&self) -> rusqlite::Result<()> {
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        // What comes next may overwrite it.
+        self.cleaner.read_log();
         match self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE).map_err(Fault::of) {
             Err(Fault::Final(error)) => Err(error),
             Ok(_) | Err(Fault::Passing(_)) => Ok(()),
         }
+    }
+
+    // ---- leaving nothing of what was deleted
+
+    fn clean_if_due(&mut self, is_idle: bool) -> rusqlite::Result<()> {
+        let now = Instant::now();
+        if self.keeper.take_has_deleted() && self.cleaning.is_none() {
+            self.cleaning = Some((now + CLEANING.0, now + CLEANING.1));
+        }
+        let Some((from, until)) = self.cleaning else { return Ok(()) };
+        let is_due = now >= if is_idle { from } else { until };
+        if !is_due || self.retry_at.is_some() || self.keeper.may_have_remains() {
+            return Ok(());
+        }
+        match self.clean(CLEANED_PAGES) {
+            Ok(is_done) => {
+                if is_done {
+                    self.cleaning = None;
+                }
+                Ok(())
+            }
+            Err(Fault::Passing(error)) => {
+                log::debug!("the data file cannot be cleaned yet: {error}");
+                self.cleaning = Some((now + RETRY, until.max(now + RETRY)));
+                Ok(())
+            }
+            Err(Fault::Final(error)) => Err(error),
+        }
+    }
+
+    /// Cleans so many pages, and empties the log once all are clean. True: all is done.
+    fn clean(&mut self, most: usize) -> Result<bool, Fault> {
+        self.cleaner.read_log();
+        match self.cleaner.clean(&self.connection, most) {
+            Ok(false) => return Ok(false),
+            Ok(true) => (),
+            Err(error) => {
+                self.cleaner.forget_log();
+                let is_over = self.connection.is_autocommit();
+                // It may have been the end of the transaction that failed.
+                return Err(if is_over { Fault::of_commit(error) } else { Fault::Final(error) });
+            }
+        }
+        data_file::empty_log(&self.connection).map_err(Fault::of)?;
+        Ok(true)
     }
 
     /// The end: what is still to be kept is tried once more.
@@ -239,6 +318,14 @@ impl Writer {
             log::error!("the data file cannot be written: {} changes of who is where are lost", self.backlog.len());
             return Ok(());
         }
-        super::data_file::mark_closed(&self.connection)
+        match self.clean(usize::MAX) {
+            Ok(_) => data_file::mark_closed(&self.connection),
+            // It is checked and cleaned at the next start.
+            Err(Fault::Passing(error)) => {
+                log::warn!("the data file cannot be closed in good order: {error}");
+                Ok(())
+            }
+            Err(Fault::Final(error)) => Err(error),
+        }
     }
 }
