@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
@@ -269,6 +269,69 @@ fn the_log_beside_the_file_stays_bounded() {
     }
     let log_bytes = fs::metadata(folder.0.join("snugd.db-wal")).expect("a log").len();
     assert!(log_bytes < 16 << 20, "{log_bytes}");
+}
+
+// ---- leaving nothing
+
+/// The numbers in all marks of the form `<12.34>`.
+fn marks(bytes: &[u8]) -> BTreeSet<(u64, u64)> {
+    let parse = |mark: &[u8]| {
+        let (room, number) = std::str::from_utf8(mark).ok()?.split_once('.')?;
+        Some((room.parse().ok()?, number.parse().ok()?))
+    };
+    let is_end = |byte: &u8| !byte.is_ascii_digit() && *byte != b'.';
+    let starts = (0..bytes.len()).filter(|&at| bytes[at] == b'<').map(|at| &bytes[at + 1..]);
+    starts.filter_map(|rest| parse(&rest[..rest.iter().position(is_end)?])).collect()
+}
+
+#[test]
+fn no_page_has_anything_of_what_was_deleted() {
+    for seed in 1..=4_u64 {
+        let folder = Folder::new();
+        let mut number = seed;
+        let mut draw = |below: u64| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (number >> 33) % below
+        };
+        let (mut journal, _) = folder.open(50);
+        let (mut rooms, mut rooms_opened) = (BTreeMap::new(), 0);
+        for _ in 0..400 {
+            if rooms.len() < 15 {
+                rooms_opened += 1;
+                let letters = (0..4).map(|at| char::from(b"BCDFGHJKLM"[rooms_opened as usize / 10_usize.pow(at) % 10]));
+                journal.keep([opened(rooms_opened, &letters.collect::<String>())]);
+                rooms.insert(rooms_opened, 0);
+            }
+            let room = *rooms.keys().nth(draw(rooms.len() as u64) as usize).expect("there are some");
+            let said = (0..1 + draw(40)).map(|_| {
+                let last = rooms.get_mut(&room).expect("it is there");
+                *last += 1;
+                let length = [0, 20, 200, draw(3000)][draw(4) as usize] as usize;
+                let mark = format!("<{room}.{last}>");
+                let text = Text::clean(&format!("{mark}{}", "x".repeat(length)), 10_000).expect("a text");
+                let cid = if draw(3) > 0 { ClientId::parse(&mark) } else { None };
+                happened(room, draw(9) as u32, "ana", Body::Message { kind: Kind::Say, text, cid })
+            });
+            journal.keep(said.collect::<Vec<_>>());
+            if draw(8) == 0 {
+                journal.keep([record(room, Change::Ended)]);
+                rooms.remove(&room);
+            }
+        }
+        wait_for("nothing is left of rooms that are over", || {
+            let sql = "SELECT count(*) FROM room WHERE code IS NULL";
+            folder.connect().query_row(sql, [], |row| row.get::<_, bool>(0)).map(|is_left| !is_left).ok()?.then_some(())
+        });
+        drop(journal);
+        let file = folder.connect();
+        let mut select = file.prepare("SELECT text FROM event").expect("a table");
+        let texts = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+        let held = texts.flat_map(|text| marks(text.expect("a text").as_bytes())).collect::<BTreeSet<_>>();
+        assert!(held.len() > 200 && rooms_opened > 30);
+        assert_eq!(marks(&fs::read(folder.file()).expect("a file")), held, "seed {seed}");
+        let verdict: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
+        assert_eq!(verdict, "ok");
+    }
 }
 
 // ---- failing
