@@ -18,6 +18,9 @@ use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
 /// From so many pages on (128 GB) a page that goes on with a long text might look like one that holds rows.
 const MAX_PAGES: u32 = 1 << 25;
 
+/// Pages that are cleaned at once while nobody waits.
+pub(super) const MANY_PAGES: usize = 4096;
+
 /// The lengths of the log's header, and of that of each page in it.
 const LOG_HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
@@ -31,8 +34,8 @@ pub(super) struct Cleaner {
     log_frames: u64,
     /// Pages that were written since they were cleaned.
     pages: BTreeSet<u32>,
-    /// There may be others.
-    suspects_all: bool,
+    /// The first of those of which nothing is known; all that follow are unknown as well.
+    unknown_from: Option<u32>,
     has_page_table: bool,
 }
 
@@ -47,7 +50,7 @@ impl Cleaner {
             log_salt: [0; 8],
             log_frames: 0,
             pages: BTreeSet::new(),
-            suspects_all: false,
+            unknown_from: None,
             has_page_table,
         }
     }
@@ -59,7 +62,7 @@ impl Cleaner {
 
     /// No page is known to be clean.
     pub(super) fn suspect_all(&mut self) {
-        self.suspects_all = true;
+        self.unknown_from = Some(1);
     }
 
     /// A transaction was taken back: what it wrote into the log is overwritten.
@@ -102,43 +105,63 @@ impl Cleaner {
         }
     }
 
+    /// Pages that are known to need it.
+    pub(super) fn page_count(&self) -> usize {
+        self.pages.len()
+    }
+
     /// Cleans so many pages at the most, in a transaction. True: none is left.
     pub(super) fn clean(&mut self, connection: &Connection, most: usize) -> Result<bool> {
-        if self.pages.is_empty() && !self.suspects_all {
+        if self.is_done() {
             return Ok(true);
         }
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let page_count: u32 = transaction.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        if std::mem::take(&mut self.suspects_all) {
-            self.pages = (1..=page_count).collect();
-        }
-        let last = self.pages.iter().copied().nth(most);
+        let numbers: Vec<u32> = match self.unknown_from {
+            Some(first) => (first..=page_count).take(most).collect(),
+            None => self.pages.iter().copied().take(most).collect(),
+        };
         if self.has_page_table && page_count < MAX_PAGES {
-            let mut select = connection.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?;
-            let mut update = connection.prepare_cached("UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1")?;
-            let numbers = self.pages.iter().copied().take_while(|number| last.is_none_or(|last| *number < last));
             // The file has become shorter since, if there is no such page.
-            for number in numbers.filter(|number| *number <= page_count) {
-                let mut page: Vec<u8> = select.query_row([number], |row| row.get(0))?;
-                if let Some(free) = free_space(&page, number)
-                    && page[free.clone()].iter().any(|byte| *byte != 0)
-                {
-                    page[free].fill(0);
-                    update.execute((number, page))?;
-                }
-            }
+            clean_pages(&transaction, numbers.iter().copied().filter(|number| *number <= page_count))?;
         }
         transaction.commit()?;
-        self.pages = last.map(|last| self.pages.split_off(&last)).unwrap_or_default();
-        Ok(self.pages.is_empty())
+        if let Some(first) = self.unknown_from {
+            let next = first + numbers.len() as u32;
+            self.unknown_from = (next <= page_count).then_some(next);
+        }
+        for number in numbers {
+            self.pages.remove(&number);
+        }
+        Ok(self.is_done())
     }
+
+    fn is_done(&self) -> bool {
+        self.pages.is_empty() && self.unknown_from.is_none()
+    }
+}
+
+fn clean_pages(connection: &Connection, numbers: impl Iterator<Item = u32>) -> Result<()> {
+    let mut select = connection.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?;
+    let mut update = connection.prepare_cached("UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1")?;
+    for number in numbers {
+        let mut page: Vec<u8> = select.query_row([number], |row| row.get(0))?;
+        if let Some(free) = free_space(&page, number)
+            && page[free.clone()].iter().any(|byte| *byte != 0)
+        {
+            page[free].fill(0);
+            update.execute((number, page))?;
+        }
+    }
+    Ok(())
 }
 
 /// Cleans every page of a file that nobody else writes to.
 pub(super) fn clean_all(connection: &Connection, path: &Path) -> Result<()> {
     let mut cleaner = Cleaner::new(connection, path);
     cleaner.suspect_all();
-    cleaner.clean(connection, usize::MAX).map(|_| ())
+    while !cleaner.clean(connection, MANY_PAGES)? {}
+    Ok(())
 }
 
 /// Whether there is the table of pages, and no page is of a kind that this program never makes (`auto_vacuum`).

@@ -12,7 +12,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::answers::Answers;
-use super::cleaning::Cleaner;
+use super::cleaning::{Cleaner, MANY_PAGES};
 use super::data_file;
 use super::fault::Fault;
 use super::keeper::Keeper;
@@ -46,6 +46,9 @@ const CLEANING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 
 /// Pages that are cleaned at once.
 const CLEANED_PAGES: usize = 256;
+
+/// With so many pages to be cleaned it is done even if nothing was deleted, or it would take long when something is.
+const MAX_UNCLEAN_PAGES: usize = 10_000;
 
 /// The thread's own.
 pub(super) struct Writer {
@@ -83,7 +86,9 @@ impl Writer {
         let ready_at = Instant::now();
         let mut cleaner = Cleaner::new(&connection, path);
         if !cleaner.can_clean() {
-            log::warn!("SQLite was built without its table of pages: traces of what is deleted may stay in the file");
+            log::warn!(
+                "pages of the data file cannot be cleaned (SQLite has no sqlite_dbpage): traces of what is deleted may stay"
+            );
         }
         if !is_clean {
             cleaner.suspect_all();
@@ -269,7 +274,8 @@ impl Writer {
 
     fn clean_if_due(&mut self, is_idle: bool) -> rusqlite::Result<()> {
         let now = Instant::now();
-        if self.keeper.take_has_deleted() && self.cleaning.is_none() {
+        let is_wanted = self.keeper.take_has_deleted() || self.cleaner.page_count() >= MAX_UNCLEAN_PAGES;
+        if is_wanted && self.cleaning.is_none() {
             self.cleaning = Some((now + CLEANING.0, now + CLEANING.1));
         }
         let Some((from, until)) = self.cleaning else { return Ok(()) };
@@ -318,7 +324,13 @@ impl Writer {
             log::error!("the data file cannot be written: {} changes of who is where are lost", self.backlog.len());
             return Ok(());
         }
-        match self.clean(usize::MAX) {
+        let cleaned = loop {
+            match self.clean(MANY_PAGES) {
+                Ok(false) => (),
+                cleaned => break cleaned,
+            }
+        };
+        match cleaned {
             Ok(_) => data_file::mark_closed(&self.connection),
             // It is checked and cleaned at the next start.
             Err(Fault::Passing(error)) => {
