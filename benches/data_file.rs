@@ -33,6 +33,9 @@ fn main() {
     {
         acknowledge(&folder.join(format!("at-{per_second}-{history_events}.db")), per_second, history_events);
     }
+    for history_events in [HISTORY_EVENTS, 1000] {
+        keep_at_once(&folder.join(format!("at-once-{history_events}.db")), history_events);
+    }
     fs::remove_dir_all(&folder).expect("it is ours");
 }
 
@@ -138,6 +141,33 @@ fn acknowledge(file: &Path, per_second: u32, history_events: usize) {
         at(0.99),
         at(1.0)
     );
+}
+
+/// Submits many messages as fast as they are kept: then the writer's own work counts, and the disk's hardly.
+fn keep_at_once(file: &Path, history_events: usize) {
+    const MESSAGES: usize = 300_000;
+    let (sender, woken) = channel();
+    let (mut journal, _) = open(file, history_events, move || sender.send(()).unwrap_or(()));
+    let epoch = Epoch::parse("00000000000000aa").expect("an epoch");
+    let record = |change| Record::new(RoomId(0), epoch, change);
+    journal.submit(record(Change::Opened { code: RoomCode::parse("KXQT").expect("a code"), time_ms: 0 }));
+    let (mut submitted, mut kept) = (1, 0);
+    let started = Instant::now();
+    while kept <= MESSAGES {
+        // Enough for the writer to be never idle.
+        while submitted <= MESSAGES && submitted - kept < 8000 {
+            journal.submit(record(message(submitted)));
+            submitted += 1;
+        }
+        journal.dispatch();
+        while let Some(outcome) = journal.take_outcome() {
+            assert!(matches!(outcome, Outcome::Kept(_)), "not kept: {outcome:?}");
+            kept += 1;
+        }
+        let _ = woken.recv_timeout(Duration::from_millis(1));
+    }
+    let each = started.elapsed().as_secs_f64() * 1e6 / MESSAGES as f64;
+    println!("{MESSAGES} messages at once, {history_events} kept: {each:.2} µs each");
 }
 
 fn message(number: usize) -> Change {
