@@ -6,8 +6,6 @@
 //! room's log has for them.
 #![forbid(unsafe_code)]
 
-pub mod adapter;
-pub mod errand;
 pub mod greeting;
 pub mod http;
 pub mod invitation;
@@ -18,4 +16,7 @@ pub mod log_output;
 pub mod options;
 pub mod reactor;
 pub mod rooms;
+pub mod session_api;
+pub mod subcommand;
+pub mod time;
 pub mod ws;

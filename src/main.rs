@@ -15,9 +15,9 @@ use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::Options;
-use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_wires};
+use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{Rooms, StoredRoom};
-use snugd::{errand, log_output, ws};
+use snugd::{log_output, subcommand, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const CANNOT_BIND: u8 = 3;
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(exit) => return exit.report(),
     };
-    if let Some(errand) = &options.errand {
-        return errand::run(errand).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
+    if let Some(wanted) = &options.subcommand {
+        return subcommand::run(wanted).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
     }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,7 +73,7 @@ fn run(options: Options) -> Result<(), Failure> {
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
-    let mut rooms = Rooms::new(limits.clone(), all_wires(clock.clone()), random);
+    let mut rooms = Rooms::new(limits.clone(), all_encoders(clock.clone()), random);
     let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
     if let Some(file) = &options.data {
         let wake = net.waker().map_err(while_running)?;
@@ -86,6 +86,7 @@ fn run(options: Options) -> Result<(), Failure> {
         site: Site::new(&options.web, &limits, invitation.clone()),
         ws: ws::Context::new(&limits),
         line: line::Context { limits, invitation: invitation.clone(), clock },
+        other: None,
     };
     let admission = AdmissionLimits {
         connections: options.max_connections,

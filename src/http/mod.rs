@@ -37,8 +37,9 @@ use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
 
-use crate::adapter::{Flow, Input, Now, Step};
 use crate::rooms::{Reply, Rooms};
+use crate::session_api::{Flow, Input, Step};
+use crate::time::Now;
 
 /// How long a request may take to arrive, and a new connection to begin one.
 const REQUEST_TIMEOUT_MS: u64 = 10_000;
@@ -205,6 +206,11 @@ impl Http {
     /// When to call [`expire`](Self::expire) (`Now::steady_ms`). `None` while a reply of the rooms is awaited.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.pending.is_none().then_some(self.deadline_ms)
+    }
+
+    /// The peer takes what it is sent, after a while in which it could take no more: it is there.
+    pub fn note_progress(&mut self, now: Now) {
+        self.deadline_ms = self.deadline_ms.max(now.steady_ms + IDLE_TIMEOUT_MS);
     }
 
     /// Ends the connection if its deadline has passed. If a request had begun, it is answered with 408.

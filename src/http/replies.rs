@@ -35,7 +35,7 @@ impl ResponseContext<'_> {
     pub fn answer(&self, kind: PendingKind, client: Client, reply: Reply, outbox: &mut Vec<u8>) {
         let ok = |outbox| self.respond(StatusCode::OK, outbox);
         match (kind, reply) {
-            (PendingKind::Admission { sessions, .. }, Reply::Admitted { code, token }) => {
+            (PendingKind::Admission { sessions, .. }, Reply::Reserved { code, token }) => {
                 self.admitted(client, sessions, code, token, outbox);
             }
             (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {

@@ -10,8 +10,8 @@ use super::request::Head;
 use super::response::{Response, ResponseOptions};
 use super::site::{NOT_STORED, Site};
 use super::trust::{Client, Origin};
-use crate::adapter::Upgrade;
 use crate::rooms::Command;
+use crate::session_api::Upgrade;
 
 /// The result of routing a request.
 #[derive(Debug)]

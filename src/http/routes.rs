@@ -11,8 +11,8 @@ use super::pending::PendingKind;
 use super::request::Method;
 use super::route_request::{RouteOutcome, RouteRequest};
 use super::trust::{Client, is_answered_host};
-use crate::adapter::Upgrade;
-use crate::rooms::{Command, Door, MAX_NAME_CHARACTERS, Name, RoomCode};
+use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode};
+use crate::session_api::Upgrade;
 
 /// An address below the base path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,24 +182,24 @@ impl RouteRequest<'_> {
             let words = format!("A name has 1 to {MAX_NAME_CHARACTERS} characters, none of them invisible.");
             return self.refuse_form(&form, StatusCode::BAD_REQUEST, &words, Some(Field::Name), outbox);
         };
-        let door = if form.creates {
-            Door::New
+        let target = if form.creates {
+            JoinTarget::New
         } else if form.code.trim().is_empty() {
             let words = "Give a room code, or create a room.";
             return self.refuse_form(&form, StatusCode::BAD_REQUEST, words, Some(Field::Code), outbox);
         } else if let Some(code) = RoomCode::parse(&form.code) {
-            Door::Code(code)
+            JoinTarget::Code(code)
         } else {
             // A text that is no valid code is treated as the code of a room that does not exist.
             let words = format!("There is no room {}.", shorten(form.code.trim()));
             return self.refuse_form(&form, StatusCode::NOT_FOUND, &words, Some(Field::Code), outbox);
         };
         let sessions = Sessions::read(self.head);
-        let token = match door {
-            Door::Code(code) => sessions.token_for(code),
+        let token = match target {
+            JoinTarget::Code(code) => sessions.token_for(code),
             _ => None,
         };
-        self.ask(Command::Admit { door, name, token }, PendingKind::Admission { form, sessions })
+        self.ask(Command::Reserve { target, name, token }, PendingKind::Admission { form, sessions })
     }
 
     fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> RouteOutcome {
@@ -234,10 +234,11 @@ impl RouteRequest<'_> {
         if !self.origin().may_call() {
             return self.plain(StatusCode::FORBIDDEN, "This page may not connect here.\n", outbox);
         }
-        handshake.write(outbox);
+        let mut response = Vec::new();
+        handshake.write(&mut response);
         let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
         let sessions = Sessions::read(self.head).into_vec();
-        RouteOutcome::Upgraded(Upgrade { sessions, forwarded_for: client.forwarded_for })
+        RouteOutcome::Upgraded(Upgrade { sessions, forwarded_for: client.forwarded_for, response })
     }
 }
 

@@ -9,10 +9,10 @@ use super::date::{DateClock, HttpDate};
 use super::metrics::{Meters, Metrics};
 use super::pages::{Home, PAGE_FIELDS, Pages};
 use super::response::{HTML, Prepared, Response};
-use crate::adapter::Now;
 use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};
 use crate::rooms::Counts;
+use crate::time::Now;
 
 /// Browsers check home pages each time: a newer version of the program may have other assets.
 const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");

@@ -6,15 +6,25 @@ use rand::rngs::StdRng;
 
 use super::assets::ASSETS_HASH;
 use super::*;
-use crate::adapter::Upgrade;
 use crate::invitation::Invitation;
 use crate::options::Options;
-use crate::rooms::{Address, Caller, Command, ConnectionId, Event, Membership, Via, Wire, WireId};
+use crate::rooms::{
+    Address, Caller, Command, ConnectionId, Delivery, Encoder, EncoderId, Event, Execution, RoomCode, Via,
+};
+use crate::session_api::Upgrade;
 
 struct Silent;
 
-impl Wire for Silent {
-    fn encode_event(&self, _: &Event, _: &mut Vec<u8>) {}
+impl Encoder for Silent {
+    fn encode_event(&self, _: &RoomCode, _: &Event, _: &mut Vec<u8>) {}
+}
+
+impl Delivery for Silent {
+    fn write(&mut self, _: ConnectionId, parts: &[&[u8]]) -> usize {
+        parts.iter().map(|part| part.len()).sum()
+    }
+
+    fn queue(&mut self, _: ConnectionId, _: &[u8]) {}
 }
 
 /// A site and its rooms, without a reactor.
@@ -109,24 +119,27 @@ impl Connection {
             self.unread.drain(..consumed);
             match step {
                 Step::NeedInput => break,
-                Step::Command(command) => self.apply(server, command),
+                Step::Command(command) => self.execute(server, command),
                 Step::PauseUntil { .. } => assert!(self.outbox.len() >= RESPONSES_BUDGET_BYTES),
                 Step::Close => self.is_closed = true,
                 Step::Fault => (self.is_closed, self.is_at_fault) = (true, true),
-                Step::Upgrade(upgrade) => self.upgrade = Some(upgrade),
+                Step::Upgrade(upgrade) => {
+                    self.outbox.extend_from_slice(&upgrade.response);
+                    self.upgrade = Some(upgrade);
+                }
             }
         }
     }
 
-    fn apply(&mut self, server: &mut Server, command: Command) {
+    fn execute(&mut self, server: &mut Server, command: Command) {
         self.caller = self.http.client_address();
         assert_eq!(self.http.deadline_ms(), None, "nothing is overdue while the rooms are to answer");
-        let caller =
-            Caller { connection: ConnectionId(1), address: Address::from(self.caller), via: Via::Web, wire: WireId(0) };
-        let mut membership: Option<Membership> = None;
-        server.rooms.apply(&caller, &mut membership, command, server.now);
-        while let Some(record) = server.rooms.take_record() {
-            server.rooms.publish(record, server.now);
+        let (connection, address) = (ConnectionId(1), Address::from(self.caller));
+        let caller = Caller { connection, address, via: Via::Web, encoder: EncoderId(0) };
+        let execution = server.rooms.execute(&caller, &[], command, server.now, &mut Silent);
+        assert_eq!(execution, Execution::Done);
+        while let Some(proposal) = server.rooms.take_proposal() {
+            server.rooms.commit(proposal, server.now, &mut Silent);
         }
         let (_, reply) = server.rooms.take_reply().expect("each command of HTTP is answered at once");
         let flow = self.http.reply(reply, &server.rooms, &server.site, server.now, &mut self.outbox);

@@ -1,7 +1,7 @@
-//! Where changes are made durable before anybody sees them.
+//! Where changes are ordered and made durable before anybody sees them.
 //!
-//! The rooms hand each [`Record`] to a journal; what the journal has kept it hands back, in the same order,
-//! and only then is it published. What memory does not hold any more can be read from it. Only the journal in
+//! The rooms hand each [`Proposal`] to a journal; what the journal has kept it hands back, in the same order,
+//! and only then is it committed. What memory does not hold any more can be read from it. Only the journal in
 //! memory lives in this file: it keeps nothing, and hands back at once. The one in a file lives in `sqlite`.
 
 #[cfg(feature = "sqlite")]
@@ -9,65 +9,75 @@ pub mod sqlite;
 
 use std::collections::VecDeque;
 
-use crate::rooms::{ConnectionId, Read, Reading, Record};
+use crate::rooms::{Page, Proposal, ReadRequest};
+use crate::time::Now;
 
-/// Keeps changes, in order.
+/// Orders changes and keeps them.
 pub trait Journal {
-    /// Takes a change to be kept.
-    fn submit(&mut self, record: Record);
+    /// Takes a change to be ordered and kept.
+    fn submit(&mut self, proposal: Proposal);
 
     /// What was submitted is to be worked on from here on. Called once what happens at a time has been submitted,
     /// so that it can be kept together; always called before nothing more happens.
-    fn dispatch(&mut self) {}
+    fn dispatch(&mut self, now: Now) {
+        let _ = now;
+    }
 
-    /// Takes a wish to read, for a command of this connection that waits for it.
-    fn read(&mut self, connection: ConnectionId, reading: Reading);
+    /// Takes a request to read.
+    fn read(&mut self, request: ReadRequest);
 
     /// What has come of it: changes in the order of their submission. What is refused, and what follows a change that
     /// cannot be kept yet, does not wait for that one; messages come back in their order in any case. Never waits.
     fn take_outcome(&mut self) -> Option<Outcome>;
 
     /// Whether it can keep nothing at this time, so that changes are better refused beforehand.
-    fn is_stuck(&self) -> bool;
+    fn is_failing(&self) -> bool;
+
+    /// Whether it has so much to do that nothing more is better asked of it.
+    fn is_congested(&self) -> bool {
+        false
+    }
 }
 
 impl<J: Journal + ?Sized> Journal for Box<J> {
-    fn submit(&mut self, record: Record) {
-        (**self).submit(record);
+    fn submit(&mut self, proposal: Proposal) {
+        (**self).submit(proposal);
     }
 
-    fn dispatch(&mut self) {
-        (**self).dispatch();
+    fn dispatch(&mut self, now: Now) {
+        (**self).dispatch(now);
     }
 
-    fn read(&mut self, connection: ConnectionId, reading: Reading) {
-        (**self).read(connection, reading);
+    fn read(&mut self, request: ReadRequest) {
+        (**self).read(request);
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
         (**self).take_outcome()
     }
 
-    fn is_stuck(&self) -> bool {
-        (**self).is_stuck()
+    fn is_failing(&self) -> bool {
+        (**self).is_failing()
+    }
+
+    fn is_congested(&self) -> bool {
+        (**self).is_congested()
     }
 }
 
 /// What became of something that a journal was given.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The change is kept for good.
-    Kept(Record),
-    /// The change, a [refusable](Record::is_refusable) one, is not kept.
-    Refused(Record),
-    /// What was to be read; `None` if that failed.
+    /// The change is ordered, and kept for good.
+    Committed(Proposal),
+    /// The change, a [refusable](Proposal::is_refusable) one, is not kept.
+    Refused(Proposal),
+    /// What was to be read.
     Read {
-        /// Whose command waits for it.
-        connection: ConnectionId,
         /// What was wanted.
-        reading: Reading,
-        /// What there is.
-        read: Option<Read>,
+        request: ReadRequest,
+        /// What there is; `None` if it could not be read.
+        page: Option<Page>,
     },
     /// Nothing can be kept any more, and what was said to be kept may not be trusted from here on: the program
     /// has to end, with this sentence.
@@ -81,20 +91,20 @@ pub struct MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
-    fn submit(&mut self, record: Record) {
-        self.outcomes.push_back(Outcome::Kept(record));
+    fn submit(&mut self, proposal: Proposal) {
+        self.outcomes.push_back(Outcome::Committed(proposal));
     }
 
-    fn read(&mut self, connection: ConnectionId, reading: Reading) {
+    fn read(&mut self, request: ReadRequest) {
         // The rooms hold all there is.
-        self.outcomes.push_back(Outcome::Read { connection, reading, read: Some(Read::default()) });
+        self.outcomes.push_back(Outcome::Read { request, page: Some(Page::default()) });
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
         self.outcomes.pop_front()
     }
 
-    fn is_stuck(&self) -> bool {
+    fn is_failing(&self) -> bool {
         false
     }
 }

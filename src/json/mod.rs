@@ -7,7 +7,7 @@ mod object;
 pub use object::Object;
 
 use crate::options::Limits;
-use crate::rooms::{Body, ClientId, Event, Member, Name, Refusal, Room, RoomCode};
+use crate::rooms::{AuthorId, Body, Event, Member, MessageKey, Name, Refusal, Room, RoomCode, Token};
 
 /// Appends a room's event.
 pub fn write_event(event: &Event, out: &mut Vec<u8>) {
@@ -23,16 +23,18 @@ pub fn write_typing(name: &Name, out: &mut Vec<u8>) {
 
 /// Appends the answer to a join: the room as the new member finds it.
 pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
-    let Joined { room, member, last, events, gap, limits } = *joined;
+    let Joined { room, member, token, last, events, gap, limits } = *joined;
     let mut object = Object::begin(out);
     object
         .word("type", "joined")
         .text("room", room.code().as_str())
         .text("name", member.name().as_str())
-        .text("token", &member.token().to_string())
+        .text("token", &token.to_string())
         .text("epoch", &room.epoch().to_string())
         .number("last", last);
-    add_members(room, &mut object);
+    let others = room.members().filter(|other| other.author() != member.author());
+    add_members(std::iter::once(member).chain(others).take(MAX_MEMBERS), &mut object);
+    object.number("count", room.member_count() as u64);
     add_events(events, &mut object);
     object
         .flag("gap", gap)
@@ -42,6 +44,9 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
         .end();
 }
 
+/// Members that are told at once, at the most: the others are asked for.
+pub const MAX_MEMBERS: usize = 200;
+
 /// What [`write_joined`] tells a new member.
 #[derive(Clone, Copy)]
 pub struct Joined<'a> {
@@ -49,11 +54,13 @@ pub struct Joined<'a> {
     pub room: &'a Room,
     /// As whom it was entered.
     pub member: &'a Member,
+    /// The secret by which the member comes back.
+    pub token: Token,
     /// The id of the room's last event.
     pub last: u64,
     /// The events that the client does not have yet.
     pub events: &'a [Event],
-    /// Events before those are gone.
+    /// Events before those are to be fetched, or gone.
     pub gap: bool,
     /// The rules that the client does well to know.
     pub limits: &'a Limits,
@@ -78,7 +85,7 @@ pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
 pub fn write_room(room: &Room, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("room", room.code().as_str());
-    add_members(room, &mut object);
+    add_members(room.members(), &mut object);
     object.number("last", room.last_id()).end();
 }
 
@@ -87,16 +94,20 @@ pub fn write_created(code: RoomCode, out: &mut Vec<u8>) {
     Object::begin(out).text("room", code.as_str()).end();
 }
 
-/// Appends who is in a room.
-pub fn write_members(room: &Room, out: &mut Vec<u8>) {
+/// Appends who is in a room: those in the places after `after`, if it is given.
+pub fn write_members(room: &Room, after: Option<AuthorId>, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.word("type", "members");
-    add_members(room, &mut object);
-    object.end();
+    let listed: Vec<&Member> = match after {
+        Some(author) => room.members_after(author).take(MAX_MEMBERS + 1).collect(),
+        None => room.members().take(MAX_MEMBERS + 1).collect(),
+    };
+    add_members(listed.iter().take(MAX_MEMBERS).copied(), &mut object);
+    object.number("count", room.member_count() as u64).flag("more", listed.len() > MAX_MEMBERS).end();
 }
 
 /// Appends the answer to a message that had been said already, as `id`.
-pub fn write_ok(cid: &ClientId, id: u64, out: &mut Vec<u8>) {
+pub fn write_ok(cid: &MessageKey, id: u64, out: &mut Vec<u8>) {
     Object::begin(out).word("type", "ok").text("cid", cid.as_str()).number("id", id).end();
 }
 
@@ -112,12 +123,12 @@ pub fn write_error(code: &'static str, message: &str, cid: Option<&str>, retry_m
 }
 
 /// Appends a refusal of the rooms.
-pub fn write_refusal(refusal: &Refusal, cid: Option<&ClientId>, out: &mut Vec<u8>) {
+pub fn write_refusal(refusal: &Refusal, cid: Option<&MessageKey>, out: &mut Vec<u8>) {
     let retry_ms = match refusal {
         Refusal::RateLimited { retry_ms } => Some(*retry_ms),
         _ => None,
     };
-    write_error(error_code(refusal), &refusal.to_string(), cid.map(ClientId::as_str), retry_ms, out);
+    write_error(error_code(refusal), &refusal.to_string(), cid.map(MessageKey::as_str), retry_ms, out);
 }
 
 /// The contract's word for a refusal.
@@ -144,7 +155,7 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
     match &event.body {
         Body::Message { kind, text, cid } => {
             object.word("via", event.via.as_str()).word("kind", kind.as_str()).text("text", text.as_str());
-            object.text_if("cid", cid.as_ref().map(ClientId::as_str));
+            object.text_if("cid", cid.as_ref().map(MessageKey::as_str));
         }
         Body::Enter | Body::Part => {
             object.word("via", event.via.as_str());
@@ -159,8 +170,8 @@ fn add_events(events: &[Event], object: &mut Object<'_>) {
     object.objects("events", events.iter(), add_event);
 }
 
-fn add_members(room: &Room, object: &mut Object<'_>) {
-    object.objects("members", room.members(), |member, object| {
+fn add_members<'m>(members: impl Iterator<Item = &'m Member>, object: &mut Object<'_>) {
+    object.objects("members", members, |member, object| {
         object.text("name", member.name().as_str()).word("via", member.via().as_str());
     });
 }
@@ -184,7 +195,7 @@ mod tests {
     #[test]
     fn events_have_the_contracts_fields() {
         let text = Text::clean("<b>\"hi\"</b>\n\\", 100).expect("text");
-        let cid = ClientId::parse("c1");
+        let cid = MessageKey::parse("c1");
         assert_eq!(
             written(Body::Message { kind: Kind::Me, text, cid }),
             r#"{"type":"message","id":7,"time":1700000000000,"name":"a\"na","via":"line","kind":"me","text":"<b>\"hi\"</b>\n\\","cid":"c1"}"#

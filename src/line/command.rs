@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rooms::{Door, Name, RoomCode, Token};
+use crate::rooms::{JoinTarget, Name, RoomCode, Token};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -19,7 +19,7 @@ pub enum Request<'a> {
     /// `/join CODE [NAME [TOKEN]]`, `/new [NAME]`
     Join {
         /// Which room.
-        door: Door,
+        target: JoinTarget,
         /// As whom; as before, if left out.
         name: Option<Name>,
         /// The secret of a member who comes back.
@@ -106,7 +106,7 @@ pub fn parse(line: &str) -> Result<Request<'_>, Fault<'_>> {
     let (word, argument) = split_word(line);
     match word.to_ascii_lowercase().as_str() {
         "/join" => parse_join(argument),
-        "/new" => Ok(Request::Join { door: Door::New, name: parse_optional_name(argument)?, token: None }),
+        "/new" => Ok(Request::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
         "/who" => Ok(Request::Who),
         "/me" if argument.is_empty() => Err(Fault::TextMissing),
         "/me" => Ok(Request::Me(argument)),
@@ -128,9 +128,9 @@ pub fn parse(line: &str) -> Result<Request<'_>, Fault<'_>> {
 ///
 /// # Errors
 /// [`Fault::CodeMalformed`]
-pub fn parse_door(typed: &str) -> Result<Door, Fault<'_>> {
+pub fn parse_target(typed: &str) -> Result<JoinTarget, Fault<'_>> {
     let typed = typed.trim();
-    if typed.eq_ignore_ascii_case("new") { Ok(Door::New) } else { parse_code(typed).map(Door::Code) }
+    if typed.eq_ignore_ascii_case("new") { Ok(JoinTarget::New) } else { parse_code(typed).map(JoinTarget::Code) }
 }
 
 /// Reads a name.
@@ -147,7 +147,7 @@ fn parse_join(argument: &str) -> Result<Request<'_>, Fault<'_>> {
     if code.is_empty() {
         return Err(Fault::CodeMissing);
     }
-    let door = Door::Code(parse_code(code)?);
+    let target = JoinTarget::Code(parse_code(code)?);
     let (name, token) = match rest.rsplit_once(char::is_whitespace) {
         Some((name, last)) => match Token::parse(last) {
             Some(token) => (name, Some(token)),
@@ -155,7 +155,7 @@ fn parse_join(argument: &str) -> Result<Request<'_>, Fault<'_>> {
         },
         None => (rest, None),
     };
-    Ok(Request::Join { door, name: parse_optional_name(name)?, token })
+    Ok(Request::Join { target, name: parse_optional_name(name)?, token })
 }
 
 fn parse_code(typed: &str) -> Result<RoomCode, Fault<'_>> {
@@ -179,8 +179,8 @@ mod tests {
 
     use super::*;
 
-    fn code() -> Door {
-        Door::Code(RoomCode::parse("KXQT").expect("a code"))
+    fn code() -> JoinTarget {
+        JoinTarget::Code(RoomCode::parse("KXQT").expect("a code"))
     }
 
     fn name(typed: &str) -> Option<Name> {
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn joining() {
-        let join = |door, name, token| Ok(Request::Join { door, name, token });
+        let join = |target, name, token| Ok(Request::Join { target, name, token });
         assert_eq!(parse("/join kxqt"), join(code(), None, None));
         assert_eq!(parse("/JOIN  KXQT  Ana Maria "), join(code(), name("Ana Maria"), None));
         let digits = "0123456789abcdef".repeat(2);
@@ -206,8 +206,8 @@ mod tests {
         // Without a name before it, it is one.
         assert_eq!(parse(&format!("/join KXQT {digits}")), join(code(), name(&digits), None));
         assert_eq!(parse("/join http://192.168.1.20:5000/KXQT"), join(code(), None, None));
-        assert_eq!(parse("/new"), join(Door::New, None, None));
-        assert_eq!(parse("/new ana"), join(Door::New, name("ana"), None));
+        assert_eq!(parse("/new"), join(JoinTarget::New, None, None));
+        assert_eq!(parse("/new ana"), join(JoinTarget::New, name("ana"), None));
         assert_eq!(parse("/join"), Err(Fault::CodeMissing));
         assert_eq!(parse("/join aeiou ana"), Err(Fault::CodeMalformed("aeiou")));
         assert_eq!(parse(&format!("/new {}", "x".repeat(33))), Err(Fault::NameMalformed));
@@ -240,9 +240,9 @@ mod tests {
 
     #[test]
     fn answers_to_the_room_prompt() {
-        assert_eq!(parse_door(" kxqt "), Ok(code()));
-        assert_eq!(parse_door("New"), Ok(Door::New));
-        assert_eq!(parse_door("kxq"), Err(Fault::CodeMalformed("kxq")));
+        assert_eq!(parse_target(" kxqt "), Ok(code()));
+        assert_eq!(parse_target("New"), Ok(JoinTarget::New));
+        assert_eq!(parse_target("kxq"), Err(Fault::CodeMalformed("kxq")));
     }
 
     proptest! {

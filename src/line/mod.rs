@@ -2,23 +2,23 @@
 //!
 //! [`Line`] is one connection's session: it asks for a name and a room, then passes on what is typed.
 //! `editor` makes lines of received bytes, `opening` knows what is no terminal, `pace` how fast is too fast,
-//! `command` tells what a line means, `voice` words the answers, `wire` encodes what the room's members say.
+//! `command` tells what a line means, `output_format` words the answers, `encoder` encodes what the room's members say.
 //! Nothing here knows a socket, a timer or another protocol.
 
 mod clock;
 mod command;
 mod editor;
+mod encoder;
 mod opening;
+mod output_format;
 mod pace;
 mod session;
 #[cfg(test)]
 mod tests;
-mod voice;
-mod wire;
 
 pub use clock::LocalClock;
+pub use encoder::{JsonLineEncoder, LineEncoder};
 pub use session::Line;
-pub use wire::{JsonLineWire, LineWire};
 
 use crate::invitation::Invitation;
 use crate::options::Limits;

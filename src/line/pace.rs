@@ -1,8 +1,8 @@
 //! How fast lines are passed on: `--rate` a second, in bursts of four times that.
 
-use crate::adapter::Now;
 use crate::options::Limits;
 use crate::rooms::{Bucket, Rate};
+use crate::time::Now;
 
 const PERIOD_MS: u64 = 1_000;
 

@@ -4,13 +4,15 @@ use core::net::IpAddr;
 
 use super::command::{self, Fault, Request};
 use super::editor::{LineEditor, Typed};
-use super::voice::Voice;
+use super::output_format::OutputFormat;
 use super::{Context, opening, pace};
-use crate::adapter::{Flow, Input, Now, Step};
 use crate::json;
 use crate::rooms::{
-    Bucket, Command, Door, Join, Kind, Name, Refusal, Reply, Rooms, Span, Text, TextFault, Token, WireId,
+    Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, Name, Refusal, Reply, RoomCommand, RoomRef, Rooms,
+    Span, Text, TextFault, Token,
 };
+use crate::session_api::{Flow, Input, Step};
+use crate::time::Now;
 
 /// A terminal that is in no room is closed after this time without input.
 const PROMPT_TIMEOUT_MS: u64 = 120_000;
@@ -25,7 +27,7 @@ pub struct Line {
     bucket: Bucket,
     /// The address of ours that it connected to.
     local: IpAddr,
-    voice: Voice,
+    format: OutputFormat,
     /// It has been told that its lines are held back, and the burst is not over.
     is_paced: bool,
     /// Once the room is left, the connection closes.
@@ -35,18 +37,18 @@ pub struct Line {
 /// Where the conversation is.
 enum Stage {
     /// In no room: at the prompts.
-    Visiting(Box<Visitor>),
-    /// In a room.
-    Joined,
+    Unjoined(Box<Unjoined>),
+    /// In a room, as this member, which comes back by this secret.
+    Joined(Box<(Membership, Token)>),
 }
 
 /// Someone in no room.
 #[derive(Default)]
-struct Visitor {
+struct Unjoined {
     /// The name given so far.
     name: Option<Name>,
     /// The room asked for.
-    door: Option<Door>,
+    target: Option<JoinTarget>,
     /// When its time is up.
     deadline_ms: u64,
     /// Something has been typed: this is no HTTP client.
@@ -59,15 +61,15 @@ impl Line {
         let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
         let line = Line {
             editor: LineEditor::default(),
-            stage: Stage::Visiting(Box::new(Visitor { deadline_ms, ..Visitor::default() })),
+            stage: Stage::Unjoined(Box::new(Unjoined { deadline_ms, ..Unjoined::default() })),
             bucket: Bucket::default(),
             local,
-            voice: Voice::Person,
+            format: OutputFormat::Person,
             is_paced: false,
             is_quitting: false,
         };
         let version = env!("CARGO_PKG_VERSION");
-        line.voice.notice(format_args!("snugd {version}. /help lists the commands."), outbox);
+        line.format.notice(format_args!("snugd {version}. /help lists the commands."), outbox);
         line.prompt(outbox);
         line
     }
@@ -79,9 +81,9 @@ impl Line {
             return step;
         }
         if !input.rest().is_empty()
-            && let Stage::Visiting(visitor) = &mut self.stage
+            && let Stage::Unjoined(unjoined) = &mut self.stage
         {
-            visitor.deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
+            unjoined.deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
         }
         loop {
             if let Some(pause) = self.pace(input, context, now, outbox) {
@@ -104,46 +106,49 @@ impl Line {
     /// Words the answer to a command.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match reply {
-            Reply::Joined { room, member, last, ref events, gap, .. } => {
-                let room = rooms.room(room);
-                let member = room.member(member);
-                self.stage = Stage::Joined;
-                let joined = json::Joined { room, member, last, events, gap, limits: &context.limits };
-                self.voice.welcome(&joined, self.local, context, now, outbox);
+            Reply::Joined { membership, token, last, ref events, gap, .. } => {
+                self.stage = Stage::Joined(Box::new((membership, token)));
+                let room = rooms.room(membership.room);
+                if let Some(member) = room.member(membership.author) {
+                    let joined = json::Joined { room, member, token, last, events, gap, limits: &context.limits };
+                    self.format.welcome(&joined, self.local, context, now, outbox);
+                }
             }
             Reply::Refused { refusal, .. } => self.pass_on(&refusal, outbox),
-            Reply::Members { room } => self.voice.members(rooms.room(room), outbox),
-            Reply::History { events, more } => self.voice.history(&events, more, &context.clock, now, outbox),
-            Reply::WireSwitched { membership } => {
-                if matches!(self.stage, Stage::Visiting(_)) {
-                    self.voice.end_prompt(outbox);
+            Reply::Members { room, .. } => self.format.members(rooms.room(room), outbox),
+            Reply::History { events, more } => self.format.history(&events, more, &context.clock, now, outbox),
+            Reply::EncoderSwitched => {
+                if matches!(self.stage, Stage::Unjoined(_)) {
+                    self.format.end_prompt(outbox);
                 }
-                self.voice = Voice::Program;
-                if let Some((room, member)) = membership {
-                    let room = rooms.room(room);
-                    let (member, last, limits) = (room.member(member), room.last_id(), &context.limits);
-                    let joined = json::Joined { room, member, last, events: &[], gap: false, limits };
-                    self.voice.welcome(&joined, self.local, context, now, outbox);
+                self.format = OutputFormat::Program;
+                if let Stage::Joined(joined) = &self.stage {
+                    let (membership, token) = **joined;
+                    let room = rooms.room(membership.room);
+                    let (last, limits) = (room.last_id(), &context.limits);
+                    if let Some(member) = room.member(membership.author) {
+                        let joined = json::Joined { room, member, token, last, events: &[], gap: false, limits };
+                        self.format.welcome(&joined, self.local, context, now, outbox);
+                    }
                 }
             }
             Reply::Left { .. } if self.is_quitting => {
-                self.voice.notice("Bye.", outbox);
+                self.format.notice("Bye.", outbox);
                 return Flow::Close;
             }
-            Reply::Left { code, name } => {
-                self.become_visitor(name, now);
-                self.voice.notice(format_args!("Left {code}."), outbox);
+            Reply::Left { code, name, .. } => {
+                self.become_unjoined(name, now);
+                self.format.notice(format_args!("Left {code}."), outbox);
                 self.prompt(outbox);
             }
-            Reply::TakenOver => {
-                self.voice.notice("You came in again from elsewhere; this connection is closed.", outbox);
+            Reply::TakenOver { .. } => {
+                self.format.notice("You came in again from elsewhere; this connection is closed.", outbox);
                 return Flow::Close;
             }
             // Answers to what no terminal asks for.
             Reply::AlreadySaid { .. }
-            | Reply::Unsent(_)
             | Reply::Created { .. }
-            | Reply::Admitted { .. }
+            | Reply::Reserved { .. }
             | Reply::Visited { .. }
             | Reply::Described { .. }
             | Reply::Events { .. }
@@ -153,21 +158,15 @@ impl Line {
     }
 
     /// The encoding in which this connection reads a room.
-    pub fn wire(&self) -> WireId {
-        self.voice.wire()
-    }
-
-    /// Whether its member keeps the place if the connection drops. A person at a terminal has no token to
-    /// come back with: its place would only keep its name from it.
-    pub fn keeps_place(&self) -> bool {
-        self.voice == Voice::Program && matches!(self.stage, Stage::Joined)
+    pub fn encoder(&self) -> EncoderId {
+        self.format.encoder()
     }
 
     /// When [`expire`](Self::expire) is due (`Now::steady_ms`); never in a room.
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.stage {
-            Stage::Visiting(visitor) => Some(visitor.deadline_ms),
-            Stage::Joined => None,
+            Stage::Unjoined(unjoined) => Some(unjoined.deadline_ms),
+            Stage::Joined(..) => None,
         }
     }
 
@@ -176,29 +175,29 @@ impl Line {
         if self.deadline_ms().is_none_or(|deadline_ms| now.steady_ms < deadline_ms) {
             return Flow::Continue;
         }
-        self.voice.end_prompt(outbox);
+        self.format.end_prompt(outbox);
         let seconds = PROMPT_TIMEOUT_MS / 1000;
-        self.voice.warn(format_args!("Nothing came for {seconds} s, so this connection is closed."), outbox);
+        self.format.warn(format_args!("Nothing came for {seconds} s, so this connection is closed."), outbox);
         Flow::Close
     }
 
     /// The last words when the server stops.
     pub fn goodbye(&self, outbox: &mut Vec<u8>) {
-        if matches!(self.stage, Stage::Visiting(_)) {
-            self.voice.end_prompt(outbox);
+        if matches!(self.stage, Stage::Unjoined(_)) {
+            self.format.end_prompt(outbox);
         }
-        self.voice.notice("The server is stopping. Bye.", outbox);
+        self.format.notice("The server is stopping. Bye.", outbox);
     }
 
     /// The last words to someone who does not read what is sent.
     pub fn too_slow(&self, outbox: &mut Vec<u8>) {
-        self.voice.warn("You read too slowly; the connection is closed.", outbox);
+        self.format.warn("You read too slowly; the connection is closed.", outbox);
     }
 
     /// Turns away what speaks TLS.
     fn look_at_opening(&self, input: &Input<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
-        let Stage::Visiting(visitor) = &self.stage else { return None };
-        if visitor.has_typed || self.editor.is_within_line() {
+        let Stage::Unjoined(unjoined) = &self.stage else { return None };
+        if unjoined.has_typed || self.editor.is_within_line() {
             return None;
         }
         match opening::is_tls(input.rest()) {
@@ -211,7 +210,7 @@ impl Line {
 
     fn point_to_web(&self, context: &Context, outbox: &mut Vec<u8>) -> Step {
         let url = context.invitation.home_url(self.local);
-        self.voice.warn(format_args!("This port is for terminals. Open {url} in a browser."), outbox);
+        self.format.warn(format_args!("This port is for terminals. Open {url} in a browser."), outbox);
         Step::Fault
     }
 
@@ -228,7 +227,7 @@ impl Line {
         }
         if !std::mem::replace(&mut self.is_paced, true) {
             let rate = context.limits.rate;
-            self.voice.warn(format_args!("Slow down: your lines are sent on at {rate} a second."), outbox);
+            self.format.warn(format_args!("Slow down: your lines are sent on at {rate} a second."), outbox);
         }
         Some(Step::PauseUntil { steady_ms: now.steady_ms + wait_ms })
     }
@@ -247,8 +246,8 @@ impl Line {
         }
         pace::count(&mut self.bucket, &context.limits, now);
         let is_first = match &mut self.stage {
-            Stage::Visiting(visitor) => !std::mem::replace(&mut visitor.has_typed, true),
-            Stage::Joined => false,
+            Stage::Unjoined(unjoined) => !std::mem::replace(&mut unjoined.has_typed, true),
+            Stage::Joined(..) => false,
         };
         let Some(line) = line else {
             self.refuse_long_text(context, outbox);
@@ -260,49 +259,52 @@ impl Line {
             return Some(self.point_to_web(context, outbox));
         }
         match command::parse(line) {
-            Ok(request) => self.obey(request, context, outbox),
+            Ok(request) => self.execute(request, context, outbox),
             Err(fault) => self.refuse(fault, outbox),
         }
     }
 
     /// Does what a line asks for, or tells who is to do it.
-    fn obey(&mut self, request: Request<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn execute(&mut self, request: Request<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
         let command = match request {
-            Request::Text(text) if matches!(self.stage, Stage::Visiting(_)) => return self.answer_prompt(text, outbox),
+            Request::Text(text) if matches!(self.stage, Stage::Unjoined(_)) => return self.answer_prompt(text, outbox),
             Request::Text(text) => return self.say(Kind::Say, text, context, outbox),
             Request::Me(text) => return self.say(Kind::Me, text, context, outbox),
-            Request::Join { door, name, token } => return self.join(door, name, token, outbox),
+            Request::Join { target, name, token } => return self.join(target, name, token, outbox),
             Request::Nick(name) => match &mut self.stage {
-                Stage::Visiting(visitor) => {
-                    visitor.name = Some(name);
+                Stage::Unjoined(unjoined) => {
+                    unjoined.name = Some(name);
                     return self.enter_or_ask(None, outbox);
                 }
-                Stage::Joined => Command::Nick(name),
+                Stage::Joined(..) => RoomCommand::Nick(name),
             },
-            Request::Who => Command::Who,
-            Request::History { limit } => Command::History(Span { limit, ..Span::default() }),
-            Request::Json => Command::SwitchWire(Voice::Program.wire()),
-            Request::Leave => Command::Leave,
-            Request::Quit if matches!(self.stage, Stage::Visiting(_)) => {
-                self.voice.notice("Bye.", outbox);
+            Request::Who => RoomCommand::Who { after: None },
+            Request::History { limit } => RoomCommand::History(Span { limit, ..Span::default() }),
+            Request::Json => return Some(Step::Command(Command::SwitchEncoder(OutputFormat::Program.encoder()))),
+            Request::Leave => RoomCommand::Leave,
+            Request::Quit if matches!(self.stage, Stage::Unjoined(_)) => {
+                self.format.notice("Bye.", outbox);
                 return Some(Step::Close);
             }
             Request::Quit => {
                 self.is_quitting = true;
-                Command::Leave
+                RoomCommand::Leave
             }
             Request::Help => {
-                self.voice.help(outbox);
+                self.format.help(outbox);
                 self.prompt(outbox);
                 return None;
             }
         };
-        Some(Step::Command(command))
+        Some(Step::Command(Command::In(RoomRef::Only, command)))
     }
 
     fn say(&mut self, kind: Kind, text: &str, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
         match Text::clean(text, context.limits.message_bytes) {
-            Ok(text) => Some(Step::Command(Command::Say { kind, text, cid: None })),
+            Ok(text) => {
+                let command = RoomCommand::Say { kind, text, cid: None };
+                Some(Step::Command(Command::In(RoomRef::Only, command)))
+            }
             Err(TextFault::Empty) => None,
             Err(TextFault::TooLong) => {
                 self.refuse_long_text(context, outbox);
@@ -312,26 +314,29 @@ impl Line {
         }
     }
 
-    fn join(&mut self, door: Door, name: Option<Name>, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn join(
+        &mut self,
+        target: JoinTarget,
+        name: Option<Name>,
+        token: Option<Token>,
+        outbox: &mut Vec<u8>,
+    ) -> Option<Step> {
         match &mut self.stage {
-            Stage::Visiting(visitor) => {
-                visitor.door = Some(door);
-                visitor.name = name.or_else(|| visitor.name.take());
+            Stage::Unjoined(unjoined) => {
+                unjoined.target = Some(target);
+                unjoined.name = name.or_else(|| unjoined.name.take());
                 self.enter_or_ask(token, outbox)
             }
-            Stage::Joined => {
-                let join = Join { door, name, keeps_name: true, token, since: None, epoch: None };
-                Some(Step::Command(Command::Join(Box::new(join))))
-            }
+            Stage::Joined(..) => Some(join_command(target, name, true, token)),
         }
     }
 
     /// Takes a line as the answer to the prompt that waits for one.
     fn answer_prompt(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
-        let Stage::Visiting(visitor) = &mut self.stage else { return None };
-        let understood = match visitor.name {
-            None => command::parse_name(typed).map(|name| visitor.name = Some(name)),
-            Some(_) => command::parse_door(typed).map(|door| visitor.door = Some(door)),
+        let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
+        let understood = match unjoined.name {
+            None => command::parse_name(typed).map(|name| unjoined.name = Some(name)),
+            Some(_) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
         };
         match understood {
             Ok(()) => self.enter_or_ask(None, outbox),
@@ -341,11 +346,10 @@ impl Line {
 
     /// Goes in, if it is known as whom and where; else asks for what is missing.
     fn enter_or_ask(&mut self, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
-        if let Stage::Visiting(visitor) = &self.stage
-            && let Visitor { name: name @ Some(_), door: Some(door), .. } = &**visitor
+        if let Stage::Unjoined(unjoined) = &self.stage
+            && let Unjoined { name: name @ Some(_), target: Some(target), .. } = &**unjoined
         {
-            let join = Join { door: *door, name: name.clone(), keeps_name: false, token, since: None, epoch: None };
-            return Some(Step::Command(Command::Join(Box::new(join))));
+            return Some(join_command(*target, name.clone(), false, token));
         }
         self.prompt(outbox);
         None
@@ -353,14 +357,14 @@ impl Line {
 
     /// Asks for what is missing, if anything is.
     fn prompt(&self, outbox: &mut Vec<u8>) {
-        if let Stage::Visiting(visitor) = &self.stage {
-            let question = if visitor.name.is_none() { "Name: " } else { "Room code, or \"new\": " };
-            self.voice.prompt(question, outbox);
+        if let Stage::Unjoined(unjoined) = &self.stage {
+            let question = if unjoined.name.is_none() { "Name: " } else { "Room code, or \"new\": " };
+            self.format.prompt(question, outbox);
         }
     }
 
     fn refuse(&self, fault: Fault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
-        self.voice.refuse(fault.code(), fault, outbox);
+        self.format.refuse(fault.code(), fault, outbox);
         self.prompt(outbox);
         None
     }
@@ -368,34 +372,41 @@ impl Line {
     fn refuse_long_text(&self, context: &Context, outbox: &mut Vec<u8>) {
         let limit_bytes = context.limits.message_bytes;
         let sentence = format_args!("That line is longer than {limit_bytes} bytes; it was not sent.");
-        self.voice.refuse("text_too_long", sentence, outbox);
+        self.format.refuse("text_too_long", sentence, outbox);
     }
 
     /// Passes on a refusal, and asks again for what it concerns.
     fn pass_on(&mut self, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let mut advice = "";
-        if let Stage::Visiting(visitor) = &mut self.stage {
+        if let Stage::Unjoined(unjoined) = &mut self.stage {
             match refusal {
                 Refusal::NameTaken { .. } => {
-                    visitor.name = None;
+                    unjoined.name = None;
                     advice = " Another name?";
                 }
-                Refusal::NameRequired => visitor.name = None,
+                Refusal::NameRequired => unjoined.name = None,
                 Refusal::NoSuchRoom { .. }
                 | Refusal::RoomFull { .. }
                 | Refusal::RateLimited { .. }
-                | Refusal::StorageFailed => visitor.door = None,
+                | Refusal::StorageFailed => unjoined.target = None,
                 Refusal::NotJoined => (),
             }
         }
-        self.voice.pass_on(refusal, advice, outbox);
+        self.format.pass_on(refusal, advice, outbox);
         self.prompt(outbox);
     }
 
     /// Is in no room any more; the name is kept for the next.
-    fn become_visitor(&mut self, name: Name, now: Now) {
+    fn become_unjoined(&mut self, name: Name, now: Now) {
         let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
-        let visitor = Visitor { name: Some(name), deadline_ms, has_typed: true, door: None };
-        self.stage = Stage::Visiting(Box::new(visitor));
+        let unjoined = Unjoined { name: Some(name), deadline_ms, has_typed: true, target: None };
+        self.stage = Stage::Unjoined(Box::new(unjoined));
     }
+}
+
+/// A terminal is in one room.
+fn join_command(target: JoinTarget, name: Option<Name>, keeps_name: bool, token: Option<Token>) -> Step {
+    let (stays_elsewhere, since, epoch) = (false, None, None);
+    let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch };
+    Step::Command(Command::Join(Box::new(join)))
 }

@@ -5,9 +5,8 @@ mod world;
 use serde_json::Value;
 
 use super::Line;
-use crate::adapter::{Flow, wires};
 use crate::options::Limits;
-use crate::rooms::Membership;
+use crate::session_api::{Flow, encoders};
 use world::{DAY_MS, World, limits};
 
 fn objects(shown: &str) -> Vec<Value> {
@@ -21,10 +20,10 @@ fn objects(shown: &str) -> Vec<Value> {
 #[test]
 fn the_conversation_of_the_contract() {
     let mut world = World::new(limits());
-    let mut ana = world.enter("ana");
+    let ana = world.enter("ana");
     let ben = world.connect_as("ben");
     world.pass_ms(60_000);
-    world.say(&mut ana, "slides are on the board");
+    world.say(ana, "slides are on the board");
     assert_eq!(world.type_in(ben, "/me waves\r\n"), "14:04 <ana> slides are on the board\r\n");
 
     let me = world.connect();
@@ -39,7 +38,7 @@ fn the_conversation_of_the_contract() {
     assert_eq!(world.type_in(me, "hello from nc\r\n"), "");
     assert_eq!(world.shown(ben), "* ana2 came in (line)\r\n14:04 <ana2> hello from nc\r\n");
     world.type_in(ben, "hi!\r\n");
-    world.say(&mut ana, "two lines\nsecond line");
+    world.say(ana, "two lines\nsecond line");
     assert_eq!(world.shown(me), "14:04 <ben> hi!\r\n14:04 <ana> two lines\r\n          | second line\r\n");
     assert_eq!(world.type_in(me, "/who\r\n"), "* ana (web), ana2 (line), ben (line)\r\n");
     assert_eq!(world.type_in(me, "/me nods\r\n"), "");
@@ -130,11 +129,11 @@ fn many_members_are_not_all_named() {
 #[test]
 fn history_tells_its_days() {
     let mut world = World::new(limits());
-    let mut ana = world.enter("ana");
+    let ana = world.enter("ana");
     world.pass_ms(DAY_MS);
-    world.say(&mut ana, "yesterday");
+    world.say(ana, "yesterday");
     world.pass_ms(DAY_MS);
-    world.say(&mut ana, "today");
+    world.say(ana, "today");
     let me = world.connect();
     let shown = world.type_in(me, "/join KXQT ben\n");
     let history = shown.split_once("\r\n").expect("a welcome").1;
@@ -151,10 +150,7 @@ fn history_tells_its_days() {
 fn a_token_brings_the_member_back_and_closes_the_other() {
     let mut world = World::with_room(&["ana"]);
     let old = world.connect_as("ben");
-    let token = {
-        let Membership { room, member } = world.terminals[old].membership.expect("a member");
-        world.rooms.room(room).member(member).token()
-    };
+    let token = world.last_token.expect("a member");
     let new = world.connect();
     let welcome = world.type_in(new, &format!("/join KXQT ben {token}\n"));
     assert!(welcome.starts_with("* KXQT. 1 here: ana (web). "), "{welcome}");
@@ -245,15 +241,13 @@ fn angle_brackets_in_names() {
 fn json_from_the_room_on() {
     let mut world = World::with_room(&["ana"]);
     let me = world.connect_as("ben");
-    assert!(!world.terminals[me].line.keeps_place());
     let joined = &objects(&world.type_in(me, "/json\r\n"))[0];
     assert_eq!(joined["type"], "joined");
     assert_eq!(joined["name"], "ben");
     assert_eq!(joined["last"], 4);
     assert_eq!(joined["token"].as_str().map(str::len), Some(32));
     assert_eq!(joined["events"], serde_json::json!([]));
-    assert!(world.terminals[me].line.keeps_place());
-    assert_eq!(world.terminals[me].line.wire(), wires::JSON_LINES);
+    assert_eq!(world.terminals[me].line.encoder(), encoders::JSON_LINES);
 
     let own = objects(&world.type_in(me, "hello\r\n"));
     assert_eq!(own.len(), 1);
@@ -269,7 +263,7 @@ fn json_from_the_room_on() {
     let codes: Vec<&str> = errors.iter().filter_map(|error| error["code"].as_str()).collect();
     assert_eq!(codes, ["bad_request", "name_taken", "text_empty"]);
     assert_eq!(world.type_in(me, "/quit\n"), "");
-    assert!(world.terminals[me].is_closed && world.terminals[me].membership.is_none());
+    assert!(world.terminals[me].is_closed && world.terminals[me].memberships.is_empty());
 }
 
 #[test]
@@ -283,7 +277,6 @@ fn json_before_joining() {
     assert_eq!((&joined["type"], &joined["last"]), (&"joined".into(), &4.into()));
     assert_eq!(joined["events"].as_array().map(Vec::len), Some(4));
     assert_eq!(world.type_in(me, "/leave\n"), "");
-    assert!(!world.terminals[me].line.keeps_place());
     assert_eq!(objects(&world.type_in(me, "/who\n"))[0]["code"], "not_joined");
 }
 
@@ -380,7 +373,7 @@ fn an_http_request_is_pointed_to_the_web_and_nothing_in_it_runs() {
         let me = world.connect();
         let shown = world.type_in(me, &format!("{request}Host: x\r\n\r\n/join KXQT evil\r\n"));
         assert_eq!(shown.trim_start_matches("Name: "), pointer);
-        assert!(world.terminals[me].is_closed && world.terminals[me].membership.is_none());
+        assert!(world.terminals[me].is_closed && world.terminals[me].memberships.is_empty());
     }
 }
 
@@ -390,7 +383,7 @@ fn a_first_line_too_long_for_any_use_closes() {
     let me = world.connect();
     let shown = world.type_in(me, &format!("GET /{} HTTP/1.1\r\n\r\n/join KXQT evil\r\n", "x".repeat(9000)));
     assert!(shown.starts_with("! That line is longer"), "{shown}");
-    assert!(world.terminals[me].is_closed && world.terminals[me].membership.is_none());
+    assert!(world.terminals[me].is_closed && world.terminals[me].memberships.is_empty());
 }
 
 #[test]

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::Exit;
 use super::cidr::Cidr;
 use super::values::{
     self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_count, read_host,
-    read_origin, read_switch, read_time_ms,
+    read_origin, read_size_bytes, read_switch, read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
@@ -23,8 +23,8 @@ use super::values::{
 #[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 #[command(after_help = "\
 Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; port 0 takes a
-free one. Times are written 15s, 10m, 1h, 30d. A proxy, origin or host option can be repeated, or
-hold several values with commas between them.
+free one. Times are written 15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. A proxy, origin or host option
+can be repeated, or hold several values with commas between them.
 
 Each option is also an environment variable, SNUGD_ and its name in capitals: --line-listen is
 SNUGD_LINE_LISTEN. The option wins. PORT=8080 means --listen 0.0.0.0:8080 --line-listen off, unless
@@ -68,6 +68,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_MAX_MEMBERS", value_name = "N", default_value = "1000")]
     #[arg(value_parser = number::<usize>(0, 1_000_000), help_heading = "Rooms")]
     pub max_members: usize,
+
+    /// Memory for the history of all rooms
+    #[arg(long, env = "SNUGD_MEMORY", value_name = "SIZE", default_value = "256M")]
+    #[arg(value_parser = read_size_bytes, help_heading = "Limits")]
+    pub memory: usize,
 
     /// Bytes in one message, which all in the room must hold
     #[arg(long, env = "SNUGD_MAX_MESSAGE", value_name = "BYTES", default_value = "4096")]
@@ -140,12 +145,12 @@ pub(super) struct Arguments {
     pub quiet: bool,
 
     #[command(subcommand)]
-    pub errand: Option<Errand>,
+    pub subcommand: Option<Subcommand>,
 }
 
 /// What can be done with a data file instead of serving; also while it is in use.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Errand {
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Subcommand {
     /// Copy a data file, also one in use
     Backup {
         /// The data file

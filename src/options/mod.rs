@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-pub use arguments::Errand;
+pub use arguments::Subcommand;
 pub use cidr::Cidr;
 use values::LineListen;
 pub use values::{ExportFormat, LogFormat};
@@ -32,7 +32,7 @@ pub struct Options {
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// What is to be done instead of serving, if anything is.
-    pub errand: Option<Errand>,
+    pub subcommand: Option<Subcommand>,
     /// The limits of rooms.
     pub limits: Limits,
     /// Connections open at once, so that many clients cannot use up the memory; 0: as many as the system allows.
@@ -72,6 +72,8 @@ pub struct Limits {
     pub create_rate: u32,
     /// Members of one room, since every message is sent to each of them; 0: no limit.
     pub members: usize,
+    /// Bytes of memory that the history of all rooms may take, so that nobody can fill it by talking.
+    pub memory_bytes: usize,
 }
 
 impl Default for Limits {
@@ -86,6 +88,7 @@ impl Default for Limits {
             join_rate: 10,
             create_rate: 10,
             members: 1000,
+            memory_bytes: 256 << 20,
         }
     }
 }
@@ -213,7 +216,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         listen,
         line_listen,
         data: arguments.data,
-        errand: arguments.errand,
+        subcommand: arguments.subcommand,
         limits: Limits {
             history_events: arguments.history,
             room_ttl_ms: arguments.room_ttl,
@@ -224,6 +227,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             join_rate: arguments.join_rate,
             create_rate: arguments.create_rate,
             members: arguments.max_members,
+            memory_bytes: arguments.memory,
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,

@@ -67,6 +67,7 @@ fn each_option_says_what_it_says() {
             join_rate: 1,
             create_rate: 2,
             members: 4,
+            memory_bytes: 256 << 20,
         }
     );
     assert_eq!((options.max_connections, options.max_per_address), (0, 3));
@@ -217,20 +218,20 @@ fn without_sqlite_there_are_no_data_files() {
 }
 
 #[test]
-fn errands_stand_alone() {
-    let errand = |words: &str| {
+fn subcommands_stand_alone() {
+    let subcommand = |words: &str| {
         let words: Vec<&str> = words.split_whitespace().collect();
-        options(&words).errand
+        options(&words).subcommand
     };
     assert!(matches!(
-        errand("backup a.db --to b.db"),
-        Some(Errand::Backup { file, to }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
+        subcommand("backup a.db --to b.db"),
+        Some(Subcommand::Backup { file, to }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
     ));
     assert!(matches!(
-        errand("export a.db KXQT --format json"),
-        Some(Errand::Export { code, format: ExportFormat::Json, .. }) if code == "KXQT"
+        subcommand("export a.db KXQT --format json"),
+        Some(Subcommand::Export { code, format: ExportFormat::Json, .. }) if code == "KXQT"
     ));
-    assert!(matches!(errand("export a.db KXQT"), Some(Errand::Export { format: ExportFormat::Text, .. })));
+    assert!(matches!(subcommand("export a.db KXQT"), Some(Subcommand::Export { format: ExportFormat::Text, .. })));
     assert!(refusal(&["export", "a.db", "KXQT", "--format", "xml"], None).contains("text or json"));
     assert!(refusal(&["backup", "a.db"], None).contains("--to"));
     assert!(refusal(&["restore"], None).contains("restore"));

@@ -120,6 +120,22 @@ pub(super) fn read_time_ms(value: &str) -> Result<u64, &'static str> {
     u64::try_from(time.as_millis()).ok().filter(|&time_ms| time_ms <= MAX_TIME_MS).ok_or(too_long)
 }
 
+/// Reads a size in bytes: a number with K, M or G behind it (powers of 1024).
+pub(super) fn read_size_bytes(value: &str) -> Result<usize, &'static str> {
+    let wrong = "a size like 64K, 25M or 1G, at least 1M";
+    let unit_bytes: usize = match value.bytes().last() {
+        Some(b'K' | b'k') => 1 << 10,
+        Some(b'M' | b'm') => 1 << 20,
+        Some(b'G' | b'g') => 1 << 30,
+        _ => return Err(wrong),
+    };
+    let digits = &value[..value.len() - 1];
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<usize> = is_number.then(|| digits.parse().ok()).flatten();
+    let bytes = number.and_then(|number| number.checked_mul(unit_bytes));
+    bytes.filter(|bytes| *bytes >= 1 << 20).ok_or(wrong)
+}
+
 /// Reads a path, with or without its outer slashes.
 pub(super) fn read_base_path(value: &str) -> Result<String, &'static str> {
     let segments = value.strip_prefix('/').unwrap_or(value);
@@ -218,6 +234,18 @@ mod tests {
         }
         assert!(read_time_ms("99999999999999999999s").is_err());
         assert!(read_time_ms("18446744073709551615d").is_err());
+    }
+
+    #[test]
+    fn a_size_has_a_unit() {
+        for (value, bytes) in [("1M", 1 << 20), ("2048K", 2 << 20), ("256m", 256 << 20), ("3G", 3 << 30)] {
+            assert_eq!(read_size_bytes(value), Ok(bytes));
+        }
+        for wrong in
+            ["", "M", "1", "1000", "512K", "+1M", "-1M", "1.5M", "1MB", "1T", "99999999999999999999G", "é", "1é"]
+        {
+            assert!(read_size_bytes(wrong).is_err(), "{wrong:?} was accepted");
+        }
     }
 
     #[test]

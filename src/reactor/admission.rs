@@ -1,22 +1,23 @@
-//! Who is let in: how many at once, and how many from one address.
+//! Which connections are accepted: how many at once, and how many from one address.
 
 use std::collections::HashMap;
 
-use slab::VacantEntry;
-
-use super::connection::{Connection, Outbox, Phase};
+use super::Reactor;
+use super::connection::{Connection, Phase};
+use super::connections::connection_id;
+use super::memberships::Memberships;
 use super::net::{Accept, Accepted, Net, Port};
+use super::output_queue::OutputQueue;
 use super::session::Session;
-use super::{GENERATION_MASK, Reactor, connection_id};
-use crate::adapter::Now;
 use crate::journal::Journal;
 use crate::options::Cidr;
 use crate::rooms::Address;
+use crate::time::Now;
 
-/// Connections accepted in one turn, so that those who are in do not wait for a crowd at the door.
+/// Connections accepted in one turn, so that those who are connected do not wait for a crowd that comes.
 const ACCEPTS_A_TURN: usize = 256;
 
-/// After the descriptors ran out, the door is looked at again after this time.
+/// After the descriptors ran out, it is tried again after this time.
 const RETRY_MS: u64 = 100;
 
 /// Connections that may be open. 0 means no limit.
@@ -30,37 +31,30 @@ pub struct AdmissionLimits {
     pub trusted_proxies: Vec<Cidr>,
 }
 
-/// Who is in, and who waits at the door.
+/// Who is connected, and who waits to be accepted.
 pub struct Admission {
     limits: AdmissionLimits,
     by_address: HashMap<Address, u32>,
     /// Listeners at which connections may wait that no edge will announce.
-    web_is_ready: bool,
-    line_is_ready: bool,
-    /// When to look at the door again, after the descriptors ran out.
+    ready: Vec<Port>,
+    /// When to accept again, after the descriptors ran out.
     retry_at_ms: Option<u64>,
 }
 
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Admission {
-        Admission { limits, by_address: HashMap::new(), web_is_ready: false, line_is_ready: false, retry_at_ms: None }
+        Admission { limits, by_address: HashMap::new(), ready: Vec::new(), retry_at_ms: None }
     }
 
     pub fn set_ready(&mut self, port: Port) {
-        *self.readiness(port) = true;
-    }
-
-    fn readiness(&mut self, port: Port) -> &mut bool {
-        match port {
-            Port::Web => &mut self.web_is_ready,
-            Port::Line => &mut self.line_is_ready,
+        if !self.ready.contains(&port) {
+            self.ready.push(port);
         }
     }
 
     /// Whether there is somebody to accept now.
     pub fn is_ready(&self, now: Now) -> bool {
-        (self.web_is_ready || self.line_is_ready)
-            && self.retry_at_ms.is_none_or(|retry_at_ms| retry_at_ms <= now.steady_ms)
+        !self.ready.is_empty() && self.retry_at_ms.is_none_or(|retry_at_ms| retry_at_ms <= now.steady_ms)
     }
 
     pub fn retry_at_ms(&self) -> Option<u64> {
@@ -80,10 +74,15 @@ impl Admission {
         Ok(())
     }
 
-    /// Counts a connection for another address from here on: the one behind a proxy.
-    pub fn move_to(&mut self, from: Address, to: Address) {
+    /// Counts a connection for another address from here on: the one behind a proxy. If that has as many as it may
+    /// have, nothing changes.
+    pub fn move_to(&mut self, from: Address, to: Address) -> Result<(), Refused> {
         self.release(from);
-        *self.by_address.entry(to).or_default() += 1;
+        let moved = self.admit(to, true, 0);
+        if moved.is_err() {
+            *self.by_address.entry(from).or_default() += 1;
+        }
+        moved
     }
 
     /// Counts a connection from this address out.
@@ -97,16 +96,16 @@ impl Admission {
     }
 }
 
-/// Why a connection is not let in.
+/// Why a connection is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refused {
+pub enum Refused {
     Full,
     TooManyFromAddress,
 }
 
 impl Refused {
     /// What is said to the peer: in one write, to a connection that gets no slot.
-    fn words(self, port: Port) -> &'static [u8] {
+    pub fn words(self, port: Port) -> &'static [u8] {
         match (self, port) {
             (Refused::Full, Port::Web) => {
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
@@ -118,25 +117,29 @@ impl Refused {
                   Content-Type: text/plain; charset=utf-8\r\nContent-Length: 40\r\n\r\n\
                   Too many connections from your address.\n"
             }
-            (Refused::Full, Port::Line) => b"! The server is full. Try again shortly.\r\n",
-            (Refused::TooManyFromAddress, Port::Line) => b"! Too many connections from your address.\r\n",
+            (Refused::Full, Port::Line | Port::Other) => b"! The server is full. Try again shortly.\r\n",
+            (Refused::TooManyFromAddress, Port::Line | Port::Other) => b"! Too many connections from your address.\r\n",
         }
     }
 }
 
 impl<N: Net, J: Journal> Reactor<N, J> {
-    /// Lets in whoever waits, up to a turn's worth.
+    /// Accepts whoever waits, up to a turn's worth.
     pub(super) fn accept(&mut self) {
-        if !self.admission.is_ready(self.now) {
+        if !self.admission.is_ready(self.now) || self.journal.is_congested() {
             return;
         }
         self.admission.retry_at_ms = None;
-        for port in [Port::Web, Port::Line] {
-            let mut accepted = 0;
-            while *self.admission.readiness(port) && accepted < ACCEPTS_A_TURN {
+        for port in std::mem::take(&mut self.admission.ready) {
+            // More may wait, unless it turns out otherwise.
+            let mut may_have_more = true;
+            for _ in 0..ACCEPTS_A_TURN {
                 match self.net.accept(port, Refused::Full.words(port)) {
                     Accept::Connection(connection) => self.admit(port, connection),
-                    Accept::Nothing => *self.admission.readiness(port) = false,
+                    Accept::Nothing => {
+                        may_have_more = false;
+                        break;
+                    }
                     Accept::OutOfDescriptors => {
                         log::warn!("no descriptor is left for another connection; raise the limit for open files");
                         self.meters().refused_out_of_descriptors.inc();
@@ -144,7 +147,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                         break;
                     }
                 }
-                accepted += 1;
+            }
+            if may_have_more {
+                self.admission.set_ready(port);
             }
         }
     }
@@ -153,7 +158,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let Accepted { stream, peer, local } = accepted;
         let address = Address::from(peer);
         let is_proxy = self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
-        if let Err(refused) = self.admission.admit(address, !is_proxy, self.connections.len()) {
+        if let Err(refused) = self.admission.admit(address, !is_proxy, self.connections.slab.len()) {
             log::debug!("a connection is refused: {refused:?}");
             match refused {
                 Refused::Full => self.meters().refused_full.inc(),
@@ -161,28 +166,31 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             };
             return self.net.refuse(stream, refused.words(port));
         }
-        let generation = self.next_generation;
-        self.next_generation = generation.wrapping_add(1) & GENERATION_MASK;
-        let entry: VacantEntry<'_, _> = self.connections.vacant_entry();
+        let generation = self.connections.new_generation();
+        let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
-        let (mut outbox, mut hello) = (Outbox::default(), Vec::new());
-        let session = Session::new(port, peer, local, self.now, &mut hello);
-        outbox.take_in(&mut hello);
+        let (mut output, mut hello) = (OutputQueue::default(), Vec::new());
+        let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
+        output.push(&hello);
         let connection = entry.insert(Connection {
             stream,
             session,
-            membership: None,
+            memberships: Memberships::None,
             pending: Box::default(),
-            outbox,
+            output,
             address,
             scheduled_ms: u64::MAX,
             until_ms: 0,
+            progressed_s: (self.now.steady_ms / 1000) as u32,
             generation,
             phase: Phase::Open,
             is_writable: true,
+            is_output_lost: false,
             is_readable: true,
             is_ending: false,
             has_ended: false,
+            is_broken: false,
+            needs_input: true,
             awaits_reply: false,
             is_in_receive_queue: false,
             is_in_flush_queue: false,
@@ -192,11 +200,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
-            self.broken.push(connection_id(slot, generation));
+            self.closed.push(connection_id(slot, generation));
             return;
         }
-        self.queue_receive(slot);
-        self.queue_flush(slot);
+        self.connections.queue_receive(slot);
+        self.connections.queue_flush(slot);
         self.schedule(slot);
     }
 }

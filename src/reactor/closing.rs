@@ -5,56 +5,67 @@ use super::connection::Phase;
 use super::net::Net;
 use crate::journal::Journal;
 
-/// What is left in the outbox of a closing connection has this long to be taken.
+/// A closing connection that takes nothing of what it is still to be sent for so long is given up.
 const DRAIN_MS: u64 = 5_000;
 
 /// Once asked to stop, the program ends after this time at the latest.
 const STOP_MS: u64 = 5_000;
 
 impl<N: Net, J: Journal> Reactor<N, J> {
-    /// The session is over: its member leaves or keeps its place, what is owed is still sent.
+    /// The session is over: its members leave or keep their places, what is queued is still sent.
     pub(super) fn begin_closing(&mut self, slot: usize) {
-        if self.connections[slot].phase == Phase::Open {
-            self.settle(slot);
+        if self.connections.slab[slot].phase == Phase::Open {
+            self.queue_unread(slot);
             self.begin_draining(slot);
-            self.leave_room(slot);
+            self.leave_rooms(slot);
         }
     }
 
-    /// Sends what is owed, and nothing more.
+    /// Sends what is queued, and nothing more.
     pub(super) fn begin_draining(&mut self, slot: usize) {
-        let connection = &mut self.connections[slot];
+        let now_ms = self.now.steady_ms;
+        let connection = &mut self.connections.slab[slot];
         connection.phase = Phase::Draining;
-        connection.until_ms = self.now.steady_ms + DRAIN_MS;
+        connection.progressed_s = (now_ms / 1000) as u32;
+        connection.until_ms = now_ms + DRAIN_MS;
         connection.pending = Box::default();
-        self.queue_flush(slot);
+        self.connections.queue_flush(slot);
         self.schedule(slot);
     }
 
-    /// The connection's member leaves or keeps its place, as its session has it.
-    pub(super) fn leave_room(&mut self, slot: usize) {
-        let connection = &mut self.connections[slot];
-        if let Some(membership) = connection.membership.take() {
-            self.rooms.disconnect(membership, connection.session.keeps_place(), self.now);
-            self.settle_rooms();
+    /// The time of a draining connection is up, unless the peer has taken something meanwhile.
+    pub(super) fn drain_on(&mut self, slot: usize) {
+        let now_ms = self.now.steady_ms;
+        let connection = &mut self.connections.slab[slot];
+        let stalled_ms = connection.stalled_ms(now_ms);
+        if stalled_ms < DRAIN_MS && !connection.output.is_empty() {
+            connection.until_ms = now_ms + DRAIN_MS - stalled_ms;
+        } else {
+            connection.until_ms = u64::MAX;
+            self.closed.push(self.connections.id_of(slot));
         }
     }
 
-    /// Frees the slots of connections that broke or have been closed, now that nothing of this turn refers
-    /// to them any more.
+    /// The connection's members leave or keep their places.
+    pub(super) fn leave_rooms(&mut self, slot: usize) {
+        let id = self.connections.id_of(slot);
+        let memberships = self.connections.slab[slot].memberships.take();
+        for &membership in memberships.as_slice() {
+            self.rooms.disconnect(id, membership, self.now);
+        }
+        self.relay();
+    }
+
+    /// Frees the slots of connections that are closed, now that nothing of this turn refers to them any more.
     pub(super) fn reap(&mut self) {
-        while let Some(id) = self.broken.pop() {
-            let Some(slot) = self.find(id) else { continue };
+        while let Some(id) = self.closed.pop() {
+            let Some(slot) = self.connections.find(id) else { continue };
             log::debug!("connection {} is closed", id.0);
-            let connection = self.connections.remove(slot);
+            self.leave_rooms(slot);
+            let connection = self.connections.slab.remove(slot);
             self.admission.release(connection.address);
-            self.put_off.remove(&id);
             self.meters().open_connections.dec();
             self.net.close(connection.stream);
-            if let Some(membership) = connection.membership {
-                self.rooms.disconnect(membership, connection.session.keeps_place(), self.now);
-                self.settle_rooms();
-            }
         }
     }
 
@@ -67,20 +78,19 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.stops_at_ms = Some(self.now.steady_ms + STOP_MS);
         self.shared.site.begin_stopping();
         self.net.close_listeners();
-        let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
+        let slots: Vec<usize> = self.connections.slab.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            let connection = &mut self.connections[slot];
-            if connection.phase != Phase::Open {
+            if self.connections.slab[slot].phase != Phase::Open {
                 continue;
             }
-            self.settle(slot);
-            let connection = &mut self.connections[slot];
-            if let Some(membership) = connection.membership.take() {
+            self.queue_unread(slot);
+            let memberships = self.connections.slab[slot].memberships.take();
+            for &membership in memberships.as_slice() {
                 // Nobody is told that others part: everybody does. Nothing of a room outlives this.
-                self.rooms.forget(membership);
+                self.rooms.detach(membership, &mut self.connections);
             }
-            connection.session.say_goodbye(&mut self.words);
-            self.send_words(slot);
+            self.connections.slab[slot].session.say_goodbye(&mut self.scratch);
+            self.send_scratch(slot);
             self.begin_closing(slot);
         }
     }

@@ -2,19 +2,37 @@
 
 use std::io::{self, Write};
 
-use super::net::write_both;
+use super::memberships::Memberships;
+use super::output_queue::OutputQueue;
 use super::session::Session;
-use crate::rooms::{Address, Membership};
+use crate::rooms::Address;
 
 /// Answers waiting beyond this stop the connection's input: who does not read is not listened to.
-pub const OUTBOX_LIMIT_BYTES: usize = 256 * 1024;
+pub const INPUT_STOP_BYTES: u64 = 256 * 1024;
+
+/// How much may wait for a connection that reads slowly, and for how long (as Redis bounds its clients' output).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutputLimits {
+    /// So many bytes may wait as long as some are taken now and then.
+    pub soft_bytes: usize,
+    /// With more than that, a connection that takes nothing for so long is too slow.
+    pub stalled_ms: u64,
+    /// So many bytes may never wait.
+    pub hard_bytes: usize,
+}
+
+impl Default for OutputLimits {
+    fn default() -> OutputLimits {
+        OutputLimits { soft_bytes: 1 << 20, stalled_ms: 10_000, hard_bytes: 8 << 20 }
+    }
+}
 
 /// How far a connection is on its way to being closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     /// It is in use.
     Open,
-    /// Nothing is listened to any more; what is in the outbox is still sent.
+    /// Nothing is listened to any more; what is in the output queue is still sent.
     Draining,
     /// Everything is sent and the sending side has ended; the peer has yet to end its own, so that what was
     /// sent is not taken back by a reset.
@@ -25,27 +43,35 @@ pub enum Phase {
 pub struct Connection<S> {
     pub stream: S,
     pub session: Session,
-    pub membership: Option<Membership>,
+    pub memberships: Memberships,
     /// Received, and not consumed by the session yet.
     pub pending: Box<[u8]>,
-    pub outbox: Outbox,
+    pub output: OutputQueue,
     /// Where it comes from, for counting: the peer's address, or the one behind it that a trusted proxy told.
     pub address: Address,
     /// The earliest time at which `Deadlines` will look at it; `u64::MAX`: none.
     pub scheduled_ms: u64,
     /// The end of a pause, or of closing; 0: neither.
     pub until_ms: u64,
+    /// When bytes were last taken, or began to wait, in seconds of `Now::steady_ms`.
+    pub progressed_s: u32,
     /// Distinguishes it from others that had its slot.
     pub generation: u32,
     pub phase: Phase,
     /// The last write did not fill the send buffer.
     pub is_writable: bool,
+    /// Nothing that is sent arrives any more: the peer is gone, though what it sent before may still be there.
+    pub is_output_lost: bool,
     /// There may be something to read that no edge will announce again.
     pub is_readable: bool,
     /// The end of the input has been announced: reading goes on until it is seen.
     pub is_ending: bool,
     /// The end of the input has been seen.
     pub has_ended: bool,
+    /// It ended by a failure: what was begun last may not be whole.
+    pub is_broken: bool,
+    /// The session has done all that it could with what is pending.
+    pub needs_input: bool,
     /// The session sees no input until it has seen the answer to its command.
     pub awaits_reply: bool,
     /// It stands in the list of those to be received from.
@@ -57,7 +83,15 @@ pub struct Connection<S> {
 impl<S: Write> Connection<S> {
     /// Whether the session may be shown input now.
     pub fn listens(&self) -> bool {
-        self.phase == Phase::Open && !self.awaits_reply && self.until_ms == 0 && self.outbox.len() <= OUTBOX_LIMIT_BYTES
+        self.phase == Phase::Open
+            && !self.awaits_reply
+            && self.until_ms == 0
+            && self.output.unsent_bytes() <= INPUT_STOP_BYTES
+    }
+
+    /// Whether more is to be read: only once the session has looked at all that is pending.
+    pub fn reads(&self) -> bool {
+        self.is_readable && (self.needs_input || self.pending.is_empty())
     }
 
     /// Whether it could do something with what it has, or may have, received.
@@ -72,69 +106,62 @@ impl<S: Write> Connection<S> {
         own.into_iter().chain(session).min()
     }
 
-    /// Sends the outbox and then `bytes`, as much as the system takes. Returns how much of `bytes` it took.
+    /// Sends the output queue and then `parts`, as much as the system takes. Returns how much of `parts` it took.
     ///
-    /// # Errors
-    /// The connection is broken.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Where the connection turns out to be broken, everything is taken, since nobody waits for it any more.
+    pub fn send(&mut self, parts: &[&[u8]], now_ms: u64) -> usize {
+        let wanted: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
-        while self.is_writable && !(self.outbox.is_empty() && sent == bytes.len()) {
-            match write_both(&mut self.stream, self.outbox.unsent(), &bytes[sent..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => sent += self.outbox.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
+        while self.is_writable && !(self.output.is_empty() && sent == wanted) {
+            let before = self.output.unsent_bytes();
+            let written = if sent == 0 {
+                self.output.write(&mut self.stream, parts)
+            } else {
+                let (first, rest) = rest_of(parts, sent);
+                match rest {
+                    [] => self.output.write(&mut self.stream, &[first]),
+                    _ => self.output.write(&mut self.stream, &[&[first], rest].concat()),
+                }
+            };
+            match written {
+                Ok(0) if before == self.output.unsent_bytes() => self.lose_output(),
+                Ok(count) => {
+                    sent += count;
+                    self.progressed_s = (now_ms / 1000) as u32;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_writable = false;
+                    // What waits from here on has not waited before.
+                    self.progressed_s = (now_ms / 1000) as u32;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                Err(error) => return Err(error),
+                Err(_) => self.lose_output(),
             }
         }
-        Ok(sent)
+        if self.is_output_lost { wanted } else { sent }
+    }
+
+    /// The peer is gone: nothing is sent any more. What it sent before is still read, and carried out.
+    pub fn lose_output(&mut self) {
+        self.is_output_lost = true;
+        self.is_writable = false;
+        self.is_readable = true;
+        self.output.clear();
+    }
+
+    /// For how long nothing was taken of what waits.
+    pub fn stalled_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(u64::from(self.progressed_s) * 1000)
     }
 }
 
-/// Bytes for one connection alone, before whatever comes from its room's log. Empty, it is a null pointer:
-/// most connections wait for something most of the time.
-#[derive(Default)]
-pub struct Outbox(Option<Box<Unsent>>);
-
-struct Unsent {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Outbox {
-    /// Moves `bytes` behind what is there.
-    pub fn take_in(&mut self, bytes: &mut Vec<u8>) {
-        if bytes.is_empty() {
-            return;
+/// What of `parts` follows after so many bytes: the rest of one, and those behind it.
+fn rest_of<'p, 'b>(parts: &'p [&'b [u8]], mut skipped: usize) -> (&'b [u8], &'p [&'b [u8]]) {
+    for (index, part) in parts.iter().enumerate() {
+        if skipped < part.len() {
+            return (&part[skipped..], &parts[index + 1..]);
         }
-        match &mut self.0 {
-            Some(unsent) => unsent.bytes.append(bytes),
-            None => self.0 = Some(Box::new(Unsent { bytes: std::mem::take(bytes), sent: 0 })),
-        }
+        skipped -= part.len();
     }
-
-    /// Bytes not sent yet.
-    pub fn len(&self) -> usize {
-        self.unsent().len()
-    }
-
-    /// Whether everything is sent.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn unsent(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |unsent| &unsent.bytes[unsent.sent..])
-    }
-
-    /// Notes that `count` bytes were taken; returns how many of them were none of the outbox's.
-    fn advance(&mut self, count: usize) -> usize {
-        let Some(unsent) = &mut self.0 else { return count };
-        let own = count.min(unsent.bytes.len() - unsent.sent);
-        unsent.sent += own;
-        if unsent.sent == unsent.bytes.len() {
-            self.0 = None;
-        }
-        count - own
-    }
+    (&[], &[])
 }

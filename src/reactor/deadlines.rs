@@ -6,9 +6,9 @@ use std::collections::BinaryHeap;
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
-use crate::adapter::Flow;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
+use crate::session_api::Flow;
 
 /// Connections by the time at which something may be due. A connection stands here at the earliest time it
 /// was ever scheduled for; what is due is asked of the connection itself when that time comes, so moving a
@@ -42,8 +42,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Does what is due: in connections, in the rooms, and what the journal has done meanwhile.
     pub(super) fn expire(&mut self) {
         while let Some((due_ms, id)) = self.deadlines.take_due(self.now.steady_ms) {
-            let Some(slot) = self.find(id) else { continue };
-            let connection = &mut self.connections[slot];
+            let Some(slot) = self.connections.find(id) else { continue };
+            let connection = &mut self.connections.slab[slot];
             if connection.scheduled_ms == due_ms {
                 connection.scheduled_ms = u64::MAX;
             }
@@ -53,24 +53,24 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.schedule(slot);
         }
         self.rooms.expire(self.now);
-        self.settle_rooms();
+        self.relay();
     }
 
     fn expire_connection(&mut self, slot: usize) {
-        let id = self.id_of(slot);
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.connections.slab[slot];
         match connection.phase {
-            Phase::Draining | Phase::Lingering => {
+            Phase::Draining => self.drain_on(slot),
+            Phase::Lingering => {
                 connection.until_ms = u64::MAX;
-                self.broken.push(id);
+                self.closed.push(self.connections.id_of(slot));
             }
             Phase::Open if connection.until_ms > 0 && connection.until_ms <= self.now.steady_ms => {
                 connection.until_ms = 0;
-                self.queue_receive(slot);
+                self.connections.queue_receive(slot);
             }
             Phase::Open => {
-                let flow = connection.session.expire(self.now, &mut self.words);
-                self.send_words(slot);
+                let flow = connection.session.expire(self.now, &mut self.scratch);
+                self.send_scratch(slot);
                 if flow == Flow::Close {
                     self.begin_closing(slot);
                 }
@@ -80,8 +80,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Notes when the connection is to be looked at, if that is earlier than noted.
     pub(super) fn schedule(&mut self, slot: usize) {
-        let id = self.id_of(slot);
-        let connection = &mut self.connections[slot];
+        let id = self.connections.id_of(slot);
+        let connection = &mut self.connections.slab[slot];
         if let Some(due_ms) = connection.due_ms()
             && due_ms < connection.scheduled_ms
         {

@@ -1,118 +1,116 @@
-//! From outboxes and logs to sockets: the only place that writes to them.
+//! From output queues and logs to sockets: the only place that writes to them.
 
+use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
-use super::{Reactor, find};
 use crate::journal::Journal;
-use crate::rooms::{ConnectionId, Laggard, RoomId};
+use crate::rooms::{RoomId, SlowConsumer};
 
 /// A peer that has been sent everything has this long to end its side.
 const LINGER_MS: u64 = 2_000;
 
+/// What is written for one room in a turn, in bytes; each write counts as some more. A room that shouts goes on in the
+/// next turn, and does not hold up the others.
+const ROOM_BUDGET_BYTES: usize = 2 << 20;
+
 impl<N: Net, J: Journal> Reactor<N, J> {
-    /// Sends everything that anybody can be sent.
+    /// Sends what anybody can be sent, each room's share of the turn.
     pub(super) fn flush(&mut self) {
-        while self.rooms.is_dirty() || !self.flush_queue.is_empty() {
-            let mut dirty = std::mem::take(&mut self.dirty_rooms);
-            self.rooms.take_dirty(&mut dirty);
-            for room in dirty.drain(..) {
-                self.flush_room(room);
-            }
-            self.dirty_rooms = dirty;
-            self.flush_connections();
+        let mut dirty = std::mem::take(&mut self.dirty_rooms);
+        self.rooms.take_dirty(&mut dirty);
+        for room in dirty.drain(..) {
+            self.flush_room(room);
         }
+        self.dirty_rooms = dirty;
+        self.flush_connections();
     }
 
     /// Sends what sessions had to say themselves.
     pub(super) fn flush_connections(&mut self) {
-        self.owed_bytes = 0;
-        let mut queue = std::mem::take(&mut self.flush_queue);
+        self.connections.queued_bytes = 0;
+        let mut queue = std::mem::take(&mut self.connections.flush_queue);
         for id in queue.drain(..) {
-            if let Some(slot) = self.find(id) {
-                self.connections[slot].is_in_flush_queue = false;
+            if let Some(slot) = self.connections.find(id) {
+                self.connections.slab[slot].is_in_flush_queue = false;
                 self.flush_connection(slot);
             }
         }
-        queue.append(&mut self.flush_queue);
-        self.flush_queue = queue;
+        queue.append(&mut self.connections.flush_queue);
+        self.connections.flush_queue = queue;
+        let sent_bytes = std::mem::take(&mut self.connections.sent_bytes);
+        self.meters().sent_bytes.inc_by(sent_bytes);
     }
 
     /// Sends the members of a room its news: one write each.
-    pub(super) fn flush_room(&mut self, room: RoomId) {
-        let (connections, broken) = (&mut self.connections, &mut self.broken);
-        let mut sent_bytes = 0;
-        let mut write = |id: ConnectionId, bytes: &[u8]| {
-            let Some(connection) = find(connections, id).and_then(|slot| connections.get_mut(slot)) else { return 0 };
-            match connection.send(bytes) {
-                Ok(count) => {
-                    sent_bytes += count as u64;
-                    count
-                }
-                Err(_) => {
-                    connection.is_writable = false;
-                    broken.push(id);
-                    0
-                }
-            }
-        };
-        self.rooms.flush(room, &mut write, &mut self.laggards);
-        self.meters().sent_bytes.inc_by(sent_bytes);
-        let laggards = std::mem::take(&mut self.laggards);
-        for laggard in &laggards {
-            self.cut_off(laggard);
+    fn flush_room(&mut self, room: RoomId) {
+        let soft_bytes = self.output_limits.soft_bytes;
+        let mut slow = std::mem::take(&mut self.slow_consumers);
+        self.rooms.flush(room, ROOM_BUDGET_BYTES, soft_bytes, &mut self.connections, &mut slow);
+        if !slow.is_empty() {
+            // The room may fall silent, and those who are behind stay as they are.
+            self.rooms.flush_again_at(room, self.now.steady_ms + self.output_limits.stalled_ms);
         }
-        // Only now, for others hear of it, and answer: nothing of that may follow the hole.
-        for laggard in &laggards {
-            if let Some(slot) = self.find(laggard.connection) {
-                self.drop_unsent(slot);
-                self.leave_room(slot);
+        slow.retain(|slow| self.is_too_slow(slow));
+        for consumer in &slow {
+            self.cut_off(consumer);
+        }
+        // Only now, for others hear of it, and answer: nothing of that may follow what they missed.
+        for consumer in slow.drain(..) {
+            if let Some(slot) = self.connections.find(consumer.connection) {
+                self.leave_rooms(slot);
             }
         }
+        self.slow_consumers = slow;
+    }
+
+    /// Whether a connection that was just written to, and is behind all the same, is to be given up.
+    fn is_too_slow(&mut self, slow: &SlowConsumer) -> bool {
+        let Some(slot) = self.connections.find(slow.connection) else { return false };
+        let limits = self.output_limits;
+        let connection = &mut self.connections.slab[slot];
+        if connection.phase != Phase::Open || connection.is_writable {
+            return false;
+        }
+        let waiting_bytes = connection.output.unsent_bytes() + slow.behind_bytes as u64;
+        let stalled_ms = connection.stalled_ms(self.now.steady_ms);
+        waiting_bytes > limits.hard_bytes as u64 || stalled_ms >= limits.stalled_ms
     }
 
     /// Says goodbye to a connection that fell too far behind.
-    fn cut_off(&mut self, laggard: &Laggard) {
-        let Some(slot) = self.find(laggard.connection) else { return };
-        log::debug!("connection {} reads too slowly", laggard.connection.0);
+    fn cut_off(&mut self, slow: &SlowConsumer) {
+        let Some(slot) = self.connections.find(slow.connection) else { return };
+        log::debug!("connection {} reads too slowly", slow.connection.0);
         self.meters().slow_readers_closed.inc();
-        self.drop_unsent(slot);
-        self.words.extend_from_slice(&laggard.torn_rest);
-        self.connections[slot].session.say_too_slow(&mut self.words);
-        self.send_words(slot);
+        let connection = &mut self.connections.slab[slot];
+        for &membership in connection.memberships.as_slice() {
+            self.rooms.skip_unread(membership);
+        }
+        connection.output.drop_whole_entries();
+        connection.session.say_too_slow(&mut self.scratch);
+        self.send_scratch(slot);
         self.begin_draining(slot);
     }
 
-    /// Forgets what the connection is still to be sent of its room's log.
-    fn drop_unsent(&mut self, slot: usize) {
-        if let Some(membership) = self.connections[slot].membership {
-            drop(self.rooms.settle(membership));
-        }
-    }
-
-    /// Sends a connection's own outbox, and takes the next step of its closing.
+    /// Sends a connection's own output queue, and takes the next step of its closing.
     fn flush_connection(&mut self, slot: usize) {
-        let id = self.id_of(slot);
-        let connection = &mut self.connections[slot];
-        let was_listening = connection.listens();
-        let unsent_bytes = connection.outbox.len();
-        if connection.send(&[]).is_err() {
-            connection.is_writable = false;
-            self.broken.push(id);
-            return;
-        }
-        self.shared.meters().sent_bytes.inc_by((unsent_bytes - connection.outbox.len()) as u64);
-        if connection.phase == Phase::Draining && connection.outbox.is_empty() {
-            self.net.end_sending(&mut connection.stream);
+        let was_listening = self.connections.slab[slot].listens();
+        self.connections.send(slot, &[]);
+        let id = self.connections.id_of(slot);
+        let connection = &mut self.connections.slab[slot];
+        if connection.phase == Phase::Draining && connection.output.is_empty() {
+            if !connection.is_output_lost {
+                self.net.end_sending(&mut connection.stream);
+            }
             connection.phase = Phase::Lingering;
             connection.until_ms = self.now.steady_ms + LINGER_MS;
-            if connection.has_ended {
-                self.broken.push(id);
+            if connection.has_ended || connection.is_output_lost {
+                self.closed.push(id);
             }
             self.schedule(slot);
-            return self.queue_receive(slot);
+            return self.connections.queue_receive(slot);
         }
         if !was_listening && connection.listens() && connection.has_input() {
-            self.queue_receive(slot);
+            self.connections.queue_receive(slot);
         }
     }
 }

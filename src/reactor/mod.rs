@@ -1,33 +1,36 @@
 //! The event loop: the only sockets and the only clock, and the order in which everything happens.
 //!
-//! One turn is [`Reactor::turn`], and reads as a list: wait, receive, gather, deadlines, flush, reap. Each of
+//! One turn is [`Reactor::turn`], and reads as a list: wait, receive, gather, deadlines, resume, flush, reap. Each of
 //! these has a file of its own beside this one. What bytes mean is a session's affair, what they do is the rooms'.
 
 mod admission;
-mod applying;
 mod closing;
 mod connection;
+mod connections;
 mod deadlines;
+mod executing;
 mod flushing;
+mod memberships;
 mod net;
+mod output_queue;
 mod receiving;
 mod session;
 
+pub use connection::OutputLimits;
+pub use memberships::Memberships;
 pub use net::{Accept, Accepted, BindError, MioNet, Net, Port, Readiness};
-pub use session::{Session, Shared, all_wires};
+pub use output_queue::{OutputQueue, Range};
+pub use session::{Session, Shared, all_encoders};
 
-use std::collections::HashMap;
 use std::io;
 
-use slab::Slab;
-
-use crate::adapter::Now;
 use crate::http::metrics::Meters;
 use crate::journal::Journal;
-use crate::rooms::{Command, ConnectionId, Laggard, RoomId, Rooms};
+use crate::rooms::{ConnectionId, RoomId, Rooms, SlowConsumer};
+use crate::time::Now;
 use admission::Admission;
 pub use admission::AdmissionLimits;
-use connection::Connection;
+use connections::Connections;
 use deadlines::Deadlines;
 
 /// Bytes read from one connection in one turn, so that nobody waits long for a chatterer.
@@ -40,6 +43,9 @@ const GATHER_ROUNDS: u32 = 4;
 /// first of them has waited long enough.
 const GATHERED_CONNECTIONS: usize = 256;
 
+/// A journal that has too much to do is asked again after this time, if it does not say before that it has less.
+const CONGESTION_CHECK_MS: u64 = 500;
+
 /// Slot bits of a connection's id; the others are its generation. An id fits in a `usize`.
 const SLOT_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
 const GENERATION_MASK: u32 = u32::MAX >> (SLOT_BITS.saturating_sub(usize::BITS - 32));
@@ -50,30 +56,27 @@ pub struct Reactor<N: Net, J: Journal> {
     rooms: Rooms,
     journal: J,
     shared: Shared,
-    connections: Slab<Connection<N::Stream>>,
+    connections: Connections<N::Stream>,
     admission: Admission,
     deadlines: Deadlines,
+    output_limits: OutputLimits,
     now: Now,
-    next_generation: u32,
     /// When to be gone, once asked to stop.
     stops_at_ms: Option<u64>,
     /// Why to end at once.
     failure: Option<String>,
-    /// Commands that wait until something is read.
-    put_off: HashMap<ConnectionId, Command>,
+    /// Outcomes of the journal may wait that it will not announce.
+    may_have_outcomes: bool,
     ready: Vec<Readiness>,
-    receive_queue: Vec<ConnectionId>,
-    flush_queue: Vec<ConnectionId>,
     /// Connections that were received from in this turn.
     received_from: usize,
-    broken: Vec<ConnectionId>,
+    /// Connections whose slots are to be freed.
+    closed: Vec<ConnectionId>,
     dirty_rooms: Vec<RoomId>,
-    laggards: Vec<Laggard>,
+    slow_consumers: Vec<SlowConsumer>,
     read_buffer: Box<[u8]>,
-    /// Where sessions write what they have to say themselves; then moved to their outbox.
-    words: Vec<u8>,
-    /// Bytes put into outboxes since they were last flushed.
-    owed_bytes: usize,
+    /// Where sessions write what they have to say themselves; then moved to their output queue.
+    scratch: Vec<u8>,
 }
 
 impl<N: Net, J: Journal> Reactor<N, J> {
@@ -85,24 +88,26 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             rooms,
             journal,
             shared,
-            connections: Slab::new(),
+            connections: Connections::new(),
             admission: Admission::new(limits),
             deadlines: Deadlines::default(),
-            next_generation: 0,
+            output_limits: OutputLimits::default(),
             stops_at_ms: None,
             failure: None,
-            put_off: HashMap::new(),
+            may_have_outcomes: false,
             ready: Vec::new(),
-            receive_queue: Vec::new(),
-            flush_queue: Vec::new(),
             received_from: 0,
-            broken: Vec::new(),
+            closed: Vec::new(),
             dirty_rooms: Vec::new(),
-            laggards: Vec::new(),
+            slow_consumers: Vec::new(),
             read_buffer: vec![0; READ_BUDGET_BYTES].into(),
-            words: Vec::new(),
-            owed_bytes: 0,
+            scratch: Vec::new(),
         }
+    }
+
+    /// How much may wait for a connection that reads slowly.
+    pub fn set_output_limits(&mut self, limits: OutputLimits) {
+        self.output_limits = limits;
     }
 
     /// Turns until the program is asked to stop and everybody has been seen off.
@@ -116,7 +121,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         Ok(())
     }
 
-    /// One round: wait, receive (and gather what came meanwhile), deadlines, flush, reap.
+    /// One round: wait, receive (and gather what came meanwhile), deadlines, resume, flush, reap.
     ///
     /// # Errors
     /// The system cannot tell any more what is ready, or the journal is broken.
@@ -125,16 +130,18 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.receive();
         self.gather()?;
         self.expire();
-        self.journal.dispatch();
+        self.resume();
+        self.journal.dispatch(self.now);
         self.flush();
         self.reap();
-        self.journal.dispatch();
+        self.journal.dispatch(self.now);
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 
     /// Whether the program was asked to stop and nothing is left to do.
     pub fn has_stopped(&self) -> bool {
-        self.stops_at_ms.is_some_and(|stops_at_ms| self.connections.is_empty() || self.now.steady_ms >= stops_at_ms)
+        let is_empty = self.connections.slab.is_empty();
+        self.stops_at_ms.is_some_and(|stops_at_ms| is_empty || self.now.steady_ms >= stops_at_ms)
     }
 
     /// What the system is asked of, for whoever drives the reactor from outside.
@@ -154,7 +161,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Connections that hold a slot.
     pub fn connection_count(&self) -> usize {
-        self.connections.len()
+        self.connections.slab.len()
+    }
+
+    /// Bytes of memory in output queues: the most of one connection, and of all.
+    pub fn output_memory_bytes(&self) -> (usize, usize) {
+        let sizes = self.connections.slab.iter().map(|(_, connection)| connection.output.memory_bytes());
+        sizes.fold((0, 0), |(most, all), bytes| (most.max(bytes), all + bytes))
     }
 
     fn meters(&self) -> &Meters {
@@ -173,6 +186,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let mut ready = std::mem::take(&mut self.ready);
         self.net.wait(timeout_ms, &mut ready)?;
         self.now = self.net.now();
+        self.connections.now_ms = self.now.steady_ms;
         let is_any = !ready.is_empty();
         for readiness in ready.drain(..) {
             match readiness {
@@ -200,68 +214,45 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         Ok(())
     }
 
-    /// How long nothing needs to be done. Never waits while anything is unread or unsent.
+    /// How long nothing needs to be done. Never waits while anything is unread or unsent, unless the journal has too
+    /// much to do: then it says when it has less.
     fn timeout_ms(&self) -> Option<u64> {
-        let is_busy = !self.receive_queue.is_empty()
-            || !self.flush_queue.is_empty()
+        let receives = !self.connections.receive_queue.is_empty() || self.admission.is_ready(self.now);
+        let is_busy = receives && !self.journal.is_congested()
+            || !self.connections.flush_queue.is_empty()
             || self.rooms.is_dirty()
-            || self.admission.is_ready(self.now);
+            || self.rooms.has_resumed()
+            || self.may_have_outcomes;
         if is_busy {
             return Some(0);
         }
-        let due =
-            [self.deadlines.next_ms(), self.rooms.next_deadline_ms(), self.admission.retry_at_ms(), self.stops_at_ms];
+        let looks_again_ms = self.journal.is_congested().then_some(self.now.steady_ms + CONGESTION_CHECK_MS);
+        let due = [
+            self.deadlines.next_ms(),
+            self.rooms.next_deadline_ms(),
+            self.admission.retry_at_ms(),
+            self.stops_at_ms,
+            looks_again_ms,
+        ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))
     }
 
     fn note_readiness(&mut self, id: ConnectionId, readable: bool, writable: bool, ended: bool) {
-        let Some(slot) = self.find(id) else { return };
-        let connection = &mut self.connections[slot];
+        let Some(slot) = self.connections.find(id) else { return };
+        let connection = &mut self.connections.slab[slot];
         if readable {
             connection.is_readable = true;
             connection.is_ending |= ended;
-            self.queue_receive(slot);
+            self.connections.queue_receive(slot);
         }
-        let connection = &mut self.connections[slot];
-        if writable && !std::mem::replace(&mut connection.is_writable, true) {
-            let membership = connection.membership;
-            self.queue_flush(slot);
-            if let Some(membership) = membership {
+        let connection = &mut self.connections.slab[slot];
+        if writable && !connection.is_writable && !connection.is_output_lost {
+            connection.is_writable = true;
+            connection.session.note_progress(self.now);
+            for membership in connection.memberships.as_slice() {
                 self.rooms.mark_dirty(membership.room);
             }
+            self.connections.queue_flush(slot);
         }
     }
-
-    // ---- slots and queues
-
-    fn id_of(&self, slot: usize) -> ConnectionId {
-        connection_id(slot, self.connections[slot].generation)
-    }
-
-    fn find(&self, id: ConnectionId) -> Option<usize> {
-        find(&self.connections, id)
-    }
-
-    fn queue_receive(&mut self, slot: usize) {
-        if !std::mem::replace(&mut self.connections[slot].is_in_receive_queue, true) {
-            self.receive_queue.push(self.id_of(slot));
-        }
-    }
-
-    fn queue_flush(&mut self, slot: usize) {
-        if !std::mem::replace(&mut self.connections[slot].is_in_flush_queue, true) {
-            self.flush_queue.push(self.id_of(slot));
-        }
-    }
-}
-
-fn connection_id(slot: usize, generation: u32) -> ConnectionId {
-    ConnectionId(u64::from(generation) << SLOT_BITS | slot as u64)
-}
-
-/// The slot of a connection, unless it is another's by now.
-fn find<S>(connections: &Slab<Connection<S>>, id: ConnectionId) -> Option<usize> {
-    let slot = (id.0 & ((1 << SLOT_BITS) - 1)) as usize;
-    let generation = (id.0 >> SLOT_BITS) as u32;
-    connections.get(slot).filter(|connection| connection.generation == generation).map(|_| slot)
 }

@@ -1,7 +1,7 @@
 //! The only place that knows sockets and clocks: what the reactor asks of the system, and mio's answer.
 
 use core::net::{IpAddr, SocketAddr};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Source;
@@ -10,8 +10,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::adapter::Now;
 use crate::rooms::ConnectionId;
+use crate::time::Now;
 
 /// Connections that may wait to be accepted. mio's own listener asks for 128: a crowd that connects at
 /// once then waits for seconds.
@@ -25,6 +25,15 @@ const REFUSALS_AT_ONCE: u32 = 256;
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// Keepalive does not run while bytes are unacknowledged; those are waited for so long.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What the kernel takes beyond what it can send at once: as little as keeps the line busy, so that what is taken of
+/// what waits shows that the peer is there, however slow its line is.
+#[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
+const UNSENT_LIMIT_BYTES: u32 = 64 * 1024;
+
 /// Which protocol is spoken first on a listener's connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Port {
@@ -32,6 +41,8 @@ pub enum Port {
     Web,
     /// The terminal protocol.
     Line,
+    /// A protocol that is brought from outside; the real system has no listener for it.
+    Other,
 }
 
 /// Something to be looked at.
@@ -186,6 +197,7 @@ impl MioNet {
         match port {
             Port::Web => self.web.as_ref(),
             Port::Line => self.line.as_ref(),
+            Port::Other => None,
         }
     }
 
@@ -230,7 +242,12 @@ fn spare_descriptor() -> Option<Socket> {
 fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
+    #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_LIMIT_BYTES);
 }
 
 impl Net for MioNet {
@@ -320,12 +337,4 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENOBUFS: [i32; 2] = [55, 105];
     matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
         || error.raw_os_error().is_some_and(|code| ENOBUFS.contains(&code))
-}
-
-/// Writes both slices with one call, as far as they go.
-pub(super) fn write_both(stream: &mut impl Write, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    match (first, second) {
-        ([], only) | (only, []) => stream.write(only),
-        _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
-    }
 }

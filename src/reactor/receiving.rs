@@ -3,39 +3,48 @@
 use std::io::{self, Read};
 
 use super::Reactor;
+use super::admission::Refused;
 use super::connection::Phase;
-use super::net::Net;
+use super::executing::QUEUED_BUDGET_BYTES;
+use super::net::{Net, Port};
 use super::session::Session;
-use crate::adapter::{Input, Step};
 use crate::journal::Journal;
 use crate::rooms::Address;
-
-/// Bytes that sessions may have to say in one turn before they are sent in the middle of it: a crowd that
-/// joins at once is told a lot, and memory that was needed once is seldom given back.
-const OWED_BUDGET_BYTES: usize = 256 * 1024;
+use crate::session_api::{Input, Step, Upgrade};
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn receive(&mut self) {
         self.accept();
-        let mut queue = std::mem::take(&mut self.receive_queue);
+        let mut queue = std::mem::take(&mut self.connections.receive_queue);
+        let mut later = Vec::new();
         for id in queue.drain(..) {
-            if let Some(slot) = self.find(id) {
-                self.connections[slot].is_in_receive_queue = false;
-                self.received_from += 1;
-                self.receive_from(slot);
-                if self.owed_bytes > OWED_BUDGET_BYTES {
-                    self.flush_connections();
-                }
+            let Some(slot) = self.connections.find(id) else { continue };
+            // Whoever may not be heard now is looked at in the next turn.
+            if self.journal.is_congested() || self.is_held_up(slot) {
+                later.push(id);
+                continue;
+            }
+            self.connections.slab[slot].is_in_receive_queue = false;
+            self.received_from += 1;
+            self.receive_from(slot);
+            if self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
+                self.flush_connections();
             }
         }
-        // Whoever was queued meanwhile is looked at in the next turn.
-        queue.append(&mut self.receive_queue);
-        self.receive_queue = queue;
+        queue.append(&mut later);
+        queue.append(&mut self.connections.receive_queue);
+        self.connections.receive_queue = queue;
+    }
+
+    /// Whether one of the connection's rooms has so much to be sent that this comes first.
+    fn is_held_up(&self, slot: usize) -> bool {
+        let memberships = self.connections.slab[slot].memberships.as_slice();
+        memberships.iter().any(|membership| self.rooms.is_room_saturated(membership.room))
     }
 
     /// Reads once from a connection, and has its session look at what there is.
     fn receive_from(&mut self, slot: usize) {
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.connections.slab[slot];
         if connection.phase != Phase::Open {
             return self.discard_input(slot);
         }
@@ -44,16 +53,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             return;
         }
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let count = if connection.is_readable { self.read(slot, &mut buffer) } else { 0 };
-        let Some(connection) = self.connections.get_mut(slot) else {
-            self.read_buffer = buffer;
-            return;
-        };
+        let count = if connection.reads() { self.read(slot, &mut buffer) } else { 0 };
+        let connection = &mut self.connections.slab[slot];
         self.shared.meters().received_bytes.inc_by(count as u64);
         if connection.pending.is_empty() {
             let consumed = self.show_input(slot, &mut buffer[..count]);
             if consumed < count && self.is_open(slot) {
-                self.connections[slot].pending = buffer[consumed..count].into();
+                self.connections.slab[slot].pending = buffer[consumed..count].into();
             }
             self.read_buffer = buffer;
         } else {
@@ -63,7 +69,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let consumed = self.show_input(slot, &mut pending);
             if consumed < pending.len() && self.is_open(slot) {
                 pending.drain(..consumed);
-                self.connections[slot].pending = pending.into();
+                self.connections.slab[slot].pending = pending.into();
             }
         }
         if self.is_open(slot) {
@@ -72,12 +78,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     }
 
     fn is_open(&self, slot: usize) -> bool {
-        self.connections[slot].phase == Phase::Open
+        self.connections.slab[slot].phase == Phase::Open
     }
 
     /// Reads what is there, at most one buffer. Returns how much it was.
     fn read(&mut self, slot: usize, buffer: &mut [u8]) -> usize {
-        let connection = &mut self.connections[slot];
+        let connection = &mut self.connections.slab[slot];
         match connection.stream.read(buffer) {
             Ok(0) => {
                 connection.is_readable = false;
@@ -87,17 +93,22 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Ok(count) => {
                 // Less than asked for means that there is no more until the next edge; the end of the input,
                 // though, may have been announced already.
-                connection.is_readable = count == buffer.len() || connection.is_ending;
+                connection.is_readable = count == buffer.len() || connection.is_ending || connection.is_output_lost;
                 count
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 connection.is_readable = false;
+                connection.is_broken |= connection.is_output_lost;
+                connection.has_ended |= connection.is_output_lost;
                 0
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(_) => {
+                // What was received before is still carried out.
+                connection.lose_output();
                 connection.is_readable = false;
-                self.broken.push(self.id_of(slot));
+                connection.is_broken = true;
+                connection.has_ended = true;
                 0
             }
         }
@@ -105,46 +116,63 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Has the session look at its input, step by step. Returns how much it consumed.
     fn show_input(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
-        let has_ended = self.connections[slot].has_ended;
-        let mut input = Input::new(bytes, has_ended);
-        while self.connections[slot].listens() {
-            let connection = &mut self.connections[slot];
-            let step = connection.session.receive(&mut input, &self.shared, self.now, &mut self.words);
-            self.send_words(slot);
-            let connection = &mut self.connections[slot];
+        let has_ended = self.connections.slab[slot].has_ended;
+        let mut input = Input::new(bytes, has_ended && !self.connections.slab[slot].is_broken);
+        self.connections.slab[slot].needs_input = false;
+        while self.connections.slab[slot].listens() {
+            if self.is_held_up(slot) {
+                self.connections.queue_receive(slot);
+                break;
+            }
+            let connection = &mut self.connections.slab[slot];
+            let step = connection.session.receive(&mut input, &self.shared, self.now, &mut self.scratch);
+            self.send_scratch(slot);
             match step {
                 Step::NeedInput if has_ended => self.begin_closing(slot),
-                Step::NeedInput => break,
-                Step::Command(command) => self.apply(slot, command),
-                Step::PauseUntil { steady_ms } => connection.until_ms = steady_ms.max(1),
+                Step::NeedInput => {
+                    self.connections.slab[slot].needs_input = true;
+                    break;
+                }
+                Step::Command(command) => self.execute(slot, command),
+                Step::PauseUntil { steady_ms } => self.connections.slab[slot].until_ms = steady_ms.max(1),
                 Step::Close => self.begin_closing(slot),
                 Step::Fault => {
                     log::debug!("a peer breaks its protocol");
-                    connection.session.faults(self.shared.meters()).inc();
+                    self.connections.slab[slot].session.faults(self.shared.meters()).inc();
                     self.begin_closing(slot);
                 }
-                Step::Upgrade(upgrade) => {
-                    if let Some(address) = upgrade.forwarded_for.map(Address::from) {
-                        let peer = std::mem::replace(&mut connection.address, address);
-                        self.admission.move_to(peer, address);
-                    }
-                    connection.session = Session::upgraded(upgrade, self.now);
-                    self.meters().websockets.inc();
-                }
+                Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
             }
         }
-        self.queue_flush(slot);
+        self.connections.queue_flush(slot);
         self.schedule(slot);
         input.consumed()
     }
 
+    /// An HTTP connection goes on as a WebSocket, if the client behind it may have one more.
+    fn upgrade(&mut self, slot: usize, upgrade: Upgrade) {
+        if let Some(address) = upgrade.forwarded_for.map(Address::from) {
+            if self.admission.move_to(self.connections.slab[slot].address, address).is_err() {
+                self.meters().refused_too_many_from_address.inc();
+                let words = Refused::TooManyFromAddress.words(Port::Web);
+                self.connections.queue_output(slot, words);
+                return self.begin_closing(slot);
+            }
+            self.connections.slab[slot].address = address;
+        }
+        self.connections.queue_output(slot, &upgrade.response);
+        self.connections.slab[slot].session = Session::upgraded(upgrade, self.now);
+        self.meters().websockets.inc();
+    }
+
     /// Queues a connection that has input its session could look at, but that no edge will announce.
     fn receive_again_if_due(&mut self, slot: usize) {
-        let connection = &self.connections[slot];
+        let connection = &self.connections.slab[slot];
         // Input that the session has seen and could do nothing with waits for more.
-        let is_due = connection.is_readable || connection.has_ended;
+        let is_due =
+            connection.is_readable || connection.has_ended || !connection.needs_input && !connection.pending.is_empty();
         if is_due && connection.listens() {
-            self.queue_receive(slot);
+            self.connections.queue_receive(slot);
         }
     }
 
@@ -153,11 +181,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let mut buffer = std::mem::take(&mut self.read_buffer);
         self.read(slot, &mut buffer);
         self.read_buffer = buffer;
-        let connection = &self.connections[slot];
+        let connection = &self.connections.slab[slot];
         if connection.has_ended && connection.phase == Phase::Lingering {
-            self.broken.push(self.id_of(slot));
+            self.closed.push(self.connections.id_of(slot));
         } else if connection.is_readable {
-            self.queue_receive(slot);
+            self.connections.queue_receive(slot);
+        } else if connection.is_output_lost {
+            self.connections.queue_flush(slot);
         }
     }
 }

@@ -5,12 +5,13 @@ use core::net::IpAddr;
 use prometheus_client::metrics::counter::Counter;
 
 use super::net::Port;
-use crate::adapter::{Flow, Input, Now, Step, Upgrade, wires};
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
-use crate::line::{self, JsonLineWire, Line, LineWire, LocalClock};
-use crate::rooms::{Reply, Rooms, Via, Wire, WireId};
-use crate::ws::{self, WebWire, Ws};
+use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
+use crate::rooms::{Encoder, EncoderId, Reply, Rooms, Via};
+use crate::session_api::{Flow, Input, Protocol, Step, Upgrade, encoders};
+use crate::time::Now;
+use crate::ws::{self, WebEncoder, Ws};
 
 /// What all sessions of a protocol share.
 pub struct Shared {
@@ -20,7 +21,12 @@ pub struct Shared {
     pub ws: ws::Context,
     /// What terminals share.
     pub line: line::Context,
+    /// Makes the sessions of a protocol that is brought from outside ([`Port::Other`]).
+    pub other: Option<NewSession>,
 }
+
+/// Begins a session; it may have something to say at once.
+pub type NewSession = fn(Now, &mut Vec<u8>) -> Box<dyn Protocol>;
 
 impl Shared {
     /// What is counted while the program runs.
@@ -29,9 +35,9 @@ impl Shared {
     }
 }
 
-/// The encodings in which rooms can be read, in the order of [`wires`].
-pub fn all_wires(clock: LocalClock) -> Vec<Box<dyn Wire>> {
-    vec![Box::new(WebWire), Box::new(LineWire::new(clock)), Box::new(JsonLineWire)]
+/// The encodings in which rooms can be read, in the order of [`encoders`].
+pub fn all_encoders(clock: LocalClock) -> Vec<Box<dyn Encoder>> {
+    vec![Box::new(WebEncoder), Box::new(LineEncoder::new(clock)), Box::new(JsonLineEncoder)]
 }
 
 /// One connection's protocol.
@@ -42,14 +48,17 @@ pub enum Session {
     Ws(Ws),
     /// Lines.
     Line(Line),
+    /// A protocol that is brought from outside, as tests and examples do.
+    Other(Box<dyn Protocol>),
 }
 
 impl Session {
     /// The first protocol of a connection; it may have something to say at once.
-    pub fn new(port: Port, peer: IpAddr, local: IpAddr, now: Now, outbox: &mut Vec<u8>) -> Session {
-        match port {
-            Port::Web => Session::Http(Box::new(Http::new(peer, local, now))),
-            Port::Line => Session::Line(Line::new(local, now, outbox)),
+    pub fn new(port: Port, peer: IpAddr, local: IpAddr, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Session {
+        match (port, shared.other) {
+            (Port::Web, _) => Session::Http(Box::new(Http::new(peer, local, now))),
+            (Port::Other, Some(new_session)) => Session::Other(new_session(now, outbox)),
+            (Port::Line | Port::Other, _) => Session::Line(Line::new(local, now, outbox)),
         }
     }
 
@@ -64,6 +73,7 @@ impl Session {
             Session::Http(http) => http.receive(input, &shared.site, now, outbox),
             Session::Ws(ws) => ws.receive(input, &shared.ws, now, outbox),
             Session::Line(line) => line.receive(input, &shared.line, now, outbox),
+            Session::Other(other) => other.receive(input, now, outbox),
         }
     }
 
@@ -73,6 +83,7 @@ impl Session {
             Session::Http(http) => http.reply(reply, rooms, &shared.site, now, outbox),
             Session::Ws(ws) => ws.reply(reply, rooms, &shared.ws, outbox),
             Session::Line(line) => line.reply(reply, rooms, &shared.line, now, outbox),
+            Session::Other(other) => other.reply(reply, rooms, now, outbox),
         }
     }
 
@@ -82,6 +93,7 @@ impl Session {
             Session::Http(http) => http.deadline_ms(),
             Session::Ws(ws) => Some(ws.deadline_ms()),
             Session::Line(line) => line.deadline_ms(),
+            Session::Other(_) => None,
         }
     }
 
@@ -91,13 +103,23 @@ impl Session {
             Session::Http(http) => http.expire(now, outbox),
             Session::Ws(ws) => ws.expire(now, outbox),
             Session::Line(line) => line.expire(now, outbox),
+            Session::Other(_) => Flow::Continue,
+        }
+    }
+
+    /// The peer takes what it is sent, after a while in which it could take no more: it is there.
+    pub fn note_progress(&mut self, now: Now) {
+        match self {
+            Session::Http(http) => http.note_progress(now),
+            Session::Ws(ws) => ws.note_progress(now),
+            Session::Line(_) | Session::Other(_) => (),
         }
     }
 
     /// The server stops.
     pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
         match self {
-            Session::Http(_) => (),
+            Session::Http(_) | Session::Other(_) => (),
             Session::Ws(ws) => ws.say_goodbye(outbox),
             Session::Line(line) => line.goodbye(outbox),
         }
@@ -106,7 +128,7 @@ impl Session {
     /// The peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {
-            Session::Http(_) => (),
+            Session::Http(_) | Session::Other(_) => (),
             Session::Ws(ws) => ws.say_too_slow(outbox),
             Session::Line(line) => line.too_slow(outbox),
         }
@@ -117,7 +139,7 @@ impl Session {
         match self {
             Session::Http(_) => &meters.http_faults,
             Session::Ws(_) => &meters.websocket_faults,
-            Session::Line(_) => &meters.line_faults,
+            Session::Line(_) | Session::Other(_) => &meters.line_faults,
         }
     }
 
@@ -125,23 +147,16 @@ impl Session {
     pub fn via(&self) -> Via {
         match self {
             Session::Http(_) | Session::Ws(_) => Via::Web,
-            Session::Line(_) => Via::Line,
+            Session::Line(_) | Session::Other(_) => Via::Line,
         }
     }
 
     /// The encoding in which it reads a room.
-    pub fn wire(&self) -> WireId {
+    pub fn encoder(&self) -> EncoderId {
         match self {
-            Session::Http(_) | Session::Ws(_) => wires::WEB,
-            Session::Line(line) => line.wire(),
-        }
-    }
-
-    /// Whether its member can come back after a drop: it was told its token.
-    pub fn keeps_place(&self) -> bool {
-        match self {
-            Session::Http(_) | Session::Ws(_) => true,
-            Session::Line(line) => line.keeps_place(),
+            Session::Http(_) | Session::Ws(_) => encoders::WEB,
+            Session::Line(line) => line.encoder(),
+            Session::Other(other) => other.encoder(),
         }
     }
 
@@ -149,7 +164,7 @@ impl Session {
     pub fn forwarded_address(&self) -> Option<IpAddr> {
         match self {
             Session::Http(http) => Some(http.client_address()),
-            Session::Ws(_) | Session::Line(_) => None,
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What may be asked of the rooms, and what they answer: the words between a protocol and the chat.
 
 use super::limiter::Address;
-use super::{ClientId, Epoch, Event, Kind, MemberId, Name, RoomCode, RoomId, Text, Token, Via, WireId};
+use super::{AuthorId, EncoderId, Epoch, Event, Kind, MessageKey, Name, RoomCode, RoomId, Text, Token, Via};
 
 /// A connection, as the reactor numbers them; never given to another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -17,12 +17,30 @@ pub struct Caller {
     /// How it is connected.
     pub via: Via,
     /// The encoding in which it reads a room's events.
-    pub wire: WireId,
+    pub encoder: EncoderId,
+}
+
+/// What a connection holds while it is a member of a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// Which room.
+    pub room: RoomId,
+    /// As whom.
+    pub author: AuthorId,
+}
+
+/// Which of the rooms that a connection is in a command is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoomRef {
+    /// The only one that it is in.
+    Only,
+    /// The one with this code.
+    Code(RoomCode),
 }
 
 /// Which room to enter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Door {
+pub enum JoinTarget {
     /// A new one, under a random code.
     New,
     /// The one with this code.
@@ -35,7 +53,9 @@ pub enum Door {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Join {
     /// Which room.
-    pub door: Door,
+    pub target: JoinTarget,
+    /// The connection stays in the rooms that it is in; else it leaves them.
+    pub stays_elsewhere: bool,
     /// The name wanted; may be left out where the token tells who comes.
     pub name: Option<Name>,
     /// Without another name, the one that this connection has in the room it is in.
@@ -62,37 +82,19 @@ pub struct Span {
 /// Something asked of the rooms.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// Enter a room over this connection, leaving the one it is in. Answer: `Joined`. Boxed, since it is the biggest by
-    /// far and the rarest.
+    /// Enter a room over this connection. Answer: `Joined`. Boxed, since it is the biggest by far and the rarest.
     Join(Box<Join>),
-    /// Say something. No answer but the event itself; `AlreadySaid` for a repeated `cid`.
-    Say {
-        /// Plainly or in the third person.
-        kind: Kind,
-        /// What to say.
-        text: Text,
-        /// The client's own id for it.
-        cid: Option<ClientId>,
-    },
-    /// Tell the others that something is being typed. No answer.
-    Typing,
-    /// Take another name. No answer but the event itself.
-    Nick(Name),
-    /// Ask who is here. Answer: `Members`.
-    Who,
-    /// Ask for events of the room this connection is in. Answer: `History`.
-    History(Span),
-    /// Read the room's events in another encoding from now on. Answer: `WireSwitched`.
-    SwitchWire(WireId),
-    /// Leave the room for good. Answer: `Left`.
-    Leave,
+    /// Something asked as a member of a room.
+    In(RoomRef, RoomCommand),
+    /// Read the rooms' events in another encoding from now on. Answer: `EncoderSwitched`.
+    SwitchEncoder(EncoderId),
 
     /// Create an empty room. Answer: `Created`.
     Create,
-    /// Keep a place in a room for a member who is about to connect. Answer: `Admitted`.
-    Admit {
+    /// Keep a place in a room for a member who is about to connect. Answer: `Reserved`.
+    Reserve {
         /// Which room.
-        door: Door,
+        target: JoinTarget,
         /// The name wanted.
         name: Name,
         /// The secret this browser has for the room, if any.
@@ -118,12 +120,50 @@ pub enum Command {
     Inspect,
 }
 
+/// Something asked as a member of a room.
+#[derive(Clone, PartialEq, Debug)]
+pub enum RoomCommand {
+    /// Say something. No answer but the event itself; `AlreadySaid` for a repeated `cid`.
+    Say {
+        /// Plainly or in the third person.
+        kind: Kind,
+        /// What to say.
+        text: Text,
+        /// The client's own id for it.
+        cid: Option<MessageKey>,
+    },
+    /// Tell the others that something is being typed. No answer.
+    Typing,
+    /// Take another name. No answer but the event itself.
+    Nick(Name),
+    /// Ask who is here, or who else beyond the one with this name. Answer: `Members`.
+    Who {
+        /// The last one that is known.
+        after: Option<Name>,
+    },
+    /// Ask for events. Answer: `History`.
+    History(Span),
+    /// Leave the room for good. Answer: `Left`.
+    Leave,
+}
+
 impl Command {
     /// Whether each such command is answered by exactly one reply.
     ///
     /// What is said or renamed is answered by its event instead, or by a refusal.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Command::Say { .. } | Command::Typing | Command::Nick(_))
+        let is_unanswered = |command: &RoomCommand| {
+            matches!(command, RoomCommand::Say { .. } | RoomCommand::Typing | RoomCommand::Nick(_))
+        };
+        !matches!(self, Command::In(_, command) if is_unanswered(command))
+    }
+
+    /// The client's own id for it, to be named in a refusal.
+    pub(super) fn cid(&self) -> Option<&MessageKey> {
+        match self {
+            Command::In(_, RoomCommand::Say { cid, .. }) => cid.as_ref(),
+            _ => None,
+        }
     }
 }
 
@@ -133,17 +173,19 @@ impl Command {
 pub enum Reply {
     /// This connection is now this member.
     Joined {
-        /// The room entered.
-        room: RoomId,
-        /// As whom.
-        member: MemberId,
+        /// The room entered, and as whom.
+        membership: Membership,
+        /// The connection is still in the rooms that it was in before.
+        stays_elsewhere: bool,
+        /// The secret by which the member comes back.
+        token: Token,
         /// The room was made for this join.
         created: bool,
         /// The id of the room's last event.
         last: u64,
         /// The events asked for, the oldest first.
         events: Vec<Event>,
-        /// Events between those the client has and the first of `events` are gone.
+        /// Events between those the client has and the first of `events` are to be fetched, or gone.
         gap: bool,
     },
     /// What was asked for is refused; everything stays as it was.
@@ -151,23 +193,25 @@ pub enum Reply {
         /// Why.
         refusal: Refusal,
         /// Of which message.
-        cid: Option<ClientId>,
+        cid: Option<MessageKey>,
         /// It is the answer that the connection waits for, and not one to a command that is not answered.
         is_answer: bool,
     },
     /// This message has been said before.
     AlreadySaid {
         /// The client's own id.
-        cid: ClientId,
+        cid: MessageKey,
         /// The event's id.
         id: u64,
     },
-    /// The members of the room are to be listed.
+    /// Members of the room are to be listed.
     Members {
         /// Which room.
         room: RoomId,
+        /// Those in the places after this one.
+        after: Option<AuthorId>,
     },
-    /// Events of the room that this connection is in.
+    /// Events of a room that this connection is in.
     History {
         /// The oldest first.
         events: Vec<Event>,
@@ -175,21 +219,21 @@ pub enum Reply {
         more: bool,
     },
     /// From here on this connection reads the other encoding.
-    WireSwitched {
-        /// The room, if it is in one.
-        membership: Option<(RoomId, MemberId)>,
-    },
-    /// This connection is in no room any more, as it asked.
+    EncoderSwitched,
+    /// This connection is not in this room any more, as it asked.
     Left {
-        /// Which room it left.
+        /// The membership that is over.
+        membership: Membership,
+        /// The code of the room it left.
         code: RoomCode,
         /// As whom.
         name: Name,
     },
-    /// The same member came in over another connection; this one is in no room any more.
-    TakenOver,
-    /// Bytes of the room's log that this connection was still to be sent, in its own encoding.
-    Unsent(Vec<u8>),
+    /// The same member came in over another connection; this one is not in the room any more.
+    TakenOver {
+        /// The membership that is over.
+        membership: Membership,
+    },
 
     /// The empty room that was asked for.
     Created {
@@ -197,7 +241,7 @@ pub enum Reply {
         code: RoomCode,
     },
     /// A place is kept.
-    Admitted {
+    Reserved {
         /// In which room.
         code: RoomCode,
         /// For whoever shows this.
@@ -231,7 +275,7 @@ impl Reply {
     pub fn is_answer(&self) -> bool {
         match self {
             Reply::Refused { is_answer, .. } => *is_answer,
-            Reply::AlreadySaid { .. } | Reply::TakenOver | Reply::Unsent(_) => false,
+            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } => false,
             _ => true,
         }
     }
@@ -282,7 +326,7 @@ impl std::fmt::Display for Refusal {
                 write!(formatter, "Too often. Try again in {} s.", retry_ms.div_ceil(1000))
             }
             Refusal::StorageFailed => {
-                formatter.write_str("The message could not be stored, so nobody has seen it. Try again.")
+                formatter.write_str("That could not be stored, so nobody has seen it. Try again.")
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a room records, in order.
 
-use super::{ClientId, Name, Text};
+use super::{MessageKey, Name, Text};
 
 /// How a member is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +47,7 @@ impl Kind {
 }
 
 /// Distinguishes the members a room has had; a member who comes back by token keeps it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct AuthorId(pub u32);
 
 /// One entry of a room's record.
@@ -56,7 +56,7 @@ pub struct Event {
     /// The room's next number: 1, 2, 3 … without gaps. It has none (0) until the journal gives it one or the room
     /// publishes it: one that is never kept leaves no gap.
     pub id: u64,
-    /// Milliseconds since 1970, UTC; never earlier than the event before.
+    /// When it was proposed, by the server's clock: milliseconds since 1970, UTC. The order is the ids' alone.
     pub time_ms: u64,
     /// Whose event it is, by the name at that time.
     pub name: Name,
@@ -66,6 +66,26 @@ pub struct Event {
     pub author: AuthorId,
     /// What happened.
     pub body: Body,
+}
+
+impl Event {
+    /// Bytes of its texts.
+    pub(super) fn text_bytes(&self) -> usize {
+        let own = match &self.body {
+            Body::Message { text, .. } => text.as_str().len(),
+            Body::Nick { to } => to.as_str().len(),
+            Body::Enter | Body::Part => 0,
+        };
+        self.name.as_str().len() + own
+    }
+
+    /// Who said it and under which client id, if it is a message that has one.
+    pub(super) fn message_key(&self) -> Option<(AuthorId, &MessageKey)> {
+        match &self.body {
+            Body::Message { cid: Some(key), .. } => Some((self.author, key)),
+            _ => None,
+        }
+    }
 }
 
 /// What happened.
@@ -78,7 +98,7 @@ pub enum Body {
         /// What was said.
         text: Text,
         /// The sender's own id for it.
-        cid: Option<ClientId>,
+        cid: Option<MessageKey>,
     },
     /// The member came into the room.
     Enter,

@@ -112,7 +112,9 @@ impl AddressLimiter {
     /// The milliseconds to wait.
     pub fn check(&self, address: Address, now_ms: u64) -> Result<(), u64> {
         let Some(rate) = self.rate else { return Ok(()) };
-        let bucket = self.buckets.get(&address).copied().unwrap_or_default();
+        let is_shared = self.buckets.len() >= MAX_ADDRESSES;
+        let other = if is_shared { self.overflow } else { Bucket::default() };
+        let bucket = self.buckets.get(&address).copied().unwrap_or(other);
         match bucket.wait_ms(rate, now_ms) {
             0 => Ok(()),
             wait_ms => Err(wait_ms),
@@ -165,5 +167,8 @@ mod tests {
             let _ = limiter.take(Address::from(core::net::IpAddr::from(number.to_be_bytes())), 0);
         }
         assert!(limiter.buckets.len() <= MAX_ADDRESSES);
+        let one_more = Address::from(core::net::IpAddr::from([200, 200, 200, 200]));
+        assert_eq!(limiter.check(one_more, 0), limiter.take(one_more, 0), "what is asked is what is counted");
+        assert!(limiter.check(one_more, 0).is_err());
     }
 }

@@ -1,25 +1,24 @@
-//! How members come, stay, change their names and go.
+//! How members come, stay, change their names and go: what is checked, and what is proposed.
 
-use super::command::{Caller, Door, Join, Refusal, Reply};
-use super::record::{Change, Joining, Sequel};
-use super::roster::{Known, Member, Presence};
+use super::change::{Change, Joining, Newcomer, OnCommit};
+use super::command::{Caller, Join, JoinTarget, Membership, Refusal, Reply};
+use super::proposed::Standing;
+use super::roster::{Known, Presence};
 use super::{
-    AuthorId, Body, ConnectionId, Deadline, MemberId, Membership, Name, Now, RoomCode, RoomId, Rooms, Token, WireId,
+    AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, Rooms, Token, TokenHash,
 };
+use crate::time::Now;
 
 /// How long a place is kept for a browser that was let in by a form and has not connected yet: a page has
 /// to load in between, on whatever phone and network there is.
-const ADMITTED_MS: u64 = 60_000;
-
-/// A name that is still being written down can be changed again after about this time.
-const NICK_RETRY_MS: u64 = 100;
+const RESERVED_MS: u64 = 60_000;
 
 /// Who a newcomer will be.
 enum Identity {
-    /// Somebody who has a place already.
-    Place(MemberId),
+    /// Somebody who has a place already, or is about to have one.
+    Member(AuthorId),
     /// Somebody who takes one.
-    Newcomer { name: Name, token: Option<Token>, author: Option<AuthorId> },
+    Newcomer { name: Name, author: AuthorId, has_returned: bool },
 }
 
 impl Rooms {
@@ -27,83 +26,112 @@ impl Rooms {
     pub(super) fn join(
         &mut self,
         caller: &Caller,
-        membership: &mut Option<Membership>,
+        memberships: &[Membership],
         join: Join,
         now: Now,
+        delivery: &mut dyn Delivery,
     ) -> Result<(), Refusal> {
-        let Join { door, name, keeps_name, token, since, epoch } = join;
-        let own_name = |here: Membership| self.room(here.room).member(here.member).name().clone();
-        let name = name.or_else(|| membership.filter(|_| keeps_name).map(own_name));
-        if name.is_none() && (token.is_none() || self.is_new(door)) {
+        let Join { target, stays_elsewhere, name, keeps_name, token, since, epoch } = join;
+        let own_name = |here: &Membership| Some(self.room(here.room).member(here.author)?.name().clone());
+        let name = name.or_else(|| memberships.first().filter(|_| keeps_name).and_then(own_name));
+        if name.is_none() && (token.is_none() || self.is_new(target)) {
             return Err(Refusal::NameRequired);
         }
-        let (room, created) = self.open(door, token, caller.address, now)?;
-        let shown = token;
-        let identity = self.identify(room, name, token, Some(caller.connection))?;
-        let comes_from = membership.take();
-        if let Some(left) = comes_from
-            && !matches!(identity, Identity::Place(member) if left == (Membership { room, member }))
-        {
-            self.leave(left, now);
-        }
-        let member = match identity {
-            Identity::Place(member) => {
-                self.detach_connection(room, member, caller.connection);
-                member
+        let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
+        let identity = self.identify(room_id, name, token.map(Token::hash), Some(caller.connection));
+        let identity = identity.inspect_err(|_| {
+            if created {
+                self.discard_unopened(self.room(room_id).epoch());
             }
-            Identity::Newcomer { name, token, author } => self.add_member(room, caller, name, token, author),
+        })?;
+        let author = match identity {
+            Identity::Member(author) | Identity::Newcomer { author, .. } => author,
         };
-        let place = self.room_mut(room).roster.member_mut(member);
-        // A member of an earlier run is known by its hash until it shows the token.
-        place.token = place.token.or(shown);
-        place.presence = Presence::Here { connection: caller.connection, seat: None };
-        place.via = caller.via;
-        let is_news = !std::mem::replace(&mut place.has_entered, true);
-        *membership = Some(Membership { room, member });
-
-        let history = &mut self.room_mut(room).history;
-        let loan = history.return_loan();
-        let joining = Joining { connection: caller.connection, wire: caller.wire, since, epoch, created, loan };
-        if is_news {
-            history.expect_newcomer();
-            self.happen(room, member, Body::Enter, Sequel::Seat(member, joining), now);
-        } else {
-            self.seat(Membership { room, member }, joining);
+        let here = Membership { room: room_id, author };
+        for &left in memberships.iter().filter(|left| **left != here && !stays_elsewhere) {
+            self.leave(caller.connection, left, false, now, delivery);
         }
+        let token = token.unwrap_or_else(|| Token::random(&mut self.random));
+        self.suspend_grace(here);
+        let room = self.room(room_id);
+        let mut joining = Box::new(Joining {
+            connection: caller.connection,
+            encoder: caller.encoder,
+            stays_elsewhere,
+            token,
+            since: since.filter(|&since| room.is_continued_by(since, epoch)),
+            has_gap: since.is_some_and(|since| !room.is_continued_by(since, epoch)),
+            created,
+            has_returned: true,
+            page: room.page().events.clone(),
+        });
+        let (name, takes_place) = match identity {
+            Identity::Newcomer { name, has_returned, .. } => {
+                joining.has_returned = has_returned;
+                (name, Some(token.hash()))
+            }
+            Identity::Member(_) => match room.proposed.standing(author, &room.state.roster) {
+                Some(Standing::Placed { name, has_entered: false, .. }) => {
+                    joining.has_returned = false;
+                    (name, None)
+                }
+                standing => {
+                    let moves = !matches!(standing, Some(Standing::Placed { via, .. }) if via == caller.via);
+                    let is_settled = room.proposed.is_settled(author);
+                    let on_commit = OnCommit::Subscribe(author, joining);
+                    match (moves, is_settled) {
+                        (true, _) => self.propose(room_id, Change::Reconnect { author, via: caller.via }, on_commit),
+                        (false, false) => self.propose(room_id, Change::Nothing, on_commit),
+                        (false, true) => self.follow(room_id, on_commit, delivery),
+                    }
+                    return Ok(());
+                }
+            },
+        };
+        let (id, time_ms, via) = (0, now.wall_ms, caller.via);
+        let event = super::Event { id, time_ms, name, via, author, body: Body::Enter };
+        let change = Change::Enter { opens: created, takes_place, event };
+        self.propose(room_id, change, OnCommit::Subscribe(author, joining));
         Ok(())
     }
 
     /// Keeps a place for a browser that is about to load the room's page.
-    pub(super) fn admit(
+    pub(super) fn reserve(
         &mut self,
         caller: &Caller,
-        door: Door,
+        target: JoinTarget,
         name: Name,
         token: Option<Token>,
         now: Now,
     ) -> Result<(), Refusal> {
-        let (room, _) = self.open(door, token, caller.address, now)?;
-        let code = self.room(room).code();
+        let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
+        let room = self.room(room_id);
+        let (code, roster) = (room.code(), &room.state.roster);
         // A browser that comes by the form under the name it has is the same member; under another, another.
-        let token = token.filter(|&token| match self.room(room).roster.known_by(token) {
-            Some(Known::Member(member)) => self.room(room).roster.holder_of(&name.keys()) == Some(member),
+        let token = token.filter(|token| match room.proposed.known_by(&token.hash(), roster) {
+            Some(Known::Member(author)) => room.proposed.holder_of(&name.keys(), roster) == Some(author),
             Some(Known::Departed { name: known, .. }) => known == name,
             None => true,
         });
-        let member = match self.identify(room, Some(name), token, None)? {
-            Identity::Place(member) => {
-                let place = self.room_mut(room).roster.member_mut(member);
-                place.token = place.token.or(token);
-                member
+        let identity = self.identify(room_id, Some(name), token.map(Token::hash), None);
+        let identity = identity.inspect_err(|_| {
+            if created {
+                self.discard_unopened(self.room(room_id).epoch());
             }
-            Identity::Newcomer { name, token, author } => {
-                let member = self.add_member(room, caller, name, token, author);
-                self.keep_place(room, member, now.steady_ms + ADMITTED_MS.max(self.limits().grace_ms));
-                member
+        })?;
+        let token = token.unwrap_or_else(|| Token::random(&mut self.random));
+        let reply = Reply::Reserved { code, token };
+        match identity {
+            Identity::Member(_) => {
+                self.propose(room_id, Change::Nothing, OnCommit::Answer(caller.connection, reply));
             }
-        };
-        let token = self.room(room).member(member).token();
-        self.submit(room, Change::Nothing, Sequel::Answer(caller.connection, Reply::Admitted { code, token }));
+            Identity::Newcomer { name, author, .. } => {
+                let newcomer = Newcomer { author, token: token.hash(), name, via: caller.via };
+                let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
+                let on_commit = OnCommit::KeepPlace { author, until_ms, connection: caller.connection, reply };
+                self.propose(room_id, Change::Place { opens: created, newcomer, time_ms: now.wall_ms }, on_commit);
+            }
+        }
         Ok(())
     }
 
@@ -115,9 +143,11 @@ impl Rooms {
         token: Option<Token>,
         now: Now,
     ) -> Result<Reply, Refusal> {
-        let room = self.find(code, token, caller.address, now)?;
-        let name = token.and_then(|token| match self.room(room).roster.known_by(token)? {
-            Known::Member(member) => Some(self.room(room).member(member).name().clone()),
+        let room = self.find_open(code, token, caller.address, now)?;
+        let room = self.room(room);
+        let known = token.and_then(|token| room.state.roster.known_by(&token.hash()));
+        let name = known.and_then(|known| match known {
+            Known::Member(author) => Some(room.member(author)?.name().clone()),
             Known::Departed { name, .. } => Some(name),
         });
         Ok(Reply::Visited { code, name })
@@ -128,168 +158,201 @@ impl Rooms {
         &self,
         room: RoomId,
         name: Option<Name>,
-        token: Option<Token>,
+        token: Option<TokenHash>,
         connection: Option<ConnectionId>,
     ) -> Result<Identity, Refusal> {
         let limits = self.limits();
         let room = self.room(room);
-        let (name, token, author) = match token.and_then(|token| room.roster.known_by(token)) {
-            Some(Known::Member(member)) => return Ok(Identity::Place(member)),
-            Some(Known::Departed { name: known, author }) => (name.unwrap_or(known), token, Some(author)),
+        let (roster, proposed) = (&room.state.roster, &room.proposed);
+        let (name, returning) = match token.and_then(|token| proposed.known_by(&token, roster)) {
+            Some(Known::Member(author)) => return Ok(Identity::Member(author)),
+            Some(Known::Departed { name: known, author }) => (name.unwrap_or(known), Some(author)),
             // A secret that this room does not know becomes this member's: so a page that brings its room
             // back after a restart keeps the session that its cookie holds.
-            None => (name.ok_or(Refusal::NameRequired)?, token, None),
+            None => (name.ok_or(Refusal::NameRequired)?, None),
         };
-        if let Some(holder) = room.roster.holder_of(&name.keys()) {
+        if let Some(holder) = proposed.holder_of(&name.keys(), roster) {
+            let presence = room.member(holder).map(|holder| holder.presence);
             let is_caller = matches!(
-                room.member(holder).presence,
-                Presence::Here { connection: holder, .. } if Some(holder) == connection
+                presence,
+                Some(Presence::Here { connection: holder, .. }) if Some(holder) == connection
             );
             return match is_caller {
-                true => Ok(Identity::Place(holder)),
+                true => Ok(Identity::Member(holder)),
                 false => Err(Refusal::NameTaken { name, code: room.code() }),
             };
         }
         self.check_journal()?;
-        if limits.members > 0 && room.roster.places() >= limits.members {
+        if limits.members > 0 && proposed.places(roster) >= limits.members {
             return Err(Refusal::RoomFull { code: room.code() });
         }
-        Ok(Identity::Newcomer { name, token, author })
+        let author = returning.unwrap_or_else(|| proposed.new_author(roster));
+        Ok(Identity::Newcomer { name, author, has_returned: returning.is_some() })
     }
 
-    fn add_member(
+    // ---- subscribing
+
+    /// Has a connection read the room as this member: from here on, and after it was answered.
+    pub(super) fn subscribe(&mut self, here: Membership, joining: Joining, delivery: &mut dyn Delivery) {
+        let Joining { connection, encoder, stays_elsewhere, token, since, has_gap, created, has_returned, page } =
+            joining;
+        self.note_read(here.room);
+        if let Some(former) = self.unsubscribe(here, delivery)
+            && former != connection
+        {
+            self.reply(former, Reply::TakenOver { membership: here });
+        }
+        self.read_from_here(here, connection, encoder);
+        let room = self.room_mut(here.room);
+        if let Some(member) = room.state.roster.member_mut(here.author) {
+            member.has_returned |= has_returned;
+        }
+        let (events, gap) = room.state.history.missed(since, &page);
+        let (last, gap) = (room.last_id(), gap || has_gap);
+        let joined = Reply::Joined { membership: here, stays_elsewhere, token, created, last, events, gap };
+        self.reply(connection, joined);
+    }
+
+    fn read_from_here(&mut self, here: Membership, connection: ConnectionId, encoder: EncoderId) {
+        let room = self.room_mut(here.room);
+        let reader = room.logs[usize::from(encoder.0)].subscribe(connection);
+        if let Some(member) = room.state.roster.member_mut(here.author) {
+            let reading = Some(super::roster::Reading { encoder, reader });
+            member.presence = Presence::Here { connection, reading };
+        }
+    }
+
+    /// Ends the member's reading; what it was still to be sent goes to its connection, which is returned.
+    pub(super) fn unsubscribe(&mut self, here: Membership, delivery: &mut dyn Delivery) -> Option<ConnectionId> {
+        let room = self.room_mut(here.room);
+        let member = room.state.roster.member_mut(here.author)?;
+        let Presence::Here { connection, reading } = &mut member.presence else { return None };
+        let (connection, reading) = (*connection, reading.take()?);
+        room.logs[usize::from(reading.encoder.0)].unsubscribe(reading.reader, delivery);
+        Some(connection)
+    }
+
+    /// Lets the connection read the other encoding from here on, in all its rooms.
+    pub(super) fn switch_encoder(
         &mut self,
-        room: RoomId,
-        caller: &Caller,
-        name: Name,
-        token: Option<Token>,
-        author: Option<AuthorId>,
-    ) -> MemberId {
-        let token = token.unwrap_or_else(|| Token::random(&mut self.random));
-        let author = author.unwrap_or_else(|| self.room_mut(room).roster.new_author());
-        let placed = Change::Placed { author, token: token.hash(), name: name.clone(), via: caller.via };
-        self.submit(room, placed, Sequel::Nothing);
-        self.add_to_roster(
-            room,
-            Member {
-                name,
-                via: caller.via,
-                author,
-                token: Some(token),
-                token_hash: token.hash(),
-                presence: Presence::Away { until_ms: u64::MAX },
-                has_entered: false,
-                typed_at_ms: 0,
-                former: None,
-            },
-        )
-    }
-
-    /// Ends the member's reading. Returns its connection, and what that was still to be sent.
-    fn unseat(&mut self, room: RoomId, member: MemberId) -> Option<(ConnectionId, Vec<u8>)> {
-        let Presence::Here { connection, seat } = self.room(room).member(member).presence else { return None };
-        let unsent = seat.map(|seat| self.room_mut(room).logs[usize::from(seat.wire.0)].unsubscribe(seat.reader));
-        Some((connection, unsent.unwrap_or_default()))
-    }
-
-    pub(super) fn add_to_roster(&mut self, room: RoomId, member: Member) -> MemberId {
-        let room = self.room_mut(room);
-        room.ends_at_ms = None;
-        room.roster.add(member)
-    }
-
-    /// Takes the member off the connection it is on, for `newcomer`; another connection is told.
-    fn detach_connection(&mut self, room: RoomId, member: MemberId, newcomer: ConnectionId) {
-        let Some((connection, unsent)) = self.unseat(room, member) else { return };
-        self.reply_unsent(connection, unsent);
-        if connection != newcomer {
-            self.reply(connection, Reply::TakenOver);
+        connection: ConnectionId,
+        memberships: &[Membership],
+        encoder: EncoderId,
+        delivery: &mut dyn Delivery,
+    ) {
+        for &here in memberships {
+            if self.unsubscribe(here, delivery).is_some() {
+                self.read_from_here(here, connection, encoder);
+            }
         }
     }
 
-    /// Ends a membership for good: the place is free, the secret forgotten, the others are told.
-    ///
-    /// Returns the code of the room that was left, and as whom.
-    pub(super) fn leave(&mut self, membership: Membership, now: Now) -> (RoomCode, Name) {
-        let Membership { room, member } = membership;
-        if let Some((connection, unsent)) = self.unseat(room, member) {
-            self.reply_unsent(connection, unsent);
+    // ---- leaving
+
+    /// Ends a membership for good: the place becomes free, the secret is forgotten, the others are told.
+    pub(super) fn leave(
+        &mut self,
+        connection: ConnectionId,
+        here: Membership,
+        is_answered: bool,
+        now: Now,
+        delivery: &mut dyn Delivery,
+    ) {
+        self.unsubscribe(here, delivery);
+        let room = self.room(here.room);
+        let (code, name) = (room.code(), room.member(here.author).map(|member| member.name().clone()));
+        let answer = name.filter(|_| is_answered).map_or(OnCommit::Nothing, |name| {
+            OnCommit::Answer(connection, Reply::Left { membership: here, code, name })
+        });
+        if let Some(unneeded) = self.vacate(here, false, answer, now) {
+            self.follow(here.room, unneeded, delivery);
         }
-        let name = self.room(room).member(member).name().clone();
-        self.part(room, member, false, now);
-        (self.room(room).code(), name)
     }
 
-    /// A connection is gone without having left. With `keeps_place`, its member may come back within the grace.
-    pub fn disconnect(&mut self, membership: Membership, keeps_place: bool, now: Now) {
-        let Membership { room, member } = membership;
-        self.unseat(room, member);
-        if keeps_place && self.limits().grace_ms > 0 {
-            self.keep_place(room, member, now.steady_ms + self.limits().grace_ms);
+    /// A connection is gone without having left. If its member was told how to come back, it may do so within the
+    /// grace.
+    pub fn disconnect(&mut self, connection: ConnectionId, here: Membership, now: Now) {
+        let room = self.room_mut(here.room);
+        let Some(member) = room.state.roster.member_mut(here.author) else { return };
+        let Presence::Here { connection: current, reading: Some(reading) } = member.presence else { return };
+        if current != connection {
+            return;
+        }
+        member.presence = Presence::Elsewhere;
+        room.logs[usize::from(reading.encoder.0)].drop_reader(reading.reader);
+        let may_return = self.encoders[usize::from(reading.encoder.0)].tells_token();
+        let grace_ms = self.limits().grace_ms;
+        if may_return && grace_ms > 0 {
+            self.keep_place(here, now.steady_ms + grace_ms);
         } else {
-            self.part(room, member, keeps_place, now);
+            let _ = self.vacate(here, may_return, OnCommit::Nothing, now);
         }
     }
 
     /// A connection is gone because the program stops: nobody is told, and the place is kept for as long as
     /// this lasts.
-    pub fn forget(&mut self, membership: Membership) {
-        let Membership { room, member } = membership;
-        self.unseat(room, member);
-        self.room_mut(room).roster.member_mut(member).presence = Presence::Away { until_ms: u64::MAX };
+    pub fn detach(&mut self, here: Membership, delivery: &mut dyn Delivery) {
+        self.unsubscribe(here, delivery);
+        if let Some(member) = self.room_mut(here.room).state.roster.member_mut(here.author) {
+            member.presence = Presence::Away { until_ms: u64::MAX };
+        }
     }
 
-    fn keep_place(&mut self, room: RoomId, member: MemberId, until_ms: u64) {
-        self.room_mut(room).roster.member_mut(member).presence = Presence::Away { until_ms };
-        self.deadlines.insert((until_ms, Deadline::Grace { room, member }));
+    pub(super) fn keep_place(&mut self, here: Membership, until_ms: u64) {
+        let Membership { room, author } = here;
+        if let Some(member) = self.room_mut(room).state.roster.member_mut(author) {
+            member.presence = Presence::Away { until_ms };
+            self.deadlines.insert((until_ms, Deadline::Grace { room, author }));
+        }
+    }
+
+    /// Somebody is about to connect as this member: its place is not given up meanwhile.
+    fn suspend_grace(&mut self, here: Membership) {
+        let member = self.room_mut(here.room).state.roster.member_mut(here.author);
+        if let Some(member) = member.filter(|member| matches!(member.presence, Presence::Away { .. })) {
+            member.presence = Presence::Elsewhere;
+        }
+    }
+
+    /// Nobody connects as this member after all.
+    pub(super) fn resume_grace(&mut self, here: Membership, now: Now) {
+        let member = self.room(here.room).member(here.author);
+        if member.is_some_and(|member| member.presence == Presence::Elsewhere) {
+            self.keep_place(here, now.steady_ms + self.limits().grace_ms);
+        }
     }
 
     /// The grace that began for this member ends at `due_ms`: it parts, unless it has come back.
-    pub(super) fn give_up_place(&mut self, room: RoomId, member: MemberId, due_ms: u64, now: Now) {
-        let is_due = self
-            .rooms
-            .get(room.0 as usize)
-            .and_then(|room| room.roster.find(member))
-            .is_some_and(|member| member.presence == Presence::Away { until_ms: due_ms });
-        if is_due {
-            self.part(room, member, true, now);
+    pub(super) fn give_up_place(&mut self, room: RoomId, author: AuthorId, due_ms: u64, now: Now) {
+        let member = self.rooms.get(room.0 as usize).and_then(|room| room.member(author));
+        if member.is_some_and(|member| member.presence == Presence::Away { until_ms: due_ms }) {
+            let _ = self.vacate(Membership { room, author }, true, OnCommit::Nothing, now);
         }
     }
 
-    fn part(&mut self, room: RoomId, member: MemberId, may_return: bool, now: Now) {
-        if self.room(room).member(member).has_entered {
-            self.happen(room, member, Body::Part, Sequel::Nothing, now);
-        }
-        let author = self.room_mut(room).roster.remove(member, may_return).author;
-        self.submit(room, Change::Vacated { author, may_return, time_ms: now.wall_ms }, Sequel::Nothing);
-        self.end_if_empty(room, now);
+    /// Has the member part. If it is about to already, returns what was to follow.
+    fn vacate(&mut self, here: Membership, may_return: bool, on_commit: OnCommit, now: Now) -> Option<OnCommit> {
+        let Membership { room: room_id, author } = here;
+        let room = self.room(room_id);
+        // Who is about to come in is told to have come by the time when this is committed.
+        let standing = room.proposed.standing(author, &room.state.roster);
+        let Some(Standing::Placed { has_entered, .. }) = standing else { return Some(on_commit) };
+        let event = if has_entered { room.make_event(author, Body::Part, now.wall_ms) } else { None };
+        self.propose(room_id, Change::Vacate { author, event, may_return, time_ms: now.wall_ms }, on_commit);
+        None
     }
 
     /// Gives the member another name, if nobody else has it.
-    pub(super) fn nick(&mut self, membership: Membership, to: Name, now: Now) -> Result<(), Refusal> {
-        let Membership { room, member } = membership;
-        let holder = self.room(room).roster.holder_of(&to.keys());
-        if holder.is_some_and(|holder| holder != member) {
-            return Err(Refusal::NameTaken { name: to, code: self.room(room).code() });
+    pub(super) fn nick(&mut self, here: Membership, to: Name, now: Now) -> Result<(), Refusal> {
+        let room = self.room(here.room);
+        let holder = room.proposed.holder_of(&to.keys(), &room.state.roster);
+        if holder.is_some_and(|holder| holder != here.author) {
+            return Err(Refusal::NameTaken { name: to, code: room.code() });
         }
         self.check_journal()?;
-        if self.room(room).member(member).former.is_some() {
-            // The journal is at work on the last one.
-            return Err(Refusal::RateLimited { retry_ms: NICK_RETRY_MS });
+        if let Some(event) = room.make_event(here.author, Body::Nick { to }, now.wall_ms) {
+            self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
         }
-        self.happen(room, member, Body::Nick { to: to.clone() }, Sequel::SettleName, now);
-        self.room_mut(room).roster.rename(member, to);
         Ok(())
-    }
-
-    /// Lets the connection read the other encoding from here on.
-    pub(super) fn switch_wire(&mut self, membership: Option<Membership>, wire: WireId) -> Reply {
-        if let Some(Membership { room, member }) = membership
-            && let Some((connection, unsent)) = self.unseat(room, member)
-        {
-            self.reply_unsent(connection, unsent);
-            self.take_seat(Membership { room, member }, connection, wire);
-        }
-        Reply::WireSwitched { membership: membership.map(|membership| (membership.room, membership.member)) }
     }
 }

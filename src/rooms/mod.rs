@@ -1,100 +1,102 @@
 //! The chat itself: rooms, members, names, events, and the bytes that are to be sent to whom.
 //!
 //! Pure and deterministic: no socket, no clock, no protocol; time and randomness come in as arguments.
-//! Everything enters by [`Rooms::apply`] as a [`Command`] and leaves as a [`Reply`], as a [`Record`] for the
-//! journal, or as bytes in a room's log. A record becomes an event that anybody sees only when the journal
-//! has it and [`Rooms::publish`] is called.
+//! What is asked for enters by [`Rooms::execute`] as a [`Command`], and is checked. What it changes leaves as a
+//! [`Proposal`] for the journal and comes back by [`Rooms::commit`]: only then is it applied, encoded and answered.
 
+mod broadcast_log;
+mod change;
 mod code;
 mod command;
+mod committing;
+mod dedup_index;
 mod event;
+mod event_ring;
+mod flushing;
 mod history;
-mod ledger;
+mod history_memory;
 mod limiter;
-mod log;
 mod look_alike;
 mod membership;
 mod name;
-mod publishing;
-mod recall;
-mod record;
+mod opening;
+mod paging;
+mod proposed;
+mod restoring;
 mod room;
 mod roster;
-mod said;
+mod state;
 #[cfg(test)]
 mod tests;
 mod text;
 mod token;
 
+pub use broadcast_log::{Delivery, SlowConsumer};
+pub use change::{Change, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
-pub use command::{Caller, Command, ConnectionId, Door, Join, Refusal, Reply, Span};
+pub use command::{
+    Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply, RoomCommand, RoomRef, Span,
+};
 pub use event::{AuthorId, Body, Event, Kind, Via};
-pub use history::EVENTS_ON_JOIN;
+pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use limiter::{Address, AddressLimiter, Bucket, Rate};
-pub use log::Laggard;
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
-pub use record::{Change, Read, Reading, Record, StoredMember, StoredRoom};
+pub use paging::Resumed;
 pub use room::Room;
 pub use roster::{MAX_DEPARTED, Member};
-pub use text::{ClientId, Text, TextFault};
+pub use text::{MessageKey, Text, TextFault};
 pub use token::{Epoch, Token, TokenHash};
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
+use hashbrown::HashMap;
 use rand::rngs::StdRng;
 use slab::Slab;
 
 use crate::options::Limits;
+use crate::time::Now;
+use change::OnCommit;
 use history::Kept;
-use record::Sequel;
+use history_memory::HistoryMemory;
 
-/// Identifies a living room.
+/// Identifies a room on this node, as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RoomId(pub u32);
 
-/// Identifies a member within its room, as long as it has its place.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct MemberId(pub u32);
-
 /// Identifies an encoding of events, by its place in the list that the rooms were made with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct WireId(pub u8);
-
-/// What a connection holds while it is a member of a room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Membership {
-    /// Which room.
-    pub room: RoomId,
-    /// As whom.
-    pub member: MemberId,
-}
+pub struct EncoderId(pub u8);
 
 /// An encoding of a room's events. Each event is encoded once, however many members read it.
-pub trait Wire {
-    /// Appends the event as this wire's members are to be sent it.
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>);
+pub trait Encoder {
+    /// Appends an event of the room with this code as members are to be sent it.
+    fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>);
 
-    /// Appends the news that somebody types; by default nothing.
-    fn encode_typing(&self, name: &Name, out: &mut Vec<u8>) {
-        let _ = (name, out);
+    /// Appends that somebody types; by default nothing.
+    fn encode_typing(&self, room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
+        let _ = (room, name, out);
     }
 
     /// Whether members are sent what they said themselves.
     fn echoes(&self) -> bool {
         true
     }
-}
 
-/// The time, as the rooms need it.
-pub use crate::adapter::Now;
+    /// Whether members are told the secret by which they come back, so that their place is worth being kept.
+    fn tells_token(&self) -> bool {
+        true
+    }
+}
 
 /// Figures about the rooms, for those who run the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     /// Living rooms.
     pub rooms: usize,
-    /// Members with a place, those on their way in or briefly away included.
+    /// Members with a place, those briefly away included.
     pub members: usize,
+    /// Bytes of memory that the rooms' history takes.
+    pub history_bytes: usize,
     /// Rooms made since the start.
     pub rooms_created: u64,
     /// Events recorded since the start.
@@ -105,66 +107,92 @@ pub struct Counts {
     pub refusals: u64,
 }
 
+/// What became of a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Execution {
+    /// It is done, or proposed, or refused.
+    Done,
+    /// It waits until something is read, and is found with [`Rooms::take_resumed`] then. Nothing else of its connection
+    /// may be executed before.
+    Parked,
+}
+
 /// Every room, and the rules of the chat.
 pub struct Rooms {
     limits: Limits,
-    wires: Box<[Box<dyn Wire>]>,
+    encoders: Box<[Box<dyn Encoder>]>,
     random: StdRng,
     rooms: Slab<Room>,
+    /// Living rooms.
     codes: HashMap<RoomCode, RoomId>,
+    /// Rooms whose beginning is proposed.
+    opening: HashMap<RoomCode, RoomId>,
+    /// Both.
+    epochs: HashMap<Epoch, RoomId>,
     unknown_codes: AddressLimiter,
     creations: AddressLimiter,
     deadlines: BTreeSet<(u64, Deadline)>,
     dirty: Vec<RoomId>,
-    records: VecDeque<Record>,
+    proposals: VecDeque<Proposal>,
+    read_requests: VecDeque<ReadRequest>,
+    resumed: VecDeque<Resumed>,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
     /// The journal cannot keep anything at this time.
-    is_journal_stuck: bool,
+    is_journal_failing: bool,
+    /// The journal holds events that memory does not.
+    relies_on_journal: bool,
     /// Events of a room that memory holds at the most.
     memory_events: usize,
-    /// The room that has been lent events for the next command.
-    lent_to: Option<RoomId>,
-    /// Bytes of a room's log, on one wire, that may wait for a slow reader.
-    log_limit_bytes: usize,
+    history_memory: HistoryMemory,
     /// Members from which on a room is a crowd.
     crowd_members: usize,
+    /// So much has happened in a room that it is better sent before more happens.
+    is_saturated: bool,
 }
 
 /// What is due at some time. It is looked at again when the time comes: it may have been lifted meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Deadline {
     /// A member that is away loses its place.
-    Grace { room: RoomId, member: MemberId },
+    Grace { room: RoomId, author: AuthorId },
     /// An empty room ends.
     RoomEnd { room: RoomId },
     /// A crowded room's members are told who came and went.
-    News { room: RoomId },
+    Presence { room: RoomId },
+    /// Members who read slowly are looked at again.
+    Flush { room: RoomId },
 }
 
 const MINUTE_MS: u64 = 60_000;
 
 impl Rooms {
-    /// No rooms yet. `wires` are the encodings in which rooms can be read, named by their places.
-    pub fn new(limits: Limits, wires: Vec<Box<dyn Wire>>, random: StdRng) -> Rooms {
+    /// No rooms yet. `encoders` are the encodings in which rooms can be read, named by their places.
+    pub fn new(limits: Limits, encoders: Vec<Box<dyn Encoder>>, random: StdRng) -> Rooms {
         Rooms {
             unknown_codes: AddressLimiter::new(Rate::new(limits.join_rate, MINUTE_MS, limits.join_rate)),
             creations: AddressLimiter::new(Rate::new(limits.create_rate, MINUTE_MS, limits.create_rate)),
+            history_memory: HistoryMemory::new(limits.memory_bytes),
             limits,
-            wires: wires.into(),
+            encoders: encoders.into(),
             random,
             rooms: Slab::new(),
             codes: HashMap::new(),
+            opening: HashMap::new(),
+            epochs: HashMap::new(),
             deadlines: BTreeSet::new(),
             dirty: Vec::new(),
-            records: VecDeque::new(),
+            proposals: VecDeque::new(),
+            read_requests: VecDeque::new(),
+            resumed: VecDeque::new(),
             replies: VecDeque::new(),
             counts: Counts::default(),
-            is_journal_stuck: false,
+            is_journal_failing: false,
+            relies_on_journal: false,
             memory_events: usize::MAX,
-            lent_to: None,
-            log_limit_bytes: publishing::LOG_LIMIT_BYTES,
-            crowd_members: publishing::CROWD_MEMBERS,
+            crowd_members: flushing::CROWD_MEMBERS,
+            is_saturated: false,
         }
     }
 
@@ -175,8 +203,9 @@ impl Rooms {
 
     /// Figures for those who run the program.
     pub fn counts(&self) -> Counts {
-        let members = self.rooms.iter().map(|(_, room)| room.roster.places()).sum();
-        Counts { rooms: self.rooms.len(), members, ..self.counts }
+        let members = self.rooms.iter().map(|(_, room)| room.state.roster.places()).sum();
+        let history_bytes = self.history_memory.used_bytes();
+        Counts { rooms: self.codes.len(), members, history_bytes, ..self.counts }
     }
 
     /// A living room.
@@ -187,77 +216,164 @@ impl Rooms {
         &self.rooms[room.0 as usize]
     }
 
+    /// All that nodes agree on of every living room, as text: the same bytes for the same state.
+    pub fn committed_state(&self) -> String {
+        let mut codes: Vec<_> = self.codes.iter().collect();
+        codes.sort();
+        let mut out = String::new();
+        codes.into_iter().for_each(|(_, &room)| self.room(room).state.write_to(&mut out));
+        out
+    }
+
     fn kept(&self) -> Kept {
         let events = self.limits.history_events.max(1);
-        Kept { events, in_memory: events.min(self.memory_events) }
+        Kept { events, in_memory: events.min(self.memory_events), in_journal: self.relies_on_journal }
     }
 
     fn room_mut(&mut self, room: RoomId) -> &mut Room {
         &mut self.rooms[room.0 as usize]
     }
 
-    /// Does what a connection asks for. `membership` is that connection's, and is changed along.
+    /// The room with this epoch, whether it is open yet or not.
+    fn find_epoch(&self, epoch: Epoch) -> Option<RoomId> {
+        self.epochs.get(&epoch).copied()
+    }
+
+    /// Executes what a connection asks for, of which these are the memberships.
     ///
     /// Answers are then found with [`take_reply`](Self::take_reply), some of them only after the journal has
-    /// what [`take_record`](Self::take_record) hands out.
-    pub fn apply(&mut self, caller: &Caller, membership: &mut Option<Membership>, command: Command, now: Now) {
+    /// what [`take_proposal`](Self::take_proposal) hands out.
+    pub fn execute(
+        &mut self,
+        caller: &Caller,
+        memberships: &[Membership],
+        command: Command,
+        now: Now,
+        delivery: &mut dyn Delivery,
+    ) -> Execution {
         let is_answer = command.is_answered();
-        let cid = match &command {
-            Command::Say { cid, .. } => cid.clone(),
-            _ => None,
+        let cid = command.cid().cloned();
+        let refusal = match self.read_needed(caller, memberships, &command, now) {
+            Ok(None) => self.try_execute(caller, memberships, command, now, delivery).err(),
+            Ok(Some((room, wanted))) => {
+                self.park(caller.connection, room, command, wanted);
+                return Execution::Parked;
+            }
+            Err(refusal) => Some(refusal),
         };
-        if let Err(refusal) = self.try_apply(caller, membership, command, now) {
+        if let Some(refusal) = refusal {
             self.counts.refusals += 1;
             self.reply(caller.connection, Reply::Refused { refusal, cid, is_answer });
         }
-        self.return_loan();
+        Execution::Done
     }
 
-    fn try_apply(
+    /// Executes a command that was parked; more may have to be read for it.
+    pub fn resume(
         &mut self,
         caller: &Caller,
-        membership: &mut Option<Membership>,
+        memberships: &[Membership],
+        resumed: Resumed,
+        now: Now,
+        delivery: &mut dyn Delivery,
+    ) -> Execution {
+        let execution = self.execute(caller, memberships, resumed.command, now, delivery);
+        self.release_page(resumed.room);
+        execution
+    }
+
+    fn try_execute(
+        &mut self,
+        caller: &Caller,
+        memberships: &[Membership],
         command: Command,
         now: Now,
+        delivery: &mut dyn Delivery,
     ) -> Result<(), Refusal> {
-        let here = membership.ok_or(Refusal::NotJoined);
         let reply = match command {
-            Command::Join(join) => return self.join(caller, membership, *join, now),
-            Command::Say { kind, text, cid } => return self.say(caller, here?, Body::Message { kind, text, cid }, now),
-            Command::Typing => {
-                self.tell_typing(here?, now);
-                return Ok(());
+            Command::Join(join) => return self.join(caller, memberships, *join, now, delivery),
+            Command::In(room, command) => {
+                let membership = self.membership(memberships, room)?;
+                return self.execute_in(caller, membership, command, now, delivery);
             }
-            Command::Nick(name) => return self.nick(here?, name, now),
-            Command::Who => Reply::Members { room: here?.room },
-            Command::History(span) => {
-                let (events, more) = self.room(here?.room).history.select(span, self.kept());
-                Reply::History { events, more }
-            }
-            Command::SwitchWire(wire) => self.switch_wire(*membership, wire),
-            Command::Leave => {
-                let (code, name) = self.leave(here?, now);
-                *membership = None;
-                Reply::Left { code, name }
+            Command::SwitchEncoder(encoder) => {
+                self.switch_encoder(caller.connection, memberships, encoder, delivery);
+                Reply::EncoderSwitched
             }
             Command::Create => {
                 let room = self.create(caller.address, None, now)?;
                 let created = Reply::Created { code: self.room(room).code() };
-                self.submit(room, Change::Nothing, Sequel::Answer(caller.connection, created));
+                let answer = OnCommit::Answer(caller.connection, created);
+                self.propose(room, Change::Open { time_ms: now.wall_ms }, answer);
                 return Ok(());
             }
-            Command::Admit { door, name, token } => return self.admit(caller, door, name, token, now),
+            Command::Reserve { target, name, token } => return self.reserve(caller, target, name, token, now),
             Command::Visit { code, token } => self.visit(caller, code, token, now)?,
-            Command::Describe(code) => Reply::Described { room: self.find(code, None, caller.address, now)? },
+            Command::Describe(code) => Reply::Described { room: self.find_open(code, None, caller.address, now)? },
             Command::Events { code, span } => {
-                let room = self.find(code, None, caller.address, now)?;
-                let (events, more) = self.room(room).history.select(span, self.kept());
+                let room = self.find_open(code, None, caller.address, now)?;
+                let (events, more) = self.select(room, span);
                 Reply::Events { events, more }
             }
             Command::Inspect => Reply::Inspected,
         };
         self.reply(caller.connection, reply);
         Ok(())
+    }
+
+    /// Executes what is asked as a member of a room.
+    fn execute_in(
+        &mut self,
+        caller: &Caller,
+        membership: Membership,
+        command: RoomCommand,
+        now: Now,
+        delivery: &mut dyn Delivery,
+    ) -> Result<(), Refusal> {
+        let room = membership.room;
+        let reply = match command {
+            RoomCommand::Say { kind, text, cid } => {
+                return self.say(caller, membership, Body::Message { kind, text, cid }, now);
+            }
+            RoomCommand::Typing => {
+                self.tell_typing(membership, now);
+                return Ok(());
+            }
+            RoomCommand::Nick(name) => return self.nick(membership, name, now),
+            RoomCommand::Who { after } => {
+                let roster = &self.room(room).state.roster;
+                Reply::Members { room, after: after.and_then(|name| roster.holder_of(&name.keys())) }
+            }
+            RoomCommand::History(span) => {
+                let (events, more) = self.select(room, span);
+                Reply::History { events, more }
+            }
+            RoomCommand::Leave => {
+                self.leave(caller.connection, membership, true, now, delivery);
+                return Ok(());
+            }
+        };
+        self.reply(caller.connection, reply);
+        Ok(())
+    }
+
+    /// Which membership a command is about.
+    fn membership(&self, memberships: &[Membership], room: RoomRef) -> Result<Membership, Refusal> {
+        match (room, memberships) {
+            (RoomRef::Only, [only]) => Ok(*only),
+            (RoomRef::Only, _) => Err(Refusal::NotJoined),
+            (RoomRef::Code(code), _) => {
+                let found = memberships.iter().find(|membership| self.room(membership.room).code() == code);
+                found.copied().ok_or(Refusal::NotJoined)
+            }
+        }
+    }
+
+    fn select(&mut self, room: RoomId, span: Span) -> (Vec<Event>, bool) {
+        self.note_read(room);
+        let kept = self.kept();
+        let room = self.room(room);
+        room.state.history.select(span, room.page(), kept)
     }
 
     /// The next answer to be given, and to whom.
@@ -267,91 +383,6 @@ impl Rooms {
 
     fn reply(&mut self, connection: ConnectionId, reply: Reply) {
         self.replies.push_back((connection, reply));
-    }
-
-    // ---- rooms come and go
-
-    /// The room with this code. Whoever asks for too many codes that are none is told nothing about any,
-    /// unless a token shows that it knows the room already.
-    fn find(&mut self, code: RoomCode, token: Option<Token>, address: Address, now: Now) -> Result<RoomId, Refusal> {
-        let found = self.codes.get(&code).copied();
-        if let (Some(room), Some(token)) = (found, token)
-            && self.room(room).roster.known_by(token).is_some()
-        {
-            return Ok(room);
-        }
-        let limited = |retry_ms| Refusal::RateLimited { retry_ms };
-        self.unknown_codes.check(address, now.steady_ms).map_err(limited)?;
-        found.ok_or_else(|| {
-            // Cannot fail: there was room for it a line above.
-            let _ = self.unknown_codes.take(address, now.steady_ms);
-            Refusal::NoSuchRoom { code }
-        })
-    }
-
-    /// Opens a room, under `code` if one is given, else under a random one that is free.
-    fn create(&mut self, address: Address, code: Option<RoomCode>, now: Now) -> Result<RoomId, Refusal> {
-        let limited = |retry_ms| Refusal::RateLimited { retry_ms };
-        self.check_journal()?;
-        self.creations.take(address, now.steady_ms).map_err(limited)?;
-        let code = code.unwrap_or_else(|| self.free_code());
-        let epoch = Epoch::random(&mut self.random);
-        let room = RoomId(self.rooms.insert(Room::new(code, epoch, self.wires.len())) as u32);
-        self.codes.insert(code, room);
-        self.counts.rooms_created += 1;
-        self.submit(room, Change::Opened { code, time_ms: now.wall_ms }, Sequel::Nothing);
-        self.end_if_empty(room, now);
-        Ok(room)
-    }
-
-    /// A code that no living room has. Longer than usual where the short ones are nearly used up, so that a
-    /// free one is found in few draws and guessing stays as hard as it was.
-    fn free_code(&mut self) -> RoomCode {
-        let draws_a_length = 16;
-        for length in self.limits.code_length..=MAX_LETTERS {
-            for _ in 0..draws_a_length {
-                let code = RoomCode::random(length, &mut self.random);
-                if !self.codes.contains_key(&code) {
-                    return code;
-                }
-            }
-        }
-        unreachable!("there are more codes of 12 letters than memory for rooms");
-    }
-
-    /// Whether a room would be made behind this door.
-    fn is_new(&self, door: Door) -> bool {
-        match door {
-            Door::New => true,
-            Door::CodeOrNew(code) => !self.codes.contains_key(&code),
-            Door::Code(_) => false,
-        }
-    }
-
-    /// The room behind a door, and whether it was made just now.
-    fn open(
-        &mut self,
-        door: Door,
-        token: Option<Token>,
-        address: Address,
-        now: Now,
-    ) -> Result<(RoomId, bool), Refusal> {
-        let created = self.is_new(door);
-        let room = match door {
-            Door::New => self.create(address, None, now)?,
-            Door::CodeOrNew(code) if created => self.create(address, Some(code), now)?,
-            Door::Code(code) | Door::CodeOrNew(code) => self.find(code, token, address, now)?,
-        };
-        Ok((room, created))
-    }
-
-    /// Lets the room end after its time, if nobody has a place in it.
-    fn end_if_empty(&mut self, room: RoomId, now: Now) {
-        let ends_at_ms = now.steady_ms + self.limits.room_ttl_ms;
-        if self.room(room).roster.places() == 0 {
-            self.room_mut(room).ends_at_ms = Some(ends_at_ms);
-            self.deadlines.insert((ends_at_ms, Deadline::RoomEnd { room }));
-        }
     }
 
     /// When something is due next (`Now::steady_ms`).
@@ -366,15 +397,10 @@ impl Rooms {
         {
             self.deadlines.pop_first();
             match deadline {
-                Deadline::Grace { room, member } => self.give_up_place(room, member, due_ms, now),
-                Deadline::News { room } => self.tell_news(room, now),
-                Deadline::RoomEnd { room } => {
-                    if self.rooms.get(room.0 as usize).is_some_and(|room| room.ends_at_ms == Some(due_ms)) {
-                        self.submit(room, Change::Ended, Sequel::Nothing);
-                        let ended = self.rooms.remove(room.0 as usize);
-                        self.codes.remove(&ended.code());
-                    }
-                }
+                Deadline::Grace { room, author } => self.give_up_place(room, author, due_ms, now),
+                Deadline::Presence { room } => self.tell_presence(room, now),
+                Deadline::Flush { room } => self.flush_again(room),
+                Deadline::RoomEnd { room } => self.end_room(room, due_ms),
             }
         }
     }

@@ -1,109 +1,139 @@
-//! One room: who is in it, what was said in it, and what its members are still to be sent.
+//! One room on this node: what all agree on, what is proposed, and what its members here are still to be sent.
 
-use super::history::History;
-use super::log::Log;
-use super::roster::Presence;
-use super::roster::{Member, Roster};
-use super::{Body, ConnectionId, Epoch, Event, MemberId, RoomCode, StoredRoom, WireId};
+use super::broadcast_log::BroadcastLog;
+use super::history::HistoryPage;
+use super::paging::Paging;
+use super::proposed::Proposed;
+use super::roster::{Member, Presence, Reading};
+use super::state::RoomState;
+use super::{AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
 
 /// A conversation.
 pub struct Room {
-    code: RoomCode,
-    pub(super) roster: Roster,
-    pub(super) history: History,
-    pub(super) logs: Box<[Log]>,
+    pub(super) state: RoomState,
+    /// Its beginning is committed.
+    pub(super) is_open: bool,
+    pub(super) proposed: Proposed,
+    pub(super) logs: Box<[BroadcastLog]>,
     /// Whether the reactor knows that there is something to flush.
     pub(super) is_dirty: bool,
     /// From when on somebody's coming or going is a reason to write to all members of a crowd.
-    pub(super) tells_news_at_ms: u64,
+    pub(super) tells_presence_at_ms: u64,
+    /// When it is flushed at the latest, since somebody is behind.
+    pub(super) flushes_again_at_ms: Option<u64>,
     /// When the room ends, as long as nobody is in it.
     pub(super) ends_at_ms: Option<u64>,
+    /// Commands that wait for events that memory does not hold.
+    pub(super) paging: Option<Box<Paging>>,
+    /// Bytes of memory that its history took when it was last counted.
+    pub(super) memory_bytes: usize,
+    /// When its history was last read, counted in readings of all rooms.
+    pub(super) read_at: u64,
 }
 
 impl Room {
-    pub(super) fn new(code: RoomCode, epoch: Epoch, wires: usize) -> Room {
-        Room::with_history(code, History::new(epoch), wires)
-    }
-
-    /// A room as the journal remembers it, with nobody in it.
-    pub(super) fn restored(stored: &StoredRoom, wires: usize) -> Room {
-        let history = History::restored(stored.epoch, stored.last_id, stored.last_time_ms);
-        let mut room = Room::with_history(stored.code, history, wires);
-        room.roster.number_authors_after(stored.last_author);
-        room
-    }
-
-    fn with_history(code: RoomCode, history: History, wires: usize) -> Room {
+    pub(super) fn new(state: RoomState, encoders: usize) -> Room {
         Room {
-            code,
-            roster: Roster::default(),
-            history,
-            logs: (0..wires).map(|_| Log::default()).collect(),
+            state,
+            is_open: false,
+            proposed: Proposed::default(),
+            logs: (0..encoders).map(|_| BroadcastLog::default()).collect(),
             is_dirty: false,
-            tells_news_at_ms: 0,
+            tells_presence_at_ms: 0,
+            flushes_again_at_ms: None,
             ends_at_ms: None,
+            paging: None,
+            memory_bytes: 0,
+            read_at: 0,
         }
     }
 
     /// The code by which it is found.
     pub fn code(&self) -> RoomCode {
-        self.code
+        self.state.code
     }
 
     /// The tag of its ids.
     pub fn epoch(&self) -> Epoch {
-        self.history.epoch()
+        self.state.epoch
     }
 
     /// The id of the last event; 0 before the first.
     pub fn last_id(&self) -> u64 {
-        self.history.last_id()
+        self.state.history.last_id()
     }
 
     /// Everybody present, in the order of their places.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.roster.iter().filter(|member| member.has_entered)
+        self.state.roster.iter().filter(|member| member.has_entered)
     }
 
-    /// One member.
-    ///
-    /// # Panics
-    /// If there is none with that id: ids live as long as their memberships.
-    pub fn member(&self, member: MemberId) -> &Member {
-        self.roster.member(member)
+    /// Everybody present in the places after this member's.
+    pub fn members_after(&self, author: AuthorId) -> impl Iterator<Item = &Member> {
+        self.state.roster.iter_after(author).filter(|member| member.has_entered)
+    }
+
+    /// How many are present.
+    pub fn member_count(&self) -> usize {
+        self.state.roster.entered()
+    }
+
+    /// One member, if it has a place.
+    pub fn member(&self, author: AuthorId) -> Option<&Member> {
+        self.state.roster.member(author)
+    }
+
+    /// Whether what a client has, up to this id of this epoch, can be continued.
+    pub(super) fn is_continued_by(&self, since: u64, epoch: Option<Epoch>) -> bool {
+        since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch())
     }
 
     /// Makes an event of this member's. It is seen by nobody until the journal has it.
-    pub(super) fn make_event(&mut self, member: MemberId, body: Body, wall_ms: u64) -> Event {
-        let Member { ref name, via, author, .. } = *self.roster.member(member);
-        let time_ms = self.history.time_ms(wall_ms);
-        Event { id: 0, time_ms, name: name.clone(), via, author, body }
+    pub(super) fn make_event(&self, author: AuthorId, body: Body, wall_ms: u64) -> Option<Event> {
+        use super::proposed::Standing;
+        let (name, via) = if self.proposed.is_settled(author) {
+            let member = self.member(author)?;
+            (member.name.clone(), member.via)
+        } else {
+            match self.proposed.standing(author, &self.state.roster)? {
+                Standing::Placed { name, via, .. } => (name, via),
+                Standing::Gone { .. } => return None,
+            }
+        };
+        Some(Event { id: 0, time_ms: wall_ms, name, via, author, body })
     }
 
-    /// Appends an entry to the log of one wire, if anybody is on it. `skipped` is not to be sent it; what
-    /// that member was still to be sent before it is returned, with its connection.
-    pub(super) fn append(
-        &mut self,
-        wire: WireId,
-        skipped: Option<MemberId>,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Option<(ConnectionId, Vec<u8>)> {
-        let seat = skipped.and_then(|member| match self.roster.find(member)?.presence {
-            Presence::Here { connection, seat: Some(seat) } if seat.wire == wire => Some((connection, seat.reader)),
+    /// Where a member reads the room, if it does.
+    pub(super) fn reading(&self, author: AuthorId) -> Option<Reading> {
+        match self.member(author)?.presence {
+            Presence::Here { reading, .. } => reading,
             _ => None,
-        });
-        let log = &mut self.logs[usize::from(wire.0)];
-        if log.is_unread() {
-            return None;
         }
-        let Some((connection, reader)) = seat else {
-            log.append(encode);
-            return None;
-        };
-        let unsent = log.settle(reader);
-        let start = log.end();
-        log.append(encode);
-        log.skip_from(reader, start);
-        (!unsent.is_empty()).then_some((connection, unsent))
+    }
+
+    /// Appends an entry for those who read this encoding, if anybody does. `except` is not to be sent it.
+    pub(super) fn append(&mut self, encoder: EncoderId, except: Option<AuthorId>, encode: impl FnOnce(&mut Vec<u8>)) {
+        let log = usize::from(encoder.0);
+        if self.logs[log].is_unread() {
+            return;
+        }
+        let reading = except.and_then(|author| self.reading(author)).filter(|reading| reading.encoder == encoder);
+        self.logs[log].append(reading.map(|reading| reading.reader), encode);
+    }
+
+    /// What was read for the commands that are resumed.
+    pub(super) fn page(&self) -> &HistoryPage {
+        static NOTHING: HistoryPage = HistoryPage { range: None, events: Vec::new() };
+        self.paging.as_ref().map_or(&NOTHING, |paging| &paging.page)
+    }
+
+    /// Bytes that wait for those who read it.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.logs.iter().map(BroadcastLog::held_bytes).sum()
+    }
+
+    /// Bytes that not everybody has been offered yet.
+    pub(super) fn fresh_bytes(&self) -> usize {
+        self.logs.iter().map(BroadcastLog::fresh_bytes).max().unwrap_or(0)
     }
 }

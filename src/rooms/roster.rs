@@ -1,13 +1,17 @@
-//! Who is in a room: members by place, by name and by token.
+//! Who is in a room: members by author, by name and by token.
+//!
+//! Changed only by committed changes. Over which connection a member is here, if over any, is this node's own affair,
+//! and no part of what all nodes agree on.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::log::ReaderId;
-use super::{AuthorId, ConnectionId, MemberId, Name, NameKeys, StoredMember, Token, TokenHash, Via, WireId};
+use super::broadcast_log::ReaderId;
+use super::change::Newcomer;
+use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, StoredMember, TokenHash, Via};
 
 /// Members that dropped out and may come back by token, remembered a room.
 pub const MAX_DEPARTED: usize = 256;
@@ -15,57 +19,55 @@ pub const MAX_DEPARTED: usize = 256;
 /// A name present in a room.
 pub struct Member {
     pub(super) name: Name,
-    pub(super) via: Via,
+    pub(super) token: TokenHash,
     pub(super) author: AuthorId,
-    /// Unknown as long as it has not come back since the program began.
-    pub(super) token: Option<Token>,
-    pub(super) token_hash: TokenHash,
-    pub(super) presence: Presence,
+    pub(super) via: Via,
     /// Whether the room has been told; not before the first connection.
     pub(super) has_entered: bool,
-    /// When the others were last told that this member types.
+    /// This node's own: it has been here before, and may say again what it said then.
+    pub(super) has_returned: bool,
+    /// This node's own: over which connection it is here.
+    pub(super) presence: Presence,
+    /// This node's own: when the others were last told that this member types.
     pub(super) typed_at_ms: u64,
-    /// The name it had before, which is its own until the journal has the new one.
-    pub(super) former: Option<Box<Name>>,
 }
 
 /// Over which connection a member is here, if over any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Presence {
-    /// Connected.
-    Here { connection: ConnectionId, seat: Option<Seat> },
+    /// Over none of this node's.
+    Elsewhere,
+    /// Connected; `reading` is `None` once it is on its way out.
+    Here { connection: ConnectionId, reading: Option<Reading> },
     /// Not connected; the place is kept until then.
     Away { until_ms: u64 },
 }
 
-/// Where a member reads the room's events. There is none until its own `enter` is recorded.
+/// Where a member reads the room's events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Seat {
-    pub(super) wire: WireId,
+pub(super) struct Reading {
+    pub(super) encoder: EncoderId,
     pub(super) reader: ReaderId,
 }
 
 /// A member whose place was given up, but whose secret still tells who it was.
-struct Departed {
-    name: Name,
-    author: AuthorId,
-    token_hash: TokenHash,
+#[derive(Debug)]
+pub(super) struct Departed {
+    pub(super) name: Name,
+    pub(super) author: AuthorId,
+    pub(super) token: TokenHash,
 }
 
 /// Who comes, when somebody comes by token.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Known {
     /// A member that has a place.
-    Member(MemberId),
+    Member(AuthorId),
     /// One whose place was given up.
     Departed { name: Name, author: AuthorId },
 }
 
 impl Member {
-    fn goes_by(&self, key: &str) -> bool {
-        let has = |name: &Name| name.keys().iter().any(|own| own == key);
-        has(&self.name) || self.former.as_deref().is_some_and(has)
-    }
-
     /// What the member is called.
     pub fn name(&self) -> &Name {
         &self.name
@@ -76,42 +78,62 @@ impl Member {
         self.via
     }
 
-    /// The secret by which it comes back. It has been here since the program began.
-    pub fn token(&self) -> Token {
-        self.token.expect("whoever was here has shown or been given it")
+    /// Its number in the room.
+    pub fn author(&self) -> AuthorId {
+        self.author
     }
 }
 
+/// Where a member stands in the slab. Never leaves the roster.
+type Slot = u32;
+
 /// The members of a room.
 ///
-/// Names and tokens are found by tables that hold nothing but places: what they are looked up by stands in
+/// Authors, names and tokens are found by tables that hold nothing but slots: what they are looked up by stands in
 /// the members themselves, once.
 #[derive(Default)]
 pub(super) struct Roster {
     members: Slab<Member>,
+    authors: HashTable<Slot>,
     names: HashTable<NameHash>,
-    tokens: HashTable<MemberId>,
+    tokens: HashTable<Slot>,
     hasher: RandomState,
     departed: VecDeque<Departed>,
-    next_author: u32,
+    last_author: AuthorId,
+    entered: usize,
 }
 
 impl Roster {
-    /// Everybody with a place, in the order of places.
+    /// Everybody with a place, in the order of slots.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().map(|(_, member)| member)
     }
 
-    pub fn member(&self, member: MemberId) -> &Member {
-        &self.members[member.0 as usize]
+    /// Everybody in a slot behind this member's; everybody, if it has none.
+    pub fn iter_after(&self, author: AuthorId) -> impl Iterator<Item = &Member> {
+        let slot = self.slot(author);
+        self.members.iter().filter(move |(other, _)| slot.is_none_or(|slot| *other > slot)).map(|(_, member)| member)
     }
 
-    pub fn member_mut(&mut self, member: MemberId) -> &mut Member {
-        &mut self.members[member.0 as usize]
+    /// Those whose place was given up, the one who left first first.
+    pub fn departed(&self) -> impl Iterator<Item = &Departed> {
+        self.departed.iter()
     }
 
-    pub fn find(&self, member: MemberId) -> Option<&Member> {
-        self.members.get(member.0 as usize)
+    fn slot(&self, author: AuthorId) -> Option<usize> {
+        self.authors.find(author_hash(author), |&slot| self.at(slot).author == author).map(|&slot| slot as usize)
+    }
+
+    fn at(&self, slot: Slot) -> &Member {
+        &self.members[slot as usize]
+    }
+
+    pub fn member(&self, author: AuthorId) -> Option<&Member> {
+        self.slot(author).map(|slot| &self.members[slot])
+    }
+
+    pub fn member_mut(&mut self, author: AuthorId) -> Option<&mut Member> {
+        self.slot(author).map(|slot| &mut self.members[slot])
     }
 
     /// Places taken, those kept for somebody included.
@@ -119,67 +141,93 @@ impl Roster {
         self.members.len()
     }
 
+    /// Members that the room has been told of.
+    pub fn entered(&self) -> usize {
+        self.entered
+    }
+
+    /// The highest number that anybody had.
+    pub fn last_author(&self) -> AuthorId {
+        self.last_author
+    }
+
     /// Who has this name, or one that cannot be told from it.
-    pub fn holder_of(&self, keys: &NameKeys) -> Option<MemberId> {
+    pub fn holder_of(&self, keys: &NameKeys) -> Option<AuthorId> {
         keys.iter().find_map(|key| {
-            let hash = self.hash(key) as u32;
-            let goes_by = |name: &&NameHash| name.hash == hash && self.member(name.holder).goes_by(key);
-            let spread = NameHash { hash, holder: MemberId(0) }.spread();
-            self.names.find(spread, |name| goes_by(&name)).map(|name| name.holder)
+            let hash = self.hasher.hash_one(key) as u32;
+            let has_key = |member: &Member| member.name.keys().iter().any(|own| own == key);
+            let goes_by = |name: &NameHash| name.hash == hash && has_key(self.at(name.slot));
+            let found = self.names.find(NameHash { hash, slot: 0 }.spread(), goes_by);
+            found.map(|name| self.at(name.slot).author)
         })
     }
 
-    pub fn known_by(&self, token: Token) -> Option<Known> {
-        let token_hash = token.hash();
-        let has_it = |&id: &MemberId| self.member(id).token_hash == token_hash;
-        if let Some(&member) = self.tokens.find(self.hash(token_hash), has_it) {
-            return Some(Known::Member(member));
+    /// Who has this secret.
+    pub fn known_by(&self, token: &TokenHash) -> Option<Known> {
+        if let Some(&slot) = self.tokens.find(token_hash(token), |&slot| self.at(slot).token == *token) {
+            return Some(Known::Member(self.at(slot).author));
         }
-        let departed = self.departed.iter().find(|departed| departed.token_hash == token_hash)?;
+        let departed = self.departed.iter().find(|departed| departed.token == *token)?;
         Some(Known::Departed { name: departed.name.clone(), author: departed.author })
-    }
-
-    pub fn new_author(&mut self) -> AuthorId {
-        self.next_author += 1;
-        AuthorId(self.next_author)
     }
 
     /// Has the next one be numbered after this: no number is given twice.
     pub fn number_authors_after(&mut self, last: AuthorId) {
-        self.next_author = last.0;
+        self.last_author = last;
     }
 
-    pub fn add(&mut self, member: Member) -> MemberId {
-        let (keys, token_hash) = (member.name.keys(), member.token_hash);
-        self.departed.retain(|departed| departed.token_hash != token_hash);
-        let id = MemberId(self.members.insert(member) as u32);
-        let (members, hasher) = (&self.members, &self.hasher);
-        let rehash = |id: &MemberId| hasher.hash_one(members[id.0 as usize].token_hash);
-        self.tokens.insert_unique(hasher.hash_one(token_hash), id, rehash);
-        self.take_name(&keys, id);
-        id
+    /// Gives somebody a place. Author, name and token must be nobody else's.
+    pub fn place(&mut self, newcomer: &Newcomer) {
+        let Newcomer { author, token, ref name, via } = *newcomer;
+        self.departed.retain(|departed| departed.token != token);
+        self.last_author = self.last_author.max(author);
+        let slot = self.members.insert(Member {
+            name: name.clone(),
+            token,
+            author,
+            via,
+            has_entered: false,
+            has_returned: false,
+            presence: Presence::Elsewhere,
+            typed_at_ms: 0,
+        }) as Slot;
+        let members = &self.members;
+        let rehash = |slot: &Slot| author_hash(members[*slot as usize].author);
+        self.authors.insert_unique(author_hash(author), slot, rehash);
+        let rehash = |slot: &Slot| token_hash(&members[*slot as usize].token);
+        self.tokens.insert_unique(token_hash(&token), slot, rehash);
+        self.take_name(&name.keys(), slot);
     }
 
-    /// Removes a member; with `may_return`, its secret still tells who it was.
-    pub fn remove(&mut self, id: MemberId, may_return: bool) -> Member {
-        let hash = self.hash(self.member(id).token_hash);
-        if let Ok(entry) = self.tokens.find_entry(hash, |&candidate| candidate == id) {
-            entry.remove();
+    /// The room has been told that a member came.
+    pub fn enter(&mut self, author: AuthorId, via: Via) {
+        let Some(slot) = self.slot(author) else { return };
+        let member = &mut self.members[slot];
+        member.via = via;
+        self.entered += usize::from(!std::mem::replace(&mut member.has_entered, true));
+    }
+
+    /// Frees a member's place; with `may_return`, its secret still tells who it was.
+    pub fn vacate(&mut self, author: AuthorId, may_return: bool) {
+        let Some(slot) = self.slot(author) else { return };
+        let is_it = |candidate: &Slot| *candidate as usize == slot;
+        let hash = token_hash(&self.members[slot].token);
+        for (table, hash) in [(&mut self.authors, author_hash(author)), (&mut self.tokens, hash)] {
+            if let Ok(entry) = table.find_entry(hash, is_it) {
+                entry.remove();
+            }
         }
-        let member = self.members.remove(id.0 as usize);
-        for name in std::iter::once(&member.name).chain(member.former.as_deref()) {
-            self.free_name(name, id, None);
-        }
+        let member = self.members.remove(slot);
+        self.entered -= usize::from(member.has_entered);
+        self.free_name(&member.name, slot as Slot);
         if may_return {
-            let Member { author, token_hash, .. } = member;
-            self.remember(Departed { name: member.name.clone(), author, token_hash });
+            self.remember(Departed { name: member.name, author: member.author, token: member.token });
         }
-        member
     }
 
     /// Remembers one who is gone.
     pub fn remember_departed(&mut self, stored: &StoredMember) {
-        self.remember(Departed { name: stored.name.clone(), author: stored.author, token_hash: stored.token });
+        self.remember(Departed { name: stored.name.clone(), author: stored.author, token: stored.token });
     }
 
     fn remember(&mut self, departed: Departed) {
@@ -189,119 +237,108 @@ impl Roster {
         self.departed.push_back(departed);
     }
 
-    /// Gives the member another name. It keeps the one it had as well until [`settle_name`](Self::settle_name).
-    pub fn rename(&mut self, id: MemberId, to: Name) {
+    /// Gives the member another name, which must be nobody else's.
+    pub fn rename(&mut self, author: AuthorId, to: Name) {
+        let Some(slot) = self.slot(author) else { return };
         let keys = to.keys();
-        let member = self.member_mut(id);
-        member.former = Some(Box::new(std::mem::replace(&mut member.name, to)));
-        self.take_name(&keys, id);
+        let former = std::mem::replace(&mut self.members[slot].name, to);
+        self.free_name(&former, slot as Slot);
+        self.take_name(&keys, slot as Slot);
     }
 
-    /// Frees the name that a member had before, where it is not the present one as well.
-    pub fn settle_name(&mut self, id: MemberId) {
-        if let Some(former) = self.member_mut(id).former.take() {
-            let present = self.member(id).name.keys();
-            self.free_name(&former, id, Some(&present));
-        }
-    }
-
-    fn take_name(&mut self, keys: &NameKeys, holder: MemberId) {
+    fn take_name(&mut self, keys: &NameKeys, slot: Slot) {
         for key in keys.iter() {
-            let name = NameHash { hash: self.hash(key) as u32, holder };
-            // A name and the one before it may share a key.
-            if self.names.find(name.spread(), |candidate| *candidate == name).is_none() {
-                self.names.insert_unique(name.spread(), name, NameHash::spread);
-            }
+            let name = NameHash { hash: self.hasher.hash_one(key) as u32, slot };
+            self.names.insert_unique(name.spread(), name, NameHash::spread);
         }
     }
 
-    /// Frees the keys of a name, but for those that are kept.
-    fn free_name(&mut self, name: &Name, holder: MemberId, kept: Option<&NameKeys>) {
+    fn free_name(&mut self, name: &Name, slot: Slot) {
         for key in name.keys().iter() {
-            let name = NameHash { hash: self.hash(key) as u32, holder };
-            let is_kept = kept.is_some_and(|kept| kept.iter().any(|kept| kept == key));
-            if !is_kept && let Ok(entry) = self.names.find_entry(name.spread(), |candidate| *candidate == name) {
+            let name = NameHash { hash: self.hasher.hash_one(key) as u32, slot };
+            if let Ok(entry) = self.names.find_entry(name.spread(), |candidate| *candidate == name) {
                 entry.remove();
             }
         }
     }
+}
 
-    fn hash(&self, value: impl Hash) -> u64 {
-        self.hasher.hash_one(value)
-    }
+/// A table wants 64 bits, the highest of them well mixed.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn author_hash(author: AuthorId) -> u64 {
+    u64::from(author.0).wrapping_mul(SPREAD)
+}
+
+/// A hash already, and of something that nobody can choose.
+fn token_hash(token: &TokenHash) -> u64 {
+    u64::from_le_bytes(*token.as_bytes().first_chunk().expect("32 bytes"))
 }
 
 /// Who goes by a name with this hash. A member stands in the table once for each key of its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct NameHash {
     hash: u32,
-    holder: MemberId,
+    slot: Slot,
 }
 
 impl NameHash {
-    /// The table wants 64 bits, the highest of them well mixed.
     fn spread(&self) -> u64 {
-        u64::from(self.hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        u64::from(self.hash).wrapping_mul(SPREAD)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Token;
     use super::*;
+
+    fn token(number: usize) -> TokenHash {
+        Token::parse(&format!("{number:032x}")).expect("a token").hash()
+    }
 
     fn roster_of(names: &[String]) -> Roster {
         let mut roster = Roster::default();
         for (number, name) in names.iter().enumerate() {
-            let author = roster.new_author();
-            let token = Token::parse(&format!("{number:032x}")).expect("a token");
-            roster.add(Member {
-                name: Name::parse(name).expect("a name"),
-                via: Via::Web,
-                author,
-                token: Some(token),
-                token_hash: token.hash(),
-                presence: Presence::Away { until_ms: 0 },
-                has_entered: true,
-                typed_at_ms: 0,
-                former: None,
-            });
+            let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
+            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web });
+            roster.enter(author, Via::Web);
         }
         roster
     }
 
-    fn holder(roster: &Roster, name: &str) -> Option<MemberId> {
+    fn holder(roster: &Roster, name: &str) -> Option<AuthorId> {
         roster.holder_of(&Name::parse(name).expect("a name").keys())
     }
 
     #[test]
-    fn a_crowd_is_found_by_name_and_token_and_leaves_nothing() {
+    fn a_crowd_is_found_by_author_name_and_token_and_leaves_nothing() {
         let names: Vec<String> = (0..2000).map(|number| format!("Ida {number}")).collect();
         let mut roster = roster_of(&names);
+        assert_eq!((roster.places(), roster.entered(), roster.last_author()), (2000, 2000, AuthorId(2000)));
         for (number, name) in names.iter().enumerate() {
-            assert_eq!(holder(&roster, &name.to_lowercase()), Some(MemberId(number as u32)));
-            let token = Token::parse(&format!("{number:032x}")).expect("a token");
-            assert!(matches!(roster.known_by(token), Some(Known::Member(MemberId(id))) if id as usize == number));
+            let author = AuthorId(number as u32 + 1);
+            assert_eq!(holder(&roster, &name.to_lowercase()), Some(author));
+            assert_eq!(roster.known_by(&token(number)), Some(Known::Member(author)));
+            assert_eq!(roster.member(author).map(|member| member.name().as_str()), Some(name.as_str()));
         }
+        assert_eq!(roster.iter_after(AuthorId(1990)).count(), 10);
         for number in 0..names.len() {
-            roster.remove(MemberId(number as u32), number % 2 == 0);
+            roster.vacate(AuthorId(number as u32 + 1), number % 2 == 0);
         }
-        assert!(roster.names.is_empty() && roster.tokens.is_empty());
-        assert_eq!(roster.departed.len(), MAX_DEPARTED);
+        assert!(roster.names.is_empty() && roster.tokens.is_empty() && roster.authors.is_empty());
+        assert_eq!((roster.departed.len(), roster.entered()), (MAX_DEPARTED, 0));
     }
 
     #[test]
-    fn both_names_are_taken_until_the_new_one_is_settled() {
+    fn a_new_name_frees_the_one_before() {
         let mut roster = roster_of(&["Ida".to_owned()]);
-        let ida = MemberId(0);
+        let ida = AuthorId(1);
         roster.rename(ida, Name::parse("IDA").expect("a name"));
-        roster.settle_name(ida);
         assert_eq!(holder(&roster, "ida"), Some(ida));
         roster.rename(ida, Name::parse("ben").expect("a name"));
-        assert_eq!((holder(&roster, "ida"), holder(&roster, "ben")), (Some(ida), Some(ida)));
-        roster.settle_name(ida);
         assert_eq!((holder(&roster, "ida"), holder(&roster, "ben")), (None, Some(ida)));
-        roster.rename(ida, Name::parse("eva").expect("a name"));
-        roster.remove(ida, false);
+        roster.vacate(ida, false);
         assert!(roster.names.is_empty());
     }
 }

@@ -9,8 +9,8 @@ struct Words {
     echoes: bool,
 }
 
-impl Wire for Words {
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+impl Encoder for Words {
+    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         let word = match &event.body {
             Body::Message { text, .. } => format!("{}:{}", event.name, text.as_str()),
             Body::Enter => format!("+{}", event.name),
@@ -20,7 +20,7 @@ impl Wire for Words {
         out.extend_from_slice(format!("{}{word} ", event.id).as_bytes());
     }
 
-    fn encode_typing(&self, name: &Name, out: &mut Vec<u8>) {
+    fn encode_typing(&self, _room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("{name}… ").as_bytes());
     }
 
@@ -29,81 +29,104 @@ impl Wire for Words {
     }
 }
 
-const ECHOING: WireId = WireId(0);
-const SILENT: WireId = WireId(1);
+/// Where everything that is sent goes, one string a connection.
+#[derive(Default)]
+struct Sent(Vec<String>);
+
+impl Delivery for Sent {
+    fn write(&mut self, connection: ConnectionId, parts: &[&[u8]]) -> usize {
+        parts.iter().for_each(|part| self.queue(connection, part));
+        parts.iter().map(|part| part.len()).sum()
+    }
+
+    fn queue(&mut self, connection: ConnectionId, entry: &[u8]) {
+        self.0[connection.0 as usize].push_str(&String::from_utf8_lossy(entry));
+    }
+}
+
+const ECHOING: EncoderId = EncoderId(0);
+const SILENT: EncoderId = EncoderId(1);
 
 /// Connections, what each was answered, and what each was sent from the log.
 struct House {
     rooms: Rooms,
     now: Now,
-    memberships: Vec<Option<Membership>>,
+    memberships: Vec<Vec<Membership>>,
+    /// The secret that each was last told.
+    tokens: Vec<Option<Token>>,
     replies: Vec<Vec<Reply>>,
-    sent: Vec<String>,
+    sent: Sent,
 }
 
 impl House {
     fn new(limits: Limits) -> House {
-        let wires: Vec<Box<dyn Wire>> = vec![Box::new(Words { echoes: true }), Box::new(Words { echoes: false })];
+        let encoders: Vec<Box<dyn Encoder>> = vec![Box::new(Words { echoes: true }), Box::new(Words { echoes: false })];
         let random = StdRng::seed_from_u64(7);
         let now = Now { steady_ms: 1_000_000, wall_ms: 1_700_000_000_000 };
-        let rooms = Rooms::new(limits, wires, random);
-        House { rooms, now, memberships: Vec::new(), replies: Vec::new(), sent: Vec::new() }
+        let rooms = Rooms::new(limits, encoders, random);
+        House { rooms, now, memberships: Vec::new(), tokens: Vec::new(), replies: Vec::new(), sent: Sent::default() }
     }
 
     fn connect(&mut self) -> usize {
-        self.memberships.push(None);
+        self.memberships.push(Vec::new());
+        self.tokens.push(None);
         self.replies.push(Vec::new());
-        self.sent.push(String::new());
+        self.sent.0.push(String::new());
         self.memberships.len() - 1
     }
 
-    fn apply_on(&mut self, connection: usize, wire: WireId, command: Command) {
+    fn execute_on(&mut self, connection: usize, encoder: EncoderId, command: Command) {
         let caller = Caller {
             connection: ConnectionId(connection as u64),
             address: Address::from(core::net::IpAddr::from([127, 0, 0, 1])),
             via: Via::Web,
-            wire,
+            encoder,
         };
-        let membership = &mut self.memberships[connection];
-        self.rooms.apply(&caller, membership, command, self.now);
+        let memberships = self.memberships[connection].clone();
+        let execution = self.rooms.execute(&caller, &memberships, command, self.now, &mut self.sent);
+        assert_eq!(execution, Execution::Done, "memory holds everything");
         self.settle();
     }
 
-    fn apply(&mut self, connection: usize, command: Command) {
-        self.apply_on(connection, ECHOING, command);
+    fn execute(&mut self, connection: usize, command: Command) {
+        self.execute_on(connection, ECHOING, command);
+    }
+
+    fn execute_in(&mut self, connection: usize, command: RoomCommand) {
+        self.execute(connection, Command::In(RoomRef::Only, command));
     }
 
     fn settle(&mut self) {
         loop {
-            while let Some(record) = self.rooms.take_record() {
-                self.rooms.publish(record, self.now);
+            while let Some(proposal) = self.rooms.take_proposal() {
+                self.rooms.commit(proposal, self.now, &mut self.sent);
             }
             let Some((connection, reply)) = self.rooms.take_reply() else { break };
             let connection = connection.0 as usize;
+            let memberships = &mut self.memberships[connection];
             match reply {
-                Reply::Unsent(bytes) => self.sent[connection].push_str(&String::from_utf8_lossy(&bytes)),
-                Reply::TakenOver => {
-                    self.memberships[connection] = None;
-                    self.replies[connection].push(Reply::TakenOver);
+                Reply::Joined { membership, stays_elsewhere, token, .. } => {
+                    memberships.retain(|_| stays_elsewhere);
+                    memberships.push(membership);
+                    self.tokens[connection] = Some(token);
                 }
-                reply => self.replies[connection].push(reply),
+                Reply::TakenOver { membership } | Reply::Left { membership, .. } => {
+                    memberships.retain(|other| *other != membership);
+                }
+                _ => (),
             }
+            self.replies[connection].push(reply);
         }
     }
 
     /// Flushes everything; returns what each connection was sent since the last time.
     fn flush(&mut self) -> Vec<String> {
-        let (mut dirty, mut laggards) = (Vec::new(), Vec::new());
+        let (mut dirty, mut slow) = (Vec::new(), Vec::new());
         self.rooms.take_dirty(&mut dirty);
         for room in dirty {
-            let sent = &mut self.sent;
-            let mut write = |connection: ConnectionId, bytes: &[u8]| {
-                sent[connection.0 as usize].push_str(&String::from_utf8_lossy(bytes));
-                bytes.len()
-            };
-            self.rooms.flush(room, &mut write, &mut laggards);
+            self.rooms.flush(room, usize::MAX, usize::MAX, &mut self.sent, &mut slow);
         }
-        self.sent.iter_mut().map(std::mem::take).collect()
+        self.sent.0.iter_mut().map(std::mem::take).collect()
     }
 
     fn pass(&mut self, time_ms: u64) {
@@ -124,37 +147,41 @@ impl House {
         }
     }
 
+    fn membership(&self, connection: usize) -> Membership {
+        *self.memberships[connection].last().expect("a member")
+    }
+
     fn code(&self, connection: usize) -> RoomCode {
-        self.rooms.room(self.memberships[connection].expect("a member").room).code()
+        self.rooms.room(self.membership(connection).room).code()
     }
 
     fn token(&self, connection: usize) -> Token {
-        let Membership { room, member } = self.memberships[connection].expect("a member");
-        self.rooms.room(room).member(member).token()
+        self.tokens[connection].expect("a member")
     }
 
     /// A new connection that has joined.
-    fn join(&mut self, door: Door, name: &str) -> usize {
+    fn join(&mut self, target: JoinTarget, name: &str) -> usize {
         let connection = self.connect();
-        self.apply(connection, join(door, Some(name), None));
+        self.execute(connection, join(target, Some(name), None));
         connection
     }
 
     fn drop_connection(&mut self, connection: usize) {
-        let membership = self.memberships[connection].take().expect("a member");
-        self.rooms.disconnect(membership, true, self.now);
+        let membership = self.memberships[connection].pop().expect("a member");
+        self.rooms.disconnect(ConnectionId(connection as u64), membership, self.now);
         self.settle();
     }
 }
 
-fn join(door: Door, name: Option<&str>, token: Option<Token>) -> Command {
+fn join(target: JoinTarget, name: Option<&str>, token: Option<Token>) -> Command {
     let name = name.map(|name| Name::parse(name).expect("a name"));
-    Command::Join(Box::new(Join { door, name, keeps_name: false, token, since: None, epoch: None }))
+    let (stays_elsewhere, keeps_name, since, epoch) = (false, false, None, None);
+    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }))
 }
 
 fn say(text: &str, cid: Option<&str>) -> Command {
     let text = Text::clean(text, 4096).expect("text");
-    Command::Say { kind: Kind::Say, text, cid: cid.and_then(ClientId::parse) }
+    Command::In(RoomRef::Only, RoomCommand::Say { kind: Kind::Say, text, cid: cid.and_then(MessageKey::parse) })
 }
 
 fn house() -> House {
@@ -164,11 +191,11 @@ fn house() -> House {
 #[test]
 fn everybody_is_sent_everything_once_in_one_order() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
-    let ben = house.join(Door::Code(code), "ben");
-    house.apply(ana, say("hi", None));
-    house.apply(ben, say("ho", None));
+    let ben = house.join(JoinTarget::Code(code), "ben");
+    house.execute(ana, say("hi", None));
+    house.execute(ben, say("ho", None));
     let sent = house.flush();
     assert_eq!(sent[ana], "2+ben 3ana:hi 4ben:ho ");
     assert_eq!(sent[ben], "3ana:hi 4ben:ho ");
@@ -179,37 +206,37 @@ fn everybody_is_sent_everything_once_in_one_order() {
 fn a_crowd_is_told_together_of_many_who_come() {
     let mut house = house();
     house.rooms.set_crowd(3);
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
-    house.join(Door::Code(code), "ben");
+    house.join(JoinTarget::Code(code), "ben");
     assert_eq!(house.flush()[ana], "2+ben ");
     for name in ["cat", "dan", "eve"] {
-        house.join(Door::Code(code), name);
+        house.join(JoinTarget::Code(code), name);
         assert_eq!(house.flush()[ana], "");
     }
-    house.pass(house.rooms.next_deadline_ms().expect("news to be told") - house.now.steady_ms);
+    house.pass(house.rooms.next_deadline_ms().expect("somebody to be told of") - house.now.steady_ms);
     assert_eq!(house.flush()[ana], "3+cat 4+dan 5+eve ");
 
-    let fay = house.join(Door::Code(code), "fay");
-    house.apply(fay, say("hi", None));
+    let fay = house.join(JoinTarget::Code(code), "fay");
+    house.execute(fay, say("hi", None));
     assert_eq!(house.flush()[ana], "6+fay 7fay:hi ", "a message waits for nothing");
     house.pass(50);
     house.pass(60_000);
     assert_eq!(house.flush()[ana], "");
-    house.join(Door::Code(code), "gus");
+    house.join(JoinTarget::Code(code), "gus");
     assert_eq!(house.flush()[ana], "8+gus ", "nor does who comes to a quiet room");
 }
 
 #[test]
-fn a_silent_wire_leaves_out_what_its_member_said_and_nothing_else() {
+fn a_silent_encoder_leaves_out_what_its_member_said_and_nothing_else() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let ben = house.connect();
-    house.apply_on(ben, SILENT, join(Door::Code(house.code(ana)), Some("ben"), None));
-    house.apply(ana, say("one", None));
-    house.apply_on(ben, SILENT, say("two", None));
-    house.apply(ana, say("three", None));
-    house.apply_on(ben, SILENT, say("four", None));
+    house.execute_on(ben, SILENT, join(JoinTarget::Code(house.code(ana)), Some("ben"), None));
+    house.execute(ana, say("one", None));
+    house.execute_on(ben, SILENT, say("two", None));
+    house.execute(ana, say("three", None));
+    house.execute_on(ben, SILENT, say("four", None));
     let sent = house.flush();
     assert_eq!(sent[ben], "3ana:one 5ana:three ");
     assert_eq!(sent[ana], "2+ben 3ana:one 4ben:two 5ana:three 6ben:four ");
@@ -218,12 +245,12 @@ fn a_silent_wire_leaves_out_what_its_member_said_and_nothing_else() {
 #[test]
 fn joining_tells_what_was_said_before_and_no_more_twice() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     for number in 0..60 {
-        house.apply(ana, say(&number.to_string(), None));
+        house.execute(ana, say(&number.to_string(), None));
     }
     house.flush();
-    let ben = house.join(Door::Code(house.code(ana)), "ben");
+    let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
     match house.last_reply(ben) {
         Reply::Joined { last, events, gap, created, .. } => {
             assert_eq!((*last, events.len(), *gap, *created), (62, EVENTS_ON_JOIN, false, false));
@@ -237,28 +264,28 @@ fn joining_tells_what_was_said_before_and_no_more_twice() {
 #[test]
 fn names_are_unique_in_their_room_only() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
-    let twin = house.join(Door::Code(house.code(ana)), "аNA");
+    let ana = house.join(JoinTarget::New, "ana");
+    let twin = house.join(JoinTarget::Code(house.code(ana)), "аNA");
     assert!(matches!(house.refusal(twin), Refusal::NameTaken { .. }));
-    assert_eq!(house.memberships[twin], None);
-    let elsewhere = house.join(Door::New, "ana");
+    assert_eq!(house.memberships[twin], []);
+    let elsewhere = house.join(JoinTarget::New, "ana");
     assert!(matches!(house.last_reply(elsewhere), Reply::Joined { .. }));
 }
 
 #[test]
 fn a_drop_within_the_grace_makes_no_noise() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
-    let ben = house.join(Door::Code(code), "ben");
+    let ben = house.join(JoinTarget::Code(code), "ben");
     let token = house.token(ben);
     house.flush();
     house.drop_connection(ben);
     house.pass(14_999);
     let again = house.connect();
-    house.apply(again, join(Door::Code(code), None, Some(token)));
+    house.execute(again, join(JoinTarget::Code(code), None, Some(token)));
     house.pass(60_000);
-    house.apply(ana, say("hi", None));
+    house.execute(ana, say("hi", None));
     let sent = house.flush();
     assert_eq!(sent[ana], "3ana:hi ");
     assert_eq!(sent[again], "3ana:hi ");
@@ -267,18 +294,18 @@ fn a_drop_within_the_grace_makes_no_noise() {
 #[test]
 fn after_the_grace_the_member_parts_and_its_token_still_brings_it_back() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
-    let ben = house.join(Door::Code(code), "ben");
+    let ben = house.join(JoinTarget::Code(code), "ben");
     let token = house.token(ben);
     house.flush();
     house.drop_connection(ben);
-    let early = house.join(Door::Code(code), "ben");
+    let early = house.join(JoinTarget::Code(code), "ben");
     assert!(matches!(house.refusal(early), Refusal::NameTaken { .. }));
     house.pass(15_000);
     assert_eq!(house.flush()[ana], "3-ben ");
     let again = house.connect();
-    house.apply(again, join(Door::Code(code), None, Some(token)));
+    house.execute(again, join(JoinTarget::Code(code), None, Some(token)));
     assert_eq!(house.flush()[ana], "4+ben ");
     assert_eq!(house.token(again), token);
 }
@@ -286,14 +313,14 @@ fn after_the_grace_the_member_parts_and_its_token_still_brings_it_back() {
 #[test]
 fn the_token_takes_over_a_connection_that_is_not_known_dead() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
     let token = house.token(ana);
     house.flush();
     let again = house.connect();
-    house.apply(again, join(Door::Code(code), Some("somebody else"), Some(token)));
-    assert_eq!(house.last_reply(ana), &Reply::TakenOver);
-    house.apply(again, say("still me", None));
+    house.execute(again, join(JoinTarget::Code(code), Some("somebody else"), Some(token)));
+    assert!(matches!(house.last_reply(ana), Reply::TakenOver { .. }));
+    house.execute(again, say("still me", None));
     let sent = house.flush();
     assert_eq!((sent[ana].as_str(), sent[again].as_str()), ("", "2ana:still me "));
 }
@@ -301,33 +328,34 @@ fn the_token_takes_over_a_connection_that_is_not_known_dead() {
 #[test]
 fn who_left_by_word_has_to_come_anew() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
     let token = house.token(ana);
-    house.apply(ana, Command::Leave);
-    assert_eq!(house.last_reply(ana), &Reply::Left { code, name: Name::parse("ana").expect("a name") });
-    house.apply(ana, join(Door::Code(code), None, Some(token)));
+    let (membership, name) = (house.membership(ana), Name::parse("ana").expect("a name"));
+    house.execute_in(ana, RoomCommand::Leave);
+    assert_eq!(house.last_reply(ana), &Reply::Left { membership, code, name });
+    house.execute(ana, join(JoinTarget::Code(code), None, Some(token)));
     assert_eq!(house.refusal(ana), &Refusal::NameRequired);
 }
 
 #[test]
 fn what_is_not_yet_sent_comes_before_the_goodbye() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     house.flush();
-    house.apply(ana, say("last words", None));
-    house.apply(ana, Command::Leave);
+    house.execute(ana, say("last words", None));
+    house.execute_in(ana, RoomCommand::Leave);
     assert_eq!(house.flush()[ana], "2ana:last words ");
 }
 
 #[test]
 fn joining_another_room_leaves_the_first() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let first = house.code(ana);
-    let ben = house.join(Door::Code(first), "ben");
+    let ben = house.join(JoinTarget::Code(first), "ben");
     house.flush();
-    house.apply(ben, join(Door::New, Some("ben"), None));
+    house.execute(ben, join(JoinTarget::New, Some("ben"), None));
     assert_eq!(house.flush()[ana], "3-ben ");
     assert_ne!(house.code(ben), first);
 }
@@ -335,12 +363,12 @@ fn joining_another_room_leaves_the_first() {
 #[test]
 fn joining_the_same_room_again_changes_nothing() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
-    let ben = house.join(Door::Code(house.code(ana)), "ben");
+    let ana = house.join(JoinTarget::New, "ana");
+    let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
     house.flush();
-    house.apply(ben, join(Door::Code(house.code(ana)), Some("Ben"), None));
+    house.execute(ben, join(JoinTarget::Code(house.code(ana)), Some("Ben"), None));
     assert!(matches!(house.last_reply(ben), Reply::Joined { .. }));
-    house.apply(ana, say("hi", None));
+    house.execute(ana, say("hi", None));
     let sent = house.flush();
     assert_eq!((sent[ana].as_str(), sent[ben].as_str()), ("3ana:hi ", "3ana:hi "));
 }
@@ -348,11 +376,11 @@ fn joining_the_same_room_again_changes_nothing() {
 #[test]
 fn an_empty_room_lives_its_time_and_ends() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
-    house.apply(ana, Command::Leave);
+    house.execute_in(ana, RoomCommand::Leave);
     house.pass(3_599_999);
-    let ben = house.join(Door::Code(code), "ben");
+    let ben = house.join(JoinTarget::Code(code), "ben");
     assert!(matches!(house.last_reply(ben), Reply::Joined { .. }));
     house.pass(10_000_000);
     assert_eq!(house.rooms.counts().rooms, 1);
@@ -360,7 +388,7 @@ fn an_empty_room_lives_its_time_and_ends() {
     house.pass(15_000);
     house.pass(3_600_000);
     assert_eq!(house.rooms.counts().rooms, 0);
-    let late = house.join(Door::Code(code), "cat");
+    let late = house.join(JoinTarget::Code(code), "cat");
     assert_eq!(house.refusal(late), &Refusal::NoSuchRoom { code });
 }
 
@@ -370,50 +398,48 @@ fn a_room_is_made_under_its_old_code_when_asked_for() {
     let code = RoomCode::parse("KXQT").expect("a code");
     let token = Token::parse(&"7".repeat(32)).expect("a token");
     let ana = house.connect();
-    house.apply(ana, join(Door::CodeOrNew(code), None, Some(token)));
+    house.execute(ana, join(JoinTarget::CodeOrNew(code), None, Some(token)));
     assert_eq!(house.refusal(ana), &Refusal::NameRequired);
     assert_eq!(house.rooms.counts().rooms, 0);
-    house.apply(ana, join(Door::CodeOrNew(code), Some("ana"), Some(token)));
+    house.execute(ana, join(JoinTarget::CodeOrNew(code), Some("ana"), Some(token)));
     assert!(matches!(house.last_reply(ana), Reply::Joined { created: true, .. }));
     assert_eq!((house.code(ana), house.token(ana)), (code, token));
-    let ben = house.join(Door::CodeOrNew(code), "ben");
+    let ben = house.join(JoinTarget::CodeOrNew(code), "ben");
     assert!(matches!(house.last_reply(ben), Reply::Joined { created: false, .. }));
 }
 
 #[test]
 fn a_repeated_cid_is_said_once_even_after_coming_back() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let (code, token) = (house.code(ana), house.token(ana));
-    house.apply(ana, say("hi", Some("c1")));
+    house.execute(ana, say("hi", Some("c1")));
     house.drop_connection(ana);
     house.pass(20_000);
     let again = house.connect();
-    house.apply(again, join(Door::Code(code), None, Some(token)));
-    house.apply(again, say("hi", Some("c1")));
-    let cid = ClientId::parse("c1").expect("an id");
+    house.execute(again, join(JoinTarget::Code(code), None, Some(token)));
+    house.execute(again, say("hi", Some("c1")));
+    let cid = MessageKey::parse("c1").expect("an id");
     assert_eq!(house.last_reply(again), &Reply::AlreadySaid { cid, id: 2 });
-    let ben = house.join(Door::Code(code), "ben");
-    house.apply(ben, say("mine", Some("c1")));
+    let ben = house.join(JoinTarget::Code(code), "ben");
+    house.execute(ben, say("mine", Some("c1")));
     assert!(house.flush()[again].ends_with("6ben:mine "), "another member's id is its own");
 }
 
 #[test]
 fn since_tells_what_was_missed_and_what_is_gone() {
     let mut house = House::new(Limits { history_events: 10, create_rate: 0, ..Limits::default() });
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let (code, token) = (house.code(ana), house.token(ana));
-    let epoch = house.rooms.room(house.memberships[ana].expect("a member").room).epoch();
+    let epoch = house.rooms.room(house.membership(ana).room).epoch();
     for number in 0..20 {
-        house.apply(ana, say(&number.to_string(), None));
+        house.execute(ana, say(&number.to_string(), None));
     }
     let mut missed = |since, epoch| {
         let again = house.connect();
-        let door = Door::Code(code);
-        house.apply(
-            again,
-            Command::Join(Box::new(Join { door, name: None, keeps_name: false, token: Some(token), since, epoch })),
-        );
+        let (target, name, token) = (JoinTarget::Code(code), None, Some(token));
+        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch };
+        house.execute(again, Command::Join(Box::new(join)));
         match house.last_reply(again) {
             Reply::Joined { events, gap, .. } => (events.first().map_or(0, |event| event.id), events.len(), *gap),
             other => panic!("{other:?}"),
@@ -431,12 +457,12 @@ fn since_tells_what_was_missed_and_what_is_gone() {
 #[test]
 fn history_is_given_in_pieces() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     for number in 0..9 {
-        house.apply(ana, say(&number.to_string(), None));
+        house.execute(ana, say(&number.to_string(), None));
     }
     let mut select = |since, before, limit| {
-        house.apply(ana, Command::History(Span { since, before, limit }));
+        house.execute_in(ana, RoomCommand::History(Span { since, before, limit }));
         match house.last_reply(ana) {
             Reply::History { events, more } => (events.iter().map(|event| event.id).collect::<Vec<_>>(), *more),
             other => panic!("{other:?}"),
@@ -453,124 +479,124 @@ fn history_is_given_in_pieces() {
 #[test]
 fn nicks_are_events_and_free_the_old_name() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
-    let ben = house.join(Door::Code(house.code(ana)), "ben");
+    let ana = house.join(JoinTarget::New, "ana");
+    let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
     let name = |name| Name::parse(name).expect("a name");
-    house.apply(ben, Command::Nick(name("Ana")));
+    house.execute_in(ben, RoomCommand::Nick(name("Ana")));
     assert!(matches!(house.refusal(ben), Refusal::NameTaken { .. }));
-    house.apply(ben, Command::Nick(name("BEN")));
-    house.apply(ben, Command::Nick(name("cat")));
+    house.execute_in(ben, RoomCommand::Nick(name("BEN")));
+    house.execute_in(ben, RoomCommand::Nick(name("cat")));
     assert_eq!(house.flush()[ana], "2+ben 3ben=BEN 4BEN=cat ");
-    let other = house.join(Door::Code(house.code(ana)), "ben");
+    let other = house.join(JoinTarget::Code(house.code(ana)), "ben");
     assert!(matches!(house.last_reply(other), Reply::Joined { .. }));
 }
 
 #[test]
 fn typing_is_passed_on_to_the_others_now_and_then() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
-    let ben = house.join(Door::Code(house.code(ana)), "ben");
+    let ana = house.join(JoinTarget::New, "ana");
+    let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
     house.flush();
-    house.apply(ben, Command::Typing);
-    house.apply(ben, Command::Typing);
+    house.execute_in(ben, RoomCommand::Typing);
+    house.execute_in(ben, RoomCommand::Typing);
     house.pass(2_999);
-    house.apply(ben, Command::Typing);
+    house.execute_in(ben, RoomCommand::Typing);
     let sent = house.flush();
     assert_eq!((sent[ana].as_str(), sent[ben].as_str()), ("ben… ", ""));
     house.pass(1);
-    house.apply(ben, Command::Typing);
+    house.execute_in(ben, RoomCommand::Typing);
     assert_eq!(house.flush()[ana], "ben… ");
 }
 
 #[test]
 fn a_room_holds_so_many_members() {
     let mut house = House::new(Limits { members: 2, create_rate: 0, ..Limits::default() });
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
-    house.join(Door::Code(code), "ben");
-    let cat = house.join(Door::Code(code), "cat");
+    house.join(JoinTarget::Code(code), "ben");
+    let cat = house.join(JoinTarget::Code(code), "cat");
     assert_eq!(house.refusal(cat), &Refusal::RoomFull { code });
 }
 
 #[test]
 fn guessing_codes_is_slow_and_tells_nothing() {
     let mut house = House::new(Limits { join_rate: 3, create_rate: 0, ..Limits::default() });
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let (code, token) = (house.code(ana), house.token(ana));
     let unknown = RoomCode::parse("ZZZZZ").expect("a code");
     let guesser = house.connect();
     for _ in 0..3 {
-        house.apply(guesser, join(Door::Code(unknown), Some("eve"), None));
+        house.execute(guesser, join(JoinTarget::Code(unknown), Some("eve"), None));
         assert!(matches!(house.refusal(guesser), Refusal::NoSuchRoom { .. }));
     }
-    for door in [unknown, code] {
-        house.apply(guesser, join(Door::Code(door), Some("eve"), None));
+    for known in [unknown, code] {
+        house.execute(guesser, join(JoinTarget::Code(known), Some("eve"), None));
         assert!(matches!(house.refusal(guesser), Refusal::RateLimited { retry_ms: 1.. }));
     }
-    house.apply(guesser, join(Door::Code(code), None, Some(token)));
+    house.execute(guesser, join(JoinTarget::Code(code), None, Some(token)));
     assert!(matches!(house.last_reply(guesser), Reply::Joined { .. }), "a member may always come back");
     house.pass(20_000);
-    house.apply(guesser, join(Door::Code(unknown), Some("eve"), None));
+    house.execute(guesser, join(JoinTarget::Code(unknown), Some("eve"), None));
     assert!(matches!(house.refusal(guesser), Refusal::NoSuchRoom { .. }));
 }
 
 #[test]
 fn creating_rooms_is_limited() {
     let mut house = House::new(Limits { create_rate: 2, ..Limits::default() });
-    house.join(Door::New, "ana");
-    house.join(Door::New, "ana");
-    let third = house.join(Door::New, "ana");
+    house.join(JoinTarget::New, "ana");
+    house.join(JoinTarget::New, "ana");
+    let third = house.join(JoinTarget::New, "ana");
     assert!(matches!(house.refusal(third), Refusal::RateLimited { .. }));
 }
 
 #[test]
 fn a_form_keeps_a_place_and_nobody_hears_of_it_until_the_page_connects() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
     house.flush();
     let form = house.connect();
     let name = Name::parse("ben").expect("a name");
-    house.apply(form, Command::Admit { door: Door::Code(code), name: name.clone(), token: None });
+    house.execute(form, Command::Reserve { target: JoinTarget::Code(code), name: name.clone(), token: None });
     let token = match house.last_reply(form) {
-        Reply::Admitted { code: admitted, token } if *admitted == code => *token,
+        Reply::Reserved { code: reserved, token } if *reserved == code => *token,
         other => panic!("{other:?}"),
     };
-    let other = house.join(Door::Code(code), "ben");
+    let other = house.join(JoinTarget::Code(code), "ben");
     assert!(matches!(house.refusal(other), Refusal::NameTaken { .. }));
     assert_eq!(house.flush()[ana], "");
-    house.apply(form, Command::Visit { code, token: Some(token) });
+    house.execute(form, Command::Visit { code, token: Some(token) });
     assert_eq!(house.last_reply(form), &Reply::Visited { code, name: Some(name) });
     let page = house.connect();
-    house.apply(page, join(Door::Code(code), None, Some(token)));
+    house.execute(page, join(JoinTarget::Code(code), None, Some(token)));
     assert_eq!(house.flush()[ana], "2+ben ");
 }
 
 #[test]
 fn a_place_that_is_never_taken_is_given_up_in_silence() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
     house.flush();
     let form = house.connect();
     let name = Name::parse("ben").expect("a name");
-    house.apply(form, Command::Admit { door: Door::Code(code), name, token: None });
+    house.execute(form, Command::Reserve { target: JoinTarget::Code(code), name, token: None });
     house.pass(60_000);
-    let other = house.join(Door::Code(code), "ben");
+    let other = house.join(JoinTarget::Code(code), "ben");
     assert!(matches!(house.last_reply(other), Reply::Joined { .. }));
     assert_eq!(house.flush()[ana], "2+ben ");
 }
 
 #[test]
-fn switching_the_wire_loses_and_repeats_nothing() {
+fn switching_the_encoder_loses_and_repeats_nothing() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
+    let ana = house.join(JoinTarget::New, "ana");
     let ben = house.connect();
-    house.apply_on(ben, SILENT, join(Door::Code(house.code(ana)), Some("ben"), None));
-    house.apply(ana, say("one", None));
-    house.apply_on(ben, SILENT, Command::SwitchWire(ECHOING));
-    house.apply(ana, say("two", None));
-    house.apply(ben, say("three", None));
+    house.execute_on(ben, SILENT, join(JoinTarget::Code(house.code(ana)), Some("ben"), None));
+    house.execute(ana, say("one", None));
+    house.execute_on(ben, SILENT, Command::SwitchEncoder(ECHOING));
+    house.execute(ana, say("two", None));
+    house.execute(ben, say("three", None));
     assert_eq!(house.flush()[ben], "3ana:one 4ana:two 5ben:three ");
 }
 
@@ -578,21 +604,136 @@ fn switching_the_wire_loses_and_repeats_nothing() {
 fn outside_a_room_there_is_nothing_to_say() {
     let mut house = house();
     let nobody = house.connect();
-    for command in [say("hi", None), Command::Typing, Command::Who, Command::Leave] {
-        house.apply(nobody, command);
+    let commands = [RoomCommand::Typing, RoomCommand::Who { after: None }, RoomCommand::Leave];
+    let commands = commands.map(|command| Command::In(RoomRef::Only, command));
+    for command in commands.into_iter().chain([say("hi", None)]) {
+        house.execute(nobody, command);
         assert_eq!(house.refusal(nobody), &Refusal::NotJoined);
     }
 }
 
 #[test]
-fn time_never_goes_back_in_a_room() {
+fn a_clock_that_was_put_right_shows_at_once() {
     let mut house = house();
-    let ana = house.join(Door::New, "ana");
-    house.now.wall_ms -= 3_600_000;
-    house.apply(ana, say("hi", None));
-    house.apply(ana, Command::History(Span { limit: 10, ..Span::default() }));
+    house.now.wall_ms += 86_400_000;
+    let ana = house.join(JoinTarget::New, "ana");
+    house.now.wall_ms -= 86_400_000;
+    house.execute(ana, say("hi", None));
+    house.execute_in(ana, RoomCommand::History(Span { limit: 10, ..Span::default() }));
     match house.last_reply(ana) {
-        Reply::History { events, .. } => assert!(events[0].time_ms <= events[1].time_ms),
+        Reply::History { events, .. } => {
+            assert_eq!(events[1].time_ms, house.now.wall_ms);
+            assert_eq!((events[0].id, events[1].id), (1, 2), "the order is the ids' alone");
+        }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_connection_may_be_in_several_rooms() {
+    let mut house = house();
+    let ana = house.connect();
+    for _ in 0..3 {
+        let name = Name::parse("ana");
+        let (target, stays_elsewhere, keeps_name) = (JoinTarget::New, true, false);
+        let join = Join { target, stays_elsewhere, name, keeps_name, token: None, since: None, epoch: None };
+        house.execute(ana, Command::Join(Box::new(join)));
+    }
+    let codes: Vec<RoomCode> =
+        house.memberships[ana].iter().map(|membership| house.rooms.room(membership.room).code()).collect();
+    assert_eq!(codes.len(), 3);
+    house.execute(ana, say("where?", None));
+    assert_eq!(house.refusal(ana), &Refusal::NotJoined, "it has to be said in which");
+    for (number, &code) in codes.iter().enumerate() {
+        let text = Text::clean(&format!("text {number}"), 100).expect("a text");
+        let command = RoomCommand::Say { kind: Kind::Say, text, cid: None };
+        house.execute(ana, Command::In(RoomRef::Code(code), command));
+    }
+    assert_eq!(house.flush()[ana], "2ana:text 0 2ana:text 1 2ana:text 2 ");
+    house.execute(ana, Command::In(RoomRef::Code(codes[1]), RoomCommand::Leave));
+    assert!(matches!(house.last_reply(ana), Reply::Left { code, .. } if *code == codes[1]));
+    assert_eq!(house.memberships[ana].len(), 2);
+    house.execute(ana, Command::In(RoomRef::Code(codes[1]), RoomCommand::Typing));
+    assert_eq!(house.refusal(ana), &Refusal::NotJoined);
+}
+
+#[test]
+fn nothing_reads_more_than_a_page() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, token) = (house.code(ana), house.token(ana));
+    for number in 0..700 {
+        house.execute(ana, say(&number.to_string(), None));
+    }
+    let again = house.connect();
+    let (target, name, token) = (JoinTarget::Code(code), None, Some(token));
+    let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since: Some(1), epoch: None };
+    house.execute(again, Command::Join(Box::new(join)));
+    match house.last_reply(again) {
+        Reply::Joined { events, gap, last, .. } => {
+            assert_eq!((events.len(), events[0].id, *gap, *last), (MAX_PAGE_EVENTS, 202, true, 701));
+        }
+        other => panic!("{other:?}"),
+    }
+    house.execute_in(again, RoomCommand::History(Span { limit: 10_000, ..Span::default() }));
+    assert!(matches!(house.last_reply(again), Reply::History { events, more: true } if events.len() == 500));
+}
+
+#[test]
+fn pages_are_bounded_in_bytes_too() {
+    let mut house = House::new(Limits { message_bytes: 1 << 20, create_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    for _ in 0..8 {
+        let text = Text::clean(&"x".repeat(300_000), 1 << 20).expect("a text");
+        house.execute_in(ana, RoomCommand::Say { kind: Kind::Say, text, cid: None });
+    }
+    let select = |house: &mut House, since, before| {
+        house.execute_in(ana, RoomCommand::History(Span { since, before, limit: 50 }));
+        match house.last_reply(ana) {
+            Reply::History { events, more } => (events.iter().map(|event| event.id).collect::<Vec<_>>(), *more),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(select(&mut house, None, None), (vec![7, 8, 9], true));
+    assert_eq!(select(&mut house, Some(1), None), (vec![2, 3, 4], true));
+    assert_eq!(select(&mut house, Some(7), None), (vec![8, 9], false));
+}
+
+#[test]
+fn memory_has_a_bound_and_the_least_recently_read_rooms_give_back_first() {
+    let mut house = House::new(Limits { memory_bytes: 1 << 20, create_rate: 0, ..Limits::default() });
+    let members: Vec<usize> = (0..10).map(|_| house.join(JoinTarget::New, "ana")).collect();
+    for _ in 0..200 {
+        for &member in &members {
+            house.execute(member, say(&"x".repeat(1000), None));
+        }
+        // Somebody reads the first room now and then.
+        house.execute_in(members[0], RoomCommand::History(Span { limit: 1, ..Span::default() }));
+        assert!(house.rooms.counts().history_bytes <= 1 << 20);
+    }
+    let kept = |house: &mut House, member| {
+        house.execute_in(member, RoomCommand::History(Span { limit: 500, ..Span::default() }));
+        match house.last_reply(member) {
+            Reply::History { events, .. } => events.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let kept: Vec<usize> = members.iter().map(|&member| kept(&mut house, member)).collect();
+    let (most, least) = (kept.iter().max(), kept.iter().min());
+    assert!(most == Some(&kept[0]) && least < most && least >= Some(&16), "{kept:?}");
+}
+
+#[test]
+fn more_members_are_listed_page_by_page() {
+    let mut house = House::new(Limits { create_rate: 0, join_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let code = house.code(ana);
+    for number in 0..10 {
+        house.join(JoinTarget::Code(code), &format!("m{number}"));
+    }
+    house.execute_in(ana, RoomCommand::Who { after: Name::parse("m6") });
+    let Reply::Members { room, after: Some(after) } = *house.last_reply(ana) else { panic!("members") };
+    let names: Vec<&str> = house.rooms.room(room).members_after(after).map(|member| member.name().as_str()).collect();
+    assert_eq!(names, ["m7", "m8", "m9"]);
+    assert_eq!(house.rooms.room(room).member_count(), 11);
 }

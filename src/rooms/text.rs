@@ -63,15 +63,15 @@ fn is_removed(character: char) -> bool {
 ///
 /// Up to 23 bytes are held in place: a room has one of each message that it remembers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct ClientId(SmolStr);
+pub struct MessageKey(SmolStr);
 
-impl ClientId {
+impl MessageKey {
     /// Longest id, in bytes.
     pub const MAX_BYTES: usize = 64;
 
     /// Takes an id of 1 to 64 bytes.
-    pub fn parse(text: &str) -> Option<ClientId> {
-        (1..=ClientId::MAX_BYTES).contains(&text.len()).then(|| ClientId(text.into()))
+    pub fn parse(text: &str) -> Option<MessageKey> {
+        (1..=MessageKey::MAX_BYTES).contains(&text.len()).then(|| MessageKey(text.into()))
     }
 
     /// The id as the client wrote it.
@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn a_client_id_is_bounded() {
-        assert_eq!(ClientId::parse(""), None);
-        assert!(ClientId::parse(&"x".repeat(64)).is_some());
-        assert_eq!(ClientId::parse(&"x".repeat(65)), None);
+        assert_eq!(MessageKey::parse(""), None);
+        assert!(MessageKey::parse(&"x".repeat(64)).is_some());
+        assert_eq!(MessageKey::parse(&"x".repeat(65)), None);
     }
 
     proptest! {

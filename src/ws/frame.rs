@@ -9,7 +9,7 @@ use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
-use crate::adapter::Input;
+use crate::session_api::Input;
 
 /// Frames that one message may be made of. Without a bound, empty ones could go on for ever.
 const MAX_FRAGMENTS: u32 = 256;

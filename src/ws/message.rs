@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::rooms::{ClientId, Command, Door, Epoch, Join, Kind, Name, RoomCode, Span, Text, TextFault, Token};
+use crate::rooms::{
+    Command, Epoch, Join, JoinTarget, Kind, MessageKey, Name, RoomCode, RoomCommand, RoomRef, Span, Text, TextFault,
+    Token,
+};
 
 /// Events in an answer to `history` where the client does not say how many.
 const HISTORY_EVENTS: usize = 50;
@@ -26,7 +29,7 @@ pub struct Request {
     /// What to do.
     pub command: Result<Command, Fault>,
     /// To be named in an error.
-    pub cid: Option<ClientId>,
+    pub cid: Option<MessageKey>,
 }
 
 /// Every field that any message has. Unknown ones are ignored.
@@ -52,6 +55,8 @@ struct Fields<'a> {
     before: Option<u64>,
     limit: Option<u64>,
     create: Option<bool>,
+    #[serde(borrow)]
+    after: Option<Borrowed<'a>>,
 }
 
 /// A string that is copied only if it has escapes.
@@ -65,7 +70,7 @@ impl Request {
             Ok(fields) => fields,
             Err(error) => return Request { command: Err(bad_request(reason(&error))), cid: None },
         };
-        let cid = match text_of(&fields.cid).map(ClientId::parse) {
+        let cid = match text_of(&fields.cid).map(MessageKey::parse) {
             Some(None) => {
                 let fault = bad_request("\"cid\" has 1 to 64 bytes.");
                 return Request { command: Err(fault), cid: None };
@@ -75,14 +80,23 @@ impl Request {
         let command = match &*fields.r#type.0 {
             "join" => read_join(&fields, sessions),
             "message" => read_message(&fields, cid.clone(), message_limit_bytes),
-            "history" => Ok(Command::History(read_span(&fields))),
-            "typing" => Ok(Command::Typing),
-            "nick" => read_name(&fields).and_then(|name| name.map(Command::Nick).ok_or_else(name_required)),
-            "leave" => Ok(Command::Leave),
+            "history" => Ok(here(RoomCommand::History(read_span(&fields)))),
+            "who" => read_after(&fields).map(|after| here(RoomCommand::Who { after })),
+            "typing" => Ok(here(RoomCommand::Typing)),
+            "nick" => read_name(&fields).and_then(|name| {
+                let name = name.ok_or_else(name_required)?;
+                Ok(here(RoomCommand::Nick(name)))
+            }),
+            "leave" => Ok(here(RoomCommand::Leave)),
             _ => Err(bad_request("No message has this \"type\".")),
         };
         Request { command, cid }
     }
+}
+
+/// A WebSocket is in one room.
+fn here(command: RoomCommand) -> Command {
+    Command::In(RoomRef::Only, command)
 }
 
 fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Command, Fault> {
@@ -96,11 +110,12 @@ fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Comm
     let epoch = text_of(&fields.epoch).map(Epoch::parse);
     // An epoch that is none of ours is another epoch: nothing of it can be continued.
     let since = fields.since.map(|since| if epoch == Some(None) { u64::MAX } else { since });
-    let door = if fields.create == Some(true) { Door::CodeOrNew(code) } else { Door::Code(code) };
-    Ok(Command::Join(Box::new(Join { door, name, keeps_name: false, token, since, epoch: epoch.flatten() })))
+    let target = if fields.create == Some(true) { JoinTarget::CodeOrNew(code) } else { JoinTarget::Code(code) };
+    let (stays_elsewhere, keeps_name, epoch) = (false, false, epoch.flatten());
+    Ok(Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch })))
 }
 
-fn read_message(fields: &Fields<'_>, cid: Option<ClientId>, limit_bytes: usize) -> Result<Command, Fault> {
+fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize) -> Result<Command, Fault> {
     let kind = match text_of(&fields.kind) {
         None | Some("say") => Kind::Say,
         Some("me") => Kind::Me,
@@ -113,7 +128,7 @@ fn read_message(fields: &Fields<'_>, cid: Option<ClientId>, limit_bytes: usize) 
             Fault { code: "text_too_long", message: format!("A message has at most {limit_bytes} bytes.").into() }
         }
     })?;
-    Ok(Command::Say { kind, text, cid })
+    Ok(here(RoomCommand::Say { kind, text, cid }))
 }
 
 fn read_span(fields: &Fields<'_>) -> Span {
@@ -123,7 +138,16 @@ fn read_span(fields: &Fields<'_>) -> Span {
 
 /// The name, if one is given that is not blank.
 fn read_name(fields: &Fields<'_>) -> Result<Option<Name>, Fault> {
-    let Some(typed) = text_of(&fields.name).filter(|name| !name.trim().is_empty()) else { return Ok(None) };
+    parse_name(&fields.name)
+}
+
+/// The last member that is known.
+fn read_after(fields: &Fields<'_>) -> Result<Option<Name>, Fault> {
+    parse_name(&fields.after)
+}
+
+fn parse_name(field: &Option<Borrowed<'_>>) -> Result<Option<Name>, Fault> {
+    let Some(typed) = text_of(field).filter(|name| !name.trim().is_empty()) else { return Ok(None) };
     let invalid =
         Fault { code: "name_invalid", message: "A name has 1 to 32 characters, none of them invisible.".into() };
     Name::parse(typed).map(Some).ok_or(invalid)
@@ -165,17 +189,23 @@ mod tests {
     #[test]
     fn reads_every_type() {
         assert!(matches!(read(r#"{"type":"join","room":" kxqt ","name":"ana"}"#), Ok(Command::Join(_))));
-        assert!(matches!(read(r#"{"type":"message","text":"hi"}"#), Ok(Command::Say { kind: Kind::Say, .. })));
+        assert!(matches!(
+            read(r#"{"type":"message","text":"hi"}"#),
+            Ok(Command::In(_, RoomCommand::Say { kind: Kind::Say, .. }))
+        ));
         assert!(matches!(
             read(r#"{"type":"message","text":"h\u0069","kind":"me"}"#),
-            Ok(Command::Say { kind: Kind::Me, .. })
+            Ok(Command::In(_, RoomCommand::Say { kind: Kind::Me, .. }))
         ));
-        assert_eq!(read(r#"{"type":"typing"}"#), Ok(Command::Typing));
-        assert_eq!(read(r#"{"type":"leave","unknown":[1,{}]}"#), Ok(Command::Leave));
-        assert!(matches!(read(r#"{"type":"nick","name":"ben"}"#), Ok(Command::Nick(_))));
+        assert_eq!(read(r#"{"type":"typing"}"#), Ok(here(RoomCommand::Typing)));
+        assert_eq!(read(r#"{"type":"leave","unknown":[1,{}]}"#), Ok(here(RoomCommand::Leave)));
+        let after = Name::parse("ana");
+        assert_eq!(read(r#"{"type":"who","after":"ana"}"#), Ok(here(RoomCommand::Who { after })));
+        assert_eq!(read(r#"{"type":"who"}"#), Ok(here(RoomCommand::Who { after: None })));
+        assert!(matches!(read(r#"{"type":"nick","name":"ben"}"#), Ok(Command::In(_, RoomCommand::Nick(_)))));
         assert_eq!(
             read(r#"{"type":"history","before":7,"limit":9000}"#),
-            Ok(Command::History(Span { since: None, before: Some(7), limit: 200 }))
+            Ok(here(RoomCommand::History(Span { since: None, before: Some(7), limit: 200 })))
         );
     }
 

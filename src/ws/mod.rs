@@ -9,10 +9,13 @@ mod tests;
 
 use tungstenite::protocol::frame::coding::{CloseCode, Control};
 
-use crate::adapter::{Flow, Input, Now, Step, Upgrade};
 use crate::json;
 use crate::options::Limits;
-use crate::rooms::{Bucket, ClientId, Command, Event, Name, Rate, Refusal, Reply, RoomCode, Rooms, Token, Wire};
+use crate::rooms::{
+    Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand, Rooms, Token,
+};
+use crate::session_api::{Flow, Input, Step, Upgrade};
+use crate::time::Now;
 use frame::{Assembler, Message};
 use message::{Fault, Request};
 
@@ -128,7 +131,8 @@ impl Ws {
     fn pass_on(&mut self, request: Request, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
         let Request { command, cid } = request;
         // Typing is not counted here: the rooms pass on few of them, and drop the others without a word.
-        if let Some(rate) = context.rate.filter(|_| command != Ok(Command::Typing))
+        let is_typing = matches!(command, Ok(Command::In(_, RoomCommand::Typing)));
+        if let Some(rate) = context.rate.filter(|_| !is_typing)
             && let Err(retry_ms) = self.messages.take(rate, now.steady_ms)
         {
             self.hasty_messages += 1;
@@ -140,11 +144,13 @@ impl Ws {
             frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
             return None;
         }
-        self.hasty_messages = 0;
+        if !is_typing {
+            self.hasty_messages = 0;
+        }
         match command {
             Ok(command) => Some(Step::Command(command)),
             Err(Fault { code, message }) => {
-                let cid = cid.as_ref().map(ClientId::as_str);
+                let cid = cid.as_ref().map(MessageKey::as_str);
                 frame::write_text(outbox, |out| json::write_error(code, &message, cid, None, out));
                 None
             }
@@ -154,11 +160,15 @@ impl Ws {
     /// Writes the rooms' answer.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, context: &Context, outbox: &mut Vec<u8>) -> Flow {
         match reply {
-            Reply::Joined { room, member, last, events, gap, .. } => {
-                let room = rooms.room(room);
-                let (member, limits) = (room.member(member), &context.limits);
-                let joined = json::Joined { room, member, last, events: &events, gap, limits };
-                frame::write_text(outbox, |out| json::write_joined(&joined, out));
+            Reply::Joined { membership, token, last, events, gap, .. } => {
+                let (room, limits) = (rooms.room(membership.room), &context.limits);
+                if let Some(member) = room.member(membership.author) {
+                    let joined = json::Joined { room, member, token, last, events: &events, gap, limits };
+                    frame::write_text(outbox, |out| json::write_joined(&joined, out));
+                }
+            }
+            Reply::Members { room, after } => {
+                frame::write_text(outbox, |out| json::write_members(rooms.room(room), after, out));
             }
             Reply::Refused { refusal, cid, .. } => {
                 frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
@@ -171,16 +181,14 @@ impl Ws {
                 frame::write_close(outbox, CloseCode::Normal, "You left.");
                 return Flow::Close;
             }
-            Reply::TakenOver => {
+            Reply::TakenOver { .. } => {
                 frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), "Taken over by another connection.");
                 return Flow::Close;
             }
             // Answers to commands that no WebSocket gives.
-            Reply::Members { .. }
-            | Reply::WireSwitched { .. }
-            | Reply::Unsent(_)
+            Reply::EncoderSwitched
             | Reply::Created { .. }
-            | Reply::Admitted { .. }
+            | Reply::Reserved { .. }
             | Reply::Visited { .. }
             | Reply::Described { .. }
             | Reply::Events { .. }
@@ -193,6 +201,12 @@ impl Ws {
     pub fn deadline_ms(&self) -> u64 {
         let pinged_until_ms = PING_AFTER_MS * (u64::from(self.pings_unanswered) + 1);
         self.heard_at_ms + pinged_until_ms.min(GONE_AFTER_MS)
+    }
+
+    /// The peer takes what it is sent, after a while in which it could take no more: it is there.
+    pub fn note_progress(&mut self, now: Now) {
+        self.heard_at_ms = now.steady_ms;
+        self.pings_unanswered = 0;
     }
 
     /// The deadline has come: asks a silent peer whether it is there, or gives it up.
@@ -225,14 +239,14 @@ fn close(outbox: &mut Vec<u8>, fault: frame::Fault) -> Step {
 
 /// A room's events as WebSocket text frames.
 #[derive(Debug)]
-pub struct WebWire;
+pub struct WebEncoder;
 
-impl Wire for WebWire {
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+impl Encoder for WebEncoder {
+    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         frame::write_text(out, |out| json::write_event(event, out));
     }
 
-    fn encode_typing(&self, name: &Name, out: &mut Vec<u8>) {
+    fn encode_typing(&self, _room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
         frame::write_text(out, |out| json::write_typing(name, out));
     }
 }

@@ -44,7 +44,7 @@ fn client() -> Client {
 fn what_is_no_message_is_refused_and_the_next_one_heard() {
     let mut client = client();
     let bytes = [frame(0x82, b"binary"), text("nonsense"), text(r#"{"type":"dance"}"#), text(r#"{"type":"leave"}"#)];
-    assert!(matches!(client.send(bytes.concat()), Step::Command(Command::Leave)));
+    assert!(matches!(client.send(bytes.concat()), Step::Command(Command::In(_, RoomCommand::Leave))));
     assert_eq!(client.told().matches("bad_request").count(), 3);
 }
 
@@ -75,7 +75,7 @@ fn haste_is_refused_then_closed() {
     let mut client = client();
     let message = text(r#"{"type":"message","text":"x","cid":"c7"}"#);
     for _ in 0..20 {
-        assert!(matches!(client.send(message.clone()), Step::Command(Command::Say { .. })));
+        assert!(matches!(client.send(message.clone()), Step::Command(Command::In(_, RoomCommand::Say { .. }))));
     }
     for _ in 0..MAX_HASTY_MESSAGES {
         assert!(matches!(client.send(message.clone()), Step::NeedInput));
@@ -101,7 +101,10 @@ fn a_pause_is_forgiven() {
 fn typing_is_never_too_fast() {
     let mut client = client();
     for _ in 0..100 {
-        assert!(matches!(client.send(text(r#"{"type":"typing"}"#)), Step::Command(Command::Typing)));
+        assert!(matches!(
+            client.send(text(r#"{"type":"typing"}"#)),
+            Step::Command(Command::In(_, RoomCommand::Typing))
+        ));
     }
 }
 

@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AuthorId, Body, Change, ConnectionId, Epoch, Event, Read, Reading, Record, RoomCode, StoredMember, StoredRoom,
+    AuthorId, Body, Change, Epoch, Event, MAX_PAGE_EVENTS, Newcomer, Page, Proposal, ReadRequest, RoomCode,
+    StoredMember, StoredRoom, Wanted,
 };
 
 /// What survives a crash.
@@ -65,72 +66,92 @@ impl Disk {
         self.misbehaves && self.random.random_range(0..100) < percent
     }
 
-    fn write(&mut self, record: &Record) {
-        let change = record.change.clone();
-        if let Change::Opened { code, time_ms } = change {
-            let (epoch, members, events) = (record.epoch, Vec::new(), Vec::new());
-            return self.rooms.push(RoomOnDisk {
-                code,
-                epoch,
-                last_time_ms: time_ms,
-                last_author: AuthorId(0),
-                members,
-                events,
-            });
+    /// Writes a change. Returns whether it is possible: its room may have been refused.
+    fn write(&mut self, proposal: &mut Proposal) -> bool {
+        let Proposal { code, epoch, .. } = *proposal;
+        if proposal.change == Change::Nothing {
+            return true;
         }
-        if change == Change::Nothing {
-            return;
+        if proposal.change.opens() {
+            let last_time_ms = match &proposal.change {
+                Change::Open { time_ms } | Change::Place { time_ms, .. } => *time_ms,
+                change => change.event().map_or(0, |event| event.time_ms),
+            };
+            let (last_author, members, events) = (AuthorId(0), Vec::new(), Vec::new());
+            self.rooms.push(RoomOnDisk { code, epoch, last_time_ms, last_author, members, events });
         }
-        let place = self.rooms.iter().position(|room| room.epoch == record.epoch).expect("it was opened before");
+        let Some(place) = self.rooms.iter().position(|room| room.epoch == epoch) else { return false };
         let room = &mut self.rooms[place];
-        match change {
-            Change::Placed { author, token, name, via } => {
-                room.last_author = room.last_author.max(author);
-                room.members.retain(|member| member.author != author);
-                let member = StoredMember { author, token, name, via, is_placed: true, has_entered: false };
-                room.members.push(member);
-            }
-            Change::Happened { mut event, .. } => {
-                event.id = room.events.len() as u64 + 1;
-                room.last_time_ms = event.time_ms;
-                if let Some(member) = room.members.iter_mut().find(|member| member.author == event.author) {
-                    match &event.body {
-                        Body::Enter => (member.has_entered, member.via) = (true, event.via),
-                        Body::Part => member.has_entered = false,
-                        Body::Nick { to } => member.name = to.clone(),
-                        Body::Message { .. } => (),
-                    }
+        match &proposal.change {
+            Change::Place { newcomer, .. } => room.place(newcomer),
+            Change::Enter { takes_place, event, .. } => {
+                if let Some(token) = *takes_place {
+                    let (author, name, via) = (event.author, event.name.clone(), event.via);
+                    room.place(&Newcomer { author, token, name, via });
                 }
-                room.events.push(event);
+                if let Some(member) = room.member_mut(event.author) {
+                    (member.has_entered, member.via) = (true, event.via);
+                }
             }
-            Change::Vacated { author, may_return: true, time_ms } => {
-                room.last_time_ms = time_ms;
-                let mut member = room.members.iter_mut().find(|member| member.author == author);
-                member.iter_mut().for_each(|member| member.is_placed = false);
+            Change::Publish { event } => {
+                if let (Body::Nick { to }, Some(member)) = (&event.body, room.member_mut(event.author)) {
+                    member.name = to.clone();
+                }
             }
-            Change::Vacated { author, may_return: false, time_ms } => {
-                room.last_time_ms = time_ms;
-                room.members.retain(|member| member.author != author);
+            Change::Reconnect { author, via } => {
+                if let Some(member) = room.member_mut(*author) {
+                    member.via = *via;
+                }
             }
-            Change::Ended => {
-                self.rooms.remove(place);
+            Change::Vacate { author, may_return, time_ms, .. } => {
+                room.last_time_ms = *time_ms;
+                if let Some(member) = room.member_mut(*author) {
+                    (member.is_placed, member.has_entered) = (false, false);
+                }
+                room.members.retain(|member| *may_return || member.author != *author);
             }
-            Change::Opened { .. } | Change::Nothing => (),
+            Change::End => drop(self.rooms.remove(place)),
+            Change::Open { .. } | Change::Nothing => (),
         }
+        if let Some(event) = proposal.change.event_mut() {
+            let room = &mut self.rooms[place];
+            event.id = room.events.len() as u64 + 1;
+            room.last_time_ms = event.time_ms;
+            room.events.push(event.clone());
+        }
+        true
     }
 
-    fn read(&self, reading: Reading) -> Read {
-        let Some(room) = self.rooms.iter().find(|room| room.epoch == reading.epoch) else { return Read::default() };
+    fn read(&self, request: &ReadRequest) -> Page {
+        let Some(room) = self.rooms.iter().find(|room| room.epoch == request.epoch) else { return Page::default() };
         let first_kept = (room.events.len() as u64 + 1).saturating_sub(self.history_events);
-        let kept = || room.events.iter().filter(|event| event.id >= first_kept);
-        let wanted = reading.first_id..=reading.last_id;
-        let events = kept().filter(|event| wanted.contains(&event.id)).cloned().collect();
-        let said = |event: &Event| match &event.body {
-            Body::Message { cid: Some(cid), .. } => Some((event.id, event.author, cid.clone())),
-            _ => None,
+        let is_wanted = |event: &&Event| {
+            let found = match &request.wanted {
+                Wanted::Events { first_id, last_id } => (*first_id..=*last_id).contains(&event.id),
+                Wanted::Message { author, key } => {
+                    let is_it = matches!(&event.body, Body::Message { cid: Some(cid), .. } if cid == key);
+                    is_it && event.author == *author
+                }
+            };
+            found && event.id >= first_kept
         };
-        let said = if reading.wants_said { kept().filter_map(said).collect() } else { Vec::new() };
-        Read { events, said }
+        let events: Vec<Event> = room.events.iter().filter(is_wanted).cloned().collect();
+        assert!(events.len() <= MAX_PAGE_EVENTS, "no command reads more: {request:?}");
+        Page { events }
+    }
+}
+
+impl RoomOnDisk {
+    fn place(&mut self, newcomer: &Newcomer) {
+        let Newcomer { author, token, ref name, via } = *newcomer;
+        self.last_author = self.last_author.max(author);
+        self.members.retain(|member| member.author != author);
+        let (is_placed, has_entered) = (true, false);
+        self.members.push(StoredMember { author, token, name: name.clone(), via, is_placed, has_entered });
+    }
+
+    fn member_mut(&mut self, author: AuthorId) -> Option<&mut StoredMember> {
+        self.members.iter_mut().find(|member| member.author == author)
     }
 }
 
@@ -138,8 +159,8 @@ impl Disk {
 pub struct SimJournal {
     disk: SharedDisk,
     /// Not synced yet, the oldest first.
-    waiting: VecDeque<Record>,
-    readings: VecDeque<(ConnectionId, Reading)>,
+    waiting: VecDeque<Proposal>,
+    requests: VecDeque<ReadRequest>,
     /// Done, and not told yet.
     outcomes: VecDeque<Outcome>,
     is_failing: bool,
@@ -151,7 +172,7 @@ impl SimJournal {
         SimJournal {
             disk,
             waiting: VecDeque::new(),
-            readings: VecDeque::new(),
+            requests: VecDeque::new(),
             outcomes: VecDeque::new(),
             is_failing: false,
             is_broken: false,
@@ -171,9 +192,11 @@ impl SimJournal {
     fn sync_group(&mut self, disk: &mut Disk) {
         let most = self.waiting.len();
         let count = if disk.chance(70) { disk.random.random_range(0..=most) } else { most };
-        for record in self.waiting.drain(..count) {
-            disk.write(&record);
-            self.outcomes.push_back(Outcome::Kept(record));
+        for mut proposal in self.waiting.drain(..count) {
+            self.outcomes.push_back(match disk.write(&mut proposal) {
+                true => Outcome::Committed(proposal),
+                false => Outcome::Refused(proposal),
+            });
         }
     }
 
@@ -182,13 +205,13 @@ impl SimJournal {
     fn fail_group(&mut self, disk: &mut Disk) {
         let count = disk.random.random_range(0..=self.waiting.len());
         let later = self.waiting.split_off(count);
-        for mut record in std::mem::take(&mut self.waiting) {
-            if record.is_refusable() {
-                self.outcomes.push_back(Outcome::Refused(record));
+        for mut proposal in std::mem::take(&mut self.waiting) {
+            if proposal.is_refusable() {
+                self.outcomes.push_back(Outcome::Refused(proposal));
                 continue;
             }
-            self.outcomes.extend(record.take_sequel().map(Outcome::Kept));
-            self.waiting.push_back(record);
+            self.outcomes.extend(proposal.take_early().map(Outcome::Committed));
+            self.waiting.push_back(proposal);
         }
         self.waiting.extend(later);
     }
@@ -214,28 +237,28 @@ impl SimJournal {
         } else {
             self.sync_group(&mut disk);
         }
-        let count = if disk.misbehaves { disk.random.random_range(0..=self.readings.len()) } else { usize::MAX };
-        for (connection, reading) in self.readings.drain(..count.min(self.readings.len())) {
-            let read = if disk.chance(5) { None } else { Some(disk.read(reading)) };
-            self.outcomes.push_back(Outcome::Read { connection, reading, read });
+        let count = if disk.misbehaves { disk.random.random_range(0..=self.requests.len()) } else { usize::MAX };
+        for request in self.requests.drain(..count.min(self.requests.len())) {
+            let page = if disk.chance(5) { None } else { Some(disk.read(&request)) };
+            self.outcomes.push_back(Outcome::Read { request, page });
         }
     }
 }
 
 impl Journal for SimJournal {
-    fn submit(&mut self, record: Record) {
-        self.waiting.push_back(record);
+    fn submit(&mut self, proposal: Proposal) {
+        self.waiting.push_back(proposal);
     }
 
-    fn read(&mut self, connection: ConnectionId, reading: Reading) {
-        self.readings.push_back((connection, reading));
+    fn read(&mut self, request: ReadRequest) {
+        self.requests.push_back(request);
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
         if self.is_broken && self.outcomes.is_empty() {
             return None;
         }
-        let has_work = !self.waiting.is_empty() || !self.readings.is_empty() || self.is_failing;
+        let has_work = !self.waiting.is_empty() || !self.requests.is_empty() || self.is_failing;
         if self.outcomes.is_empty() && has_work {
             self.work();
         }
@@ -243,52 +266,72 @@ impl Journal for SimJournal {
         if self.disk.borrow_mut().chance(10) { None } else { self.outcomes.pop_front() }
     }
 
-    fn is_stuck(&self) -> bool {
+    fn is_failing(&self) -> bool {
         self.is_failing
     }
 }
 
-/// The journal of one history.
-pub enum AnyJournal {
+/// The journal of one history, which notes what it commits.
+pub struct AnyJournal {
+    kind: Kind,
+    /// Every change that was committed since the program was started, in order.
+    committed: Vec<(RoomCode, Epoch, Change)>,
+}
+
+enum Kind {
     Memory(MemoryJournal),
     Disk(SimJournal),
 }
 
 impl AnyJournal {
+    pub fn in_memory() -> AnyJournal {
+        AnyJournal { kind: Kind::Memory(MemoryJournal::default()), committed: Vec::new() }
+    }
+
+    pub fn on(disk: SharedDisk) -> AnyJournal {
+        AnyJournal { kind: Kind::Disk(SimJournal::new(disk)), committed: Vec::new() }
+    }
+
+    pub fn committed(&self) -> &[(RoomCode, Epoch, Change)] {
+        &self.committed
+    }
+
     /// The program dies.
     pub fn crash(&mut self) {
-        if let AnyJournal::Disk(journal) = self {
+        if let Kind::Disk(journal) = &mut self.kind {
             journal.crash();
+        }
+    }
+
+    fn inner(&mut self) -> &mut dyn Journal {
+        match &mut self.kind {
+            Kind::Memory(journal) => journal,
+            Kind::Disk(journal) => journal,
         }
     }
 }
 
 impl Journal for AnyJournal {
-    fn submit(&mut self, record: Record) {
-        match self {
-            AnyJournal::Memory(journal) => journal.submit(record),
-            AnyJournal::Disk(journal) => journal.submit(record),
-        }
+    fn submit(&mut self, proposal: Proposal) {
+        self.inner().submit(proposal);
     }
 
-    fn read(&mut self, connection: ConnectionId, reading: Reading) {
-        match self {
-            AnyJournal::Memory(journal) => journal.read(connection, reading),
-            AnyJournal::Disk(journal) => journal.read(connection, reading),
-        }
+    fn read(&mut self, request: ReadRequest) {
+        self.inner().read(request);
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
-        match self {
-            AnyJournal::Memory(journal) => journal.take_outcome(),
-            AnyJournal::Disk(journal) => journal.take_outcome(),
+        let outcome = self.inner().take_outcome();
+        if let Some(Outcome::Committed(proposal)) = &outcome {
+            self.committed.push((proposal.code, proposal.epoch, proposal.remaining()));
         }
+        outcome
     }
 
-    fn is_stuck(&self) -> bool {
-        match self {
-            AnyJournal::Memory(journal) => journal.is_stuck(),
-            AnyJournal::Disk(journal) => journal.is_stuck(),
+    fn is_failing(&self) -> bool {
+        match &self.kind {
+            Kind::Memory(journal) => journal.is_failing(),
+            Kind::Disk(journal) => journal.is_failing(),
         }
     }
 }

@@ -13,22 +13,22 @@ mod history;
 mod journal;
 mod net;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
-use snugd::journal::MemoryJournal;
 use snugd::line::{self, LocalClock};
 use snugd::options::{Limits, WebOptions};
-use snugd::reactor::{AdmissionLimits, Port, Reactor, Shared, all_wires};
-use snugd::rooms::Rooms;
+use snugd::reactor::{AdmissionLimits, OutputLimits, Port, Reactor, Shared, all_encoders};
+use snugd::rooms::{ConnectionId, Delivery, Proposal, Rooms};
 use snugd::ws;
 
 use history::client::{Client, Kind};
 use history::{History, Promises};
-use journal::{AnyJournal, Disk, SharedDisk, SimJournal};
+use journal::{AnyJournal, Disk, SharedDisk};
 use net::{SharedWorld, SimNet, World};
 
 const SEEDS: u64 = 400;
@@ -53,7 +53,7 @@ struct Conditions {
     disk: Option<SharedDisk>,
     history_events: usize,
     memory_events: usize,
-    log_limit_bytes: usize,
+    output_limits: OutputLimits,
     crowd_members: usize,
     /// What a client reads at once, at the most.
     read_bytes: usize,
@@ -69,7 +69,11 @@ impl Conditions {
             disk: is_durable.then(|| Disk::new(random.random(), history_events)),
             history_events,
             memory_events: if is_durable { random.random_range(1..40) } else { usize::MAX },
-            log_limit_bytes: if random.random_bool(0.3) { random.random_range(500..5_000) } else { 1 << 20 },
+            output_limits: OutputLimits {
+                soft_bytes: if random.random_bool(0.3) { random.random_range(500..5_000) } else { 1 << 20 },
+                stalled_ms: random.random_range(1..10_000),
+                hard_bytes: if random.random_bool(0.3) { random.random_range(5_000..20_000) } else { 8 << 20 },
+            },
             crowd_members: if random.random_bool(0.3) { 2 } else { 64 },
             read_bytes: if random.random_bool(0.3) { 60 } else { 2000 },
             crashes: if random.random_bool(0.7) { random.random_range(1..40) } else { 0 },
@@ -84,9 +88,8 @@ impl Conditions {
         }
     }
 
-    /// The program, as it is started: again, if the disk holds something.
-    fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
-        let limits = Limits {
+    fn limits(&self) -> Limits {
+        Limits {
             rate: 0,
             join_rate: 0,
             create_rate: 0,
@@ -94,7 +97,12 @@ impl Conditions {
             grace_ms: GRACE_MS,
             room_ttl_ms: ROOM_TTL_MS,
             ..Limits::default()
-        };
+        }
+    }
+
+    /// The program, as it is started: again, if the disk holds something.
+    fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
+        let limits = self.limits();
         let invitation = Invitation {
             public_url: None,
             base_path: "/".into(),
@@ -106,19 +114,21 @@ impl Conditions {
             site: Site::new(&WebOptions::default(), &limits, invitation.clone()),
             ws: ws::Context::new(&limits),
             line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
+            other: None,
         };
-        let mut rooms = Rooms::new(limits, all_wires(LocalClock::utc()), StdRng::seed_from_u64(seed));
-        rooms.set_log_limit(self.log_limit_bytes);
+        let mut rooms = Rooms::new(limits, all_encoders(LocalClock::utc()), StdRng::seed_from_u64(seed));
         rooms.set_crowd(self.crowd_members);
         let journal = match &self.disk {
-            None => AnyJournal::Memory(MemoryJournal::default()),
+            None => AnyJournal::in_memory(),
             Some(disk) => {
                 rooms.rely_on_journal_beyond(self.memory_events);
                 rooms.restore(disk.borrow().stored_rooms(), world.borrow().now);
-                AnyJournal::Disk(SimJournal::new(Rc::clone(disk)))
+                AnyJournal::on(Rc::clone(disk))
             }
         };
-        Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, AdmissionLimits::default())
+        let mut reactor = Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, AdmissionLimits::default());
+        reactor.set_output_limits(self.output_limits);
+        reactor
     }
 }
 
@@ -129,6 +139,20 @@ struct Simulation {
     clients: Vec<Client>,
     history: History,
     random: StdRng,
+    has_crashed: bool,
+}
+
+/// Nobody reads what is replayed.
+struct Nobody;
+
+impl Delivery for Nobody {
+    fn write(&mut self, _connection: ConnectionId, _parts: &[&[u8]]) -> usize {
+        unreachable!("nobody is subscribed")
+    }
+
+    fn queue(&mut self, _connection: ConnectionId, _entry: &[u8]) {
+        unreachable!("nobody is subscribed")
+    }
 }
 
 impl Simulation {
@@ -148,7 +172,7 @@ impl Simulation {
                 clients.push(Client::new(kind, number, room));
             }
         }
-        Simulation { conditions, world, reactor, clients, history: History::default(), random }
+        Simulation { conditions, world, reactor, clients, history: History::default(), random, has_crashed: false }
     }
 
     fn turn(&mut self) {
@@ -159,6 +183,7 @@ impl Simulation {
 
     /// The program dies and is started again.
     fn crash(&mut self) {
+        self.has_crashed = true;
         self.reactor.journal_mut().crash();
         self.world.borrow_mut().crash();
         if self.conditions.disk.is_none() {
@@ -319,6 +344,35 @@ impl Simulation {
         world.unread_bytes() == 0 && world.unheard_ends() == 0 && !world.has_edges()
     }
 
+    /// The changes that were committed since the start make the same of fresh rooms as of these.
+    fn check_replay(&mut self) {
+        if self.has_crashed {
+            // Then the rooms began with what was on the disk.
+            return;
+        }
+        let (limits, encoders) = (self.conditions.limits(), all_encoders(LocalClock::utc()));
+        let mut replayed = Rooms::new(limits, encoders, StdRng::seed_from_u64(0));
+        let now = self.world.borrow().now;
+        for (code, epoch, change) in self.reactor.journal_mut().committed() {
+            let mut change = change.clone();
+            // The rooms number events themselves.
+            change.event_mut().into_iter().for_each(|event| event.id = 0);
+            replayed.commit(Proposal::new(*code, *epoch, change), now, &mut Nobody);
+        }
+        let (state, replayed) = (self.reactor.rooms().committed_state(), replayed.committed_state());
+        if self.conditions.disk.is_none() {
+            return assert_eq!(state, replayed, "the same changes make the same state");
+        }
+        // Of the events, memory holds some.
+        let all_but_events = |state: &str| -> Vec<String> {
+            state.lines().filter(|line| !line.starts_with("event")).map(str::to_owned).collect()
+        };
+        assert_eq!(all_but_events(&state), all_but_events(&replayed), "the same changes make the same state");
+        let events: HashSet<&str> = replayed.lines().collect();
+        let unknown = state.lines().find(|line| !events.contains(line));
+        assert_eq!(unknown, None, "the same changes make the same events");
+    }
+
     /// Everybody breaks off, and time passes: nothing may be left.
     fn clear(&mut self) {
         for number in 0..self.clients.len() {
@@ -347,6 +401,7 @@ fn run(seed: u64) {
     }
     simulation.behave();
     simulation.settle();
+    simulation.check_replay();
     if simulation.conditions.disk.is_some() {
         // What everybody has seen by now is what is found after a crash.
         simulation.crash();

@@ -10,9 +10,9 @@ use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use snugd::adapter::Now;
 use snugd::reactor::{Accept, Accepted, Net, Port, Readiness};
 use snugd::rooms::ConnectionId;
+use snugd::time::Now;
 
 /// One connection, seen from both ends.
 #[derive(Default)]

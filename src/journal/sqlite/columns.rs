@@ -5,7 +5,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
-use crate::rooms::{AuthorId, Body, ClientId, Event, Kind, Name, Text, TokenHash, Via};
+use crate::rooms::{AuthorId, Body, Event, Kind, MessageKey, Name, Text, TokenHash, Via};
 
 /// An event's columns in the order in which [`event`] reads them.
 pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid";
@@ -41,7 +41,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
             let kind = [Kind::Say, Kind::Me].into_iter().find(|known| known.as_str() == kind);
             let kind = parsed(row, 5, |_| kind)?;
             let has_cid = row.get_ref(7)? != rusqlite::types::ValueRef::Null;
-            let cid = has_cid.then(|| parsed(row, 7, ClientId::parse)).transpose()?;
+            let cid = has_cid.then(|| parsed(row, 7, MessageKey::parse)).transpose()?;
             Body::Message { kind, text: text(6)?, cid }
         }
     };
@@ -58,7 +58,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
 /// What stands in the columns `kind`, `text` and `cid`.
 pub(super) fn of_body(body: &Body) -> (&'static str, Option<&str>, Option<&str>) {
     match body {
-        Body::Message { kind, text, cid } => (kind.as_str(), Some(text.as_str()), cid.as_ref().map(ClientId::as_str)),
+        Body::Message { kind, text, cid } => (kind.as_str(), Some(text.as_str()), cid.as_ref().map(MessageKey::as_str)),
         Body::Enter => ("enter", None, None),
         Body::Part => ("part", None, None),
         Body::Nick { to } => ("nick", Some(to.as_str()), None),

@@ -7,7 +7,7 @@
 //!          ── read ────────────────────────────► reader: look up ─────────► outcomes ─► wake ──►
 //! ```
 //!
-//! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `keeper` says
+//! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `table_writer` says
 //! what a change means for the tables of `schema`, `data_file` opens and refuses files, `migration` makes older ones
 //! new, `cleaning` sees that nothing is left of what was deleted, `backup` copies them.
 
@@ -17,10 +17,10 @@ mod cleaning;
 mod columns;
 mod data_file;
 mod fault;
-mod keeper;
 mod migration;
 mod reader;
 mod schema;
+mod table_writer;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -37,7 +37,8 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 
 use super::{Journal, Outcome};
-use crate::rooms::{ConnectionId, Event, Reading, Record, RoomCode, StoredRoom};
+use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredRoom};
+use crate::time::Now;
 use answers::{Answers, Load};
 pub use backup::{BackupError, back_up};
 use data_file::DataFile;
@@ -45,21 +46,29 @@ pub use data_file::Unusable;
 use writer::Writer;
 
 /// Changes on their way to the writer.
-const CHANNEL_RECORDS: usize = 4096;
+const CHANNEL_PROPOSALS: usize = 4096;
 
-/// With so many changes that are not kept yet, new ones are better refused.
-const MAX_UNKEPT_RECORDS: usize = 10_000;
+/// With so many changes that are not kept yet, no more are taken.
+const MAX_UNKEPT_PROPOSALS: usize = 10_000;
+
+/// A writer that has finished nothing for so long does not merely have much to do: changes are refused.
+const STALLED_MS: u64 = 2_000;
 
 /// Keeps changes in a file.
 ///
 /// Dropping it waits until everything that was submitted is kept.
 pub struct SqliteJournal {
     /// What was not dispatched yet, or had no room in the channel.
-    waiting: VecDeque<Record>,
-    records: Option<SyncSender<Record>>,
-    wishes: Option<Sender<(ConnectionId, Reading)>>,
+    waiting: VecDeque<Proposal>,
+    proposals: Option<SyncSender<Proposal>>,
+    requests: Option<Sender<ReadRequest>>,
     outcomes: Receiver<Outcome>,
     load: Arc<Load>,
+    /// What was submitted and not finished, when it was last looked at.
+    last_submitted: usize,
+    /// When the writer had last finished something, or nothing to do.
+    progressed_at_ms: u64,
+    stalled: bool,
     threads: Vec<JoinHandle<()>>,
     /// The file is ours until everything is written.
     _lock: File,
@@ -90,79 +99,95 @@ impl SqliteJournal {
         history_events: usize,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> SqliteJournal {
-        let (record_sender, records) = sync_channel(CHANNEL_RECORDS);
-        let (wish_sender, wishes) = channel();
+        let (proposal_sender, proposals) = sync_channel(CHANNEL_PROPOSALS);
+        let (request_sender, requests) = channel();
         let (outcome_sender, outcomes) = channel();
         let load = Arc::new(Load::default());
         let answers = Answers { outcomes: outcome_sender, wake, load: Arc::clone(&load) };
         let DataFile { path, lock, connection, is_clean } = file;
-        let writer = Writer::new(connection, &path, is_clean, history_events as u64, records, answers.clone());
+        let writer = Writer::new(connection, &path, is_clean, history_events as u64, proposals, answers.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(run).expect("a process can have three threads")
         };
         let threads = vec![
             spawn("writer", Box::new(move || writer.run())),
-            spawn("reader", Box::new(move || reader::run(&reading, &wishes, &answers))),
+            spawn("reader", Box::new(move || reader::run(&reading, &requests, &answers))),
         ];
         SqliteJournal {
             waiting: VecDeque::new(),
-            records: Some(record_sender),
-            wishes: Some(wish_sender),
+            proposals: Some(proposal_sender),
+            requests: Some(request_sender),
             outcomes,
             load,
+            last_submitted: 0,
+            progressed_at_ms: 0,
+            stalled: false,
             threads,
             _lock: lock,
         }
     }
 
+    fn has_too_many(&self) -> bool {
+        self.load.submitted.load(Ordering::Relaxed) >= MAX_UNKEPT_PROPOSALS
+    }
+
     /// Passes on what the channel has room for. The writer wakes the loop when it has made room.
     fn pass_on(&mut self) {
-        let Some(channel) = &self.records else { return };
-        while let Some(record) = self.waiting.pop_front() {
-            match channel.try_send(record) {
+        let Some(channel) = &self.proposals else { return };
+        while let Some(proposal) = self.waiting.pop_front() {
+            match channel.try_send(proposal) {
                 Ok(()) => (),
                 // The writer has ended, and told why.
                 Err(TrySendError::Disconnected(_)) => self.waiting.clear(),
-                Err(TrySendError::Full(record)) => return self.waiting.push_front(record),
+                Err(TrySendError::Full(proposal)) => return self.waiting.push_front(proposal),
             }
         }
     }
 }
 
 impl Journal for SqliteJournal {
-    fn submit(&mut self, record: Record) {
+    fn submit(&mut self, proposal: Proposal) {
         self.load.submitted.fetch_add(1, Ordering::Relaxed);
-        self.waiting.push_back(record);
+        self.waiting.push_back(proposal);
     }
 
-    fn dispatch(&mut self) {
+    fn dispatch(&mut self, now: Now) {
         self.pass_on();
+        let submitted = self.load.submitted.load(Ordering::Relaxed);
+        if submitted < self.last_submitted || submitted == 0 {
+            self.progressed_at_ms = now.steady_ms;
+        }
+        self.last_submitted = submitted;
+        self.stalled = now.steady_ms >= self.progressed_at_ms + STALLED_MS;
     }
 
-    fn read(&mut self, connection: ConnectionId, reading: Reading) {
+    fn read(&mut self, request: ReadRequest) {
         // The reader ends only after this sender.
-        let _ = self.wishes.as_ref().map(|wishes| wishes.send((connection, reading)));
+        let _ = self.requests.as_ref().map(|requests| requests.send(request));
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
         self.outcomes.try_recv().ok()
     }
 
-    fn is_stuck(&self) -> bool {
-        let unkept = self.load.submitted.load(Ordering::Relaxed) + self.load.backlog.load(Ordering::Relaxed);
-        unkept >= MAX_UNKEPT_RECORDS
+    fn is_failing(&self) -> bool {
+        self.load.backlog.load(Ordering::Relaxed) >= MAX_UNKEPT_PROPOSALS || self.has_too_many() && self.stalled
+    }
+
+    fn is_congested(&self) -> bool {
+        self.has_too_many() && !self.stalled
     }
 }
 
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        if let Some(channel) = self.records.take() {
-            for record in self.waiting.drain(..) {
+        if let Some(channel) = self.proposals.take() {
+            for proposal in self.waiting.drain(..) {
                 // Fails only if the writer has ended; then nothing can be kept.
-                let _ = channel.send(record);
+                let _ = channel.send(proposal);
             }
         }
-        self.wishes = None;
+        self.requests = None;
         for thread in self.threads.drain(..) {
             // A thread that has panicked has said so itself.
             let _ = thread.join();

@@ -8,46 +8,37 @@ use rusqlite::{Connection, Result, params};
 use super::answers::Answers;
 use super::columns;
 use crate::journal::Outcome;
-use crate::rooms::{
-    ClientId, ConnectionId, Epoch, Event, Name, Read, Reading, RoomCode, StoredMember, StoredRoom, Via,
-};
+use crate::rooms::{Epoch, Event, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom, Via, Wanted};
 
-/// The reading thread: answers each wish until no more can come.
-pub(super) fn run(connection: &Connection, wishes: &Receiver<(ConnectionId, Reading)>, answers: &Answers) {
-    for (asking, reading) in wishes {
-        let read = read(connection, reading);
-        if let Err(error) = &read {
+/// The reading thread: answers each request until no more can come.
+pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, answers: &Answers) {
+    for request in requests {
+        let page = read(connection, &request);
+        if let Err(error) = &page {
             log::warn!("the data file cannot be read: {error}");
         }
-        answers.give(Outcome::Read { connection: asking, reading, read: read.ok() });
+        answers.give(Outcome::Read { request, page: page.ok() });
         answers.wake();
     }
 }
 
-fn read(connection: &Connection, reading: Reading) -> Result<Read> {
-    let Reading { epoch, first_id, last_id, wants_said, .. } = reading;
-    let epoch = epoch.to_string();
-    // Both at the same moment.
-    let transaction = connection.unchecked_transaction()?;
-    let sql = format!(
-        "SELECT {} FROM event WHERE room = (SELECT room FROM room WHERE epoch = ?1) AND id BETWEEN ?2 AND ?3 ORDER BY id",
-        columns::EVENT
-    );
-    let mut select = transaction.prepare_cached(&sql)?;
-    let events = select.query_map(params![epoch, first_id.cast_signed(), last_id.cast_signed()], columns::event)?;
-    let events = events.collect::<Result<_>>()?;
-    let mut said = Vec::new();
-    if wants_said {
-        let mut select = transaction.prepare_cached(
-            "SELECT id, author, cid FROM event WHERE room = (SELECT room FROM room WHERE epoch = ?1) AND id <= ?2 \
-             AND cid IS NOT NULL ORDER BY id",
-        )?;
-        let rows = select.query_map(params![epoch, last_id.cast_signed()], |row| {
-            Ok((columns::number(row, 0)?, columns::author(row, 1)?, columns::parsed(row, 2, ClientId::parse)?))
-        })?;
-        said = rows.collect::<Result<_>>()?;
-    }
-    Ok(Read { events, said })
+fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
+    let epoch = request.epoch.to_string();
+    let select = |condition: &str| {
+        connection.prepare_cached(&format!(
+            "SELECT {} FROM event WHERE room = (SELECT room FROM room WHERE epoch = ?1) AND {condition}",
+            columns::EVENT
+        ))
+    };
+    let events = match &request.wanted {
+        Wanted::Events { first_id, last_id } => select("id BETWEEN ?2 AND ?3 ORDER BY id")?
+            .query_map(params![epoch, first_id.cast_signed(), last_id.cast_signed()], columns::event)?
+            .collect::<Result<_>>()?,
+        Wanted::Message { author, key } => select("author = ?2 AND cid = ?3 ORDER BY id DESC LIMIT 1")?
+            .query_map(params![epoch, author.0, key.as_str()], columns::event)?
+            .collect::<Result<_>>()?,
+    };
+    Ok(Page { events })
 }
 
 /// Every room that is not over, and who is or was in it, but for what was said.

@@ -15,12 +15,12 @@ use super::answers::Answers;
 use super::cleaning::{Cleaner, MANY_PAGES};
 use super::data_file;
 use super::fault::Fault;
-use super::keeper::Keeper;
+use super::table_writer::TableWriter;
 use crate::journal::Outcome;
-use crate::rooms::{Change, Record};
+use crate::rooms::{Change, Proposal};
 
 /// Changes in one transaction.
-const GROUP_RECORDS: usize = 4096;
+const GROUP_PROPOSALS: usize = 4096;
 
 /// What could not be kept is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 const CHECKPOINT_PAGES: i32 = 1000;
 
 /// The length of the log is looked at after so many changes, since looking costs locks.
-const CHECKPOINT_RECORDS: usize = 256;
+const CHECKPOINT_PROPOSALS: usize = 256;
 
 /// After something was deleted, files are cleaned of it not before this time, and at a moment when there is nothing
 /// else to do; if there is no such moment, at the latest. Until the log was emptied it grows anew, which is dearer
@@ -53,17 +53,17 @@ const MAX_UNCLEAN_PAGES: usize = 10_000;
 /// The thread's own.
 pub(super) struct Writer {
     connection: Connection,
-    keeper: Keeper,
-    records: Receiver<Record>,
+    tables: TableWriter,
+    proposals: Receiver<Proposal>,
     answers: Answers,
     /// What is still to be kept, the oldest first.
-    backlog: VecDeque<Record>,
+    backlog: VecDeque<Proposal>,
     /// When to try the backlog again.
     retry_at: Option<Instant>,
     /// When the next group may be written: half the time that the last one took after it.
     ready_at: Instant,
     /// Changes since the length of the write-ahead log was last looked at.
-    unmeasured_records: usize,
+    unmeasured_proposals: usize,
     /// Length of the write-ahead log when it was last tried to move it into the file.
     tried_at_pages: i32,
     cleaner: Cleaner,
@@ -78,10 +78,10 @@ impl Writer {
         path: &Path,
         is_clean: bool,
         history_events: u64,
-        records: Receiver<Record>,
+        proposals: Receiver<Proposal>,
         answers: Answers,
     ) -> Self {
-        let keeper = Keeper::new(history_events);
+        let tables = TableWriter::new(history_events);
         let backlog = VecDeque::new();
         let ready_at = Instant::now();
         let mut cleaner = Cleaner::new(&connection, path);
@@ -95,13 +95,13 @@ impl Writer {
         }
         Writer {
             connection,
-            keeper,
-            records,
+            tables,
+            proposals,
             answers,
             backlog,
             retry_at: None,
             ready_at,
-            unmeasured_records: 0,
+            unmeasured_proposals: 0,
             tried_at_pages: 0,
             cleaner,
             cleaning: (!is_clean).then_some((ready_at, ready_at + CLEANING.1)),
@@ -126,17 +126,17 @@ impl Writer {
     }
 
     /// Waits for changes, and takes all there are. Nothing may be among them when something else is due.
-    fn next_group(&self) -> Option<Vec<Record>> {
+    fn next_group(&self) -> Option<Vec<Proposal>> {
         let first = match self.pause() {
-            None => Some(self.records.recv().ok()?),
-            Some(pause) => match self.records.recv_timeout(pause) {
-                Ok(record) => Some(record),
+            None => Some(self.proposals.recv().ok()?),
+            Some(pause) => match self.proposals.recv_timeout(pause) {
+                Ok(proposal) => Some(proposal),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return None,
             },
         };
         thread::sleep(self.ready_at.saturating_duration_since(Instant::now()));
-        Some(first.into_iter().chain(self.records.try_iter()).take(GROUP_RECORDS).collect())
+        Some(first.into_iter().chain(self.proposals.try_iter()).take(GROUP_PROPOSALS).collect())
     }
 
     /// How long nothing but a new change is to be waited for; `None`: for ever.
@@ -144,13 +144,16 @@ impl Writer {
         if let Some(retry_at) = self.retry_at {
             return Some(retry_at.saturating_duration_since(Instant::now()));
         }
-        if self.keeper.may_have_remains() {
+        if self.tables.may_have_remains() {
+            return Some(SWEEP_PAUSE);
+        }
+        if self.tables.may_have_remains() {
             return Some(SWEEP_PAUSE);
         }
         self.cleaning.map(|(from, _)| from.saturating_duration_since(Instant::now()).max(SWEEP_PAUSE))
     }
 
-    fn take_in(&mut self, group: Vec<Record>) -> rusqlite::Result<()> {
+    fn take_in(&mut self, group: Vec<Proposal>) -> rusqlite::Result<()> {
         let count = group.len();
         let started = Instant::now();
         let is_idle = group.is_empty();
@@ -158,11 +161,11 @@ impl Writer {
         if is_paused {
             self.put_off(group);
         } else {
-            let mut records: Vec<Record> = self.backlog.drain(..).chain(group).collect();
-            match self.write(&mut records) {
-                Ok(()) => self.succeed(records),
+            let mut proposals: Vec<Proposal> = self.backlog.drain(..).chain(group).collect();
+            match self.write(&mut proposals) {
+                Ok(impossible) => self.succeed(proposals, &impossible),
                 Err(Fault::Passing(error)) => {
-                    self.fail(records, &error);
+                    self.fail(proposals, &error);
                     // Where nothing can be added to the log, what is in it may have a place in the file.
                     self.checkpoint()?;
                 }
@@ -171,9 +174,9 @@ impl Writer {
         }
         self.answers.finish(count, self.backlog.len());
         self.answers.wake();
-        self.unmeasured_records += count;
-        if self.unmeasured_records >= CHECKPOINT_RECORDS {
-            self.unmeasured_records = 0;
+        self.unmeasured_proposals += count;
+        if self.unmeasured_proposals >= CHECKPOINT_PROPOSALS {
+            self.unmeasured_proposals = 0;
             self.checkpoint_if_long()?;
         }
         self.clean_if_due(is_idle)?;
@@ -181,15 +184,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the changes durable: all of them, or none.
-    fn write(&mut self, records: &mut [Record]) -> Result<(), Fault> {
-        let sweeps = self.keeper.may_have_remains();
-        if !sweeps && records.iter().all(|record| record.change == Change::Nothing) {
-            return Ok(());
+    /// Makes the changes durable: all of them, or none. Returns the places of those that are impossible, since what
+    /// they rely on was refused.
+    fn write(&mut self, proposals: &mut [Proposal]) -> Result<Vec<usize>, Fault> {
+        let mut impossible = Vec::new();
+        let sweeps = self.tables.may_have_remains();
+        if !sweeps && proposals.iter().all(|proposal| proposal.change == Change::Nothing) {
+            return Ok(impossible);
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).map_err(Fault::of)?;
-        let kept = records.iter_mut().try_for_each(|record| self.keeper.keep(&self.connection, record));
-        let kept = kept.and_then(|()| if sweeps { self.keeper.sweep(&self.connection) } else { Ok(()) });
+        let kept = proposals.iter_mut().enumerate().try_for_each(|(index, proposal)| {
+            if !self.tables.write(&self.connection, proposal)? {
+                impossible.push(index);
+            }
+            Ok(())
+        });
+        let kept = kept.and_then(|()| if sweeps { self.tables.sweep(&self.connection) } else { Ok(()) });
         if let Err(error) = kept {
             self.roll_back()?;
             return Err(Fault::of(error));
@@ -198,11 +208,11 @@ impl Writer {
             self.roll_back()?;
             return Err(Fault::of_commit(error));
         }
-        Ok(())
+        Ok(impossible)
     }
 
     fn roll_back(&mut self) -> Result<(), Fault> {
-        self.keeper.forget();
+        self.tables.forget();
         self.cleaner.forget_log();
         // Some failures have taken it back already.
         if self.connection.is_autocommit() {
@@ -211,36 +221,39 @@ impl Writer {
         self.connection.execute_batch("ROLLBACK").map_err(Fault::Final)
     }
 
-    fn succeed(&mut self, records: Vec<Record>) {
+    fn succeed(&mut self, proposals: Vec<Proposal>, impossible: &[usize]) {
         if self.retry_at.take().is_some() {
             log::info!("the data file can be written again");
         }
-        for record in records {
-            self.answers.give(Outcome::Kept(record));
+        for (index, proposal) in proposals.into_iter().enumerate() {
+            self.answers.give(match impossible.contains(&index) {
+                false => Outcome::Committed(proposal),
+                true => Outcome::Refused(proposal),
+            });
         }
     }
 
-    fn fail(&mut self, records: Vec<Record>, error: &rusqlite::Error) {
+    fn fail(&mut self, proposals: Vec<Proposal>, error: &rusqlite::Error) {
         if self.retry_at.is_none() {
             log::warn!("the data file cannot be written ({error}): messages are refused until it can");
         }
         self.retry_at = Some(Instant::now() + RETRY);
-        self.put_off(records);
+        self.put_off(proposals);
     }
 
     /// Refuses what can be refused, and keeps the rest for later. What follows that need not wait: who is there
     /// is true whether it is kept or not.
-    fn put_off(&mut self, records: Vec<Record>) {
-        for mut record in records {
-            if record.is_refusable() {
-                self.answers.give(Outcome::Refused(record));
+    fn put_off(&mut self, proposals: Vec<Proposal>) {
+        for mut proposal in proposals {
+            if proposal.is_refusable() {
+                self.answers.give(Outcome::Refused(proposal));
                 continue;
             }
-            if let Some(sequel) = record.take_sequel() {
-                self.answers.give(Outcome::Kept(sequel));
+            if let Some(early) = proposal.take_early() {
+                self.answers.give(Outcome::Committed(early));
             }
-            if record.change != Change::Nothing {
-                self.backlog.push_back(record);
+            if proposal.change != Change::Nothing {
+                self.backlog.push_back(proposal);
             }
         }
     }
@@ -274,13 +287,13 @@ impl Writer {
 
     fn clean_if_due(&mut self, is_idle: bool) -> rusqlite::Result<()> {
         let now = Instant::now();
-        let is_wanted = self.keeper.take_has_deleted() || self.cleaner.page_count() >= MAX_UNCLEAN_PAGES;
+        let is_wanted = self.tables.take_has_deleted() || self.cleaner.page_count() >= MAX_UNCLEAN_PAGES;
         if is_wanted && self.cleaning.is_none() {
             self.cleaning = Some((now + CLEANING.0, now + CLEANING.1));
         }
         let Some((from, until)) = self.cleaning else { return Ok(()) };
         let is_due = now >= if is_idle { from } else { until };
-        if !is_due || self.retry_at.is_some() || self.keeper.may_have_remains() {
+        if !is_due || self.retry_at.is_some() || self.tables.may_have_remains() {
             return Ok(());
         }
         match self.clean(CLEANED_PAGES) {

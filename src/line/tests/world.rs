@@ -1,16 +1,19 @@
 //! Real rooms with terminals, for tests: what the reactor does, without sockets.
 
+use std::collections::HashMap;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::adapter::{Flow, Input, Now, Step, wires};
 use crate::invitation::Invitation;
-use crate::line::{Context, JsonLineWire, Line, LineWire, LocalClock};
+use crate::line::{Context, JsonLineEncoder, Line, LineEncoder, LocalClock};
 use crate::options::Limits;
 use crate::rooms::{
-    Address, Caller, Command, ConnectionId, Door, Join, Kind, Membership, Name, Reply, RoomCode, Rooms, Text, Via,
-    Wire, WireId,
+    Address, Caller, Command, ConnectionId, Delivery, Encoder, EncoderId, Join, JoinTarget, Kind, Membership, Name,
+    Reply, RoomCode, RoomCommand, RoomRef, Rooms, Text, Token, Via,
 };
+use crate::session_api::{Flow, Input, Step, encoders};
+use crate::time::Now;
 
 pub const LOCAL: [u8; 4] = [192, 168, 1, 20];
 /// 2026-11-20 14:03:00 UTC, a Friday.
@@ -24,16 +27,35 @@ pub struct World {
     pub now: Now,
     pub terminals: Vec<Terminal>,
     others: u64,
+    memberships_of_others: HashMap<u64, Vec<Membership>>,
+    /// The secret of whoever joined last.
+    pub last_token: Option<Token>,
 }
 
 pub struct Terminal {
     pub line: Line,
-    pub membership: Option<Membership>,
+    pub memberships: Vec<Membership>,
     pub input: Vec<u8>,
     pub has_ended: bool,
     outbox: Vec<u8>,
     pub is_closed: bool,
     pub paused_until_ms: Option<u64>,
+}
+
+/// Everything that terminals are sent is taken.
+struct Outboxes<'t>(&'t mut Vec<Terminal>);
+
+impl Delivery for Outboxes<'_> {
+    fn write(&mut self, connection: ConnectionId, parts: &[&[u8]]) -> usize {
+        parts.iter().for_each(|part| self.queue(connection, part));
+        parts.iter().map(|part| part.len()).sum()
+    }
+
+    fn queue(&mut self, connection: ConnectionId, entry: &[u8]) {
+        if let Some(terminal) = self.0.get_mut(connection.0 as usize) {
+            terminal.outbox.extend_from_slice(entry);
+        }
+    }
 }
 
 pub fn limits() -> Limits {
@@ -44,9 +66,9 @@ pub fn kxqt() -> RoomCode {
     RoomCode::parse("KXQT").expect("a code")
 }
 
-pub fn caller(number: u64, via: Via, wire: WireId) -> Caller {
+pub fn caller(number: u64, via: Via, encoder: EncoderId) -> Caller {
     let address = Address::from(core::net::IpAddr::from([10, 0, 0, 1]));
-    Caller { connection: ConnectionId(number), address, via, wire }
+    Caller { connection: ConnectionId(number), address, via, encoder }
 }
 
 impl World {
@@ -59,47 +81,51 @@ impl World {
             line_port: Some(5001),
             host: "localhost".into(),
         };
-        let wires: Vec<Box<dyn Wire>> =
-            vec![Box::new(JsonLineWire), Box::new(LineWire::new(clock.clone())), Box::new(JsonLineWire)];
+        let encoders: Vec<Box<dyn Encoder>> =
+            vec![Box::new(JsonLineEncoder), Box::new(LineEncoder::new(clock.clone())), Box::new(JsonLineEncoder)];
         World {
-            rooms: Rooms::new(limits.clone(), wires, StdRng::seed_from_u64(1)),
+            rooms: Rooms::new(limits.clone(), encoders, StdRng::seed_from_u64(1)),
             context: Context { limits, invitation, clock },
             now: Now { steady_ms: 1_000, wall_ms: AFTERNOON_MS },
             terminals: Vec::new(),
             others: 1_000,
+            memberships_of_others: HashMap::new(),
+            last_token: None,
         }
     }
 
     /// A world with the room KXQT, in which these people are by browser.
     pub fn with_room(names: &[&str]) -> World {
         let mut world = World::new(limits());
-        let (caller, mut membership) = world.enter("host");
+        let host = world.enter("host");
         for name in names {
             world.enter(name);
         }
-        world.apply(&caller, &mut membership, Command::Leave);
+        world.execute(host, Command::In(RoomRef::Only, RoomCommand::Leave));
         world
     }
 
-    /// Somebody enters KXQT by browser.
-    pub fn enter(&mut self, name: &str) -> (Caller, Option<Membership>) {
+    /// Somebody enters KXQT by browser. Returns who it is.
+    pub fn enter(&mut self, name: &str) -> u64 {
         self.others += 1;
-        let caller = caller(self.others, Via::Web, wires::WEB);
-        let door = Door::CodeOrNew(kxqt());
-        let join = Join { door, name: Name::parse(name), keeps_name: false, token: None, since: None, epoch: None };
-        let mut membership = None;
-        self.apply(&caller, &mut membership, Command::Join(Box::new(join)));
-        (caller, membership)
+        let target = JoinTarget::CodeOrNew(kxqt());
+        let (name, token, since, epoch) = (Name::parse(name), None, None, None);
+        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch };
+        self.execute(self.others, Command::Join(Box::new(join)));
+        self.others
     }
 
-    pub fn say(&mut self, member: &mut (Caller, Option<Membership>), text: &str) {
+    pub fn say(&mut self, who: u64, text: &str) {
         let text = Text::clean(text, 4096).expect("a text");
-        let (caller, membership) = member;
-        self.apply(caller, membership, Command::Say { kind: Kind::Say, text, cid: None });
+        self.execute(who, Command::In(RoomRef::Only, RoomCommand::Say { kind: Kind::Say, text, cid: None }));
     }
 
-    pub fn apply(&mut self, caller: &Caller, membership: &mut Option<Membership>, command: Command) {
-        self.rooms.apply(caller, membership, command, self.now);
+    /// Has somebody who came by browser ask for something.
+    pub fn execute(&mut self, who: u64, command: Command) {
+        let caller = caller(who, Via::Web, encoders::WEB);
+        let memberships = self.memberships_of_others.get(&who).cloned().unwrap_or_default();
+        let mut outboxes = Outboxes(&mut self.terminals);
+        let _ = self.rooms.execute(&caller, &memberships, command, self.now, &mut outboxes);
         self.deliver();
     }
 
@@ -113,7 +139,7 @@ impl World {
         );
         self.terminals.push(Terminal {
             line,
-            membership: None,
+            memberships: Vec::new(),
             input: Vec::new(),
             has_ended: false,
             outbox: Vec::new(),
@@ -173,10 +199,10 @@ impl World {
                 }
                 Step::Close | Step::Fault => terminal.is_closed = true,
                 Step::Command(command) => {
-                    let caller = caller(number as u64, Via::Line, terminal.line.wire());
-                    let mut membership = terminal.membership;
-                    self.rooms.apply(&caller, &mut membership, command, self.now);
-                    self.terminals[number].membership = membership;
+                    let caller = caller(number as u64, Via::Line, terminal.line.encoder());
+                    let memberships = terminal.memberships.clone();
+                    let mut outboxes = Outboxes(&mut self.terminals);
+                    let _ = self.rooms.execute(&caller, &memberships, command, self.now, &mut outboxes);
                     self.deliver();
                 }
                 Step::Upgrade(_) => panic!("a terminal is no HTTP client"),
@@ -184,38 +210,43 @@ impl World {
         }
     }
 
-    /// What the reactor does at the end of a turn: publishes, answers, flushes.
+    /// What the reactor does at the end of a turn: commits, answers, flushes.
     pub fn deliver(&mut self) {
-        while let Some(record) = self.rooms.take_record() {
-            self.rooms.publish(record, self.now);
-        }
-        while let Some((connection, reply)) = self.rooms.take_reply() {
-            let Some(terminal) = self.terminals.get_mut(connection.0 as usize) else { continue };
-            if let Reply::Unsent(bytes) = reply {
-                terminal.outbox.extend(bytes);
+        loop {
+            while let Some(proposal) = self.rooms.take_proposal() {
+                self.rooms.commit(proposal, self.now, &mut Outboxes(&mut self.terminals));
+            }
+            let Some((connection, reply)) = self.rooms.take_reply() else { break };
+            let terminal = self.terminals.get_mut(connection.0 as usize);
+            let memberships = match terminal {
+                Some(terminal) => &mut terminal.memberships,
+                None => self.memberships_of_others.entry(connection.0).or_default(),
+            };
+            match reply {
+                Reply::Joined { membership, token, .. } => {
+                    *memberships = vec![membership];
+                    self.last_token = Some(token);
+                }
+                Reply::TakenOver { membership } | Reply::Left { membership, .. } => {
+                    memberships.retain(|other| *other != membership);
+                }
+                _ => (),
+            }
+            if connection.0 as usize >= self.terminals.len() {
                 continue;
             }
-            if reply == Reply::TakenOver {
-                terminal.membership = None;
+            for membership in self.terminals[connection.0 as usize].memberships.clone() {
+                self.rooms.queue_unread(membership, &mut Outboxes(&mut self.terminals));
             }
-            if let Some(membership) = terminal.membership {
-                let unsent = self.rooms.settle(membership);
-                terminal.outbox.extend(unsent);
-            }
+            let terminal = &mut self.terminals[connection.0 as usize];
             let flow = terminal.line.reply(reply, &self.rooms, &self.context, self.now, &mut terminal.outbox);
             terminal.is_closed |= flow == Flow::Close;
         }
         let mut dirty = Vec::new();
         self.rooms.take_dirty(&mut dirty);
         for room in dirty {
-            let terminals = &mut self.terminals;
-            let mut write = |connection: ConnectionId, bytes: &[u8]| {
-                if let Some(terminal) = terminals.get_mut(connection.0 as usize) {
-                    terminal.outbox.extend_from_slice(bytes);
-                }
-                bytes.len()
-            };
-            self.rooms.flush(room, &mut write, &mut Vec::new());
+            let mut outboxes = Outboxes(&mut self.terminals);
+            self.rooms.flush(room, usize::MAX, usize::MAX, &mut outboxes, &mut Vec::new());
         }
     }
 

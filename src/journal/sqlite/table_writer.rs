@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::columns;
-use crate::rooms::{Body, Change, Epoch, Event, MAX_DEPARTED, Record};
+use crate::rooms::{AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, Name, Proposal, RoomCode, TokenHash, Via};
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
 const TRIMMED_EVENTS: u64 = 64;
@@ -17,7 +17,7 @@ const MAX_TRIMMED_EVENTS: u64 = 4 * TRIMMED_EVENTS;
 const SWEPT_EVENTS: u64 = 1000;
 
 /// Writes changes, and remembers where in the tables each room is.
-pub(super) struct Keeper {
+pub(super) struct TableWriter {
     /// Events kept for each room.
     history_events: u64,
     /// What has been looked up. It tells of the transaction that is under way, if one is.
@@ -38,10 +38,11 @@ struct Place {
     last_id: u64,
 }
 
-impl Keeper {
+impl TableWriter {
     /// `history_events` are kept for each room, and some more that wait to be deleted.
-    pub(super) fn new(history_events: u64) -> Keeper {
-        Keeper { history_events, rooms: HashMap::new(), may_have_remains: true, oversized: None, has_deleted: false }
+    pub(super) fn new(history_events: u64) -> TableWriter {
+        let rooms = HashMap::new();
+        TableWriter { history_events, rooms, may_have_remains: true, oversized: None, has_deleted: false }
     }
 
     /// The transaction under way was taken back.
@@ -61,61 +62,83 @@ impl Keeper {
         self.may_have_remains
     }
 
-    /// Writes a change, within a transaction. An event is given its number.
-    pub(super) fn keep(&mut self, connection: &Connection, record: &mut Record) -> Result<()> {
-        let epoch = record.epoch;
-        match &mut record.change {
-            Change::Nothing => Ok(()),
-            Change::Opened { code, time_ms } => {
-                let mut insert = connection
-                    .prepare_cached("INSERT INTO room (code, epoch, last_time, last_author) VALUES (?1, ?2, ?3, 0)")?;
-                let room = insert.insert(params![code.as_str(), epoch.to_string(), time_ms.cast_signed()])?;
-                self.rooms.insert(epoch, Place { room, first_id: 1, last_id: 0 });
-                Ok(())
+    /// Writes a change, within a transaction. Its event is given its number.
+    ///
+    /// Returns whether it is possible: a room that was to begin before may have been refused.
+    pub(super) fn write(&mut self, connection: &Connection, proposal: &mut Proposal) -> Result<bool> {
+        let Proposal { code, epoch, .. } = *proposal;
+        match &proposal.change {
+            Change::Nothing => return Ok(true),
+            Change::Open { time_ms } => self.insert_room(connection, code, epoch, *time_ms)?,
+            Change::Place { opens: true, time_ms, .. } => self.insert_room(connection, code, epoch, *time_ms)?,
+            Change::Enter { opens: true, event, .. } => self.insert_room(connection, code, epoch, event.time_ms)?,
+            _ => (),
+        }
+        let Some(room) = self.place(connection, epoch)?.map(|place| place.room) else { return Ok(false) };
+        match &proposal.change {
+            Change::Place { newcomer, .. } => {
+                let (author, token) = (newcomer.author, &newcomer.token);
+                insert_member(connection, room, author, token, &newcomer.name, newcomer.via)?;
             }
-            Change::Placed { author, token, name, via } => {
-                let room = self.place(connection, epoch)?.room;
+            Change::Enter { takes_place, event, .. } => {
+                let Event { author, name, via, .. } = event;
+                if let Some(token) = takes_place {
+                    insert_member(connection, room, *author, token, name, *via)?;
+                }
                 connection
-                    .prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL)")?
-                    .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str()])?;
+                    .prepare_cached("UPDATE member SET has_entered = 1, via = ?3 WHERE room = ?1 AND author = ?2")?
+                    .execute(params![room, author.0, via.as_str()])?;
+            }
+            Change::Publish { event } => {
+                if let Body::Nick { to } = &event.body {
+                    connection
+                        .prepare_cached("UPDATE member SET name = ?3 WHERE room = ?1 AND author = ?2")?
+                        .execute(params![room, event.author.0, to.as_str()])?;
+                }
+            }
+            Change::Reconnect { author, via } => {
                 connection
-                    .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
-                    .execute(params![room, author.0])?;
-                Ok(())
+                    .prepare_cached("UPDATE member SET via = ?3 WHERE room = ?1 AND author = ?2")?
+                    .execute(params![room, author.0, via.as_str()])?;
             }
-            Change::Happened { event, .. } => {
-                event.id = self.keep_event(connection, epoch, event)?;
-                Ok(())
-            }
-            Change::Vacated { author, may_return, time_ms } => {
-                let room = self.place(connection, epoch)?.room;
+            Change::Vacate { author, may_return, time_ms, .. } => {
                 connection
                     .prepare_cached("UPDATE room SET last_time = max(last_time, ?2) WHERE room = ?1")?
                     .execute(params![room, time_ms.cast_signed()])?;
                 if *may_return {
                     self.has_deleted |= depart(connection, room, author.0)?;
-                    return Ok(());
+                } else {
+                    self.has_deleted = true;
+                    connection
+                        .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
+                        .execute(params![room, author.0])?;
                 }
-                self.has_deleted = true;
-                connection
-                    .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
-                    .execute(params![room, author.0])?;
-                Ok(())
             }
-            Change::Ended => {
-                let room = self.place(connection, epoch)?.room;
+            Change::End => {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
                 connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
                 self.rooms.remove(&epoch);
                 (self.may_have_remains, self.has_deleted) = (true, true);
-                Ok(())
             }
+            Change::Open { .. } | Change::Nothing => (),
         }
+        if let Some(event) = proposal.change.event_mut() {
+            event.id = self.write_event(connection, epoch, event)?;
+        }
+        Ok(true)
     }
 
-    fn keep_event(&mut self, connection: &Connection, epoch: Epoch, event: &Event) -> Result<u64> {
+    fn insert_room(&mut self, connection: &Connection, code: RoomCode, epoch: Epoch, time_ms: u64) -> Result<()> {
+        let mut insert = connection
+            .prepare_cached("INSERT INTO room (code, epoch, last_time, last_author) VALUES (?1, ?2, ?3, 0)")?;
+        let room = insert.insert(params![code.as_str(), epoch.to_string(), time_ms.cast_signed()])?;
+        self.rooms.insert(epoch, Place { room, first_id: 1, last_id: 0 });
+        Ok(())
+    }
+
+    fn write_event(&mut self, connection: &Connection, epoch: Epoch, event: &Event) -> Result<u64> {
         let history_events = self.history_events;
-        let place = self.place(connection, epoch)?;
+        let place = self.place(connection, epoch)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         let room = place.room;
         place.last_id += 1;
         let Event { time_ms, name, via, author, body, .. } = event;
@@ -133,19 +156,6 @@ impl Keeper {
                 cid
             ],
         )?;
-        match body {
-            Body::Enter => {
-                connection
-                    .prepare_cached("UPDATE member SET has_entered = 1, via = ?3 WHERE room = ?1 AND author = ?2")?
-                    .execute(params![room, author.0, via.as_str()])?;
-            }
-            Body::Nick { to } => {
-                connection
-                    .prepare_cached("UPDATE member SET name = ?3 WHERE room = ?1 AND author = ?2")?
-                    .execute(params![room, author.0, to.as_str()])?;
-            }
-            Body::Message { .. } | Body::Part => (),
-        }
         let last_id = place.last_id;
         if place.held_events() >= history_events + TRIMMED_EVENTS {
             self.trim(connection, epoch, MAX_TRIMMED_EVENTS)?;
@@ -156,7 +166,7 @@ impl Keeper {
     /// Deletes the room's events beyond those that are kept, so many at the most. Returns how many.
     fn trim(&mut self, connection: &Connection, epoch: Epoch, most: u64) -> Result<u64> {
         let history_events = self.history_events;
-        let place = self.place(connection, epoch)?;
+        let Some(place) = self.place(connection, epoch)? else { return Ok(0) };
         let trimmed = place.held_events().saturating_sub(history_events).min(most);
         if trimmed > 0 {
             place.first_id += trimmed;
@@ -169,12 +179,12 @@ impl Keeper {
         Ok(trimmed)
     }
 
-    /// Where a room is; an error if it is nowhere, which cannot be while file and rooms agree.
-    fn place(&mut self, connection: &Connection, epoch: Epoch) -> Result<&mut Place> {
+    /// Where a room is; `None`, if it is nowhere.
+    fn place(&mut self, connection: &Connection, epoch: Epoch) -> Result<Option<&mut Place>> {
         use std::collections::hash_map::Entry;
         match self.rooms.entry(epoch) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(unknown) => Ok(unknown.insert(look_up(connection, epoch)?)),
+            Entry::Occupied(known) => Ok(Some(known.into_mut())),
+            Entry::Vacant(unknown) => Ok(look_up(connection, epoch)?.map(|place| unknown.insert(place))),
         }
     }
 
@@ -245,12 +255,12 @@ fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Ep
     select.query_map([most], |row| columns::parsed(row, 0, Epoch::parse))?.collect()
 }
 
-fn look_up(connection: &Connection, epoch: Epoch) -> Result<Place> {
+fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<Place>> {
     let mut select = connection.prepare_cached(
         "SELECT room, (SELECT min(id) FROM event WHERE event.room = room.room), \
          (SELECT max(id) FROM event WHERE event.room = room.room) FROM room WHERE epoch = ?1",
     )?;
-    select.query_row([epoch.to_string()], |row| {
+    let place = select.query_row([epoch.to_string()], |row| {
         let first_id: Option<i64> = row.get(1)?;
         let last_id: Option<i64> = row.get(2)?;
         Ok(Place {
@@ -258,7 +268,25 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Place> {
             first_id: first_id.map_or(1, i64::cast_unsigned),
             last_id: last_id.map_or(0, i64::cast_unsigned),
         })
-    })
+    });
+    place.optional()
+}
+
+fn insert_member(
+    connection: &Connection,
+    room: i64,
+    author: AuthorId,
+    token: &TokenHash,
+    name: &Name,
+    via: Via,
+) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL)")?
+        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str()])?;
+    connection
+        .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
+        .execute(params![room, author.0])?;
+    Ok(())
 }
 
 /// Frees a place; its secret still tells who it was, unless too many have left after that. Returns whether one of

@@ -2,44 +2,49 @@
 
 use super::clock::LocalClock;
 use crate::json;
-use crate::rooms::{Body, Event, Kind, Name, Wire};
+use crate::rooms::{Body, Encoder, Event, Kind, Name, RoomCode};
 
 /// What stands before every line of a message but its first: nothing that a member typed is ever at the
 /// left edge, where notices are.
 const CONTINUATION: &[u8] = b"\r\n          | ";
 
 /// Lines for people. What a member typed is not sent back to it: its terminal shows it.
-pub struct LineWire {
+pub struct LineEncoder {
     clock: LocalClock,
 }
 
-impl LineWire {
+impl LineEncoder {
     /// Times are shown as `clock` tells them.
-    pub fn new(clock: LocalClock) -> LineWire {
-        LineWire { clock }
+    pub fn new(clock: LocalClock) -> LineEncoder {
+        LineEncoder { clock }
     }
 }
 
-impl Wire for LineWire {
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+impl Encoder for LineEncoder {
+    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         write_event(event, &self.clock, out);
     }
 
     fn echoes(&self) -> bool {
         false
     }
+
+    /// A person at a terminal cannot come back by it: its place would only keep its name from it.
+    fn tells_token(&self) -> bool {
+        false
+    }
 }
 
 /// One JSON object a line, each ended by LF.
-pub struct JsonLineWire;
+pub struct JsonLineEncoder;
 
-impl Wire for JsonLineWire {
-    fn encode_event(&self, event: &Event, out: &mut Vec<u8>) {
+impl Encoder for JsonLineEncoder {
+    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         json::write_event(event, out);
         out.push(b'\n');
     }
 
-    fn encode_typing(&self, name: &Name, out: &mut Vec<u8>) {
+    fn encode_typing(&self, _room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
         json::write_typing(name, out);
         out.push(b'\n');
     }
@@ -138,6 +143,10 @@ mod tests {
     /// 1970-01-01 14:03:20 UTC.
     const TIME_MS: u64 = (14 * 60 + 3) * 60_000 + 20_000;
 
+    fn kxqt() -> RoomCode {
+        RoomCode::parse("KXQT").expect("a code")
+    }
+
     fn event(name: &str, body: Body) -> Event {
         let name = Name::parse(name).expect("a name");
         Event { id: 1, time_ms: TIME_MS, name, via: Via::Web, author: AuthorId(1), body }
@@ -149,7 +158,7 @@ mod tests {
 
     fn encoded(name: &str, body: Body) -> String {
         let mut out = Vec::new();
-        LineWire::new(LocalClock::utc()).encode_event(&event(name, body), &mut out);
+        LineEncoder::new(LocalClock::utc()).encode_event(&kxqt(), &event(name, body), &mut out);
         String::from_utf8(out).expect("UTF-8")
     }
 
@@ -190,8 +199,8 @@ mod tests {
     #[test]
     fn programs_get_an_object_a_line() {
         let mut out = Vec::new();
-        JsonLineWire.encode_event(&event("ana", message(Kind::Say, "a\nb")), &mut out);
-        JsonLineWire.encode_typing(&Name::parse("ben").expect("a name"), &mut out);
+        JsonLineEncoder.encode_event(&kxqt(), &event("ana", message(Kind::Say, "a\nb")), &mut out);
+        JsonLineEncoder.encode_typing(&kxqt(), &Name::parse("ben").expect("a name"), &mut out);
         let text = String::from_utf8(out).expect("UTF-8");
         let lines: Vec<&str> = text.split_terminator('\n').collect();
         let objects: Vec<serde_json::Value> =
@@ -199,7 +208,7 @@ mod tests {
         assert_eq!(objects.len(), 2);
         assert_eq!(objects[0]["text"], "a\nb");
         assert_eq!(objects[1], serde_json::json!({ "type": "typing", "name": "ben" }));
-        assert!(JsonLineWire.echoes() && !LineWire::new(LocalClock::utc()).echoes());
+        assert!(JsonLineEncoder.echoes() && !LineEncoder::new(LocalClock::utc()).echoes());
     }
 
     proptest! {

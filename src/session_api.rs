@@ -3,16 +3,8 @@
 //! A protocol is bytes and time in, [`Command`]s out, replies into an outbox: it knows no socket and no
 //! other protocol. The reactor calls it; it never calls back.
 
-use crate::rooms::Command;
-
-/// The time, read once a turn and passed down.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Now {
-    /// Milliseconds since the program started; never goes back. For deadlines and rates.
-    pub steady_ms: u64,
-    /// Milliseconds since 1970, UTC. For people.
-    pub wall_ms: u64,
-}
+use crate::rooms::{Command, EncoderId, Reply, Rooms};
+use crate::time::Now;
 
 /// Received bytes that no session has consumed yet.
 pub struct Input<'a> {
@@ -83,6 +75,8 @@ pub struct Upgrade {
     pub sessions: Vec<(crate::rooms::RoomCode, crate::rooms::Token)>,
     /// The client's address, as a trusted proxy reports it.
     pub forwarded_for: Option<core::net::IpAddr>,
+    /// What the client is answered if the connection may go on.
+    pub response: Vec<u8>,
 }
 
 /// Whether a session goes on after a reply or a deadline.
@@ -95,14 +89,26 @@ pub enum Flow {
     Close,
 }
 
+/// A protocol that is brought from outside: for tests, for examples, and to try one out.
+pub trait Protocol {
+    /// Looks at the input.
+    fn receive(&mut self, input: &mut Input<'_>, now: Now, outbox: &mut Vec<u8>) -> Step;
+
+    /// Writes an answer of the rooms.
+    fn reply(&mut self, reply: Reply, rooms: &Rooms, now: Now, outbox: &mut Vec<u8>) -> Flow;
+
+    /// The encoding in which it reads its rooms.
+    fn encoder(&self) -> EncoderId;
+}
+
 /// The encodings in which rooms are read, in the order in which they are given to the rooms.
-pub mod wires {
-    use crate::rooms::WireId;
+pub mod encoders {
+    use crate::rooms::EncoderId;
 
     /// JSON in WebSocket text frames.
-    pub const WEB: WireId = WireId(0);
+    pub const WEB: EncoderId = EncoderId(0);
     /// Lines for people at terminals.
-    pub const LINE: WireId = WireId(1);
+    pub const LINE: EncoderId = EncoderId(1);
     /// JSON, one object a line.
-    pub const JSON_LINES: WireId = WireId(2);
+    pub const JSON_LINES: EncoderId = EncoderId(2);
 }

@@ -1,17 +1,18 @@
 //! The events of a room that memory holds, their texts end to end in a ring of bytes.
 //!
-//! A room keeps a thousand of them and seldom reads one again. With a text of its own for each, letting go of the oldest
+//! A room keeps a thousand of them and seldom reads one again. With a text of its own for each, releasing the oldest
 //! would mean going to a place where nobody has been for long, once for every new one; here it means to count on.
 
 use std::collections::VecDeque;
 
-use super::{AuthorId, Body, ClientId, Event, Kind, MAX_NAME_CHARACTERS, Name, Text, Via};
+use super::{AuthorId, Body, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, Name, Text, Via};
 
 /// A ring that is mostly empty keeps so much, and gives back the rest.
 const KEPT_CAPACITY_BYTES: usize = 4096;
 
 /// The last events, without gaps, the oldest first.
-pub(super) struct Ledger {
+#[derive(Default)]
+pub(super) struct EventRing {
     last_id: u64,
     entries: VecDeque<Entry>,
     /// The texts of the entries, end to end.
@@ -23,29 +24,29 @@ struct Entry {
     time_ms: u64,
     author: AuthorId,
     via: Via,
-    happening: Happening,
+    what: EventKind,
     name_bytes: u8,
     /// 0: there is none.
-    cid_bytes: u8,
+    key_bytes: u8,
     /// All texts together.
     text_bytes: u32,
 }
 
 const _: () = assert!(MAX_NAME_CHARACTERS * 4 <= u8::MAX as usize);
-const _: () = assert!(ClientId::MAX_BYTES <= u8::MAX as usize);
+const _: () = assert!(MessageKey::MAX_BYTES <= u8::MAX as usize);
 
 #[derive(Clone, Copy)]
-enum Happening {
+enum EventKind {
     Said(Kind),
     Entered,
     Parted,
     Renamed,
 }
 
-impl Ledger {
+impl EventRing {
     /// No events yet; the next one comes after the one with this id.
-    pub fn after(last_id: u64) -> Ledger {
-        Ledger { last_id, entries: VecDeque::new(), texts: VecDeque::new() }
+    pub fn after(last_id: u64) -> EventRing {
+        EventRing { last_id, entries: VecDeque::new(), texts: VecDeque::new() }
     }
 
     /// How many events there are.
@@ -58,7 +59,7 @@ impl Ledger {
         self.last_id + 1 - self.len() as u64
     }
 
-    /// The id of the last event, of those that were let go as well; 0 before the first.
+    /// The id of the last event, of those that were released as well; 0 before the first.
     pub fn last_id(&self) -> u64 {
         self.last_id
     }
@@ -67,20 +68,20 @@ impl Ledger {
     pub fn push(&mut self, event: &Event) {
         debug_assert_eq!(event.id, self.last_id + 1, "events are without gaps");
         self.last_id = event.id;
-        let (happening, cid, text) = match &event.body {
-            Body::Message { kind, text, cid } => (Happening::Said(*kind), cid.as_ref(), text.as_str()),
-            Body::Enter => (Happening::Entered, None, ""),
-            Body::Part => (Happening::Parted, None, ""),
-            Body::Nick { to } => (Happening::Renamed, None, to.as_str()),
+        let (what, cid, text) = match &event.body {
+            Body::Message { kind, text, cid } => (EventKind::Said(*kind), cid.as_ref(), text.as_str()),
+            Body::Enter => (EventKind::Entered, None, ""),
+            Body::Part => (EventKind::Parted, None, ""),
+            Body::Nick { to } => (EventKind::Renamed, None, to.as_str()),
         };
-        let (name, cid) = (event.name.as_str(), cid.map_or("", ClientId::as_str));
+        let (name, cid) = (event.name.as_str(), cid.map_or("", MessageKey::as_str));
         self.entries.push_back(Entry {
             time_ms: event.time_ms,
             author: event.author,
             via: event.via,
-            happening,
+            what,
             name_bytes: name.len() as u8,
-            cid_bytes: cid.len() as u8,
+            key_bytes: cid.len() as u8,
             text_bytes: (name.len() + cid.len() + text.len()) as u32,
         });
         for part in [name, cid, text] {
@@ -88,7 +89,23 @@ impl Ledger {
         }
     }
 
-    /// Lets go of the first event.
+    /// Bytes of memory that they take.
+    pub fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.texts.capacity()
+    }
+
+    /// Adds events before the first one: those that lead up to it without gaps, at most so many.
+    pub fn prepend(&mut self, older: &[Event], limit: usize) {
+        let first_id = self.first_id();
+        let older = older.iter().rev().skip_while(|event| event.id >= first_id);
+        let gapless = older.zip((1..first_id).rev()).take_while(|(event, id)| event.id == *id).take(limit);
+        let gapless: Vec<&Event> = gapless.map(|(event, _)| event).collect();
+        let newer = std::mem::replace(self, EventRing::after(first_id - 1 - gapless.len() as u64));
+        gapless.into_iter().rev().for_each(|event| self.push(event));
+        newer.events_from(first_id).for_each(|event| self.push(&event));
+    }
+
+    /// Releases the first event.
     pub fn pop(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
         self.texts.drain(..entry.text_bytes as usize);
@@ -115,12 +132,12 @@ impl Ledger {
 impl Entry {
     fn event(&self, id: u64, texts: &str) -> Event {
         let (name, texts) = texts.split_at(self.name_bytes.into());
-        let (cid, text) = texts.split_at(self.cid_bytes.into());
-        let body = match self.happening {
-            Happening::Said(kind) => Body::Message { kind, text: Text::known(text), cid: ClientId::parse(cid) },
-            Happening::Entered => Body::Enter,
-            Happening::Parted => Body::Part,
-            Happening::Renamed => Body::Nick { to: Name::known(text) },
+        let (cid, text) = texts.split_at(self.key_bytes.into());
+        let body = match self.what {
+            EventKind::Said(kind) => Body::Message { kind, text: Text::known(text), cid: MessageKey::parse(cid) },
+            EventKind::Entered => Body::Enter,
+            EventKind::Parted => Body::Part,
+            EventKind::Renamed => Body::Nick { to: Name::known(text) },
         };
         Event { id, time_ms: self.time_ms, name: Name::known(name), via: self.via, author: self.author, body }
     }
@@ -135,7 +152,7 @@ mod tests {
     fn event() -> impl Strategy<Value = Event> {
         let name = || "\\PC{1,32}".prop_filter_map("a name", |name| Name::parse(&name));
         let text = "(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
-        let cid = prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| ClientId::parse(&cid)));
+        let cid = prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| MessageKey::parse(&cid)));
         let kind = prop_oneof![Just(Kind::Say), Just(Kind::Me)];
         let body = prop_oneof![
             4 => (kind, text, cid).prop_map(|(kind, text, cid)| Body::Message { kind, text, cid }),
@@ -151,7 +168,7 @@ mod tests {
     proptest! {
         #[test]
         fn reads_back_what_was_written(mut events in prop::collection::vec(event(), 0..40), kept in 1..20usize) {
-            let mut ledger = Ledger::after(7);
+            let mut ledger = EventRing::after(7);
             for place in 0..events.len() {
                 events[place].id = 8 + place as u64;
                 ledger.push(&events[place]);
@@ -176,7 +193,7 @@ mod tests {
             let body = Body::Message { kind: Kind::Say, text: text(length), cid: None };
             Event { id, time_ms: 0, name: name.clone(), via: Via::Web, author: AuthorId(1), body }
         };
-        let mut ledger = Ledger::after(0);
+        let mut ledger = EventRing::after(0);
         (1..=1000).for_each(|id| ledger.push(&said(id, 4096)));
         for id in 1001..=2000 {
             ledger.push(&said(id, 1));

@@ -1,6 +1,6 @@
 //! What the server says to a connection itself: to a person in sentences, to a program in JSON.
 //!
-//! Which of it is said when is decided by the session; what a room's members say comes by the wires.
+//! Which of it is said when is decided by the session; what a room's members say comes by the encoders.
 
 use core::net::IpAddr;
 use std::fmt::Display;
@@ -8,10 +8,11 @@ use std::io::Write;
 
 use super::Context;
 use super::clock::LocalClock;
-use super::wire::{write_event, write_name};
-use crate::adapter::{Now, wires};
+use super::encoder::{write_event, write_name};
 use crate::json;
-use crate::rooms::{Body, Event, Member, Refusal, Room, WireId};
+use crate::rooms::{AuthorId, Body, EncoderId, Event, Member, Refusal, Room};
+use crate::session_api::encoders;
+use crate::time::Now;
 
 /// Members that are named to a newcomer; more would be no welcome but a flood.
 const MEMBERS_NAMED: usize = 20;
@@ -31,46 +32,46 @@ const HELP: &str = "\
 
 /// Whom a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Voice {
+pub enum OutputFormat {
     /// A person at a terminal.
     Person,
     /// A program that reads one JSON object a line.
     Program,
 }
 
-impl Voice {
+impl OutputFormat {
     /// The encoding in which it reads a room.
-    pub fn wire(self) -> WireId {
+    pub fn encoder(self) -> EncoderId {
         match self {
-            Voice::Person => wires::LINE,
-            Voice::Program => wires::JSON_LINES,
+            OutputFormat::Person => encoders::LINE,
+            OutputFormat::Program => encoders::JSON_LINES,
         }
     }
 
     /// Tells how things are. For people only.
     pub fn notice(self, sentence: impl Display, out: &mut Vec<u8>) {
-        if self == Voice::Person {
+        if self == OutputFormat::Person {
             write_line(format_args!("* {sentence}"), out);
         }
     }
 
     /// Warns about something that is no refusal. For people only.
     pub fn warn(self, sentence: impl Display, out: &mut Vec<u8>) {
-        if self == Voice::Person {
+        if self == OutputFormat::Person {
             write_line(format_args!("! {sentence}"), out);
         }
     }
 
     /// Asks for something; the answer is typed on the same line. For people only.
     pub fn prompt(self, question: &str, out: &mut Vec<u8>) {
-        if self == Voice::Person {
+        if self == OutputFormat::Person {
             out.extend(question.as_bytes());
         }
     }
 
     /// Ends the line that a prompt has begun, where nobody has answered it. For people only.
     pub fn end_prompt(self, out: &mut Vec<u8>) {
-        if self == Voice::Person {
+        if self == OutputFormat::Person {
             out.extend(b"\r\n");
         }
     }
@@ -78,8 +79,8 @@ impl Voice {
     /// Refuses something; `code` is the contract's word for why.
     pub fn refuse(self, code: &'static str, sentence: impl Display, out: &mut Vec<u8>) {
         match self {
-            Voice::Person => self.warn(sentence, out),
-            Voice::Program => {
+            OutputFormat::Person => self.warn(sentence, out),
+            OutputFormat::Program => {
                 json::write_error(code, &sentence.to_string(), None, None, out);
                 out.push(b'\n');
             }
@@ -89,8 +90,8 @@ impl Voice {
     /// Passes on a refusal of the rooms; `advice` may follow it.
     pub fn pass_on(self, refusal: &Refusal, advice: &str, out: &mut Vec<u8>) {
         match self {
-            Voice::Person => self.warn(format_args!("{refusal}{advice}"), out),
-            Voice::Program => {
+            OutputFormat::Person => self.warn(format_args!("{refusal}{advice}"), out),
+            OutputFormat::Program => {
                 json::write_refusal(refusal, None, out);
                 out.push(b'\n');
             }
@@ -107,16 +108,21 @@ impl Voice {
     /// Shows a new member in. `local` is the address of ours that it connected to.
     pub fn welcome(self, joined: &json::Joined<'_>, local: IpAddr, context: &Context, now: Now, out: &mut Vec<u8>) {
         match self {
-            Voice::Person => {
+            OutputFormat::Person => {
                 write_welcome(joined.room, joined.member, local, context, out);
                 let events = without_own_enter(joined.events, joined.member);
                 if !events.is_empty() {
                     write_history(events, &context.clock, now, out);
                 }
             }
-            Voice::Program => {
+            OutputFormat::Program => {
                 json::write_joined(joined, out);
                 out.push(b'\n');
+                let is_other = |member: &&Member| member.author() != joined.member.author();
+                let told = joined.room.members().filter(is_other).take(json::MAX_MEMBERS - 1).last();
+                if let Some(told) = told.filter(|_| joined.room.member_count() > json::MAX_MEMBERS) {
+                    write_member_pages(joined.room, Some(told.author()), out);
+                }
             }
         }
     }
@@ -124,26 +130,39 @@ impl Voice {
     /// Lists everybody in the room.
     pub fn members(self, room: &Room, out: &mut Vec<u8>) {
         match self {
-            Voice::Person => {
+            OutputFormat::Person => {
                 out.extend(b"* ");
                 write_members(&sorted_by_name(room.members()), out);
                 out.extend(b"\r\n");
             }
-            Voice::Program => {
-                json::write_members(room, out);
-                out.push(b'\n');
-            }
+            OutputFormat::Program => write_member_pages(room, None, out),
         }
     }
 
     /// Shows older events.
     pub fn history(self, events: &[Event], more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
         match self {
-            Voice::Person => write_history(events, clock, now, out),
-            Voice::Program => {
+            OutputFormat::Person => write_history(events, clock, now, out),
+            OutputFormat::Program => {
                 json::write_history(events, more, out);
                 out.push(b'\n');
             }
+        }
+    }
+}
+
+/// Appends everybody in the places after `after`, as many to an object as are told at once.
+fn write_member_pages(room: &Room, mut after: Option<AuthorId>, out: &mut Vec<u8>) {
+    loop {
+        json::write_members(room, after, out);
+        out.push(b'\n');
+        let told = match after {
+            Some(author) => room.members_after(author).nth(json::MAX_MEMBERS - 1),
+            None => room.members().nth(json::MAX_MEMBERS - 1),
+        };
+        after = told.map(Member::author);
+        if after.is_none_or(|author| room.members_after(author).next().is_none()) {
+            return;
         }
     }
 }

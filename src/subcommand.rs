@@ -1,16 +1,16 @@
 //! What can be done with a data file instead of serving: `snugd backup` and `snugd export`.
 
-use crate::options::{Errand, Exit};
+use crate::options::{Exit, Subcommand};
 
 /// Does it. A data file may be in use meanwhile.
 ///
 /// # Errors
 /// With which status and which words to end.
 #[cfg(feature = "sqlite")]
-pub fn run(errand: &Errand) -> Result<(), Exit> {
-    match errand {
-        Errand::Backup { file, to } => with_file::back_up(file, to),
-        Errand::Export { file, code, format } => with_file::export(file, code, *format),
+pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
+    match subcommand {
+        Subcommand::Backup { file, to } => with_file::back_up(file, to),
+        Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
     }
 }
 
@@ -19,7 +19,7 @@ pub fn run(errand: &Errand) -> Result<(), Exit> {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "sqlite"))]
-pub fn run(_errand: &Errand) -> Result<(), Exit> {
+pub fn run(_subcommand: &Subcommand) -> Result<(), Exit> {
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
 
@@ -30,9 +30,9 @@ mod with_file {
 
     use crate::journal::sqlite::{self, BackupError, ExportError};
     use crate::json;
-    use crate::line::{LineWire, LocalClock};
+    use crate::line::{LineEncoder, LocalClock};
     use crate::options::{Exit, ExportFormat};
-    use crate::rooms::{Event, RoomCode, Wire};
+    use crate::rooms::{Encoder, Event, RoomCode};
 
     const FAILED: u8 = 1;
     const UNUSABLE_FILE: u8 = 4;
@@ -57,7 +57,7 @@ mod with_file {
         };
         let code = RoomCode::parse(code).ok_or_else(no_such_room)?;
         let mut output = BufWriter::new(io::stdout().lock());
-        let mut writer = EventWriter::new(format);
+        let mut writer = EventWriter::new(code, format);
         let result = sqlite::visit_events(file, code, |event| output.write_all(writer.write(event)));
         let result = result.and_then(|()| output.flush().map_err(ExportError::Output));
         match result {
@@ -76,15 +76,17 @@ mod with_file {
     struct EventWriter {
         format: ExportFormat,
         clock: LocalClock,
-        wire: LineWire,
+        encoder: LineEncoder,
+        code: RoomCode,
         day: Option<String>,
         bytes: Vec<u8>,
     }
 
     impl EventWriter {
-        fn new(format: ExportFormat) -> EventWriter {
+        fn new(code: RoomCode, format: ExportFormat) -> EventWriter {
             let clock = LocalClock::system();
-            EventWriter { format, wire: LineWire::new(clock.clone()), clock, day: None, bytes: Vec::new() }
+            let encoder = LineEncoder::new(clock.clone());
+            EventWriter { format, encoder, code, clock, day: None, bytes: Vec::new() }
         }
 
         /// The event's lines, each ended by LF.
@@ -101,7 +103,7 @@ mod with_file {
                         self.bytes.extend(format!("* -- {day} --\n").bytes());
                         self.day = Some(day);
                     }
-                    self.wire.encode_event(event, &mut self.bytes);
+                    self.encoder.encode_event(&self.code, event, &mut self.bytes);
                     // Terminals end lines with CRLF; no text has a CR of its own.
                     self.bytes.retain(|&byte| byte != b'\r');
                 }

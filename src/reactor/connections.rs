@@ -1,0 +1,113 @@
+//! All connections, by slot, and the queues of those that are to be looked at.
+
+use std::io::Write;
+
+use slab::Slab;
+
+use super::connection::Connection;
+use super::{GENERATION_MASK, SLOT_BITS};
+use crate::rooms::{ConnectionId, Delivery};
+
+/// Every connection that holds a slot.
+pub struct Connections<S> {
+    pub slab: Slab<Connection<S>>,
+    next_generation: u32,
+    pub receive_queue: Vec<ConnectionId>,
+    pub flush_queue: Vec<ConnectionId>,
+    /// Bytes put into output queues since they were last flushed.
+    pub queued_bytes: usize,
+    /// Bytes that the system has taken since they were last counted.
+    pub sent_bytes: u64,
+    /// The time of the turn (`Now::steady_ms`).
+    pub now_ms: u64,
+}
+
+impl<S> Connections<S> {
+    pub fn new() -> Connections<S> {
+        Connections {
+            slab: Slab::new(),
+            next_generation: 0,
+            receive_queue: Vec::new(),
+            flush_queue: Vec::new(),
+            queued_bytes: 0,
+            sent_bytes: 0,
+            now_ms: 0,
+        }
+    }
+
+    /// A generation that tells a connection from others that had its slot.
+    pub fn new_generation(&mut self) -> u32 {
+        let generation = self.next_generation;
+        self.next_generation = generation.wrapping_add(1) & GENERATION_MASK;
+        generation
+    }
+
+    pub fn id_of(&self, slot: usize) -> ConnectionId {
+        connection_id(slot, self.slab[slot].generation)
+    }
+
+    /// The slot of a connection, unless it is another's by now.
+    pub fn find(&self, id: ConnectionId) -> Option<usize> {
+        let slot = (id.0 & ((1 << SLOT_BITS) - 1)) as usize;
+        let generation = (id.0 >> SLOT_BITS) as u32;
+        self.slab.get(slot).filter(|connection| connection.generation == generation).map(|_| slot)
+    }
+
+    pub fn queue_receive(&mut self, slot: usize) {
+        if !std::mem::replace(&mut self.slab[slot].is_in_receive_queue, true) {
+            self.receive_queue.push(self.id_of(slot));
+        }
+    }
+
+    pub fn queue_flush(&mut self, slot: usize) {
+        if !std::mem::replace(&mut self.slab[slot].is_in_flush_queue, true) {
+            self.flush_queue.push(self.id_of(slot));
+        }
+    }
+
+    /// Puts an entry into a connection's output queue.
+    pub fn queue_output(&mut self, slot: usize, entry: &[u8]) {
+        let connection = &mut self.slab[slot];
+        if connection.is_output_lost || entry.is_empty() {
+            return;
+        }
+        connection.output.push(entry);
+        self.queued_bytes += entry.len();
+        self.queue_flush(slot);
+    }
+}
+
+impl<S: Write> Connections<S> {
+    /// Sends what a connection's output queue holds, and then `parts`. Returns how much of `parts` was taken.
+    pub fn send(&mut self, slot: usize, parts: &[&[u8]]) -> usize {
+        let connection = &mut self.slab[slot];
+        if !connection.is_writable {
+            return if connection.is_output_lost { parts.iter().map(|part| part.len()).sum() } else { 0 };
+        }
+        let before = connection.output.unsent_bytes();
+        let taken = connection.send(parts, self.now_ms);
+        if connection.is_output_lost {
+            // What it sent before is still looked at; then it ends.
+            self.queue_receive(slot);
+        } else {
+            self.sent_bytes += before - connection.output.unsent_bytes() + taken as u64;
+        }
+        taken
+    }
+}
+
+impl<S: Write> Delivery for Connections<S> {
+    fn write(&mut self, connection: ConnectionId, parts: &[&[u8]]) -> usize {
+        self.find(connection).map_or(0, |slot| self.send(slot, parts))
+    }
+
+    fn queue(&mut self, connection: ConnectionId, entry: &[u8]) {
+        if let Some(slot) = self.find(connection) {
+            self.queue_output(slot, entry);
+        }
+    }
+}
+
+pub fn connection_id(slot: usize, generation: u32) -> ConnectionId {
+    ConnectionId(u64::from(generation) << SLOT_BITS | slot as u64)
+}

@@ -1,0 +1,151 @@
+//! From a session to the rooms and back: commands, what the journal makes of them, replies.
+
+use super::Reactor;
+use super::connection::Phase;
+use super::net::Net;
+use crate::journal::{Journal, Outcome};
+use crate::rooms::{Address, Caller, Command, ConnectionId, Execution, Reply};
+use crate::session_api::Flow;
+
+/// Commands that are resumed in one turn.
+const RESUMED_A_TURN: usize = 256;
+
+/// Bytes that sessions may have to say in one turn before they are sent in the middle of it: a crowd that
+/// joins at once is told a lot, and memory that was needed once is seldom given back.
+pub(super) const QUEUED_BUDGET_BYTES: usize = 256 * 1024;
+
+impl<N: Net, J: Journal> Reactor<N, J> {
+    /// Has the rooms execute what a session asks for.
+    pub(super) fn execute(&mut self, slot: usize, command: Command) {
+        let is_answered = command.is_answered();
+        let caller = self.caller(slot);
+        let memberships = self.connections.slab[slot].memberships.clone();
+        self.connections.slab[slot].awaits_reply = is_answered;
+        let delivery = &mut self.connections;
+        let execution = self.rooms.execute(&caller, memberships.as_slice(), command, self.now, delivery);
+        self.connections.slab[slot].awaits_reply = is_answered || execution == Execution::Parked;
+        self.relay();
+    }
+
+    fn caller(&mut self, slot: usize) -> Caller {
+        self.rooms.set_journal_failing(self.journal.is_failing());
+        let connection = &self.connections.slab[slot];
+        let forwarded = connection.session.forwarded_address();
+        Caller {
+            connection: self.connections.id_of(slot),
+            address: forwarded.map_or(connection.address, Address::from),
+            via: connection.session.via(),
+            encoder: connection.session.encoder(),
+        }
+    }
+
+    /// Executes commands that waited until something was read.
+    pub(super) fn resume(&mut self) {
+        for _ in 0..RESUMED_A_TURN {
+            let Some(resumed) = self.rooms.take_resumed() else { return };
+            let slot = self.connections.find(resumed.connection);
+            let Some(slot) = slot.filter(|slot| self.connections.slab[*slot].phase == Phase::Open) else {
+                self.rooms.abandon(resumed);
+                continue;
+            };
+            let is_answered = resumed.command.is_answered();
+            let caller = self.caller(slot);
+            let memberships = self.connections.slab[slot].memberships.clone();
+            let delivery = &mut self.connections;
+            let execution = self.rooms.resume(&caller, memberships.as_slice(), resumed, self.now, delivery);
+            if execution == Execution::Done && !is_answered {
+                self.connections.slab[slot].awaits_reply = false;
+                self.connections.queue_receive(slot);
+            }
+            self.relay();
+            if self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
+                self.flush_connections();
+            }
+        }
+    }
+
+    /// Carries changes to the journal, what has come of them to the rooms, and answers to connections, until
+    /// there is none of them left, or so much to be sent that it has to be sent first.
+    pub(super) fn relay(&mut self) {
+        self.may_have_outcomes = false;
+        loop {
+            while let Some(proposal) = self.rooms.take_proposal() {
+                self.journal.submit(proposal);
+            }
+            while let Some(request) = self.rooms.take_read_request() {
+                self.journal.read(request);
+            }
+            if let Some((connection, reply)) = self.rooms.take_reply() {
+                self.deliver(connection, reply);
+            } else if self.rooms.is_saturated() {
+                self.may_have_outcomes = true;
+                return;
+            } else if let Some(outcome) = self.journal.take_outcome() {
+                self.on_outcome(outcome);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Committed(proposal) => self.rooms.commit(proposal, self.now, &mut self.connections),
+            Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
+            Outcome::Read { request, page } => self.rooms.page_in(request, page),
+            Outcome::Broken(sentence) => self.failure = Some(sentence),
+        }
+    }
+
+    fn deliver(&mut self, id: ConnectionId, reply: Reply) {
+        let slot = self.connections.find(id);
+        let Some(slot) = slot.filter(|slot| self.connections.slab[*slot].phase == Phase::Open) else {
+            if let Reply::Joined { membership, .. } = reply {
+                // It has gone meanwhile.
+                self.rooms.disconnect(id, membership, self.now);
+            }
+            return;
+        };
+        let connection = &mut self.connections.slab[slot];
+        match reply {
+            Reply::Joined { membership, stays_elsewhere, .. } => {
+                if !stays_elsewhere {
+                    connection.memberships.take();
+                }
+                connection.memberships.add(membership);
+            }
+            Reply::Left { membership, .. } | Reply::TakenOver { membership } => {
+                connection.memberships.remove(membership);
+            }
+            _ => (),
+        }
+        let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
+        let flow = connection.session.reply(reply, &self.rooms, &self.shared, self.now, &mut self.scratch);
+        self.send_scratch(slot);
+        match flow {
+            Flow::Close => self.begin_closing(slot),
+            Flow::Continue if was_waiting => self.connections.queue_receive(slot),
+            Flow::Continue => (),
+        }
+    }
+
+    /// Puts what a session had to say into its connection's output queue, after what happened in its rooms before.
+    pub(super) fn send_scratch(&mut self, slot: usize) {
+        if !self.scratch.is_empty() {
+            self.queue_unread(slot);
+            self.connections.queue_output(slot, &self.scratch);
+            self.scratch.clear();
+            self.scratch.shrink_to(QUEUED_BUDGET_BYTES);
+        }
+    }
+
+    /// Moves what the connection is still to be sent of its rooms' logs to its output queue: what is put there next
+    /// comes after it.
+    pub(super) fn queue_unread(&mut self, slot: usize) {
+        for index in 0.. {
+            let membership = self.connections.slab[slot].memberships.as_slice().get(index).copied();
+            let Some(membership) = membership else { return };
+            self.rooms.queue_unread(membership, &mut self.connections);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What the journal is handed: a change that is proposed, and what follows on this node once it is committed.
+//!
+//! A change says by stable ids (code, epoch, author) what is to become of a room. It is ordered and made durable by
+//! the journal, and applied when it comes back, by [`RoomState::apply`](super::state::RoomState::apply): the same on
+//! every node that is handed the same changes in the same order.
+
+use super::command::{ConnectionId, Reply};
+use super::{AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, Token, TokenHash, Via};
+
+/// A change on its way to the journal and back to the rooms.
+#[derive(Debug)]
+pub struct Proposal {
+    /// The code of the room that it is about.
+    pub code: RoomCode,
+    /// Which life of that code: distinguishes the room from every other that ever was.
+    pub epoch: Epoch,
+    /// What is to change.
+    pub change: Change,
+    pub(super) on_commit: OnCommit,
+    /// This node has proposed it.
+    pub(super) is_own: bool,
+    /// It brings somebody in, and relies on nothing that is not committed yet.
+    pub(super) stands_alone: bool,
+    /// The place that it takes was given early, by [`take_early`](Proposal::take_early).
+    pub(super) is_placed: bool,
+}
+
+/// What is to change in a room.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A room begins, with nobody in it.
+    Open {
+        /// Milliseconds since 1970, UTC.
+        time_ms: u64,
+    },
+    /// A place is kept for somebody who has not come in yet.
+    Place {
+        /// The room begins with this.
+        opens: bool,
+        /// Who it is for.
+        newcomer: Newcomer,
+        /// Milliseconds since 1970, UTC.
+        time_ms: u64,
+    },
+    /// Somebody comes in: the room's next event.
+    Enter {
+        /// The room begins with this.
+        opens: bool,
+        /// The secret of one who takes a place with this; `None`: the author has one already.
+        takes_place: Option<TokenHash>,
+        /// The event: [`Body::Enter`].
+        event: Event,
+    },
+    /// Something is said or done by a member: the room's next event, [`Body::Message`] or [`Body::Nick`].
+    Publish {
+        /// The event. Its id is 0 until the journal or the room gives it one.
+        event: Event,
+    },
+    /// A member is connected in another way from here on.
+    Reconnect {
+        /// Who.
+        author: AuthorId,
+        /// How.
+        via: Via,
+    },
+    /// A member's place is free again.
+    Vacate {
+        /// Whose.
+        author: AuthorId,
+        /// The room's next event, [`Body::Part`], if the room had been told that the member came.
+        event: Option<Event>,
+        /// Its secret still tells who it was.
+        may_return: bool,
+        /// Milliseconds since 1970, UTC.
+        time_ms: u64,
+    },
+    /// The room is over, with all it held. Only if nobody has a place in it.
+    End,
+    /// Nothing: only the order counts, and what follows.
+    Nothing,
+}
+
+/// Somebody who takes a place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Newcomer {
+    /// Who it is for the room: a number that nobody had before, or the own one of somebody who comes back.
+    pub author: AuthorId,
+    /// The hash of the secret by which it comes back.
+    pub token: TokenHash,
+    /// What it is called.
+    pub name: Name,
+    /// How it is connected.
+    pub via: Via,
+}
+
+impl Change {
+    /// The room's next event, if the change has one.
+    pub fn event(&self) -> Option<&Event> {
+        match self {
+            Change::Enter { event, .. } | Change::Publish { event } => Some(event),
+            Change::Vacate { event, .. } => event.as_ref(),
+            Change::Open { .. } | Change::Place { .. } | Change::Reconnect { .. } | Change::End | Change::Nothing => {
+                None
+            }
+        }
+    }
+
+    /// The same, to be numbered.
+    pub fn event_mut(&mut self) -> Option<&mut Event> {
+        match self {
+            Change::Enter { event, .. } | Change::Publish { event } => Some(event),
+            Change::Vacate { event, .. } => event.as_mut(),
+            Change::Open { .. } | Change::Place { .. } | Change::Reconnect { .. } | Change::End | Change::Nothing => {
+                None
+            }
+        }
+    }
+
+    /// Whether the room begins with this change.
+    pub fn opens(&self) -> bool {
+        matches!(self, Change::Open { .. } | Change::Place { opens: true, .. } | Change::Enter { opens: true, .. })
+    }
+
+    /// The client's own id of the message that this is, if it has one.
+    pub(super) fn message_key(&self) -> Option<(AuthorId, &MessageKey)> {
+        match self {
+            Change::Publish { event } => event.message_key(),
+            _ => None,
+        }
+    }
+}
+
+/// What follows on the node that proposed a change, once it is committed.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum OnCommit {
+    Nothing,
+    /// A connection reads the room as this member from here on, and is answered `Joined`.
+    Subscribe(AuthorId, Box<Joining>),
+    /// A member that has not connected yet keeps its place until then; a connection gets its answer.
+    KeepPlace {
+        author: AuthorId,
+        until_ms: u64,
+        connection: ConnectionId,
+        reply: Reply,
+    },
+    /// A connection gets its answer.
+    Answer(ConnectionId, Reply),
+}
+
+/// A connection that waits to be subscribed.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Joining {
+    pub connection: ConnectionId,
+    pub encoder: EncoderId,
+    pub stays_elsewhere: bool,
+    /// The secret that the member showed, or was given: the room knows its hash only.
+    pub token: Token,
+    /// The last id that the client has of this room.
+    pub since: Option<u64>,
+    /// What it has is of another life of this code, and cannot be continued.
+    pub has_gap: bool,
+    pub created: bool,
+    /// It was in the room before, and may say again what it said then.
+    pub has_returned: bool,
+    /// Events that were read for it and that memory does not hold.
+    pub page: Vec<Event>,
+}
+
+impl Proposal {
+    /// A change that nothing follows on this node.
+    pub fn new(code: RoomCode, epoch: Epoch, change: Change) -> Proposal {
+        let on_commit = OnCommit::Nothing;
+        Proposal { code, epoch, change, on_commit, is_own: false, stands_alone: false, is_placed: false }
+    }
+
+    /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is gone and under
+    /// which name somebody goes on: those are true whether they are kept or not, and what comes after them relies on
+    /// them. And whoever comes may have a place [early](Self::take_early), unless that relies on something else.
+    pub fn is_refusable(&self) -> bool {
+        match &self.change {
+            Change::Open { .. } => true,
+            Change::Place { .. } | Change::Enter { .. } => !self.stands_alone,
+            Change::Publish { event } => matches!(event.body, Body::Message { .. }),
+            Change::Reconnect { .. } | Change::Vacate { .. } | Change::End | Change::Nothing => false,
+        }
+    }
+
+    /// Where the change itself has to wait, since it cannot be kept yet: takes out what need not wait with it, to be
+    /// committed at once. Somebody who comes has a place and may read; the others are told once it is kept.
+    pub fn take_early(&mut self) -> Option<Proposal> {
+        let place = match &self.change {
+            _ if self.is_placed => None,
+            Change::Enter { takes_place: Some(token), event, .. } => {
+                let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
+                let newcomer = Newcomer { author, token, name, via };
+                Some(Change::Place { opens: false, newcomer, time_ms: event.time_ms })
+            }
+            Change::Place { .. } => Some(self.change.clone()),
+            _ => None,
+        };
+        let on_commit = std::mem::replace(&mut self.on_commit, OnCommit::Nothing);
+        if place.is_none() && on_commit == OnCommit::Nothing {
+            return None;
+        }
+        self.is_placed |= place.is_some();
+        let (code, epoch, change) = (self.code, self.epoch, place.unwrap_or(Change::Nothing));
+        Some(Proposal { on_commit, ..Proposal::new(code, epoch, change) })
+    }
+
+    /// What is left to be done of the change, if some was done early.
+    pub fn remaining(&self) -> Change {
+        Proposal::remaining_of(self.change.clone(), self.is_placed)
+    }
+
+    pub(super) fn remaining_of(change: Change, is_placed: bool) -> Change {
+        match change {
+            Change::Place { .. } if is_placed => Change::Nothing,
+            Change::Enter { opens, event, .. } if is_placed => Change::Enter { opens, takes_place: None, event },
+            change => change,
+        }
+    }
+}
+
+/// A room as a journal remembers it from an earlier run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredRoom {
+    /// The code by which it is found.
+    pub code: RoomCode,
+    /// The tag of its ids.
+    pub epoch: Epoch,
+    /// The id of its last event; 0 before the first.
+    pub last_id: u64,
+    /// When something last happened in it: its beginning, an event, a place given up. Milliseconds since 1970,
+    /// UTC.
+    pub last_time_ms: u64,
+    /// The highest number that anybody had in it.
+    pub last_author: AuthorId,
+    /// Everybody whose secret it knows.
+    pub members: Vec<StoredMember>,
+}
+
+/// Somebody whose secret a stored room knows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredMember {
+    /// Who it is, for the room.
+    pub author: AuthorId,
+    /// The hash of the secret by which it comes back.
+    pub token: TokenHash,
+    /// What it is, or was, called.
+    pub name: Name,
+    /// How it was connected.
+    pub via: Via,
+    /// It had a place; else only its secret still tells who it was.
+    pub is_placed: bool,
+    /// The room has been told that it came.
+    pub has_entered: bool,
+}
+
+/// What a journal is to read of a room's history, since memory does not hold it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadRequest {
+    /// The room's code.
+    pub code: RoomCode,
+    /// Which life of it.
+    pub epoch: Epoch,
+    /// What is wanted.
+    pub wanted: Wanted,
+}
+
+/// Which events are to be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// Those with ids in this range, both ends included; never more than [`MAX_PAGE_EVENTS`](super::MAX_PAGE_EVENTS).
+    Events {
+        /// The first id wanted.
+        first_id: u64,
+        /// The last id wanted.
+        last_id: u64,
+    },
+    /// The message that its author sent under this client id, if there is one.
+    Message {
+        /// Who said it.
+        author: AuthorId,
+        /// The client's own id for it.
+        key: MessageKey,
+    },
+}
+
+/// What a journal has read.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Page {
+    /// The events, the oldest first. Those that are too old to be kept are missing.
+    pub events: Vec<Event>,
+}

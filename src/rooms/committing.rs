@@ -1,0 +1,265 @@
+//! From something said to an event: proposed, committed, applied, encoded, answered.
+
+use super::change::{Change, Joining, OnCommit, Proposal};
+use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
+use super::roster::Presence;
+use super::state::Conflict;
+use super::{AuthorId, Body, Delivery, EncoderId, Event, Name, RoomId, Rooms};
+use crate::time::Now;
+
+/// At most one `typing` of a member is passed on in this time.
+const TYPING_INTERVAL_MS: u64 = 3_000;
+
+impl Rooms {
+    /// Says something, unless this member has said it already.
+    pub(super) fn say(&mut self, caller: &Caller, here: Membership, body: Body, now: Now) -> Result<(), Refusal> {
+        let room = self.room(here.room);
+        if let Body::Message { cid: Some(key), .. } = &body {
+            if room.proposed.is_being_said(here.author, key) {
+                // Whoever is in the room when it is committed is sent it, this member as well.
+                return Ok(());
+            }
+            let read = || room.paging.as_ref().and_then(|paging| paging.found(here.author, key)).flatten();
+            if let Some(id) = room.state.history.said(here.author, key).or_else(read) {
+                self.reply(caller.connection, Reply::AlreadySaid { cid: key.clone(), id });
+                return Ok(());
+            }
+        }
+        self.check_journal()?;
+        let event = room.make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
+        self.counts.messages += 1;
+        self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
+        Ok(())
+    }
+
+    /// Passes on that a member types; to everybody else, and not recorded.
+    pub(super) fn tell_typing(&mut self, here: Membership, now: Now) {
+        let room = self.room_mut(here.room);
+        let Some(typist) = room.state.roster.member_mut(here.author) else { return };
+        if typist.typed_at_ms > 0 && now.steady_ms < typist.typed_at_ms + TYPING_INTERVAL_MS {
+            return;
+        }
+        typist.typed_at_ms = now.steady_ms.max(1);
+        let name: Name = typist.name.clone();
+        let room = &mut self.rooms[here.room.0 as usize];
+        let code = room.code();
+        for (number, encoder) in self.encoders.iter().enumerate() {
+            let encode = |out: &mut Vec<u8>| encoder.encode_typing(&code, &name, out);
+            room.append(EncoderId(number as u8), Some(here.author), encode);
+        }
+        self.mark_dirty(here.room);
+    }
+
+    // ---- to the journal
+
+    /// Has a room changed, once the journal has ordered and kept it.
+    pub(super) fn propose(&mut self, room_id: RoomId, change: Change, on_commit: OnCommit) {
+        let room = self.room_mut(room_id);
+        let comes = matches!(change, Change::Place { .. } | Change::Enter { .. });
+        let stands_alone = comes && room.is_open && room.state.check(&mut change.clone()).is_ok();
+        room.proposed.note(&change, &room.state.roster);
+        let (code, epoch, is_own, is_placed) = (room.code(), room.epoch(), true, false);
+        self.proposals.push_back(Proposal { code, epoch, change, on_commit, is_own, stands_alone, is_placed });
+    }
+
+    /// The next change that the journal is to order and keep.
+    pub fn take_proposal(&mut self) -> Option<Proposal> {
+        self.proposals.pop_front()
+    }
+
+    /// Refuses what would have to be kept, while the journal cannot keep anything.
+    pub(super) fn check_journal(&self) -> Result<(), Refusal> {
+        if self.is_journal_failing { Err(Refusal::StorageFailed) } else { Ok(()) }
+    }
+
+    /// Tells whether the journal can keep anything at this time.
+    pub fn set_journal_failing(&mut self, is_failing: bool) {
+        self.is_journal_failing = is_failing;
+    }
+
+    // ---- and back
+
+    /// The journal has ordered and kept a change, this node's or another's: from here on it is true, and everybody sees
+    /// it.
+    pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
+        let Proposal { code, epoch, change, on_commit, is_own, is_placed, .. } = proposal;
+        let opened = if change.opens() { self.open(code, epoch) } else { Ok(()) };
+        let room_id = self.find_epoch(epoch);
+        if let Some(room_id) = room_id.filter(|_| is_own) {
+            self.room_mut(room_id).proposed.settle(&change);
+        }
+        let mut change = Proposal::remaining_of(change, is_placed);
+        let checked = opened.and_then(|()| {
+            let room_id = room_id.filter(|room| self.room(*room).is_open).ok_or(Conflict::Room)?;
+            self.room(room_id).state.check(&mut change).map(|()| room_id)
+        });
+        match checked {
+            Ok(room_id) => {
+                self.apply(room_id, &change, now, delivery);
+                self.follow(room_id, on_commit, delivery);
+            }
+            Err(conflict) => {
+                let proposal = Proposal { is_own, on_commit, ..Proposal::new(code, epoch, change) };
+                self.resolve(proposal, conflict, now);
+            }
+        }
+    }
+
+    /// Makes a change, and has everybody see it who reads the room.
+    fn apply(&mut self, room_id: RoomId, change: &Change, now: Now, delivery: &mut dyn Delivery) {
+        match change {
+            Change::End => return self.remove_room(room_id),
+            Change::Nothing => return,
+            Change::Vacate { author, .. } => {
+                let here = Membership { room: room_id, author: *author };
+                // Only where another node has it part: here it was unsubscribed before.
+                if let Some(connection) = self.unsubscribe(here, delivery) {
+                    self.reply(connection, Reply::TakenOver { membership: here });
+                }
+            }
+            Change::Place { .. } | Change::Enter { .. } => self.room_mut(room_id).ends_at_ms = None,
+            Change::Open { .. } | Change::Publish { .. } | Change::Reconnect { .. } => (),
+        }
+        if let Some(event) = change.event() {
+            self.encode(room_id, event);
+        }
+        let kept = self.kept();
+        let room = &mut self.rooms[room_id.0 as usize];
+        room.state.apply(change, kept);
+        if let Some(event) = change.event() {
+            self.counts.events += 1;
+            self.count_memory(room_id);
+            match event.body {
+                Body::Enter | Body::Part => self.mark_presence(room_id, now),
+                Body::Message { .. } | Body::Nick { .. } => self.mark_news(room_id, now),
+            }
+        }
+        if matches!(change, Change::Vacate { .. } | Change::Open { .. }) {
+            self.end_if_empty(room_id, now);
+        }
+    }
+
+    /// Appends an event to the room's logs, once for each encoder that anybody reads.
+    fn encode(&mut self, room_id: RoomId, event: &Event) {
+        let is_message = matches!(event.body, Body::Message { .. });
+        let room = &mut self.rooms[room_id.0 as usize];
+        let code = room.code();
+        for (number, encoder) in self.encoders.iter().enumerate() {
+            let except = (is_message && !encoder.echoes()).then_some(event.author);
+            room.append(EncoderId(number as u8), except, |out| encoder.encode_event(&code, event, out));
+        }
+    }
+
+    /// Does on this node what follows a committed change of its own.
+    pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, delivery: &mut dyn Delivery) {
+        match on_commit {
+            OnCommit::Nothing => (),
+            OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::Subscribe(author, joining) => {
+                if self.room(room).state.has_place(author) {
+                    return self.subscribe(Membership { room, author }, *joining, delivery);
+                }
+                // It was taken from it by another change that came before.
+                let code = self.room(room).code();
+                self.join_again(JoinTarget::Code(code), None, *joining);
+            }
+            OnCommit::KeepPlace { author, until_ms, connection, reply } => {
+                self.keep_place(Membership { room, author }, until_ms);
+                self.reply(connection, reply);
+            }
+        }
+    }
+
+    /// A committed change has changed nothing. What this node promised to do after it is tried again, checked against
+    /// what came before.
+    fn resolve(&mut self, proposal: Proposal, conflict: Conflict, now: Now) {
+        let Proposal { code, epoch, change, on_commit, is_own, .. } = proposal;
+        let room_id = self.find_epoch(epoch);
+        match on_commit {
+            OnCommit::Subscribe(author, joining) => {
+                if let Some(room) = room_id {
+                    self.resume_grace(Membership { room, author }, now);
+                }
+                let name = change.event().map(|event| event.name.clone());
+                self.join_again(JoinTarget::Code(code), name, *joining);
+            }
+            OnCommit::KeepPlace { connection, reply, .. } => {
+                let token = match reply {
+                    Reply::Reserved { token, .. } => Some(token),
+                    _ => None,
+                };
+                if let Change::Place { newcomer, .. } = change {
+                    let target = JoinTarget::Code(code);
+                    self.retry(connection, Command::Reserve { target, name: newcomer.name, token });
+                }
+            }
+            OnCommit::Answer(connection, Reply::Created { .. }) => self.retry(connection, Command::Create),
+            OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict),
+            OnCommit::Nothing => (),
+        }
+        if is_own {
+            self.discard_unopened(epoch);
+        }
+    }
+
+    fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
+        let Joining { connection, stays_elsewhere, token, since, .. } = joining;
+        let token = Some(token);
+        let join = Join { target, stays_elsewhere, name, keeps_name: false, token, since, epoch: None };
+        self.retry(connection, Command::Join(Box::new(join)));
+    }
+
+    /// What a member said or wanted to be called has come to nothing.
+    fn tell_conflict(&mut self, room_id: Option<RoomId>, change: Change, conflict: Conflict) {
+        let Change::Publish { event } = change else { return };
+        let Some(connection) = room_id.and_then(|room| self.connection_of(room, event.author)) else { return };
+        let reply = match (event.body, conflict) {
+            (Body::Message { cid: Some(cid), .. }, Conflict::AlreadySaid(id)) => Reply::AlreadySaid { cid, id },
+            (Body::Nick { to }, _) => {
+                let code = self.room(room_id.expect("there is a connection")).code();
+                self.counts.refusals += 1;
+                Reply::Refused { refusal: Refusal::NameTaken { name: to, code }, cid: None, is_answer: false }
+            }
+            _ => return,
+        };
+        self.reply(connection, reply);
+    }
+
+    fn connection_of(&self, room: RoomId, author: AuthorId) -> Option<ConnectionId> {
+        match self.room(room).member(author)?.presence {
+            Presence::Here { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// The journal cannot keep a [refusable](Proposal::is_refusable) change: it never was, and its sender is told.
+    pub fn refuse(&mut self, proposal: Proposal, now: Now) {
+        let Proposal { epoch, change, on_commit, .. } = proposal;
+        let room_id = self.find_epoch(epoch);
+        if let Some(room) = room_id {
+            self.room_mut(room).proposed.settle(&change);
+        }
+        let (connection, cid, is_answer) = match on_commit {
+            OnCommit::Subscribe(author, joining) => {
+                if let Some(room) = room_id {
+                    self.resume_grace(Membership { room, author }, now);
+                }
+                (Some(joining.connection), None, true)
+            }
+            OnCommit::KeepPlace { connection, .. } | OnCommit::Answer(connection, _) => (Some(connection), None, true),
+            OnCommit::Nothing => {
+                let event = change.event();
+                let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));
+                (connection, change.message_key().map(|(_, key)| key.clone()), false)
+            }
+        };
+        if let Some(connection) = connection {
+            self.counts.refusals += 1;
+            self.reply(connection, Reply::Refused { refusal: Refusal::StorageFailed, cid, is_answer });
+        }
+        if change.opens() {
+            self.discard_unopened(epoch);
+        }
+    }
+}

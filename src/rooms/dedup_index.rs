@@ -1,0 +1,194 @@
+//! The messages that clients have given ids of their own: who sends one again after a drop is told which event it is,
+//! and it is not said twice.
+//!
+//! In a full house each of a hundred rooms has its own thousand messages, and each place that has to be looked at to
+//! keep one more or one less is far away by then. So the table holds numbers only, and what they stand for lies in
+//! the order in which it came: the oldest is released without being looked up, and its number stays in the table until
+//! that is full.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::{AuthorId, MessageKey};
+
+/// Entries are released when so many more events are forgotten: one by one, each would be far away.
+const RELEASED_EVENTS: u64 = 64;
+
+/// The messages of a room that have a client id, as far back as its events are in memory.
+#[derive(Default)]
+pub(super) struct DedupIndex {
+    /// The oldest first. Those up to `forgotten_id` are as good as gone, those up to `released_id` are gone.
+    entries: VecDeque<Entry>,
+    forgotten_id: u64,
+    released_id: u64,
+    /// Number of the first entry; they are counted on from there.
+    first_number: u32,
+    /// Numbers of entries, by the hash of author and client id. Some of them may be gone.
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+struct Entry {
+    id: u64,
+    author: AuthorId,
+    key: MessageKey,
+}
+
+impl DedupIndex {
+    /// The event that this message is, if it is known.
+    pub fn find(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        let is_it = |entry: &&Entry| entry.author == author && entry.key == *key && entry.id > self.forgotten_id;
+        let entry = |number| self.entry(number).filter(is_it);
+        let number = self.table.find(hash_of(&self.hasher, author, key), |&number| entry(number).is_some())?;
+        entry(*number).map(|entry| entry.id)
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.table.allocation_size()
+    }
+
+    /// Forgets the messages up to the event with this id.
+    pub fn forget_until(&mut self, id: u64) {
+        self.forgotten_id = id;
+        if id < self.released_id + RELEASED_EVENTS {
+            return;
+        }
+        self.released_id = id;
+        while self.entries.front().is_some_and(|entry| entry.id <= id) {
+            self.entries.pop_front();
+            self.first_number = self.first_number.wrapping_add(1);
+        }
+    }
+
+    /// Remembers messages from before all others.
+    pub fn record_older(&mut self, older: impl Iterator<Item = (u64, AuthorId, MessageKey)>) {
+        let newer = std::mem::take(&mut self.entries);
+        self.entries = older.map(|(id, author, key)| Entry { id, author, key }).chain(newer).collect();
+        let known_id = self.entries.front().map_or(u64::MAX, |entry| entry.id - 1);
+        self.forgotten_id = self.forgotten_id.min(known_id);
+        self.released_id = self.released_id.min(known_id);
+        self.make_table();
+    }
+
+    /// The message is the event with this id.
+    pub fn record(&mut self, author: AuthorId, key: MessageKey, id: u64) {
+        let entry = Entry { id, author, key };
+        if self.table.len() == self.table.capacity() {
+            self.make_table();
+        }
+        let number = self.first_number.wrapping_add(self.entries.len() as u32);
+        self.table.insert_unique(hash_of(&self.hasher, entry.author, &entry.key), number, never_rehash);
+        self.entries.push_back(entry);
+    }
+
+    /// Makes the table anew, without what is gone and with some space for what comes.
+    fn make_table(&mut self) {
+        self.table.clear();
+        self.table.reserve(self.entries.len() * 3 / 2 + 1, never_rehash);
+        for (index, entry) in self.entries.iter().enumerate() {
+            let number = self.first_number.wrapping_add(index as u32);
+            self.table.insert_unique(hash_of(&self.hasher, entry.author, &entry.key), number, never_rehash);
+        }
+    }
+
+    /// The entry with this number, unless it is gone.
+    fn entry(&self, number: u32) -> Option<&Entry> {
+        self.entries.get(number.wrapping_sub(self.first_number) as usize)
+    }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, author: AuthorId, key: &MessageKey) -> u64 {
+    hasher.hash_one((author, key))
+}
+
+/// The table has space before anything is put into it.
+fn never_rehash(_: &u32) -> u64 {
+    unreachable!("the table grows only while it is empty")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Record(u32, u8),
+        Forget(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..3u32, 0..20u8).prop_map(|(author, key)| Step::Record(author, key)),
+            1 => (0..12u64).prop_map(Step::Forget),
+        ]
+    }
+
+    fn key(number: u8) -> MessageKey {
+        MessageKey::parse(&format!("c{number}")).expect("an id")
+    }
+
+    proptest! {
+        /// The same as a map that is gone through from end to end.
+        #[test]
+        fn knows_what_was_said(steps in prop::collection::vec(step(), 0..400)) {
+            let mut index = DedupIndex::default();
+            let mut model: HashMap<(u32, u8), u64> = HashMap::new();
+            let (mut last_id, mut forgotten) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Record(author, number) if !model.contains_key(&(author, number)) => {
+                        last_id += 1;
+                        index.record(AuthorId(author), key(number), last_id);
+                        model.insert((author, number), last_id);
+                    }
+                    Step::Record(..) => {}
+                    Step::Forget(distance) => {
+                        forgotten = last_id.saturating_sub(distance).max(forgotten);
+                        index.forget_until(forgotten);
+                        model.retain(|_, id| *id > forgotten);
+                    }
+                }
+                for author in 0..3 {
+                    for number in 0..20 {
+                        let found = index.find(AuthorId(author), &key(number));
+                        prop_assert_eq!(found, model.get(&(author, number)).copied());
+                    }
+                }
+                prop_assert!((model.len()..model.len() + RELEASED_EVENTS as usize).contains(&index.entries.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_gone_takes_no_more_space() {
+        let mut index = DedupIndex::default();
+        for id in 1..10_000 {
+            index.record(AuthorId(1), key(id as u8), id);
+            index.forget_until(id.saturating_sub(10));
+        }
+        assert!((10..10 + RELEASED_EVENTS as usize).contains(&index.entries.len()));
+        assert!(index.table.capacity() <= 224);
+    }
+
+    #[test]
+    fn older_messages_are_forgotten_first() {
+        let mut index = DedupIndex::default();
+        index.record(AuthorId(1), key(3), 102);
+        index.forget_until(101);
+        index.record_older([(100, AuthorId(1), key(1)), (101, AuthorId(2), key(1))].into_iter());
+        index.record(AuthorId(1), key(4), 103);
+        assert_eq!(index.find(AuthorId(1), &key(1)), Some(100));
+        index.forget_until(100);
+        assert_eq!(index.find(AuthorId(1), &key(1)), None);
+        assert_eq!(index.find(AuthorId(2), &key(1)), Some(101));
+        assert_eq!(index.find(AuthorId(1), &key(3)), Some(102));
+        assert_eq!(index.find(AuthorId(1), &key(4)), Some(103));
+    }
+}

@@ -1,0 +1,150 @@
+//! What waits to be sent: which rooms have something, and who is offered it.
+
+use super::broadcast_log::BroadcastLog;
+use super::command::Membership;
+use super::{Deadline, Delivery, RoomId, Rooms, SlowConsumer};
+use crate::time::Now;
+
+/// In a room of so many, who comes and goes is not told at once, each time with a write to everybody: when a thousand
+/// come, that would be half a million writes.
+pub(super) const CROWD_MEMBERS: usize = 64;
+
+/// There it is told so often, at the most; or with the next message.
+const PRESENCE_INTERVAL_MS: u64 = 50;
+
+/// And not so often that it takes more than a part of the time: at most so many bytes in a millisecond are written to
+/// tell who comes and goes.
+const PRESENCE_BYTES_PER_MS: u64 = 256 * 1024;
+
+/// And not for so long that more than this waits.
+const MAX_PRESENCE_BYTES: usize = 1 << 20;
+
+/// So many bytes that not everybody has been offered are enough for one turn.
+const SATURATION_BYTES: usize = 256 * 1024;
+
+impl Rooms {
+    /// From so many members on, a room is a crowd: who comes and goes is told in the next moment, not at once.
+    pub fn set_crowd(&mut self, crowd_members: usize) {
+        self.crowd_members = crowd_members;
+    }
+
+    /// Somebody came or went: in a crowd it is told together with others.
+    pub(super) fn mark_presence(&mut self, room_id: RoomId, now: Now) {
+        let room = self.room(room_id);
+        let may_wait = now.steady_ms < room.tells_presence_at_ms && room.fresh_bytes() < MAX_PRESENCE_BYTES;
+        if room.state.roster.places() >= self.crowd_members && may_wait {
+            self.deadlines.insert((room.tells_presence_at_ms, Deadline::Presence { room: room_id }));
+        } else {
+            self.mark_news(room_id, now);
+        }
+    }
+
+    /// Everybody is told what happened.
+    pub(super) fn mark_news(&mut self, room_id: RoomId, now: Now) {
+        let room = self.room_mut(room_id);
+        let bytes = room.fresh_bytes() as u64 * room.state.roster.entered() as u64;
+        let pause_ms = PRESENCE_INTERVAL_MS.max(bytes / PRESENCE_BYTES_PER_MS);
+        room.tells_presence_at_ms = now.steady_ms + pause_ms;
+        self.is_saturated |= room.fresh_bytes() > SATURATION_BYTES;
+        self.mark_dirty(room_id);
+    }
+
+    /// Whether so much has happened in a room that it is better sent before more happens.
+    pub fn is_saturated(&self) -> bool {
+        self.is_saturated
+    }
+
+    /// Whether this room has so much to be sent that its members are not listened to before.
+    pub fn is_room_saturated(&self, room: RoomId) -> bool {
+        self.rooms.get(room.0 as usize).is_some_and(|room| room.is_dirty && room.fresh_bytes() > SATURATION_BYTES)
+    }
+
+    /// Tells the members of a crowded room who has come and gone meanwhile.
+    pub(super) fn tell_presence(&mut self, room_id: RoomId, now: Now) {
+        if self.rooms.get(room_id.0 as usize).is_some_and(|room| room.tells_presence_at_ms <= now.steady_ms) {
+            self.mark_news(room_id, now);
+        }
+    }
+
+    /// Has the room flushed at this time, if not before: somebody is behind.
+    pub fn flush_again_at(&mut self, room_id: RoomId, at_ms: u64) {
+        let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
+        if room.flushes_again_at_ms.is_none() {
+            room.flushes_again_at_ms = Some(at_ms);
+            self.deadlines.insert((at_ms, Deadline::Flush { room: room_id }));
+        }
+    }
+
+    /// The time has come to look again at those who were behind.
+    pub(super) fn flush_again(&mut self, room_id: RoomId) {
+        if let Some(room) = self.rooms.get_mut(room_id.0 as usize) {
+            room.flushes_again_at_ms = None;
+            self.mark_dirty(room_id);
+        }
+    }
+
+    /// Has the room flushed in the next round: there is news, or a member can be written to again.
+    pub fn mark_dirty(&mut self, room_id: RoomId) {
+        let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
+        if !std::mem::replace(&mut room.is_dirty, true) {
+            self.dirty.push(room_id);
+        }
+    }
+
+    /// Rooms that have something to flush, moved into `rooms`.
+    pub fn take_dirty(&mut self, rooms: &mut Vec<RoomId>) {
+        self.is_saturated = false;
+        rooms.append(&mut self.dirty);
+    }
+
+    /// Whether any room has something to flush.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Bytes that the room holds for its readers.
+    pub fn held_bytes(&self, room: RoomId) -> usize {
+        self.room(room).held_bytes()
+    }
+
+    /// Offers the members of the room what they have not been sent, as long as `budget_bytes` last. What is left is
+    /// offered with the next call: the room stays dirty.
+    ///
+    /// Connections that are more than `limit_bytes` behind after that are put into `slow`.
+    pub fn flush(
+        &mut self,
+        room_id: RoomId,
+        mut budget_bytes: usize,
+        limit_bytes: usize,
+        delivery: &mut impl Delivery,
+        slow: &mut Vec<SlowConsumer>,
+    ) {
+        // A room may have ended since it was marked.
+        let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
+        room.is_dirty = false;
+        let mut is_whole = true;
+        for log in room.logs.iter_mut().filter(|log| log.held_bytes() > 0) {
+            is_whole &= log.flush(&mut budget_bytes, limit_bytes, delivery, slow);
+        }
+        if !is_whole {
+            self.mark_dirty(room_id);
+        }
+    }
+
+    fn with_reader<T>(&mut self, here: Membership, act: impl FnOnce(&mut BroadcastLog, u32) -> T) -> Option<T> {
+        let room = self.room_mut(here.room);
+        let reading = room.reading(here.author)?;
+        Some(act(&mut room.logs[usize::from(reading.encoder.0)], reading.reader))
+    }
+
+    /// Moves what this member is still to be sent to its connection's output queue: what is said to it next comes after
+    /// that.
+    pub fn queue_unread(&mut self, here: Membership, delivery: &mut dyn Delivery) {
+        let _ = self.with_reader(here, |log, reader| log.queue_unread(reader, delivery));
+    }
+
+    /// Forgets what this member is still to be sent.
+    pub fn skip_unread(&mut self, here: Membership) {
+        let _ = self.with_reader(here, BroadcastLog::skip_unread);
+    }
+}

@@ -1,0 +1,84 @@
+//! How much memory the history of all rooms takes, and which rooms give some back when it is too much.
+
+use super::{RoomId, Rooms};
+
+/// When the limit is reached, so much of it is made free at once, in parts of 16: looking for it takes time.
+const FREED_SIXTEENTHS: usize = 1;
+
+/// A room that has to give back memory keeps at least so many events, if no journal has them.
+const LEAST_EVENTS: usize = 16;
+
+/// The memory that the history of all rooms takes.
+pub(super) struct HistoryMemory {
+    limit_bytes: usize,
+    used_bytes: usize,
+    /// Readings of any room's history so far.
+    readings: u64,
+}
+
+impl HistoryMemory {
+    pub fn new(limit_bytes: usize) -> HistoryMemory {
+        HistoryMemory { limit_bytes, used_bytes: 0, readings: 0 }
+    }
+
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// A room that took so much is over.
+    pub fn forget(&mut self, bytes: usize) {
+        self.used_bytes -= bytes;
+    }
+}
+
+impl Rooms {
+    /// The room's history is read.
+    pub(super) fn note_read(&mut self, room_id: RoomId) {
+        self.history_memory.readings += 1;
+        self.room_mut(room_id).read_at = self.history_memory.readings;
+        self.count_memory(room_id);
+    }
+
+    /// Counts what the room's history takes now, and frees memory if all of them take too much.
+    pub(super) fn count_memory(&mut self, room_id: RoomId) {
+        let room = &mut self.rooms[room_id.0 as usize];
+        let bytes = room.state.history.memory_bytes();
+        if bytes != room.memory_bytes {
+            self.history_memory.used_bytes += bytes;
+            self.history_memory.used_bytes -= std::mem::replace(&mut room.memory_bytes, bytes);
+            if self.history_memory.used_bytes > self.history_memory.limit_bytes {
+                self.free_memory();
+            }
+        }
+    }
+
+    /// Has the rooms that were least recently read keep less in memory.
+    fn free_memory(&mut self) {
+        let limit_bytes = self.history_memory.limit_bytes;
+        let wanted_bytes = limit_bytes - limit_bytes / 16 * FREED_SIXTEENTHS;
+        let least_events = if self.relies_on_journal { 0 } else { LEAST_EVENTS };
+        while self.history_memory.used_bytes > wanted_bytes {
+            let mut rooms: Vec<(u64, RoomId)> = Vec::new();
+            for (slot, room) in &self.rooms {
+                if room.state.history.held_events() > least_events {
+                    rooms.push((room.read_at, RoomId(slot as u32)));
+                }
+            }
+            if rooms.is_empty() {
+                return;
+            }
+            rooms.sort_unstable();
+            for (_, room_id) in rooms {
+                if self.history_memory.used_bytes <= wanted_bytes {
+                    return;
+                }
+                let room = &mut self.rooms[room_id.0 as usize];
+                let events = if self.relies_on_journal { 0 } else { room.state.history.held_events() / 2 };
+                room.state.history.release_beyond(events.max(least_events));
+                let bytes = room.state.history.memory_bytes();
+                self.history_memory.used_bytes += bytes;
+                self.history_memory.used_bytes -= std::mem::replace(&mut room.memory_bytes, bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Events that memory does not hold: which commands wait for them, and what is read.
+//!
+//! Nothing here waits itself. A command that needs older events is parked with its room; one reading of a room is under
+//! way at a time, and what it finds is there for all who wanted the same.
+
+use std::collections::VecDeque;
+
+use super::command::{Caller, Command, ConnectionId, JoinTarget, Membership, Refusal, Reply, RoomCommand};
+use super::history::{HistoryPage, IdRange};
+use super::{AuthorId, Epoch, MessageKey, Page, ReadRequest, RoomId, Rooms, Wanted};
+use crate::time::Now;
+
+/// What is read for a room, and for whom.
+#[derive(Default)]
+pub(super) struct Paging {
+    in_flight: Option<Wanted>,
+    waiting: VecDeque<Parked>,
+    /// Events that were read, for those who are resumed.
+    pub page: HistoryPage,
+    /// The message that was looked for, and the event that it is.
+    found: Option<(AuthorId, MessageKey, Option<u64>)>,
+    /// Commands that are resumed and not executed yet.
+    resumed: usize,
+}
+
+struct Parked {
+    connection: ConnectionId,
+    command: Command,
+    wanted: Wanted,
+}
+
+/// A command that can go on, since what it waited for is there.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Whose it is.
+    pub connection: ConnectionId,
+    /// To be executed again.
+    pub command: Command,
+    /// The room whose page is held for it.
+    pub(super) room: Option<Epoch>,
+}
+
+impl Paging {
+    /// The event that this message is, if it was looked for: `Some(None)`, if it is none.
+    pub fn found(&self, author: AuthorId, key: &MessageKey) -> Option<Option<u64>> {
+        let found = self.found.as_ref().filter(|(other, other_key, _)| *other == author && other_key == key);
+        found.map(|&(_, _, id)| id)
+    }
+
+    fn satisfies(&self, wanted: &Wanted) -> bool {
+        match wanted {
+            Wanted::Events { first_id, last_id } => {
+                self.page.range.is_some_and(|range| range.first <= *first_id && range.last >= *last_id)
+            }
+            Wanted::Message { author, key } => self.found(*author, key).is_some(),
+        }
+    }
+}
+
+impl Rooms {
+    /// What has to be read before this command can be executed. Whoever asks for too many codes is told nothing, not
+    /// even by the time that the reading takes.
+    pub(super) fn read_needed(
+        &mut self,
+        caller: &Caller,
+        memberships: &[Membership],
+        command: &Command,
+        now: Now,
+    ) -> Result<Option<(RoomId, Wanted)>, Refusal> {
+        let kept = self.kept();
+        let (room_id, range) = match command {
+            Command::Join(join) => {
+                let (JoinTarget::Code(code) | JoinTarget::CodeOrNew(code)) = join.target else { return Ok(None) };
+                if self.is_new(join.target) {
+                    return Ok(None);
+                }
+                let room_id = self.find(code, join.token, caller.address, now)?;
+                let room = self.room(room_id);
+                let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
+                (room_id, room.state.history.range_to_continue(since, room.page(), kept))
+            }
+            Command::In(room, RoomCommand::History(span)) => {
+                let room_id = self.membership(memberships, *room)?.room;
+                let room = self.room(room_id);
+                (room_id, room.state.history.range_to_select(*span, room.page(), kept))
+            }
+            Command::Events { code, span } => {
+                let room_id = self.find_open(*code, None, caller.address, now)?;
+                let room = self.room(room_id);
+                (room_id, room.state.history.range_to_select(*span, room.page(), kept))
+            }
+            Command::In(room, RoomCommand::Say { cid: Some(key), .. }) => {
+                let membership = self.membership(memberships, *room)?;
+                return Ok(self.message_to_look_for(membership, key).map(|wanted| (membership.room, wanted)));
+            }
+            _ => return Ok(None),
+        };
+        let wanted = range.map(|IdRange { first, last }| Wanted::Events { first_id: first, last_id: last });
+        Ok(wanted.map(|wanted| (room_id, wanted)))
+    }
+
+    /// A member that came back may say again what it said before it left, further back than memory goes.
+    fn message_to_look_for(&self, membership: Membership, key: &MessageKey) -> Option<Wanted> {
+        let Membership { room, author } = membership;
+        let room = self.room(room);
+        let history = &room.state.history;
+        let is_known = || {
+            history.said(author, key).is_some()
+                || room.proposed.is_being_said(author, key)
+                || room.paging.as_ref().is_some_and(|paging| paging.found(author, key).is_some())
+        };
+        let has_older = || history.first_held_id() > history.first_kept_id(self.kept());
+        let may_repeat = room.member(author).is_some_and(|member| member.has_returned) && has_older() && !is_known();
+        may_repeat.then(|| Wanted::Message { author, key: key.clone() })
+    }
+
+    /// Has a command wait until something is read.
+    pub(super) fn park(&mut self, connection: ConnectionId, room: RoomId, command: Command, wanted: Wanted) {
+        let paging = self.room_mut(room).paging.get_or_insert_default();
+        paging.waiting.push_back(Parked { connection, command, wanted });
+        self.request_next(room);
+    }
+
+    /// Asks for what the first one waits for, if nothing else is under way.
+    fn request_next(&mut self, room_id: RoomId) {
+        let room = self.room_mut(room_id);
+        let Some(paging) = &mut room.paging else { return };
+        if paging.in_flight.is_some() || paging.resumed > 0 {
+            return;
+        }
+        let Some(parked) = paging.waiting.front() else {
+            room.paging = None;
+            return;
+        };
+        let wanted = parked.wanted.clone();
+        paging.in_flight = Some(wanted.clone());
+        let (code, epoch) = (room.code(), room.epoch());
+        self.read_requests.push_back(ReadRequest { code, epoch, wanted });
+    }
+
+    /// The next thing that the journal is to read.
+    pub fn take_read_request(&mut self) -> Option<ReadRequest> {
+        self.read_requests.pop_front()
+    }
+
+    /// Takes in what was read; `None`: it could not be.
+    pub fn page_in(&mut self, request: ReadRequest, page: Option<Page>) {
+        // The room may be over; then nobody waits any more.
+        let Some(room_id) = self.find_epoch(request.epoch) else { return };
+        let kept = self.kept();
+        let room = self.room_mut(room_id);
+        let Some(mut paging) = room.paging.take() else { return };
+        paging.in_flight = None;
+        let Some(Page { events }) = page else {
+            let (failed, waiting) =
+                paging.waiting.into_iter().partition::<VecDeque<_>, _>(|parked| parked.wanted == request.wanted);
+            paging.waiting = waiting;
+            room.paging = Some(paging);
+            for Parked { connection, command, .. } in failed {
+                self.refuse_parked(connection, &command, Refusal::StorageFailed);
+            }
+            return self.request_next(room_id);
+        };
+        match request.wanted {
+            Wanted::Events { first_id, last_id } => {
+                room.state.history.page_in(&events, kept);
+                paging.page = HistoryPage { range: Some(IdRange { first: first_id, last: last_id }), events };
+            }
+            Wanted::Message { author, key } => {
+                paging.found = Some((author, key, events.first().map(|event| event.id)));
+            }
+        }
+        let waiting = std::mem::take(&mut paging.waiting);
+        let (ready, waiting) =
+            waiting.into_iter().partition::<VecDeque<_>, _>(|parked| paging.satisfies(&parked.wanted));
+        paging.waiting = waiting;
+        paging.resumed += ready.len();
+        room.paging = Some(paging);
+        let resume = |Parked { connection, command, .. }| Resumed { connection, command, room: Some(request.epoch) };
+        self.resumed.extend(ready.into_iter().map(resume));
+        self.note_read(room_id);
+        self.request_next(room_id);
+    }
+
+    /// The next command that can go on. Either [`resume`](Self::resume) or [`abandon`](Self::abandon) follows.
+    pub fn take_resumed(&mut self) -> Option<Resumed> {
+        self.resumed.pop_front()
+    }
+
+    /// Whether any command can go on.
+    pub fn has_resumed(&self) -> bool {
+        !self.resumed.is_empty()
+    }
+
+    /// Nobody wants it any more: its connection is gone.
+    pub fn abandon(&mut self, resumed: Resumed) {
+        self.release_page(resumed.room);
+    }
+
+    /// A command that was resumed has been executed.
+    pub(super) fn release_page(&mut self, room: Option<Epoch>) {
+        let Some(room_id) = room.and_then(|epoch| self.find_epoch(epoch)) else { return };
+        let Some(paging) = &mut self.room_mut(room_id).paging else { return };
+        paging.resumed -= 1;
+        if paging.resumed == 0 {
+            paging.page = HistoryPage::default();
+            paging.found = None;
+            self.request_next(room_id);
+        }
+    }
+
+    /// Executes this command once more, soon: what it was checked against has changed.
+    pub(super) fn retry(&mut self, connection: ConnectionId, command: Command) {
+        self.resumed.push_back(Resumed { connection, command, room: None });
+    }
+
+    /// The room is over: those who waited for its events are told so.
+    pub(super) fn resume_all(&mut self, paging: Option<Box<Paging>>) {
+        for Parked { connection, command, .. } in paging.into_iter().flat_map(|paging| paging.waiting) {
+            self.retry(connection, command);
+        }
+    }
+
+    /// Tells a connection that waits that its command is refused.
+    fn refuse_parked(&mut self, connection: ConnectionId, command: &Command, refusal: Refusal) {
+        self.counts.refusals += 1;
+        self.reply(connection, Reply::Refused { refusal, cid: command.cid().cloned(), is_answer: true });
+    }
+}

@@ -1,0 +1,216 @@
+//! What this node has proposed of a room and not seen committed yet.
+//!
+//! Commands are checked against the committed state and this: a name that is about to be taken is taken, a member that
+//! is about to go is gone. Nothing here is seen by anybody else.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::change::{Change, Newcomer};
+use super::roster::{Known, Roster};
+use super::{AuthorId, Body, MessageKey, Name, NameKeys, TokenHash, Via};
+
+/// The changes of one room that are with the journal.
+#[derive(Default)]
+pub(super) struct Proposed {
+    /// Messages with a client id, in this order. They are few, and looked through one by one.
+    keys: VecDeque<(AuthorId, MessageKey)>,
+    members: HashMap<AuthorId, ProposedMember>,
+    /// Names that are about to be taken, by their keys.
+    names: HashMap<Box<str>, AuthorId>,
+    /// Secrets of those who are about to have a place.
+    tokens: HashMap<TokenHash, AuthorId>,
+    /// Places that are about to be taken, less those that are about to be free.
+    added_places: isize,
+    last_author: AuthorId,
+    /// The room is about to end.
+    pub is_ending: bool,
+}
+
+/// What a member will be, once all that is proposed is committed.
+#[derive(Clone, Debug)]
+pub(super) enum Standing {
+    /// It has a place.
+    Placed { name: Name, via: Via, has_entered: bool },
+    /// It has none; with `may_return`, its secret still tells who it was.
+    Gone { name: Name, may_return: bool },
+}
+
+struct ProposedMember {
+    standing: Standing,
+    /// Changes of this member that are not committed yet.
+    changes: u32,
+    /// The keys of names that it is about to take.
+    names: Vec<Box<str>>,
+    token: Option<TokenHash>,
+}
+
+impl Proposed {
+    /// A change goes to the journal.
+    pub fn note(&mut self, change: &Change, roster: &Roster) {
+        if let Some((author, key)) = change.message_key() {
+            self.keys.push_back((author, key.clone()));
+        }
+        match change {
+            Change::Place { newcomer, .. } => self.note_newcomer(newcomer, false),
+            Change::Enter { takes_place: Some(token), event, .. } => {
+                let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
+                self.note_newcomer(&Newcomer { author, token, name, via }, true);
+            }
+            Change::Enter { takes_place: None, event, .. } => {
+                let standing = Standing::Placed { name: event.name.clone(), via: event.via, has_entered: true };
+                self.stand(event.author, standing);
+            }
+            Change::Publish { event } => {
+                if let Body::Nick { to } = &event.body {
+                    let standing = Standing::Placed { name: to.clone(), via: event.via, has_entered: true };
+                    self.stand(event.author, standing);
+                    self.take_name(to, event.author);
+                }
+            }
+            Change::Reconnect { author, via } => {
+                if let Some(Standing::Placed { name, has_entered, .. }) = self.standing(*author, roster) {
+                    self.stand(*author, Standing::Placed { name, via: *via, has_entered });
+                }
+            }
+            Change::Vacate { author, may_return, .. } => {
+                if let Some(Standing::Placed { name, .. }) = self.standing(*author, roster) {
+                    self.added_places -= 1;
+                    self.stand(*author, Standing::Gone { name, may_return: *may_return });
+                }
+            }
+            Change::End => self.is_ending = true,
+            Change::Open { .. } | Change::Nothing => (),
+        }
+    }
+
+    /// A change has come back, in the order in which they went: committed, refused or in vain.
+    pub fn settle(&mut self, change: &Change) {
+        match change {
+            Change::Place { newcomer, .. } => {
+                self.added_places -= 1;
+                self.settle_author(newcomer.author);
+            }
+            Change::Enter { takes_place, event, .. } => {
+                self.added_places -= isize::from(takes_place.is_some());
+                self.settle_author(event.author);
+            }
+            Change::Publish { event } => match &event.body {
+                Body::Message { cid: Some(_), .. } => drop(self.keys.pop_front()),
+                Body::Nick { .. } => self.settle_author(event.author),
+                _ => (),
+            },
+            Change::Reconnect { author, .. } => self.settle_author(*author),
+            Change::Vacate { author, .. } => {
+                self.added_places += 1;
+                self.settle_author(*author);
+            }
+            Change::End => self.is_ending = false,
+            Change::Open { .. } | Change::Nothing => (),
+        }
+    }
+
+    fn note_newcomer(&mut self, newcomer: &Newcomer, has_entered: bool) {
+        let Newcomer { author, token, name, via } = newcomer;
+        self.added_places += 1;
+        self.last_author = self.last_author.max(*author);
+        self.stand(*author, Standing::Placed { name: name.clone(), via: *via, has_entered });
+        self.take_name(name, *author);
+        self.tokens.insert(*token, *author);
+        if let Some(member) = self.members.get_mut(author) {
+            member.token = Some(*token);
+        }
+    }
+
+    fn take_name(&mut self, name: &Name, author: AuthorId) {
+        let Some(member) = self.members.get_mut(&author) else { return };
+        for key in name.keys().iter() {
+            self.names.insert(key.into(), author);
+            member.names.push(key.into());
+        }
+    }
+
+    fn stand(&mut self, author: AuthorId, standing: Standing) {
+        let new = || ProposedMember { standing: standing.clone(), changes: 0, names: Vec::new(), token: None };
+        let member = self.members.entry(author).or_insert_with(new);
+        member.changes += 1;
+        member.standing = standing;
+    }
+
+    fn settle_author(&mut self, author: AuthorId) {
+        let Some(member) = self.members.get_mut(&author) else { return };
+        member.changes -= 1;
+        if member.changes > 0 {
+            return;
+        }
+        let Some(member) = self.members.remove(&author) else { return };
+        for key in member.names {
+            if self.names.get(&key) == Some(&author) {
+                self.names.remove(&key);
+            }
+        }
+        if let Some(token) = member.token
+            && self.tokens.get(&token) == Some(&author)
+        {
+            self.tokens.remove(&token);
+        }
+    }
+
+    // ---- the room as it will be
+
+    /// What this author will be; `None`: it never had a place, or is gone already.
+    pub fn standing(&self, author: AuthorId, roster: &Roster) -> Option<Standing> {
+        if let Some(member) = self.members.get(&author) {
+            return Some(member.standing.clone());
+        }
+        let member = roster.member(author)?;
+        Some(Standing::Placed { name: member.name.clone(), via: member.via, has_entered: member.has_entered })
+    }
+
+    /// Whether nothing is proposed of this author that changes its standing.
+    pub fn is_settled(&self, author: AuthorId) -> bool {
+        !self.members.contains_key(&author)
+    }
+
+    fn will_be_gone(&self, author: AuthorId) -> bool {
+        let member = self.members.get(&author);
+        member.is_some_and(|member| matches!(member.standing, Standing::Gone { .. }))
+    }
+
+    /// Who has this name, or will have it.
+    pub fn holder_of(&self, keys: &NameKeys, roster: &Roster) -> Option<AuthorId> {
+        let coming = keys.iter().find_map(|key| self.names.get(key).copied());
+        let present = || roster.holder_of(keys);
+        coming
+            .filter(|author| !self.will_be_gone(*author))
+            .or_else(present)
+            .filter(|author| !self.will_be_gone(*author))
+    }
+
+    /// Who shows this secret.
+    pub fn known_by(&self, token: &TokenHash, roster: &Roster) -> Option<Known> {
+        let known = self.tokens.get(token).map(|author| Known::Member(*author)).or_else(|| roster.known_by(token))?;
+        let Known::Member(author) = known else { return Some(known) };
+        match self.members.get(&author).map(|member| &member.standing) {
+            Some(Standing::Gone { name, may_return: true }) => Some(Known::Departed { name: name.clone(), author }),
+            Some(Standing::Gone { may_return: false, .. }) => None,
+            _ => Some(known),
+        }
+    }
+
+    /// Places that will be taken.
+    pub fn places(&self, roster: &Roster) -> usize {
+        roster.places().saturating_add_signed(self.added_places)
+    }
+
+    /// A number that nobody has, or will have before.
+    pub fn new_author(&self, roster: &Roster) -> AuthorId {
+        AuthorId(roster.last_author().max(self.last_author).0 + 1)
+    }
+
+    /// Whether a message of this author with this client id is with the journal.
+    pub fn is_being_said(&self, author: AuthorId, key: &MessageKey) -> bool {
+        self.keys.iter().any(|(other, other_key)| *other == author && other_key == key)
+    }
+}

@@ -1,0 +1,176 @@
+//! What all nodes agree on of a room, and what each committed change makes of it.
+//!
+//! [`RoomState::check`] and [`RoomState::apply`] are functions of this state and the change alone: whoever is handed
+//! the same changes in the same order has the same state.
+
+use super::change::{Change, Newcomer};
+use super::history::{History, Kept};
+use super::roster::{Known, Roster};
+use super::{AuthorId, Body, Epoch, RoomCode, StoredRoom};
+
+/// A room, as far as committed changes have made it.
+pub(super) struct RoomState {
+    pub code: RoomCode,
+    pub epoch: Epoch,
+    pub roster: Roster,
+    pub history: History,
+}
+
+/// Why a change that was committed changes nothing: others came before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Conflict {
+    /// There is no such room, or there is another under its code.
+    Room,
+    /// The author has no place, or the number, the name or the secret is another's by now.
+    Member,
+    /// The message is this event already.
+    AlreadySaid(u64),
+    /// Somebody is in the room that was to end.
+    NotEmpty,
+}
+
+impl RoomState {
+    pub fn new(code: RoomCode, epoch: Epoch) -> RoomState {
+        RoomState { code, epoch, roster: Roster::default(), history: History::default() }
+    }
+
+    /// A room as the journal remembers it. Who had a place has it again.
+    pub fn restored(stored: &StoredRoom) -> RoomState {
+        let history = History::after(stored.last_id);
+        let mut state = RoomState { history, ..RoomState::new(stored.code, stored.epoch) };
+        for member in &stored.members {
+            if !member.is_placed {
+                state.roster.remember_departed(member);
+                continue;
+            }
+            let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
+            state.roster.place(&Newcomer { author, token, name, via });
+            if member.has_entered {
+                state.roster.enter(author, via);
+            }
+        }
+        state.roster.number_authors_after(stored.last_author);
+        state
+    }
+
+    /// Whether the change is possible, and completes it by what only the state knows: an event's id, and the name that
+    /// its author bears at this time.
+    pub fn check(&self, change: &mut Change) -> Result<(), Conflict> {
+        match change {
+            Change::Place { newcomer, .. } => self.check_newcomer(newcomer)?,
+            Change::Enter { takes_place: Some(token), event, .. } => {
+                let (author, name, via) = (event.author, event.name.clone(), event.via);
+                self.check_newcomer(&Newcomer { author, token: *token, name, via })?;
+            }
+            Change::Enter { takes_place: None, event, .. } => {
+                let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
+                event.name.clone_from(&member.name);
+            }
+            Change::Publish { event } => {
+                let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
+                if let Some((author, key)) = event.message_key()
+                    && let Some(id) = self.history.said(author, key)
+                {
+                    return Err(Conflict::AlreadySaid(id));
+                }
+                if let Body::Nick { to } = &event.body
+                    && self.roster.holder_of(&to.keys()).is_some_and(|holder| holder != event.author)
+                {
+                    return Err(Conflict::Member);
+                }
+                if event.name != member.name {
+                    event.name.clone_from(&member.name);
+                }
+            }
+            Change::Reconnect { author, .. } => {
+                self.roster.member(*author).ok_or(Conflict::Member)?;
+            }
+            Change::Vacate { author, event, .. } => {
+                let member = self.roster.member(*author).ok_or(Conflict::Member)?;
+                if let Some(event) = event {
+                    event.name.clone_from(&member.name);
+                }
+            }
+            Change::End if self.roster.places() > 0 => return Err(Conflict::NotEmpty),
+            Change::Open { .. } | Change::End | Change::Nothing => (),
+        }
+        if let Some(event) = change.event_mut() {
+            let id = self.history.last_id() + 1;
+            assert!(event.id == 0 || event.id == id, "the journal counts as the room does");
+            event.id = id;
+        }
+        Ok(())
+    }
+
+    /// A number is new, or the one of somebody who left and shows the same secret; a name and a secret are nobody's.
+    fn check_newcomer(&self, newcomer: &Newcomer) -> Result<(), Conflict> {
+        let is_own = match self.roster.known_by(&newcomer.token) {
+            Some(Known::Member(_)) => false,
+            Some(Known::Departed { author, .. }) => author == newcomer.author,
+            None => newcomer.author > self.roster.last_author(),
+        };
+        let is_free = is_own && self.roster.holder_of(&newcomer.name.keys()).is_none();
+        if is_free { Ok(()) } else { Err(Conflict::Member) }
+    }
+
+    /// Makes a [checked](Self::check) change.
+    pub fn apply(&mut self, change: &Change, kept: Kept) {
+        match change {
+            Change::Place { newcomer, .. } => self.roster.place(newcomer),
+            Change::Enter { takes_place, event, .. } => {
+                if let Some(token) = *takes_place {
+                    let (author, name, via) = (event.author, event.name.clone(), event.via);
+                    self.roster.place(&Newcomer { author, token, name, via });
+                }
+                self.roster.enter(event.author, event.via);
+            }
+            Change::Publish { event } => {
+                if let Body::Nick { to } = &event.body {
+                    self.roster.rename(event.author, to.clone());
+                }
+            }
+            Change::Reconnect { author, via } => {
+                if let Some(member) = self.roster.member_mut(*author) {
+                    member.via = *via;
+                }
+            }
+            Change::Vacate { author, may_return, .. } => self.roster.vacate(*author, *may_return),
+            Change::Open { .. } | Change::End | Change::Nothing => (),
+        }
+        // What goes to places far away comes last.
+        if let Some(event) = change.event() {
+            self.history.record(event, kept);
+        }
+    }
+
+    /// Appends all that nodes agree on, as text: the same bytes for the same state.
+    pub fn write_to(&self, out: &mut String) {
+        use std::fmt::Write as _;
+        let (roster, history) = (&self.roster, &self.history);
+        let (code, epoch) = (self.code.as_str(), self.epoch);
+        let mut line = |line: std::fmt::Arguments<'_>| writeln!(out, "{line}").expect("a String takes everything");
+        line(format_args!("room {code} {epoch} last {} author {}", history.last_id(), roster.last_author().0));
+        let mut members: Vec<_> = roster.iter().collect();
+        members.sort_by_key(|member| member.author);
+        for member in members {
+            let (author, token) = (member.author.0, member.token.as_bytes());
+            let (name, via, has_entered) = (member.name.as_str(), member.via, member.has_entered);
+            line(format_args!("member {author} {token:x?} {name:?} {via:?} {has_entered}"));
+        }
+        for departed in roster.departed() {
+            let (author, token, name) = (departed.author.0, departed.token.as_bytes(), departed.name.as_str());
+            line(format_args!("departed {author} {token:x?} {name:?}"));
+        }
+        for event in history.events() {
+            let known = event.message_key().and_then(|(author, key)| history.said(author, key));
+            line(format_args!("event {event:?} known as {known:?}"));
+        }
+    }
+}
+
+impl RoomState {
+    /// Whether somebody with this number has a place.
+    pub fn has_place(&self, author: AuthorId) -> bool {
+        self.roster.member(author).is_some()
+    }
+}
