@@ -1,13 +1,27 @@
-// Who is in the room now.
+// Who is in the room now. The server tells of a crowd in pages; meanwhile people come, go and change their names.
 
 import { nameElement, viaWords } from "./format.js";
+
+/** How often the pages are read from the beginning, should somebody have been left out. */
+const MAX_ROUNDS = 3;
+
+const { compare } = new Intl.Collator();
 
 export class Members {
   #list;
   #count;
-  /** @type {Map<string, string>} how each is connected, by name */
+  /** @type {Map<string, {via: string, item: HTMLElement}>} those known, by name */
   #members = new Map();
+  /** @type {string[]} their names in the order of the list */
+  #sorted = [];
   #ownName = "";
+  /** How many are here whose names are not known yet. */
+  #unlisted = 0;
+  /** @type {string[]} the last page's names, in the server's order, as far as they are still here */
+  #told = [];
+  /** Names that somebody has given up since the last question: an answer may be older than that. */
+  #gone = new Set();
+  #rounds = 0;
 
   /**
    * @param {HTMLElement} list
@@ -18,35 +32,109 @@ export class Members {
     this.#count = count;
   }
 
-  /** @param {{name: string, via: string}[]} members */
-  replace(members, ownName) {
+  /**
+   * Begins anew with what `joined` tells.
+   * @param {{members: {name: string, via: string}[], count: number}} joined
+   */
+  replace({ members, count }, ownName) {
     this.#ownName = ownName;
-    this.#members = new Map(members.map(({ name, via }) => [name, via]));
-    this.#show();
+    this.#members.clear();
+    this.#sorted = [];
+    this.#rounds = 0;
+    this.#gone.clear();
+    this.#list.replaceChildren();
+    this.#take(members, count);
+  }
+
+  /** Whether there is anybody left to ask for. */
+  get incomplete() {
+    return this.#unlisted > 0 && this.#rounds < MAX_ROUNDS;
+  }
+
+  /** Asks for those after the last one that was told. */
+  question() {
+    this.#gone.clear();
+    return { type: "who", after: this.#told.at(-1) };
+  }
+
+  /** Takes in an answer to that. */
+  add({ members, count, more }) {
+    this.#take(members.filter(({ name }) => !this.#gone.has(name)), count);
+    if (more) return;
+    // Whoever is still missing has been passed over while places changed hands.
+    this.#told = [];
+    this.#rounds += 1;
   }
 
   enter(name, via) {
-    this.#members.set(name, via);
-    this.#show();
+    // Whoever is known already may be connected in another way now.
+    this.#leave(name);
+    this.#gone.delete(name);
+    this.#insert(name, via);
+    this.#showCount();
   }
 
   part(name) {
-    this.#members.delete(name);
-    this.#show();
+    if (!this.#leave(name)) this.#unlisted = Math.max(this.#unlisted - 1, 0);
+    this.#told = this.#told.filter((told) => told !== name);
+    this.#showCount();
   }
 
   rename(name, to) {
-    const via = this.#members.get(name);
-    if (via === undefined) return;
+    const via = this.#leave(name);
+    this.#gone.delete(to);
     if (name === this.#ownName) this.#ownName = to;
-    this.#members.delete(name);
-    this.enter(to, via);
+    this.#told = this.#told.map((told) => (told === name ? to : told));
+    // Somebody not known yet is told later, by the new name.
+    if (via) this.#insert(to, via);
+    this.#showCount();
   }
 
-  #show() {
-    const sorted = [...this.#members].sort(([a], [b]) => a.localeCompare(b));
-    this.#list.replaceChildren(...sorted.map(([name, via]) => this.#item(name, via)));
-    this.#count.textContent = this.#members.size;
+  #take(members, count) {
+    for (const { name, via } of members) this.#insert(name, via);
+    this.#unlisted = Math.max(count - this.#members.size, 0);
+    // Oneself stands first in `joined`, whatever the place: nobody can be asked for after that.
+    this.#told = members.map(({ name }) => name).filter((name) => name !== this.#ownName);
+    this.#showCount();
+  }
+
+  /**
+   * Puts somebody into the list. Nothing is measured in between, so that a page of them is laid out once, and those
+   * who are in the list already stay as they are: also what is selected, and how far it is scrolled.
+   */
+  #insert(name, via) {
+    if (this.#members.has(name)) return;
+    const item = this.#item(name, via);
+    const index = this.#indexOf(name);
+    this.#list.insertBefore(item, this.#members.get(this.#sorted[index])?.item ?? null);
+    this.#sorted.splice(index, 0, name);
+    this.#members.set(name, { via, item });
+  }
+
+  /** A name is nobody's any more. Returns how its member was connected, if it was known. */
+  #leave(name) {
+    this.#gone.add(name);
+    const member = this.#members.get(name);
+    if (!member) return undefined;
+    member.item.remove();
+    this.#members.delete(name);
+    this.#sorted.splice(this.#sorted.indexOf(name), 1);
+    return member.via;
+  }
+
+  /** The place in the list before the first name that comes after this one. */
+  #indexOf(name) {
+    let [from, to] = [0, this.#sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (compare(this.#sorted[middle], name) > 0) to = middle;
+      else from = middle + 1;
+    }
+    return from;
+  }
+
+  #showCount() {
+    this.#count.textContent = this.#members.size + this.#unlisted;
   }
 
   #item(name, via) {

@@ -6,12 +6,15 @@ import { memory } from "./memory.js";
 
 /** A message unanswered this long means that the connection is dead, whatever the browser thinks. */
 const ANSWER_MS = 10_000;
-/** Without a hint from the server. */
-const RATE_LIMIT_PAUSE_MS = 1000;
+/** Before a refused text is sent again, by the code of a refusal that passes, without a hint from the server. */
+const PAUSES_MS = { rate_limited: 1000, storage_failed: 5000 };
 /** A room lives this long without members. A text found here later may meet other people: ask first. */
 const STALE_MS = 3_600_000;
 
-/** @typedef {{cid: string, kind: "say" | "me", text: string, time: number, failure?: string}} Entry */
+/**
+ * `failure`: why it is not sent any more; `delay`: why it is not said yet, though it is sent again and again.
+ * @typedef {{cid: string, kind: "say" | "me", text: string, time: number, failure?: string, delay?: string}} Entry
+ */
 
 export class Outbox {
   /** @type {Entry[]} */
@@ -69,21 +72,27 @@ export class Outbox {
     this.#take(cid);
   }
 
-  /** The server has refused it: too fast is tried again, anything else is for the person to decide. */
+  /** The server has refused it: what passes is tried again, anything else is for the person to decide. */
   refuse(cid, { code, message, retry_ms }) {
     const entry = this.#entries.find((entry) => entry.cid === cid);
     if (!entry) return;
     if (cid === this.#underway) this.#settle();
-    if (code === "rate_limited") this.#earliest = performance.now() + (retry_ms ?? RATE_LIMIT_PAUSE_MS);
+    if (code in PAUSES_MS) this.#earliest = performance.now() + (retry_ms ?? PAUSES_MS[code]);
     else entry.failure = message;
+    // Haste is over in a moment, and nobody's concern.
+    if (code === "storage_failed") entry.delay = "The server cannot store anything now. Trying again…";
     this.#update();
   }
 
-  /** Puts a failed text at the end of the queue. */
+  /** Puts a failed text at the end of the queue; one that is only delayed keeps its place, and is sent at once. */
   retry(cid) {
-    const entry = this.#take(cid);
-    if (!entry) return;
-    this.#entries.push({ ...entry, failure: undefined, time: Date.now() });
+    const delayed = this.#entries.find((entry) => entry.cid === cid && !entry.failure);
+    if (delayed) this.#earliest = 0;
+    else {
+      const entry = this.#take(cid);
+      if (!entry) return;
+      this.#entries.push({ ...entry, failure: undefined, delay: undefined, time: Date.now() });
+    }
     this.#update();
   }
 
@@ -148,8 +157,15 @@ export class Outbox {
   }
 }
 
-/** 88 random bits: 22 letters, which the server holds in place. `crypto.randomUUID` is missing on pages without TLS. */
+/**
+ * The time, so that the server's index is written in order, then 64 random bits: 23 characters, which the server holds
+ * in place. `crypto.randomUUID` is missing on pages without TLS.
+ */
 function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(11));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const numbers = crypto.getRandomValues(new Uint32Array(2));
+  return base36(Date.now(), 9) + Array.from(numbers, (number) => base36(number, 7)).join("");
+}
+
+function base36(number, width) {
+  return number.toString(36).padStart(width, "0");
 }

@@ -6,6 +6,7 @@ import { setUpCopying, setUpPanel } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
 import { Outbox } from "./outbox.js";
+import { Questions } from "./questions.js";
 import { Scroll } from "./scroll.js";
 import { Status } from "./status.js";
 import { Timeline } from "./timeline.js";
@@ -13,8 +14,15 @@ import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
 
 const EARLIER_EVENTS = 50;
+/** A page of what was missed: the most that the server gives at once. */
+const MISSED_EVENTS = 200;
 /** Before a refused `join` is tried again, without a hint from the server. */
 const JOIN_PAUSE_MS = 5000;
+/** Refusals that pass, in words for somebody who need do nothing. */
+const PASSING = {
+  storage_failed: "The server cannot store anything now. Trying again…",
+  rate_limited: "Too many attempts from here. Trying again…",
+};
 /** How long the page waits for the server to confirm that we left. */
 const LEAVE_MS = 1000;
 
@@ -37,6 +45,10 @@ const outbox = new Outbox(prefix, membership.name, {
   changed: (entries) => timeline.showWaiting(entries, membership.name, remedies),
   unanswered: () => connection.lose(),
 });
+const questions = new Questions({
+  transmit: (message) => connection.send(message),
+  unanswered: () => connection.lose(),
+});
 const connection = new Connection(webSocketUrl(), {
   opened: () => connection.send(membership.joinMessage(timeline.seen)),
   received: (message) => receive[message.type]?.(message),
@@ -46,7 +58,7 @@ const connection = new Connection(webSocketUrl(), {
 });
 const composer = new Composer($("#composer"), Number(maxMessage), {
   say,
-  nick: (name) => send({ type: "nick", name }) || composer.remark("There is no connection now: try again in a moment."),
+  nick,
   leave,
   typed: () => typing.typed(),
 });
@@ -64,11 +76,14 @@ const receive = {
     membership.joined(message);
     outbox.rename(message.name);
     composer.limit(message.limits.message);
-    members.replace(message.members, message.name);
-    for (const { cid } of message.events) outbox.acknowledge(cid);
+    members.replace(message, message.name);
+    acknowledge(message.events);
     const back = timeline.seen !== null;
     const missed = timeline.catchUp(message, message.name);
     if (back) missed.forEach(count);
+    questions.open(message.limits.rate);
+    askMissed();
+    askMembers();
     outbox.open(message.limits.rate);
     showOpen();
     if ($("#rename").hidden) return;
@@ -99,6 +114,7 @@ const receive = {
     typing.hide(event.name);
     showNotice(event);
     if (event.name !== membership.name) return;
+    questions.answer(event);
     membership.rename(event.to);
     outbox.rename(event.to);
     showOpen();
@@ -109,8 +125,12 @@ const receive = {
   },
 
   history(message) {
-    askingEarlier = false;
-    timeline.addEarlier(message, membership.name);
+    acknowledge(message.events);
+    questions.answer(message);
+  },
+
+  members(message) {
+    questions.answer(message);
   },
 
   ok({ cid }) {
@@ -118,10 +138,9 @@ const receive = {
   },
 
   error(error) {
-    askingEarlier = false;
     if (error.cid) outbox.refuse(error.cid, error);
-    else if (present) composer.remark(error.message);
-    else showRefusal(error);
+    else if (!present) showRefusal(error);
+    else if (!questions.refuse(error)) composer.remark(error.message);
   },
 };
 
@@ -143,9 +162,55 @@ function say(kind, text) {
   scroll.toEnd();
 }
 
+function nick(name) {
+  if (!present) return composer.remark("There is no connection now: try again in a moment.");
+  questions.ask({ message: () => ({ type: "nick", name }), refused: ({ message }) => composer.remark(message) });
+}
+
 function askEarlier() {
-  if (askingEarlier || $("#earlier").hidden) return;
-  askingEarlier = send({ type: "history", before: timeline.first, limit: EARLIER_EVENTS });
+  if (askingEarlier || !present || $("#earlier").hidden) return;
+  askingEarlier = true;
+  questions.ask({
+    message: () => ({ type: "history", before: timeline.first, limit: EARLIER_EVENTS }),
+    answered: (page) => {
+      askingEarlier = false;
+      timeline.addEarlier(page, membership.name);
+    },
+    refused: ({ message }) => {
+      askingEarlier = false;
+      composer.remark(message);
+    },
+  });
+}
+
+/** Fetches what was missed and is not on the page yet, page by page. */
+function askMissed() {
+  const { gap } = timeline;
+  if (!gap) return;
+  questions.ask({
+    message: () => ({ type: "history", before: gap.before, limit: MISSED_EVENTS }),
+    answered: (page) => {
+      timeline.fill(gap, page, membership.name).forEach(count);
+      askMissed();
+    },
+  });
+}
+
+/** Fetches the names that `joined` had no place for, page by page. */
+function askMembers() {
+  if (!members.incomplete) return;
+  questions.ask({
+    message: () => members.question(),
+    answered: (page) => {
+      members.add(page);
+      askMembers();
+    },
+  });
+}
+
+/** What is among the events is said, though the answer may have been lost. */
+function acknowledge(events) {
+  for (const { cid } of events) outbox.acknowledge(cid);
 }
 
 function leave() {
@@ -178,6 +243,7 @@ function showOpen() {
 function goAway() {
   present = false;
   askingEarlier = false;
+  questions.close();
   outbox.close();
 }
 
@@ -207,8 +273,9 @@ function showRefusal({ code: reason, message, retry_ms }) {
   if (reason === "no_such_room") {
     return status.show("refused", message, { label: "To the start page", href: `${base}?code=${encodeURIComponent(code)}` });
   }
-  status.show("refused", message, { label: "Try now", run: connect });
-  joinTimer = setTimeout(connect, retry_ms ?? JOIN_PAUSE_MS);
+  status.show("refused", PASSING[reason] ?? message, { label: "Try now", run: connect });
+  // Drawn at random, so that a full room does not come back in one instant; never sooner than allowed.
+  joinTimer = setTimeout(connect, (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4));
 }
 
 function askName(words) {

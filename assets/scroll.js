@@ -49,6 +49,14 @@ export class Scroll {
     this.#log.scrollTop = this.#log.scrollHeight - fromEnd;
   }
 
+  /** Adds something before an element, wherever the reader is: the larger part of what is in sight stays. */
+  addBefore(next, add) {
+    const { top, height } = this.#log.getBoundingClientRect();
+    if (next.getBoundingClientRect().top < top + height / 2) this.addAbove(add);
+    else add();
+    this.follow();
+  }
+
   /** Counts a message that the reader may have to scroll for. */
   count() {
     if (!this.#following) this.#miss(this.#missed + 1);

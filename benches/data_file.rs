@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, Outcome};
-use snugd::rooms::{
-    AuthorId, Body, Change, ClientId, Epoch, Event, Kind, MemberId, Name, Record, RoomCode, RoomId, Text, Via,
-};
+use snugd::rooms::{AuthorId, Body, Change, Epoch, Event, Kind, MessageKey, Name, Proposal, RoomCode, Text, Via};
+use snugd::time::Now;
 
 const HISTORY_EVENTS: usize = 1_000_000;
 
@@ -108,9 +107,9 @@ fn code(number: u32) -> String {
 fn acknowledge(file: &Path, per_second: u32, history_events: usize) {
     let (sender, woken) = channel();
     let (mut journal, _) = open(file, history_events, move || sender.send(()).unwrap_or(()));
-    let epoch = Epoch::parse("00000000000000aa").expect("an epoch");
-    let record = |change| Record::new(RoomId(0), epoch, change);
-    journal.submit(record(Change::Opened { code: RoomCode::parse("KXQT").expect("a code"), time_ms: 0 }));
+    let (code, epoch) = room();
+    let proposal = |change| Proposal::new(code, epoch, change);
+    journal.submit(proposal(Change::Open { time_ms: 0 }));
     let count = per_second as usize * 5;
     let (mut submitted, mut times) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let started = Instant::now();
@@ -118,15 +117,15 @@ fn acknowledge(file: &Path, per_second: u32, history_events: usize) {
         let due = 1 + (started.elapsed().as_secs_f64() * f64::from(per_second)) as usize;
         while submitted.len() < due.min(count) {
             submitted.push(started + Duration::from_secs_f64(submitted.len() as f64 / f64::from(per_second)));
-            journal.submit(record(message(submitted.len())));
+            journal.submit(proposal(message(submitted.len())));
         }
-        journal.dispatch();
+        journal.dispatch(since(started));
         while let Some(outcome) = journal.take_outcome() {
             match outcome {
-                Outcome::Kept(Record { change: Change::Happened { .. }, .. }) => {
+                Outcome::Committed(Proposal { change: Change::Publish { .. }, .. }) => {
                     times.push(submitted[times.len()].elapsed())
                 }
-                Outcome::Kept(_) => (),
+                Outcome::Committed(_) => (),
                 outcome => panic!("not kept: {outcome:?}"),
             }
         }
@@ -148,20 +147,20 @@ fn keep_at_once(file: &Path, history_events: usize) {
     const MESSAGES: usize = 300_000;
     let (sender, woken) = channel();
     let (mut journal, _) = open(file, history_events, move || sender.send(()).unwrap_or(()));
-    let epoch = Epoch::parse("00000000000000aa").expect("an epoch");
-    let record = |change| Record::new(RoomId(0), epoch, change);
-    journal.submit(record(Change::Opened { code: RoomCode::parse("KXQT").expect("a code"), time_ms: 0 }));
+    let (code, epoch) = room();
+    let proposal = |change| Proposal::new(code, epoch, change);
+    journal.submit(proposal(Change::Open { time_ms: 0 }));
     let (mut submitted, mut kept) = (1, 0);
     let started = Instant::now();
     while kept <= MESSAGES {
         // Enough for the writer to be never idle.
         while submitted <= MESSAGES && submitted - kept < 8000 {
-            journal.submit(record(message(submitted)));
+            journal.submit(proposal(message(submitted)));
             submitted += 1;
         }
-        journal.dispatch();
+        journal.dispatch(since(started));
         while let Some(outcome) = journal.take_outcome() {
-            assert!(matches!(outcome, Outcome::Kept(_)), "not kept: {outcome:?}");
+            assert!(matches!(outcome, Outcome::Committed(_)), "not kept: {outcome:?}");
             kept += 1;
         }
         let _ = woken.recv_timeout(Duration::from_millis(1));
@@ -170,12 +169,21 @@ fn keep_at_once(file: &Path, history_events: usize) {
     println!("{MESSAGES} messages at once, {history_events} kept: {each:.2} µs each");
 }
 
+/// The room in which something is said.
+fn room() -> (RoomCode, Epoch) {
+    (RoomCode::parse("KXQT").expect("a code"), Epoch::parse("00000000000000aa").expect("an epoch"))
+}
+
+fn since(started: Instant) -> Now {
+    Now { steady_ms: started.elapsed().as_millis() as u64, wall_ms: 0 }
+}
+
 fn message(number: usize) -> Change {
     let text = Text::clean(&format!("what was said, in so many words: {number}"), 4096).expect("a text");
     // A browser's ids are random, so they come in no order.
-    let cid = ClientId::parse(&format!("{:016x}", (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    let cid = MessageKey::parse(&format!("{:016x}", (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     let body = Body::Message { kind: Kind::Say, text, cid };
     let name = Name::parse("ana").expect("a name");
     let event = Event { id: 0, time_ms: number as u64, name, via: Via::Web, author: AuthorId(1), body };
-    Change::Happened { event, member: MemberId(0) }
+    Change::Publish { event }
 }

@@ -2,11 +2,10 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use snugd::adapter::{Input, Step, Upgrade};
-use snugd::rooms::Command;
+use snugd::session_api::{Input, Step, Upgrade};
 use snugd::ws::{Context, Ws};
 
-use crate::setting::{MessageFrame, NOW, TEXT_BYTES, limits};
+use crate::setting::{MessageFrame, NOW, TEXT_BYTES, limits, said};
 
 #[divan::bench(args = TEXT_BYTES)]
 fn receive(bencher: Bencher, text_bytes: usize) {
@@ -18,7 +17,7 @@ fn receive(bencher: Bencher, text_bytes: usize) {
         ws.receive(&mut input, &context, NOW, &mut outbox)
     };
     let step = receive();
-    let is_said = matches!(&step, Step::Command(Command::Say { text, .. }) if text.as_str().len() == text_bytes);
+    let is_said = matches!(&step, Step::Command(command) if said(command).is_some_and(|text| text.len() == text_bytes));
     assert!(is_said, "{step:?}");
     bencher.counter(BytesCount::new(text_bytes)).bench_local(receive);
 }

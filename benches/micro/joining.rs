@@ -4,10 +4,10 @@ use core::cell::RefCell;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use snugd::adapter::{Upgrade, wires};
 use snugd::line::Line;
-use snugd::reactor::all_wires;
-use snugd::rooms::{Command, Kind, Reply, Text, Via, WireId};
+use snugd::reactor::all_encoders;
+use snugd::rooms::{EncoderId, Reply, Text, Via};
+use snugd::session_api::{Upgrade, encoders};
 use snugd::ws::{self, Ws};
 
 use crate::setting::{Company, LOCALHOST, NOW, limits, line_context, text};
@@ -16,16 +16,16 @@ const MEMBERS: usize = 100;
 const EVENTS: usize = 50;
 
 /// A room, and the answer to its last member.
-fn full_room(via: Via, wire: WireId) -> (Company, Reply) {
-    let mut company = Company::new(all_wires(line_context().clock));
-    let members: Vec<_> = (1..MEMBERS).map(|number| company.enter(number, Via::Web, wires::WEB)).collect();
+fn full_room(via: Via, encoder: EncoderId) -> (Company, Reply) {
+    let mut company = Company::new(all_encoders(line_context().clock));
+    let members: Vec<_> = (1..MEMBERS).map(|number| company.enter(number, Via::Web, encoders::WEB)).collect();
     for (caller, membership, _) in members.iter().take(EVENTS) {
         let text = Text::clean(&text(64), 64).expect("a text");
-        company.apply(caller, &mut Some(*membership), Command::Say { kind: Kind::Say, text, cid: None });
+        company.say(caller, *membership, text);
     }
-    let (_, _, reply) = company.enter(MEMBERS, via, wire);
-    let Reply::Joined { room, events, .. } = &reply else { panic!("{reply:?}") };
-    assert_eq!((company.rooms.room(*room).members().count(), events.len()), (MEMBERS, EVENTS));
+    let (_, _, reply) = company.enter(MEMBERS, via, encoder);
+    let Reply::Joined { membership, events, .. } = &reply else { panic!("{reply:?}") };
+    assert_eq!((company.rooms.room(membership.room).members().count(), events.len()), (MEMBERS, EVENTS));
     (company, reply)
 }
 
@@ -43,7 +43,7 @@ fn measure(bencher: Bencher, reply: &Reply, answer: impl FnMut(Reply, &mut Vec<u
 }
 
 fn web_answer() -> Vec<u8> {
-    let (company, reply) = full_room(Via::Web, wires::WEB);
+    let (company, reply) = full_room(Via::Web, encoders::WEB);
     let mut out = Vec::new();
     let _ = Ws::new(Upgrade::default(), NOW).reply(reply, &company.rooms, &ws::Context::new(&limits()), &mut out);
     out
@@ -51,7 +51,7 @@ fn web_answer() -> Vec<u8> {
 
 #[divan::bench]
 fn web(bencher: Bencher) {
-    let (company, reply) = full_room(Via::Web, wires::WEB);
+    let (company, reply) = full_room(Via::Web, encoders::WEB);
     let (context, mut ws) = (ws::Context::new(&limits()), Ws::new(Upgrade::default(), NOW));
     measure(bencher, &reply, |reply, out| {
         let _ = ws.reply(reply, &company.rooms, &context, out);
@@ -60,7 +60,7 @@ fn web(bencher: Bencher) {
 
 #[divan::bench]
 fn line(bencher: Bencher) {
-    let (company, reply) = full_room(Via::Line, wires::LINE);
+    let (company, reply) = full_room(Via::Line, encoders::LINE);
     let (context, mut line) = (line_context(), Line::new(LOCALHOST.into(), NOW, &mut Vec::new()));
     measure(bencher, &reply, |reply, out| {
         let _ = line.reply(reply, &company.rooms, &context, NOW, out);

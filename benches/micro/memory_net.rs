@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::rc::Rc;
 
-use snugd::adapter::Now;
 use snugd::reactor::{Accept, Accepted, Net, Port, Readiness};
 use snugd::rooms::ConnectionId;
+use snugd::time::Now;
 
 use crate::setting::{LOCALHOST, NOW};
 
@@ -50,11 +50,15 @@ impl Read for MemoryStream {
 
 impl Write for MemoryStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut last_write = self.0.last_write.borrow_mut();
         last_write.clear();
-        last_write.extend_from_slice(bytes);
+        parts.iter().for_each(|part| last_write.extend_from_slice(part));
         self.0.write_count.set(self.0.write_count.get() + 1);
-        Ok(bytes.len())
+        Ok(last_write.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

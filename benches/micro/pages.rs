@@ -2,9 +2,9 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use snugd::adapter::{Input, Step};
 use snugd::http::{Http, Site};
 use snugd::options::WebOptions;
+use snugd::session_api::{Input, Step};
 
 use crate::setting::{LOCALHOST, NOW, invitation, limits};
 

@@ -5,13 +5,14 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use snugd::adapter::Now;
 use snugd::invitation::Invitation;
 use snugd::line::{self, LocalClock};
 use snugd::options::Limits;
 use snugd::rooms::{
-    Address, Caller, Command, ConnectionId, Door, Join, Membership, Name, Reply, RoomCode, Rooms, Via, Wire,
+    Address, Caller, Command, ConnectionId, Delivery, Encoder, EncoderId, Execution, Join, JoinTarget, Kind,
+    Membership, Name, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Text, Via,
 };
+use snugd::time::Now;
 
 /// Bytes of the texts that are said: a remark, and a paragraph.
 pub const TEXT_BYTES: [usize; 2] = [64, 1024];
@@ -98,47 +99,71 @@ impl MessageFrame {
     }
 }
 
+/// What somebody in one room says with this command, if anything.
+pub fn said(command: &Command) -> Option<&str> {
+    match command {
+        Command::In(RoomRef::Only, RoomCommand::Say { text, .. }) => Some(text.as_str()),
+        _ => None,
+    }
+}
+
+/// Where nothing is sent yet: everything waits for the next flush.
+struct Nowhere;
+
+impl Delivery for Nowhere {
+    fn write(&mut self, _connection: ConnectionId, _parts: &[&[u8]]) -> usize {
+        unreachable!("only a flush writes");
+    }
+
+    fn queue(&mut self, _connection: ConnectionId, _entry: &[u8]) {
+        unreachable!("nobody stops reading");
+    }
+}
+
 /// Rooms with one room, without reactor or sessions.
 pub struct Company {
     pub rooms: Rooms,
 }
 
 impl Company {
-    pub fn new(wires: Vec<Box<dyn Wire>>) -> Company {
-        Company { rooms: Rooms::new(limits(), wires, random()) }
+    pub fn new(encoders: Vec<Box<dyn Encoder>>) -> Company {
+        Company { rooms: Rooms::new(limits(), encoders, random()) }
     }
 
     /// One more member: how it is addressed, its membership, and what it is answered.
-    pub fn enter(&mut self, number: usize, via: Via, wire: snugd::rooms::WireId) -> (Caller, Membership, Reply) {
+    pub fn enter(&mut self, number: usize, via: Via, encoder: EncoderId) -> (Caller, Membership, Reply) {
         let address = Address::from(core::net::IpAddr::from(LOCALHOST));
-        let caller = Caller { connection: ConnectionId(number as u64), address, via, wire };
+        let caller = Caller { connection: ConnectionId(number as u64), address, via, encoder };
         let name = Name::parse(&format!("member {number}"));
-        let door = Door::CodeOrNew(code());
-        let join = Join { door, name, keeps_name: false, token: None, since: None, epoch: None };
-        let mut membership = None;
-        self.apply(&caller, &mut membership, Command::Join(Box::new(join)));
+        let (target, stays_elsewhere) = (JoinTarget::CodeOrNew(code()), false);
+        let join = Join { target, stays_elsewhere, name, keeps_name: false, token: None, since: None, epoch: None };
+        self.execute(&caller, &[], Command::Join(Box::new(join)));
         let (_, reply) = self.rooms.take_reply().expect("who joins is answered");
-        (caller, membership.expect("who joins is in"), reply)
+        let Reply::Joined { membership, .. } = &reply else { panic!("who joins is in: {reply:?}") };
+        (caller, *membership, reply)
     }
 
-    /// Has the rooms do something, and a journal keep it that forgets it at once.
-    pub fn apply(&mut self, caller: &Caller, membership: &mut Option<Membership>, command: Command) {
-        self.rooms.apply(caller, membership, command, NOW);
-        while let Some(record) = self.rooms.take_record() {
-            self.rooms.publish(record, NOW);
+    /// Somebody says something.
+    pub fn say(&mut self, caller: &Caller, membership: Membership, text: Text) {
+        let say = RoomCommand::Say { kind: Kind::Say, text, cid: None };
+        self.execute(caller, &[membership], Command::In(RoomRef::Only, say));
+    }
+
+    /// Has the rooms execute something, and a journal keep it that forgets it at once.
+    fn execute(&mut self, caller: &Caller, memberships: &[Membership], command: Command) {
+        let execution = self.rooms.execute(caller, memberships, command, NOW, &mut Nowhere);
+        assert_eq!(execution, Execution::Done, "memory holds everything");
+        while let Some(proposal) = self.rooms.take_proposal() {
+            self.rooms.commit(proposal, NOW, &mut Nowhere);
         }
     }
 
-    /// Flushes every room; `write` takes everything.
-    pub fn flush(&mut self, mut write: impl FnMut(ConnectionId, &[u8])) {
+    /// Flushes every room, however much there is.
+    pub fn flush(&mut self, delivery: &mut impl Delivery) {
         let mut dirty = Vec::new();
         self.rooms.take_dirty(&mut dirty);
         for room in dirty {
-            let mut take_all = |connection, bytes: &[u8]| {
-                write(connection, bytes);
-                bytes.len()
-            };
-            self.rooms.flush(room, &mut take_all, &mut Vec::new());
+            self.rooms.flush(room, usize::MAX, usize::MAX, delivery, &mut Vec::new());
         }
     }
 }

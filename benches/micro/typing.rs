@@ -2,12 +2,12 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use snugd::adapter::{Input, Step, wires};
 use snugd::line::{Context, Line};
-use snugd::reactor::all_wires;
+use snugd::reactor::all_encoders;
 use snugd::rooms::{Command, Via};
+use snugd::session_api::{Input, Step, encoders};
 
-use crate::setting::{Company, LOCALHOST, NOW, TEXT_BYTES, line_context, text};
+use crate::setting::{Company, LOCALHOST, NOW, TEXT_BYTES, line_context, said, text};
 
 /// A terminal in a room.
 struct Terminal {
@@ -19,10 +19,10 @@ struct Terminal {
 impl Terminal {
     fn new() -> Terminal {
         let context = line_context();
-        let mut company = Company::new(all_wires(context.clock.clone()));
+        let mut company = Company::new(all_encoders(context.clock.clone()));
         let mut outbox = Vec::new();
         let mut line = Line::new(LOCALHOST.into(), NOW, &mut outbox);
-        let (_, _, reply) = company.enter(1, Via::Line, wires::LINE);
+        let (_, _, reply) = company.enter(1, Via::Line, encoders::LINE);
         let _ = line.reply(reply, &company.rooms, &context, NOW, &mut outbox);
         Terminal { line, context, outbox }
     }
@@ -47,7 +47,7 @@ fn typed(text_bytes: usize) -> Vec<u8> {
 fn measure(bencher: Bencher, text_bytes: usize, piece_bytes: usize) {
     let (mut terminal, mut bytes) = (Terminal::new(), typed(text_bytes));
     let command = terminal.receive(&mut bytes, piece_bytes);
-    let is_said = matches!(&command, Some(Command::Say { text, .. }) if text.as_str().len() == text_bytes);
+    let is_said = command.as_ref().and_then(said).is_some_and(|text| text.len() == text_bytes);
     assert!(is_said, "{command:?}");
     bencher.counter(BytesCount::new(text_bytes)).bench_local(|| terminal.receive(&mut bytes, piece_bytes));
 }

@@ -106,6 +106,14 @@ impl<S: Write> Delivery for Connections<S> {
             self.queue_output(slot, entry);
         }
     }
+
+    fn queue_rest(&mut self, connection: ConnectionId, rest: &[u8]) {
+        if let Some(slot) = self.find(connection).filter(|slot| !self.slab[*slot].is_output_lost) {
+            self.slab[slot].output.push_rest(rest);
+            self.queued_bytes += rest.len();
+            self.queue_flush(slot);
+        }
+    }
 }
 
 pub fn connection_id(slot: usize, generation: u32) -> ConnectionId {

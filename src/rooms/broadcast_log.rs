@@ -21,8 +21,14 @@ pub trait Delivery {
     /// Returns how many of them were.
     fn write(&mut self, connection: ConnectionId, parts: &[&[u8]]) -> usize;
 
-    /// Puts a whole entry, or the rest of one that was just begun, into the connection's output queue.
+    /// Puts a whole entry into the connection's output queue.
     fn queue(&mut self, connection: ConnectionId, entry: &[u8]);
+
+    /// Puts the rest of an entry that the last [`write`](Self::write) has begun into the connection's output queue,
+    /// which is empty.
+    fn queue_rest(&mut self, connection: ConnectionId, rest: &[u8]) {
+        self.queue(connection, rest);
+    }
 }
 
 /// A connection that is behind in reading a room, although it was just written to.
@@ -243,7 +249,7 @@ impl BroadcastLog {
                 let is_within_entry = position != start && self.entry_ends[next] != position;
                 if sent_bytes > 0 && is_within_entry {
                     let entry_end = self.entry_ends[next];
-                    delivery.queue(reader.connection, held(position, entry_end));
+                    delivery.queue_rest(reader.connection, held(position, entry_end));
                     reader.cursor = entry_end;
                 }
                 let behind_bytes = (end - reader.cursor) as usize;

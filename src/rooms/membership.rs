@@ -14,7 +14,7 @@ use crate::time::Now;
 const RESERVED_MS: u64 = 60_000;
 
 /// Who a newcomer will be.
-enum Identity {
+pub(super) enum Identity {
     /// Somebody who has a place already, or is about to have one.
     Member(AuthorId),
     /// Somebody who takes one.
@@ -154,7 +154,7 @@ impl Rooms {
     }
 
     /// Tells who somebody with this name and token is in the room, and whether there is room for it.
-    fn identify(
+    pub(super) fn identify(
         &self,
         room: RoomId,
         name: Option<Name>,

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::command::{Caller, Command, ConnectionId, JoinTarget, Membership, Refusal, Reply, RoomCommand};
 use super::history::{HistoryPage, IdRange};
-use super::{AuthorId, Epoch, MessageKey, Page, ReadRequest, RoomId, Rooms, Wanted};
+use super::{AuthorId, Epoch, MessageKey, Page, ReadRequest, RoomId, Rooms, Token, Wanted};
 use crate::time::Now;
 
 /// What is read for a room, and for whom.
@@ -75,6 +75,10 @@ impl Rooms {
                     return Ok(None);
                 }
                 let room_id = self.find(code, join.token, caller.address, now)?;
+                if join.name.is_some() {
+                    // Who is refused anyway costs no reading.
+                    self.identify(room_id, join.name.clone(), join.token.map(Token::hash), Some(caller.connection))?;
+                }
                 let room = self.room(room_id);
                 let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
                 (room_id, room.state.history.range_to_continue(since, room.page(), kept))

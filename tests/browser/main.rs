@@ -1,6 +1,9 @@
 //! The pages in a real Chromium, with people in several windows and a real `nc` in the same rooms.
 
 mod chromium;
+#[path = "../faults/proxy.rs"]
+#[allow(dead_code)]
+mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -9,8 +12,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use chromium::{Chromium, Seen, Window};
+use proxy::Proxy;
 use serde_json::json;
-use support::{DEADLINE, Server, eventually, find_program, is_code};
+use support::{DEADLINE, Server, WebSocketClient, eventually, find_program, is_code};
 
 /// The home page as this machine's browsers find it.
 fn home(server: &Server) -> String {
@@ -331,6 +335,342 @@ fn after_a_restart_the_pages_bring_their_room_back() {
         let complaints = window.seen().complaints;
         assert!(complaints.iter().all(|complaint| complaint.contains("ERR_CONNECTION_REFUSED")), "{complaints:?}");
     }
+}
+
+#[test]
+fn a_crowd_is_listed_whole_while_people_come_and_go() {
+    let server = Server::with(&["--max-per-ip", "0"]);
+    let room = server.create_room();
+    let mut crowd: Vec<WebSocketClient> =
+        (0..450).map(|number| WebSocketClient::join(&server, &room, &format!("m{number:03}"))).collect();
+    let chromium = Chromium::launch();
+    let page = chromium.open_window();
+    join_room(&page, &server, &room, "Ana");
+    // All this happens while the page asks for the names that it was not told at once.
+    for number in [1, 150, 198, 199, 200, 201, 300, 449] {
+        crowd[number].send(json!({"type": "leave"}));
+        crowd[number].expect_close(1000);
+    }
+    for number in [0, 197, 202, 400] {
+        let to = format!("renamed{number}");
+        crowd[number].send(json!({"type": "nick", "name": to}));
+        crowd[number].expect_where("the new name", |message| message["type"] == "nick" && message["to"] == *to);
+    }
+    crowd.extend((0..8).map(|number| WebSocketClient::join(&server, &room, &format!("new{number}"))));
+    let members = server.get(&format!("/api/v1/rooms/{room}")).json()["members"].clone();
+    let members = members.as_array().expect("members").iter();
+    let mut present: Vec<&str> = members.map(|member| member["name"].as_str().expect("a name")).collect();
+    present.sort_unstable();
+    assert_eq!(present.len(), 451, "{present:?}");
+    wait_for_members(&page, &present);
+
+    page.reload();
+    wait_until_connected(&page);
+    assert_eq!(page.text("#count"), "451", "they are counted before they are named");
+    wait_for_members(&page, &present);
+    assert_eq!(page.evaluate("document.querySelector('[data-name=Ana] small').textContent"), "you, browser");
+    assert_well_behaved(&page, &server);
+}
+
+/// What the page does with an answer that is older than what it has been told since it asked.
+#[test]
+fn an_answer_that_comes_late_brings_nobody_back_and_loses_nobody() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let page = chromium.open_window();
+    create_room(&page, &server, "Ana");
+    page.evaluate(
+        "import(document.querySelector('script').src.replace('room.js', 'members.js')).then(({ Members }) => {
+            const [list, count] = [document.createElement('ul'), document.createElement('p')];
+            const members = new Members(list, count);
+            const people = (...names) => names.map(name => ({ name, via: 'web' }));
+            const state = () => [...list.children].map(item => item.dataset.name).join(' ') + ', ' + count.textContent;
+            window.states = [];
+            const note = () => window.states.push(state());
+            members.replace({ members: people('me', 'b', 'a'), count: 7 }, 'me');
+            note();
+            window.states.push(JSON.stringify(members.question()));
+            members.part('a');
+            members.part('c');
+            members.rename('d', 'z');
+            members.enter('e', 'line');
+            note();
+            members.add({ members: people('c', 'd', 'z', 'f', 'me'), count: 7, more: true });
+            note();
+            window.states.push(JSON.stringify(members.question()));
+            members.rename('f', 'ff');
+            members.add({ members: people('g', 'e'), count: 7, more: false });
+            note();
+            window.states.push(String(members.incomplete));
+        })",
+    );
+    page.wait_for("window.states?.length === 7");
+    let states = json!([
+        "a b me, 7",
+        r#"{"type":"who","after":"a"}"#,
+        "b e me, 6",
+        "b e f me z, 7",
+        r#"{"type":"who","after":"f"}"#,
+        "b e ff g me z, 7",
+        "true",
+    ]);
+    assert_eq!(page.evaluate("window.states"), states);
+}
+
+/// Says these texts, and waits until all of them are said.
+fn say_all(speaker: &mut WebSocketClient, texts: &[String]) {
+    for text in texts {
+        speaker.say(text);
+        speaker.expect_where(text, |message| message["text"] == **text);
+    }
+}
+
+/// Follows an invitation through a proxy.
+fn join_by_proxy(window: &Window, proxy: &Proxy, room: &str, name: &str) {
+    window.open(&format!("http://{}/{room}", proxy.address));
+    window.fill("#name", name);
+    window.click("#join");
+    wait_until_connected(window);
+}
+
+fn go_offline(window: &Window, proxy: &Proxy) {
+    proxy.set_offline(true);
+    window.wait_for("document.querySelector('#status').dataset.state !== 'open'");
+}
+
+fn come_back(window: &Window, proxy: &Proxy) {
+    proxy.set_offline(false);
+    // As the system does when the network is back.
+    window.evaluate("window.dispatchEvent(new Event('online'))");
+    wait_until_connected(window);
+}
+
+/// Waits until the page shows exactly these messages, in this order, and their ids are in order.
+fn wait_for_conversation(window: &Window, texts: &[String]) {
+    window.evaluate(&format!("window.expected = {}", json!(texts)));
+    window.wait_for(
+        "(() => {
+            const shown = [...document.querySelectorAll('#timeline [data-id].message .text')].map(text => text.textContent);
+            return JSON.stringify(shown) === JSON.stringify(window.expected);
+        })()",
+    );
+    let ids = window.evaluate("[...document.querySelectorAll('#timeline [data-id]')].map(event => +event.dataset.id)");
+    let ids: Vec<u64> = serde_json::from_value(ids).expect("numbers");
+    assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "each once and in order: {ids:?}");
+}
+
+/// Scrolls up to a message, as a reader does.
+fn scroll_to(window: &Window, text: &str) {
+    let text = json!(text);
+    window.evaluate(&format!(
+        "{{
+            const isIt = element => element.querySelector('.text')?.textContent === {text};
+            window.read = [...document.querySelectorAll('#timeline .message')].find(isIt);
+            document.querySelector('#timeline').addEventListener('scroll', () => window.hasScrolled = true);
+            window.read.scrollIntoView();
+        }}"
+    ));
+    window.wait_for("window.hasScrolled");
+}
+
+/// Where in the window the message stands that was scrolled to.
+fn place_of_what_is_read(window: &Window) -> f64 {
+    window.evaluate("window.read.getBoundingClientRect().top").as_f64().expect("a number")
+}
+
+fn numbered(words: &str, count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("{words} {number}")).collect()
+}
+
+/// What stands between the messages.
+fn dividers(window: &Window) -> Vec<String> {
+    let dividers = window.evaluate("[...document.querySelectorAll('#timeline .divider')].map(it => it.textContent)");
+    serde_json::from_value(dividers).expect("a list")
+}
+
+#[test]
+fn what_was_said_while_a_page_was_offline_is_there_when_it_is_back() {
+    let server = Server::with(&["--history", "5000", "--rate", "0", "--grace", "1m"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::launch();
+    let (ana, cleo) = (chromium.open_window(), chromium.open_window());
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    join_by_proxy(&cleo, &proxy, &room, "Cleo");
+    let mut texts = numbered("before", 40);
+    say_all(&mut ben, &texts);
+    for window in [&ana, &cleo] {
+        wait_for_conversation(window, &texts);
+    }
+    // Cleo reads what was said before.
+    scroll_to(&cleo, "before 12");
+    let cleos_place = place_of_what_is_read(&cleo);
+    for window in [&ana, &cleo] {
+        go_offline(window, &proxy);
+    }
+    let missed = numbered("missed", 1300);
+    say_all(&mut ben, &missed);
+    texts.extend(missed);
+    // Ana's page does not ask before Ana reads in the middle of what has come.
+    ana.evaluate(
+        "(() => {
+            const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (text) {
+                if (window.mayAsk || JSON.parse(text).type !== 'history') send.call(this, text);
+                else window.ask = () => { window.mayAsk = true; send.call(this, text); };
+            };
+        })()",
+    );
+    for window in [&ana, &cleo] {
+        come_back(window, &proxy);
+    }
+    scroll_to(&ana, "missed 1000");
+    let anas_place = place_of_what_is_read(&ana);
+    assert_eq!(dividers(&ana), ["Fetching what was said meanwhile…"]);
+    // What is said meanwhile comes after it.
+    let after = numbered("after", 20);
+    say_all(&mut ben, &after);
+    texts.extend(after);
+    ana.wait_for("window.ask !== undefined");
+    ana.evaluate("window.ask()");
+    for window in [&ana, &cleo] {
+        wait_for_conversation(window, &texts);
+        assert_eq!(dividers(window), [] as [&str; 0], "nothing is missing");
+    }
+    for (window, place) in [(&cleo, cleos_place), (&ana, anas_place)] {
+        // Browsers scroll by whole pixels.
+        let moved = place_of_what_is_read(window) - place;
+        assert!(moved.abs() < 3.0, "what is read has moved by {moved}");
+    }
+    cleo.wait_for("document.querySelector('#newer').textContent === '1320 new messages'");
+}
+
+#[test]
+fn a_connection_lost_while_catching_up_loses_nothing() {
+    let server = Server::with(&["--history", "5000", "--rate", "0", "--grace", "1m"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    let mut texts = numbered("before", 3);
+    say_all(&mut ben, &texts);
+    wait_for_conversation(&ana, &texts);
+    go_offline(&ana, &proxy);
+    let missed = numbered("missed", 1300);
+    say_all(&mut ben, &missed);
+    texts.extend(missed);
+
+    // The second page that it asks for never comes.
+    ana.evaluate(
+        "(() => {
+            const send = WebSocket.prototype.send;
+            window.asked = 0;
+            WebSocket.prototype.send = function (text) {
+                if (JSON.parse(text).type === 'history') window.asked += 1;
+                if (window.asked === 2) this.close();
+                else send.call(this, text);
+            };
+        })()",
+    );
+    proxy.set_offline(false);
+    ana.evaluate("window.dispatchEvent(new Event('online'))");
+    ana.wait_for("window.asked === 2");
+    proxy.set_offline(true);
+    let more = numbered("more", 900);
+    say_all(&mut ben, &more);
+    texts.extend(more);
+    ana.evaluate("window.asked = 3");
+    come_back(&ana, &proxy);
+    wait_for_conversation(&ana, &texts);
+    assert_eq!(dividers(&ana), [] as [&str; 0], "nothing is missing");
+    ana.wait_for(
+        "(() => {
+            const { scrollHeight, scrollTop, clientHeight } = document.querySelector('#timeline');
+            return scrollHeight - scrollTop - clientHeight < 2;
+        })()",
+    );
+}
+
+#[test]
+fn a_page_says_what_is_gone_only_when_it_is() {
+    let server = Server::with(&["--history", "300", "--rate", "0", "--grace", "1m"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    let before = numbered("before", 3);
+    say_all(&mut ben, &before);
+    wait_for_conversation(&ana, &before);
+    go_offline(&ana, &proxy);
+    let missed = numbered("missed", 1000);
+    say_all(&mut ben, &missed);
+    come_back(&ana, &proxy);
+    ana.wait_for("document.querySelector('#timeline .divider')?.textContent === 'Earlier messages are missing'");
+    let shown = timeline(&ana);
+    let texts: Vec<&str> = shown.iter().filter_map(|event| event.split_once(' ')).map(|(_, text)| text).collect();
+    let kept: Vec<&str> = before.iter().chain(&missed[700..]).map(String::as_str).collect();
+    assert_eq!(texts[texts.len() - kept.len()..], kept);
+    assert_eq!(dividers(&ana).len(), 1);
+}
+
+/// The page itself gives what it sends the answers of a server whose disk is full, `window.refusals` times.
+const FULL_DISK: &str = "(() => {
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (text) {
+        const { type, cid } = JSON.parse(text);
+        if (window.refusals === 0 || type === 'typing') return send.call(this, text);
+        window.refusals -= 1;
+        const data = JSON.stringify({ type: 'error', code: 'storage_failed', message: 'Not stored.', cid });
+        setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data })));
+    };
+})()";
+
+#[test]
+fn what_cannot_be_stored_is_tried_again_by_the_page_itself() {
+    let server = Server::with(&["--grace", "1m"]);
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    ana.evaluate(FULL_DISK);
+    ana.evaluate("window.refusals = 1");
+    for text in ["one", "two"] {
+        ana.fill("#text", text);
+        ana.press("Enter");
+    }
+    ana.wait_for("document.querySelector('#waiting .delayed .fate')?.textContent.startsWith('Not sent. ')");
+    ana.wait_for("document.querySelector('#waiting .waiting .text')?.textContent === 'two'");
+    wait_for_message(&ana, "two");
+    ana.wait_for("document.querySelector('#waiting').children.length === 0");
+
+    // Neither is a page left outside.
+    ana.evaluate("window.refusals = 1; window.dispatchEvent(new Event('offline'));");
+    ana.wait_for("document.querySelector('#status').dataset.state === 'refused'");
+    wait_until_connected(&ana);
+    let shown = timeline(&ana);
+    assert!(shown[1..].iter().map(String::as_str).eq(["2 one", "3 two"]), "{shown:?}");
+}
+
+#[test]
+fn what_a_client_calls_its_messages_is_in_the_order_of_time() {
+    let server = Server::start();
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    join_room(&ana, &server, &room, "Ana");
+    let mut cids = Vec::new();
+    for text in ["one", "two", "three"] {
+        say(&ana, text);
+        let message = ben.expect_where(text, |message| message["text"] == text);
+        cids.push(message["cid"].as_str().expect("a client's id").to_owned());
+    }
+    assert!(cids.is_sorted() && cids.iter().all(|cid| cid.len() == 23), "{cids:?}");
+    assert_eq!(cids[0][..3], cids[2][..3], "they begin with the time");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod history;
 mod journal;
 mod net;
+mod several;
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -23,13 +24,14 @@ use snugd::invitation::Invitation;
 use snugd::line::{self, LocalClock};
 use snugd::options::{Limits, WebOptions};
 use snugd::reactor::{AdmissionLimits, OutputLimits, Port, Reactor, Shared, all_encoders};
-use snugd::rooms::{ConnectionId, Delivery, Proposal, Rooms};
+use snugd::rooms::{ConnectionId, Delivery, Encoder, Proposal, Rooms};
 use snugd::ws;
 
 use history::client::{Client, Kind};
 use history::{History, Promises};
 use journal::{AnyJournal, Disk, SharedDisk};
 use net::{SharedWorld, SimNet, World};
+use several::{SeveralClient, TaggedLines};
 
 const SEEDS: u64 = 400;
 const STEPS: u32 = 250;
@@ -44,6 +46,13 @@ const SETTLING_TURNS: u32 = 5_000;
 
 /// Names that several clients want to have.
 const WANTED_NAMES: [&str; 3] = ["x", "y", "z"];
+
+/// The program's encoders, and one for those who are in several rooms.
+fn encoders() -> Vec<Box<dyn Encoder>> {
+    let mut encoders = all_encoders(LocalClock::utc());
+    encoders.push(Box::new(TaggedLines));
+    encoders
+}
 
 type SimReactor = Reactor<SimNet, AnyJournal>;
 
@@ -114,9 +123,9 @@ impl Conditions {
             site: Site::new(&WebOptions::default(), &limits, invitation.clone()),
             ws: ws::Context::new(&limits),
             line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
-            other: None,
+            other: Some(several::new_session),
         };
-        let mut rooms = Rooms::new(limits, all_encoders(LocalClock::utc()), StdRng::seed_from_u64(seed));
+        let mut rooms = Rooms::new(limits, encoders(), StdRng::seed_from_u64(seed));
         rooms.set_crowd(self.crowd_members);
         let journal = match &self.disk {
             None => AnyJournal::in_memory(),
@@ -137,6 +146,8 @@ struct Simulation {
     world: SharedWorld,
     reactor: SimReactor,
     clients: Vec<Client>,
+    /// Clients in three rooms each.
+    several: Vec<SeveralClient>,
     history: History,
     random: StdRng,
     has_crashed: bool,
@@ -172,7 +183,22 @@ impl Simulation {
                 clients.push(Client::new(kind, number, room));
             }
         }
-        Simulation { conditions, world, reactor, clients, history: History::default(), random, has_crashed: false }
+        let count = if random.random_bool(0.4) { random.random_range(1..3) } else { 0 };
+        // In each of their rooms, somebody asks for the whole record.
+        for room in several::ROOMS.iter().filter(|room| count > 0 && !rooms.contains(room)) {
+            clients.push(Client::new(Kind::Web, clients.len(), room));
+        }
+        let several = (0..count).map(SeveralClient::new).collect();
+        Simulation {
+            conditions,
+            world,
+            reactor,
+            clients,
+            several,
+            history: History::default(),
+            random,
+            has_crashed: false,
+        }
     }
 
     fn turn(&mut self) {
@@ -196,6 +222,9 @@ impl Simulation {
     fn step(&mut self) {
         if self.random.random_range(0..1000) < self.conditions.crashes {
             self.crash();
+        }
+        if !self.several.is_empty() && self.random.random_bool(0.3) {
+            self.step_in_several();
         }
         let number = self.random.random_range(0..self.clients.len());
         let client = &mut self.clients[number];
@@ -231,6 +260,52 @@ impl Simulation {
         for _ in 0..self.random.random_range(0..3) {
             self.turn();
         }
+    }
+
+    /// One client that is in several rooms does one thing.
+    fn step_in_several(&mut self) {
+        let number = self.random.random_range(0..self.several.len());
+        match (self.several[number].socket, self.random.random_range(0..100)) {
+            (None, _) => self.connect_several(number),
+            (_, 0..40) => {
+                let room = several::ROOMS[self.random.random_range(0..several::ROOMS.len())];
+                let bytes = self.random.random_range(0..300);
+                self.several[number].say(room, bytes, &mut self.history);
+            }
+            (_, 40..46) => self.several[number].join_again(),
+            (Some(socket), 46..50) => {
+                self.world.borrow_mut().reset(socket);
+                self.several[number].lose();
+            }
+            _ => {
+                let limit = self.random.random_range(1..self.conditions.read_bytes);
+                self.read_several(number, limit);
+            }
+        }
+        self.send_several(number);
+    }
+
+    fn connect_several(&mut self, number: usize) {
+        let socket = self.world.borrow_mut().connect(Port::Other);
+        self.several[number].connect(socket, &mut self.history);
+    }
+
+    fn send_several(&mut self, number: usize) {
+        let output = self.several[number].take_output();
+        if let Some(socket) = self.several[number].socket.filter(|_| !output.is_empty()) {
+            self.world.borrow_mut().send(socket, &output);
+        }
+    }
+
+    fn read_several(&mut self, number: usize, limit: usize) {
+        let client = &mut self.several[number];
+        let Some(socket) = client.socket else { return };
+        let bytes = self.world.borrow_mut().receive(socket, limit);
+        client.receive(&bytes, &mut self.history);
+        if self.world.borrow().is_over(socket) {
+            client.lose();
+        }
+        self.send_several(number);
     }
 
     // ---- what carries a client's bytes
@@ -323,6 +398,16 @@ impl Simulation {
                 self.send(number);
                 self.read(number, usize::MAX);
             }
+            for number in 0..self.several.len() {
+                if self.several[number].socket.is_none() {
+                    self.connect_several(number);
+                }
+                if turn % 5 == 4 {
+                    self.several[number].join_again();
+                }
+                self.send_several(number);
+                self.read_several(number, usize::MAX);
+            }
             self.turn();
             if self.is_settled() && self.is_at_rest() {
                 return;
@@ -337,6 +422,7 @@ impl Simulation {
     fn is_settled(&self) -> bool {
         let is_settled = |client: &Client| client.is_settled(&self.history);
         self.clients.iter().all(|client| is_settled(client) && (client.kind != Kind::Web || client.has_recalled()))
+            && self.several.iter().all(|client| client.is_settled(&self.history))
     }
 
     fn is_at_rest(&self) -> bool {
@@ -350,8 +436,8 @@ impl Simulation {
             // Then the rooms began with what was on the disk.
             return;
         }
-        let (limits, encoders) = (self.conditions.limits(), all_encoders(LocalClock::utc()));
-        let mut replayed = Rooms::new(limits, encoders, StdRng::seed_from_u64(0));
+        let limits = Limits { memory_bytes: usize::MAX, ..self.conditions.limits() };
+        let mut replayed = Rooms::new(limits, encoders(), StdRng::seed_from_u64(0));
         let now = self.world.borrow().now;
         for (code, epoch, change) in self.reactor.journal_mut().committed() {
             let mut change = change.clone();
@@ -380,6 +466,12 @@ impl Simulation {
                 self.world.borrow_mut().reset(socket);
                 self.clients[number].lose(socket, &mut self.history);
             }
+        }
+        for client in &mut self.several {
+            if let Some(socket) = client.socket {
+                self.world.borrow_mut().reset(socket);
+            }
+            client.lose();
         }
         for pause_ms in [0, GRACE_MS, 60_000, ROOM_TTL_MS, 60_000] {
             self.world.borrow_mut().now.steady_ms += pause_ms;

@@ -35,11 +35,15 @@ pub struct Socket {
 pub struct World {
     sockets: Vec<Socket>,
     backlog: VecDeque<(Port, usize)>,
-    listener_edge: [bool; 2],
+    listener_edge: [bool; 3],
     closed: Vec<ConnectionId>,
     random: StdRng,
     pub now: Now,
     misbehaves: bool,
+    /// Bytes that the server has written since it last waited.
+    pub written_bytes: usize,
+    /// The most that it has written in one turn.
+    pub most_written_bytes: usize,
 }
 
 pub type SharedWorld = Rc<RefCell<World>>;
@@ -49,11 +53,13 @@ impl World {
         Rc::new(RefCell::new(World {
             sockets: Vec::new(),
             backlog: VecDeque::new(),
-            listener_edge: [false; 2],
+            listener_edge: [false; 3],
             closed: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             now: Now { steady_ms: 1, wall_ms: 1_700_000_000_000 },
             misbehaves: true,
+            written_bytes: 0,
+            most_written_bytes: 0,
         }))
     }
 
@@ -107,9 +113,13 @@ impl World {
 
     /// The connection breaks.
     pub fn reset(&mut self, socket: usize) {
+        // What has arrived is still there to be read.
+        let is_lost = self.random.random_bool(0.5);
         let socket = &mut self.sockets[socket];
         socket.is_reset = true;
-        socket.to_server.clear();
+        if is_lost {
+            socket.to_server.clear();
+        }
         socket.readable_edge = true;
         socket.writable_edge = true;
     }
@@ -125,7 +135,7 @@ impl World {
             }
         }
         self.backlog.clear();
-        self.listener_edge = [false; 2];
+        self.listener_edge = [false; 3];
         self.closed.clear();
     }
 
@@ -157,7 +167,7 @@ impl World {
     // ---- the reactor's side
 
     fn take_edges(&mut self, ready: &mut Vec<Readiness>) {
-        for port in [Port::Web, Port::Line] {
+        for port in [Port::Web, Port::Line, Port::Other] {
             if self.listener_edge[port as usize] && !self.chance(20) {
                 self.listener_edge[port as usize] = false;
                 ready.push(Readiness::Listener(port));
@@ -199,10 +209,10 @@ impl Read for SimStream {
         let stops_short = world.chance(20);
         let count = world.random.random_range(1..=64);
         let socket = &mut world.sockets[self.socket];
-        if socket.is_reset {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
         if socket.to_server.is_empty() {
+            if socket.is_reset {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
             return if socket.client_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let whole = socket.to_server.len().min(buffer.len());
@@ -232,6 +242,7 @@ impl Write for SimStream {
         }
         let count = bytes.len().min(room).min(if stops_short { count } else { usize::MAX });
         socket.to_client.extend(&bytes[..count]);
+        world.written_bytes += count;
         Ok(count)
     }
 
@@ -256,6 +267,8 @@ impl Net for SimNet {
 
     fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
+        world.most_written_bytes = world.most_written_bytes.max(world.written_bytes);
+        world.written_bytes = 0;
         world.take_edges(ready);
         if ready.is_empty() && !world.has_edges() {
             // Nothing will happen before the reactor's own time comes; clients act between the turns.

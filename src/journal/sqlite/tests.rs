@@ -148,11 +148,6 @@ fn event(author: u32, called: &str, body: Body) -> Event {
     Event { id: 0, time_ms: TIME_MS + 1, name: name(called), via: Via::Web, author, body }
 }
 
-fn entered(room: u64, author: u32, called: &str) -> Proposal {
-    let event = event(author, called, Body::Enter);
-    proposal(room, Change::Enter { opens: false, takes_place: None, event })
-}
-
 fn published(room: u64, author: u32, called: &str, body: Body) -> Proposal {
     proposal(room, Change::Publish { event: event(author, called, body) })
 }
