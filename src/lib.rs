@@ -2,8 +2,9 @@
 //!
 //! The way of a message through these modules is told in `ARCHITECTURE.md`. In short: [`reactor`] owns the
 //! sockets and hands bytes to a protocol ([`http`], [`ws`], [`mod@line`]); the protocol makes commands of them;
-//! [`rooms`] carries them out; [`journal`] keeps what happened; and the reactor sends everybody what their
-//! room's log has for them.
+//! [`rooms`] checks those and proposes changes; [`journal`] orders the changes and makes them durable; [`rooms`]
+//! applies what is committed, and encodes it once; and the reactor sends each member what its room's broadcast log
+//! holds for it.
 #![forbid(unsafe_code)]
 
 pub mod greeting;

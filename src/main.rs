@@ -106,7 +106,7 @@ fn run(options: Options) -> Result<(), Failure> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     reactor.run().map_err(|error| match error.kind() {
-        // The journal's own words.
+        // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })

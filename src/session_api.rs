@@ -52,7 +52,7 @@ pub enum Step {
     /// More bytes, or nothing at all if there are none: everything that could be done is done. At the end of
     /// the input this means that the session is over.
     NeedInput,
-    /// Have this done by the rooms. If it is a command that is answered
+    /// Have the rooms execute this. If it is a command that is answered
     /// ([`Command::is_answered`]), the session sees no input until it has seen the reply.
     Command(Command),
     /// See no input before this time (`Now::steady_ms`), then go on with the same bytes.
@@ -60,7 +60,7 @@ pub enum Step {
         /// When to go on.
         steady_ms: u64,
     },
-    /// Flush the outbox, then close in good order. The session sees no input any more.
+    /// Send what is queued, then close in good order. The session sees no input any more.
     Close,
     /// As [`Close`](Self::Close), since the peer broke the protocol; it is counted.
     Fault,
@@ -85,7 +85,7 @@ pub struct Upgrade {
 pub enum Flow {
     /// It goes on.
     Continue,
-    /// Flush the outbox, then close in good order.
+    /// Send what is queued, then close in good order.
     Close,
 }
 

@@ -2,10 +2,10 @@
 
 use crate::options::{Exit, Subcommand};
 
-/// Does it. A data file may be in use meanwhile.
+/// Runs a subcommand. The data file may be in use meanwhile.
 ///
 /// # Errors
-/// With which status and which words to end.
+/// The exit status, and the sentence to print.
 #[cfg(feature = "sqlite")]
 pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {

@@ -887,3 +887,67 @@ fn codes_are_as_long_as_asked_for() {
     assert!(is_code(&room, 8), "{room}");
     WebSocketClient::join(&server, &room, "ana");
 }
+
+#[test]
+fn who_joins_a_crowd_is_told_some_and_asks_for_the_rest() {
+    let server = Server::with(&["--max-per-ip", "0", "--rate", "0"]);
+    let room = server.create_room();
+    let crowd: Vec<WebSocketClient> =
+        (0..450).map(|number| WebSocketClient::join(&server, &room, &format!("m{number}"))).collect();
+    let mut ana = WebSocketClient::connect(&server);
+    ana.send(json!({"type": "join", "room": room, "name": "ana"}));
+    let joined = ana.expect("joined");
+    let names = |list: &Value| -> Vec<String> {
+        let names = list.as_array().expect("a list").iter().map(|member| member["name"].as_str().expect("a name"));
+        names.map(str::to_owned).collect()
+    };
+    let mut known = names(&joined["members"]);
+    assert_eq!((known.len(), known[0].as_str(), &joined["count"]), (200, "ana", &json!(451)));
+    loop {
+        ana.send(json!({"type": "who", "after": known.last()}));
+        let page = ana.expect("members");
+        assert_eq!(page["count"], 451);
+        known.extend(names(&page["members"]));
+        if page["more"] == false {
+            break;
+        }
+    }
+    known.sort();
+    known.dedup();
+    assert_eq!(known.len(), 451);
+
+    // A program at a terminal fetches nothing: it is told everybody.
+    let mut bot = Terminal::connect(&server);
+    bot.send_line("/json");
+    bot.send_line(&format!("/join {room} bot"));
+    let mut told = std::collections::BTreeSet::new();
+    while told.len() < 452 {
+        let line = bot.read_line();
+        let Ok(object) = serde_json::from_str::<Value>(&line) else { continue };
+        if object["members"].is_array() {
+            told.extend(names(&object["members"]));
+        }
+    }
+    drop(crowd);
+}
+
+#[test]
+fn so_many_from_one_address_behind_a_proxy_and_no_more() {
+    let server = Server::with(&["--trusted-proxy", "127.0.0.1", "--max-per-ip", "5"]);
+    let connect = |address: &str| {
+        let mut client = server.http();
+        client.send(format!(
+            "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             X-Forwarded-For: {address}\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        ));
+        let status = client.response_to("GET").status;
+        (client, status)
+    };
+    let held: Vec<_> = (0..5).map(|_| connect("203.0.113.7")).collect();
+    assert!(held.iter().all(|(_, status)| *status == 101));
+    assert_eq!(connect("203.0.113.7").1, 429);
+    assert_eq!(connect("203.0.113.8").1, 101, "another address is another's");
+    drop(held);
+    eventually("those who are gone count no more", || (connect("203.0.113.7").1 == 101).then_some(()));
+}

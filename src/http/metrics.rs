@@ -42,7 +42,7 @@ pub struct Meters {
     /// Bytes written to sockets.
     pub sent_bytes: Counter,
     /// Connections closed because they read too slowly.
-    pub slow_readers_closed: Counter,
+    pub slow_consumers_closed: Counter,
     /// Connections closed because of an HTTP request that is malformed or too long.
     pub http_faults: Counter,
     /// Connections closed because of a WebSocket frame that breaks RFC 6455.
@@ -100,7 +100,7 @@ impl Metrics {
             websockets: counter(r, "websockets", "WebSocket handshakes accepted"),
             received_bytes: counter(r, "received_bytes", "Bytes read from sockets"),
             sent_bytes: counter(r, "sent_bytes", "Bytes written to sockets"),
-            slow_readers_closed: counter(r, "slow_readers_closed", "Connections closed because they read too slowly"),
+            slow_consumers_closed: counter(r, "slow_readers_closed", "Connections closed because they read too slowly"),
             http_faults: faults_in("http"),
             websocket_faults: faults_in("websocket"),
             line_faults: faults_in("line"),

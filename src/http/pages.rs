@@ -71,7 +71,7 @@ pub enum Notice {
     Error(String, Option<Field>),
 }
 
-/// The home page for one visitor.
+/// The home page for one browser.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Home<'a> {
     /// What the name field holds.

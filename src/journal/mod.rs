@@ -1,8 +1,8 @@
 //! Where changes are ordered and made durable before anybody sees them.
 //!
-//! The rooms hand each [`Proposal`] to a journal; what the journal has kept it hands back, in the same order,
-//! and only then is it committed. What memory does not hold any more can be read from it. Only the journal in
-//! memory lives in this file: it keeps nothing, and hands back at once. The one in a file lives in `sqlite`.
+//! The rooms hand each [`Proposal`] to a journal. What the journal has made durable it hands back, in the same order,
+//! as committed, and only then is it applied. What memory does not hold any more can be read from it. Only the journal
+//! in memory is in this file: it stores nothing, and hands back at once. The one in a file is in `sqlite`.
 
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -12,13 +12,13 @@ use std::collections::VecDeque;
 use crate::rooms::{Page, Proposal, ReadRequest};
 use crate::time::Now;
 
-/// Orders changes and keeps them.
+/// Orders changes and makes them durable.
 pub trait Journal {
-    /// Takes a change to be ordered and kept.
+    /// Takes a change to be ordered and made durable.
     fn submit(&mut self, proposal: Proposal);
 
-    /// What was submitted is to be worked on from here on. Called once what happens at a time has been submitted,
-    /// so that it can be kept together; always called before nothing more happens.
+    /// What was submitted is to be worked on from here on. Called in each turn once everything is submitted, so that it
+    /// can be stored together, and always before the loop waits.
     fn dispatch(&mut self, now: Now) {
         let _ = now;
     }
@@ -27,13 +27,13 @@ pub trait Journal {
     fn read(&mut self, request: ReadRequest);
 
     /// What has come of it: changes in the order of their submission. What is refused, and what follows a change that
-    /// cannot be kept yet, does not wait for that one; messages come back in their order in any case. Never waits.
+    /// cannot be stored yet, does not wait for that one; messages come back in their order in any case. Never waits.
     fn take_outcome(&mut self) -> Option<Outcome>;
 
-    /// Whether it can keep nothing at this time, so that changes are better refused beforehand.
+    /// Whether it fails: it can store nothing at this time, and changes are refused beforehand.
     fn is_failing(&self) -> bool;
 
-    /// Whether it has so much to do that nothing more is better asked of it.
+    /// Whether it is congested: it works, and has so much to do that nothing more is asked of it until it has less.
     fn is_congested(&self) -> bool {
         false
     }
@@ -68,9 +68,9 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 /// What became of something that a journal was given.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The change is ordered, and kept for good.
+    /// The change is ordered and durable.
     Committed(Proposal),
-    /// The change, a [refusable](Proposal::is_refusable) one, is not kept.
+    /// The change, a [refusable](Proposal::is_refusable) one, is not stored.
     Refused(Proposal),
     /// What was to be read.
     Read {
@@ -79,12 +79,12 @@ pub enum Outcome {
         /// What there is; `None` if it could not be read.
         page: Option<Page>,
     },
-    /// Nothing can be kept any more, and what was said to be kept may not be trusted from here on: the program
-    /// has to end, with this sentence.
+    /// Nothing can be stored any more, and what was said to be durable may not be trusted from here on: the program has
+    /// to end, with this sentence.
     Broken(String),
 }
 
-/// Keeps nothing beyond the program's life, so everything is as durable as it gets at once.
+/// Stores nothing beyond the program's life, so everything is as durable as it gets at once.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
     outcomes: VecDeque<Outcome>,

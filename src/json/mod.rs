@@ -16,7 +16,7 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) {
     object.end();
 }
 
-/// Appends the news that somebody types.
+/// Appends that somebody types.
 pub fn write_typing(name: &Name, out: &mut Vec<u8>) {
     Object::begin(out).word("type", "typing").text("name", name.as_str()).end();
 }
@@ -62,7 +62,7 @@ pub struct Joined<'a> {
     pub events: &'a [Event],
     /// Events before those are to be fetched, or gone.
     pub gap: bool,
-    /// The rules that the client does well to know.
+    /// The limits, some of which the client is told.
     pub limits: &'a Limits,
 }
 
@@ -131,7 +131,7 @@ pub fn write_refusal(refusal: &Refusal, cid: Option<&MessageKey>, out: &mut Vec<
     write_error(error_code(refusal), &refusal.to_string(), cid.map(MessageKey::as_str), retry_ms, out);
 }
 
-/// The contract's word for a refusal.
+/// The contract's error code for a refusal.
 pub fn error_code(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::NotJoined => "not_joined",

@@ -64,7 +64,7 @@ pub enum Fault<'a> {
 }
 
 impl Fault<'_> {
-    /// The contract's word for it.
+    /// The contract's error code for it.
     pub fn code(self) -> &'static str {
         match self {
             Fault::UnknownCommand(_) | Fault::NumberMalformed => "bad_request",

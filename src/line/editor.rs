@@ -11,7 +11,7 @@ mod telnet;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use escape::EscapeFilter;
-use telnet::{Heard, Telnet};
+use telnet::{Fed, Telnet};
 
 /// What [`LineEditor::edit`] found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,19 +130,19 @@ impl State {
     }
 
     fn take_byte(&mut self, byte: u8, limit_bytes: usize, answers: &mut Vec<u8>) -> Option<Typed> {
-        match self.telnet.hear(byte, answers) {
-            Heard::Nothing => None,
-            Heard::Data(byte) => self.decode(byte, limit_bytes),
-            Heard::NoCommand(byte) => {
+        match self.telnet.feed(byte, answers) {
+            Fed::Nothing => None,
+            Fed::Data(byte) => self.decode(byte, limit_bytes),
+            Fed::NoCommand(byte) => {
                 // A 0xFF that begins no telnet command ends no line; the byte after it may.
                 self.decode(telnet::IAC, limit_bytes);
                 self.decode(byte, limit_bytes)
             }
-            Heard::Interrupt | Heard::EraseLine => {
+            Fed::Interrupt | Fed::EraseLine => {
                 self.drop_line();
                 None
             }
-            Heard::EraseCharacter => {
+            Fed::EraseCharacter => {
                 match self.utf8.length {
                     0 => erase_character(&mut self.line),
                     _ => self.utf8 = PartialCharacter::default(),

@@ -2,7 +2,7 @@
 //!
 //! [`Line`] is one connection's session: it asks for a name and a room, then passes on what is typed.
 //! `editor` makes lines of received bytes, `opening` knows what is no terminal, `pace` how fast is too fast,
-//! `command` tells what a line means, `output_format` words the answers, `encoder` encodes what the room's members say.
+//! `command` tells what a line means, `output_format` writes answers, `encoder` encodes what the room's members say.
 //! Nothing here knows a socket, a timer or another protocol.
 
 mod clock;
@@ -26,7 +26,7 @@ use crate::options::Limits;
 /// What all sessions share.
 #[derive(Clone)]
 pub struct Context {
-    /// What the rooms obey, and the rate at which lines are sent on.
+    /// The limits of rooms, and the rate at which lines are passed on.
     pub limits: Limits,
     /// Where this server is found.
     pub invitation: Invitation,

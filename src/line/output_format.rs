@@ -14,7 +14,7 @@ use crate::rooms::{AuthorId, Body, EncoderId, Event, Member, Refusal, Room};
 use crate::session_api::encoders;
 use crate::time::Now;
 
-/// Members that are named to a newcomer; more would be no welcome but a flood.
+/// Members that are named to a newcomer; more would push everything else off its screen.
 const MEMBERS_NAMED: usize = 20;
 
 /// The commands, for a person.
@@ -76,7 +76,7 @@ impl OutputFormat {
         }
     }
 
-    /// Refuses something; `code` is the contract's word for why.
+    /// Refuses something; `code` is the contract's error code for it.
     pub fn refuse(self, code: &'static str, sentence: impl Display, out: &mut Vec<u8>) {
         match self {
             OutputFormat::Person => self.warn(sentence, out),
@@ -105,7 +105,7 @@ impl OutputFormat {
         }
     }
 
-    /// Shows a new member in. `local` is the address of ours that it connected to.
+    /// Tells a new member which room it is in. `local` is the address of ours that it connected to.
     pub fn welcome(self, joined: &json::Joined<'_>, local: IpAddr, context: &Context, now: Now, out: &mut Vec<u8>) {
         match self {
             OutputFormat::Person => {

@@ -103,7 +103,7 @@ impl Line {
         }
     }
 
-    /// Words the answer to a command.
+    /// Writes the answer to a command.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match reply {
             Reply::Joined { membership, token, last, ref events, gap, .. } => {
@@ -181,7 +181,7 @@ impl Line {
         Flow::Close
     }
 
-    /// The last words when the server stops.
+    /// Says that the server stops.
     pub fn goodbye(&self, outbox: &mut Vec<u8>) {
         if matches!(self.stage, Stage::Unjoined(_)) {
             self.format.end_prompt(outbox);
@@ -189,7 +189,7 @@ impl Line {
         self.format.notice("The server is stopping. Bye.", outbox);
     }
 
-    /// The last words to someone who does not read what is sent.
+    /// Says that the peer reads too slowly to be sent everything.
     pub fn too_slow(&self, outbox: &mut Vec<u8>) {
         self.format.warn("You read too slowly; the connection is closed.", outbox);
     }
@@ -264,7 +264,7 @@ impl Line {
         }
     }
 
-    /// Does what a line asks for, or tells who is to do it.
+    /// Executes what a line asks for, or returns the step by which it is done elsewhere.
     fn execute(&mut self, request: Request<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
         let command = match request {
             Request::Text(text) if matches!(self.stage, Stage::Unjoined(_)) => return self.answer_prompt(text, outbox),

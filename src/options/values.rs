@@ -1,4 +1,4 @@
-//! How a single value is read. Each `read_…` fails with the words for what it wants, to be put between
+//! How a single value is read. Each `read_…` fails with a text that says what it wants, to be put between
 //! "wants" and "not".
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -69,7 +69,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Says goodbye to everybody, and accepts nobody more.
+    /// Tells every connection that the server stops, closes them, and accepts no more.
     pub(super) fn stop(&mut self) {
         if self.stops_at_ms.is_some() {
             return;

@@ -7,7 +7,7 @@ use super::output_queue::OutputQueue;
 use super::session::Session;
 use crate::rooms::Address;
 
-/// Answers waiting beyond this stop the connection's input: who does not read is not listened to.
+/// With more than this waiting in its output queue, a connection is not read from: it does not read its answers.
 pub const INPUT_STOP_BYTES: u64 = 256 * 1024;
 
 /// How much may wait for a connection that reads slowly, and for how long (as Redis bounds its clients' output).
@@ -32,7 +32,7 @@ impl Default for OutputLimits {
 pub enum Phase {
     /// It is in use.
     Open,
-    /// Nothing is listened to any more; what is in the output queue is still sent.
+    /// Its input is ignored; what is in the output queue is still sent.
     Draining,
     /// Everything is sent and the sending side has ended; the peer has yet to end its own, so that what was
     /// sent is not taken back by a reset.

@@ -129,7 +129,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Puts what a session had to say into its connection's output queue, after what happened in its rooms before.
+    /// Moves what a session has written into the scratch buffer to its connection's output queue, behind what its
+    /// rooms' logs still hold for it.
     pub(super) fn send_scratch(&mut self, slot: usize) {
         if !self.scratch.is_empty() {
             self.queue_unread(slot);

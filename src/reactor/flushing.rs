@@ -9,9 +9,10 @@ use crate::rooms::{RoomId, SlowConsumer};
 /// A peer that has been sent everything has this long to end its side.
 const LINGER_MS: u64 = 2_000;
 
-/// What is written for one room in a turn, in bytes; each write counts as some more. A room that shouts goes on in the
-/// next turn, and does not hold up the others.
-const ROOM_BUDGET_BYTES: usize = 2 << 20;
+/// What is written for one room in a turn, in bytes; each write counts as some more: enough for one message to a
+/// thousand members. A room with more than that goes on
+/// in the next turn, and does not hold up the others.
+const ROOM_BUDGET_BYTES: usize = 4 << 20;
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Sends what anybody can be sent, each room's share of the turn.
@@ -41,7 +42,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.meters().sent_bytes.inc_by(sent_bytes);
     }
 
-    /// Sends the members of a room its news: one write each.
+    /// Sends the members of a room what they have not been sent: one write each.
     fn flush_room(&mut self, room: RoomId) {
         let soft_bytes = self.output_limits.soft_bytes;
         let mut slow = std::mem::take(&mut self.slow_consumers);
@@ -54,7 +55,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for consumer in &slow {
             self.cut_off(consumer);
         }
-        // Only now, for others hear of it, and answer: nothing of that may follow what they missed.
+        // Only now, since it is an event for others, who may answer: none of that may follow what these have missed.
         for consumer in slow.drain(..) {
             if let Some(slot) = self.connections.find(consumer.connection) {
                 self.leave_rooms(slot);
@@ -76,11 +77,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         waiting_bytes > limits.hard_bytes as u64 || stalled_ms >= limits.stalled_ms
     }
 
-    /// Says goodbye to a connection that fell too far behind.
+    /// Closes a connection that fell too far behind, and tells it why.
     fn cut_off(&mut self, slow: &SlowConsumer) {
         let Some(slot) = self.connections.find(slow.connection) else { return };
         log::debug!("connection {} reads too slowly", slow.connection.0);
-        self.meters().slow_readers_closed.inc();
+        self.meters().slow_consumers_closed.inc();
         let connection = &mut self.connections.slab[slot];
         for &membership in connection.memberships.as_slice() {
             self.rooms.skip_unread(membership);

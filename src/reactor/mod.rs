@@ -1,4 +1,4 @@
-//! The event loop: the only sockets and the only clock, and the order in which everything happens.
+//! The event loop: the only sockets and the only clock, and the order in which everything is done.
 //!
 //! One turn is [`Reactor::turn`], and reads as a list: wait, receive, gather, deadlines, resume, flush, reap. Each of
 //! these has a file of its own beside this one. What bytes mean is a session's affair, what they do is the rooms'.
@@ -33,7 +33,7 @@ pub use admission::AdmissionLimits;
 use connections::Connections;
 use deadlines::Deadlines;
 
-/// Bytes read from one connection in one turn, so that nobody waits long for a chatterer.
+/// Bytes read from one connection in one turn, so that nobody waits long for one that sends a lot.
 const READ_BUDGET_BYTES: usize = 64 * 1024;
 
 /// Further rounds of input that are taken in before anything is sent, if they are there already.
@@ -110,7 +110,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.output_limits = limits;
     }
 
-    /// Turns until the program is asked to stop and everybody has been seen off.
+    /// Turns until the program is asked to stop and every connection is closed.
     ///
     /// # Errors
     /// The system cannot tell any more what is ready, or the journal is broken.

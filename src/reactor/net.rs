@@ -111,7 +111,7 @@ pub trait Net {
     /// The system has no room for it.
     fn register(&mut self, stream: &mut Self::Stream, connection: ConnectionId) -> io::Result<()>;
 
-    /// Says the last words that fit in the send buffer, and closes.
+    /// Sends what of `words` fits into the send buffer, and closes.
     fn refuse(&mut self, stream: Self::Stream, words: &[u8]);
 
     /// Ends the sending side: the peer reads the end after what was sent.
@@ -124,8 +124,8 @@ pub trait Net {
     fn close_listeners(&mut self);
 }
 
-/// Connections that one wait tells of: all that most houses have. Where it told of fewer, members of one room would
-/// be heard in different turns, and what they say be written one by one: with 4,000 members in rooms of two, a
+/// Connections that one wait tells of: all that most servers have. Where it told of fewer, members of one room would
+/// be read from in different turns, and what they say be written one by one: with 4,000 members in rooms of two, a
 /// delivery costs 40 % less so than with 1,024.
 const READY_AT_ONCE: usize = 16 * 1024;
 
@@ -219,7 +219,7 @@ impl MioNet {
 pub struct BindError {
     /// Which listener; `None`: none got that far.
     pub port: Option<Port>,
-    /// The system's word.
+    /// What the system says.
     pub error: io::Error,
 }
 
@@ -238,7 +238,8 @@ fn spare_descriptor() -> Option<Socket> {
     Socket::new(Domain::IPV4, Type::STREAM, None).ok()
 }
 
-/// What does not help latency or notice of a dead peer is not worth a connection: errors are let be.
+/// Options for less delay, and for noticing that a peer is gone. No connection is closed for want of them, so errors
+/// are ignored.
 fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);

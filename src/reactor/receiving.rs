@@ -19,7 +19,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let mut later = Vec::new();
         for id in queue.drain(..) {
             let Some(slot) = self.connections.find(id) else { continue };
-            // Whoever may not be heard now is looked at in the next turn.
+            // Whoever may not be read from now is looked at again in the next turn.
             if self.journal.is_congested() || self.is_held_up(slot) {
                 later.push(id);
                 continue;

@@ -116,7 +116,7 @@ impl Session {
         }
     }
 
-    /// The server stops.
+    /// Says that the server stops.
     pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
         match self {
             Session::Http(_) | Session::Other(_) => (),
@@ -125,7 +125,7 @@ impl Session {
         }
     }
 
-    /// The peer reads too slowly to be sent everything.
+    /// Says that the peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {
             Session::Http(_) | Session::Other(_) => (),

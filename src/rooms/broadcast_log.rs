@@ -55,8 +55,8 @@ pub(super) struct BroadcastLog {
     /// Entries that one reader is not to be sent, the oldest first.
     exceptions: VecDeque<Exception>,
     readers: Slab<Reader>,
-    /// Who is written to first in a round: not always the same, for what the first has waited, the last has waited
-    /// twice.
+    /// Who is written to first in a round. It changes with each: in a fixed order the same readers would always be
+    /// the last.
     first: usize,
     /// Where the round goes on that ran out of its budget: whether it is past the last slot, and the slot.
     resumes_at: Option<(bool, usize)>,

@@ -173,8 +173,8 @@ impl Proposal {
         Proposal { code, epoch, change, on_commit, is_own: false, stands_alone: false, is_placed: false }
     }
 
-    /// Whether its sender can be told that it was not kept, as if it had never been. Others say who is gone and under
-    /// which name somebody goes on: those are true whether they are kept or not, and what comes after them relies on
+    /// Whether its sender can be told that it was not stored, as if it had never been. Others say who is gone and under
+    /// which name somebody goes on: those are true whether they are stored or not, and what comes after them relies on
     /// them. And whoever comes may have a place [early](Self::take_early), unless that relies on something else.
     pub fn is_refusable(&self) -> bool {
         match &self.change {
@@ -185,8 +185,8 @@ impl Proposal {
         }
     }
 
-    /// Where the change itself has to wait, since it cannot be kept yet: takes out what need not wait with it, to be
-    /// committed at once. Somebody who comes has a place and may read; the others are told once it is kept.
+    /// Where the change itself has to wait, since it cannot be stored yet: takes out what need not wait with it, to be
+    /// committed at once. Somebody who comes has a place and may read; the others are told once it is stored.
     pub fn take_early(&mut self) -> Option<Proposal> {
         let place = match &self.change {
             _ if self.is_placed => None,
@@ -207,7 +207,7 @@ impl Proposal {
         Some(Proposal { on_commit, ..Proposal::new(code, epoch, change) })
     }
 
-    /// What is left to be done of the change, if some was done early.
+    /// What of the change is left to be committed, if some was committed early.
     pub fn remaining(&self) -> Change {
         Proposal::remaining_of(self.change.clone(), self.is_placed)
     }
@@ -230,8 +230,8 @@ pub struct StoredRoom {
     pub epoch: Epoch,
     /// The id of its last event; 0 before the first.
     pub last_id: u64,
-    /// When something last happened in it: its beginning, an event, a place given up. Milliseconds since 1970,
-    /// UTC.
+    /// The time of its beginning, its last event or the last place that was given up, whichever was last.
+    /// Milliseconds since 1970, UTC.
     pub last_time_ms: u64,
     /// The highest number that anybody had in it.
     pub last_author: AuthorId,

@@ -1,4 +1,4 @@
-//! What may be asked of the rooms, and what they answer: the words between a protocol and the chat.
+//! What may be asked of the rooms, and what they answer: all that passes between a protocol and the chat.
 
 use super::limiter::Address;
 use super::{AuthorId, EncoderId, Epoch, Event, Kind, MessageKey, Name, RoomCode, RoomId, Text, Token, Via};
@@ -49,7 +49,7 @@ pub enum JoinTarget {
     CodeOrNew(RoomCode),
 }
 
-/// A wish to become, or to be again, a member of a room.
+/// A request to become, or to be again, a member of a room.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Join {
     /// Which room.
@@ -68,7 +68,7 @@ pub struct Join {
     pub epoch: Option<Epoch>,
 }
 
-/// Which part of a room's record.
+/// Which part of a room's history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
     /// Only events after this id, the oldest first.

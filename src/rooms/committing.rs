@@ -52,7 +52,7 @@ impl Rooms {
 
     // ---- to the journal
 
-    /// Has a room changed, once the journal has ordered and kept it.
+    /// Proposes a change of a room: it is made once the journal has ordered it and made it durable.
     pub(super) fn propose(&mut self, room_id: RoomId, change: Change, on_commit: OnCommit) {
         let room = self.room_mut(room_id);
         let comes = matches!(change, Change::Place { .. } | Change::Enter { .. });
@@ -62,25 +62,25 @@ impl Rooms {
         self.proposals.push_back(Proposal { code, epoch, change, on_commit, is_own, stands_alone, is_placed });
     }
 
-    /// The next change that the journal is to order and keep.
+    /// The next change that the journal is to order and make durable.
     pub fn take_proposal(&mut self) -> Option<Proposal> {
         self.proposals.pop_front()
     }
 
-    /// Refuses what would have to be kept, while the journal cannot keep anything.
+    /// Refuses what would have to be stored, while the journal can store nothing.
     pub(super) fn check_journal(&self) -> Result<(), Refusal> {
         if self.is_journal_failing { Err(Refusal::StorageFailed) } else { Ok(()) }
     }
 
-    /// Tells whether the journal can keep anything at this time.
+    /// Sets whether the journal can store nothing at this time.
     pub fn set_journal_failing(&mut self, is_failing: bool) {
         self.is_journal_failing = is_failing;
     }
 
     // ---- and back
 
-    /// The journal has ordered and kept a change, this node's or another's: from here on it is true, and everybody sees
-    /// it.
+    /// The journal has ordered a change and made it durable, this node's or another's: it is applied, and everybody
+    /// sees it.
     pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
         let Proposal { code, epoch, change, on_commit, is_own, is_placed, .. } = proposal;
         let opened = if change.opens() { self.open(code, epoch) } else { Ok(()) };
@@ -131,7 +131,7 @@ impl Rooms {
             self.count_memory(room_id);
             match event.body {
                 Body::Enter | Body::Part => self.mark_presence(room_id, now),
-                Body::Message { .. } | Body::Nick { .. } => self.mark_news(room_id, now),
+                Body::Message { .. } | Body::Nick { .. } => self.mark_fresh(room_id, now),
             }
         }
         if matches!(change, Change::Vacate { .. } | Change::Open { .. }) {
@@ -150,7 +150,7 @@ impl Rooms {
         }
     }
 
-    /// Does on this node what follows a committed change of its own.
+    /// Executes on this node what follows a committed change of its own.
     pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, delivery: &mut dyn Delivery) {
         match on_commit {
             OnCommit::Nothing => (),
@@ -233,7 +233,7 @@ impl Rooms {
         }
     }
 
-    /// The journal cannot keep a [refusable](Proposal::is_refusable) change: it never was, and its sender is told.
+    /// The journal cannot store a [refusable](Proposal::is_refusable) change: it never was, and its sender is told.
     pub fn refuse(&mut self, proposal: Proposal, now: Now) {
         let Proposal { epoch, change, on_commit, .. } = proposal;
         let room_id = self.find_epoch(epoch);

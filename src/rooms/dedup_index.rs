@@ -1,10 +1,10 @@
 //! The messages that clients have given ids of their own: who sends one again after a drop is told which event it is,
 //! and it is not said twice.
 //!
-//! In a full house each of a hundred rooms has its own thousand messages, and each place that has to be looked at to
-//! keep one more or one less is far away by then. So the table holds numbers only, and what they stand for lies in
-//! the order in which it came: the oldest is released without being looked up, and its number stays in the table until
-//! that is full.
+//! Where a hundred rooms are busy, each has a thousand messages of its own, and what has to be looked at to add or
+//! remove one has left the processor's caches by then. So the table holds numbers only, and the entries that they stand
+//! for lie in the order in which they came: the oldest is released without being looked up, and its number stays in the
+//! table until that is full.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -13,13 +13,13 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{AuthorId, MessageKey};
 
-/// Entries are released when so many more events are forgotten: one by one, each would be far away.
+/// Entries are released when so many more events are forgotten: released one by one, each would be a cache miss.
 const RELEASED_EVENTS: u64 = 64;
 
 /// The messages of a room that have a client id, as far back as its events are in memory.
 #[derive(Default)]
 pub(super) struct DedupIndex {
-    /// The oldest first. Those up to `forgotten_id` are as good as gone, those up to `released_id` are gone.
+    /// The oldest first. Those up to `forgotten_id` are not found any more, those up to `released_id` are gone.
     entries: VecDeque<Entry>,
     forgotten_id: u64,
     released_id: u64,

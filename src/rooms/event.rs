@@ -1,4 +1,4 @@
-//! What a room records, in order.
+//! Events: what a room's history consists of, in order.
 
 use super::{MessageKey, Name, Text};
 
@@ -50,11 +50,11 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct AuthorId(pub u32);
 
-/// One entry of a room's record.
+/// One event of a room's history.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
-    /// The room's next number: 1, 2, 3 … without gaps. It has none (0) until the journal gives it one or the room
-    /// publishes it: one that is never kept leaves no gap.
+    /// The room's next number: 1, 2, 3 … without gaps. It has none (0) until the journal gives it one or the change is
+    /// committed: one that is never stored leaves no gap.
     pub id: u64,
     /// When it was proposed, by the server's clock: milliseconds since 1970, UTC. The order is the ids' alone.
     pub time_ms: u64,
@@ -64,7 +64,7 @@ pub struct Event {
     pub via: Via,
     /// Whose event it is, for the room itself.
     pub author: AuthorId,
-    /// What happened.
+    /// Which kind of event it is, and what it says.
     pub body: Body,
 }
 
@@ -88,7 +88,7 @@ impl Event {
     }
 }
 
-/// What happened.
+/// Which kind of event it is, and what it says.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Body {
     /// Something was said.

@@ -1,7 +1,7 @@
 //! The events of a room that memory holds, their texts end to end in a ring of bytes.
 //!
-//! A room keeps a thousand of them and seldom reads one again. With a text of its own for each, releasing the oldest
-//! would mean going to a place where nobody has been for long, once for every new one; here it means to count on.
+//! A room keeps a thousand of them and seldom reads one again. With an allocation for each text, releasing the oldest
+//! would touch memory that has left the processor's caches, once for every new one; here it advances a position.
 
 use std::collections::VecDeque;
 

@@ -5,42 +5,43 @@ use super::command::Membership;
 use super::{Deadline, Delivery, RoomId, Rooms, SlowConsumer};
 use crate::time::Now;
 
-/// In a room of so many, who comes and goes is not told at once, each time with a write to everybody: when a thousand
-/// come, that would be half a million writes.
+/// Presence batching: in a room of so many, who comes and goes is not told at once, each time with a write to all. When
+/// a thousand come, that would be half a million writes.
 pub(super) const CROWD_MEMBERS: usize = 64;
 
-/// There it is told so often, at the most; or with the next message.
+/// There it is told so often at the most, or with the next message.
 const PRESENCE_INTERVAL_MS: u64 = 50;
 
-/// And not so often that it takes more than a part of the time: at most so many bytes in a millisecond are written to
-/// tell who comes and goes.
+/// The pause grows with what a batch costs, so that batches take a part of the time only: it is a millisecond for so
+/// many bytes that one writes.
 const PRESENCE_BYTES_PER_MS: u64 = 256 * 1024;
 
-/// And not for so long that more than this waits.
+/// A batch with more bytes than this waits no longer.
 const MAX_PRESENCE_BYTES: usize = 1 << 20;
 
-/// So many bytes that not everybody has been offered are enough for one turn.
+/// With more bytes than this that not everybody has been offered, a room is saturated: they are sent before more is
+/// appended.
 const SATURATION_BYTES: usize = 256 * 1024;
 
 impl Rooms {
-    /// From so many members on, a room is a crowd: who comes and goes is told in the next moment, not at once.
+    /// From so many members on, a room's comings and goings are batched.
     pub fn set_crowd(&mut self, crowd_members: usize) {
         self.crowd_members = crowd_members;
     }
 
-    /// Somebody came or went: in a crowd it is told together with others.
+    /// Somebody came or went: in a room of many members it is sent together with others.
     pub(super) fn mark_presence(&mut self, room_id: RoomId, now: Now) {
         let room = self.room(room_id);
         let may_wait = now.steady_ms < room.tells_presence_at_ms && room.fresh_bytes() < MAX_PRESENCE_BYTES;
         if room.state.roster.places() >= self.crowd_members && may_wait {
             self.deadlines.insert((room.tells_presence_at_ms, Deadline::Presence { room: room_id }));
         } else {
-            self.mark_news(room_id, now);
+            self.mark_fresh(room_id, now);
         }
     }
 
-    /// Everybody is told what happened.
-    pub(super) fn mark_news(&mut self, room_id: RoomId, now: Now) {
+    /// What was appended is sent to everybody in this turn; a batch of comings and goings with it.
+    pub(super) fn mark_fresh(&mut self, room_id: RoomId, now: Now) {
         let room = self.room_mut(room_id);
         let bytes = room.fresh_bytes() as u64 * room.state.roster.entered() as u64;
         let pause_ms = PRESENCE_INTERVAL_MS.max(bytes / PRESENCE_BYTES_PER_MS);
@@ -49,20 +50,20 @@ impl Rooms {
         self.mark_dirty(room_id);
     }
 
-    /// Whether so much has happened in a room that it is better sent before more happens.
+    /// Whether so much waits in some room that it is better sent before more is appended.
     pub fn is_saturated(&self) -> bool {
         self.is_saturated
     }
 
-    /// Whether this room has so much to be sent that its members are not listened to before.
+    /// Whether this room has so much to be sent that its members are not read from before.
     pub fn is_room_saturated(&self, room: RoomId) -> bool {
         self.rooms.get(room.0 as usize).is_some_and(|room| room.is_dirty && room.fresh_bytes() > SATURATION_BYTES)
     }
 
-    /// Tells the members of a crowded room who has come and gone meanwhile.
+    /// Sends a room's batch of comings and goings.
     pub(super) fn tell_presence(&mut self, room_id: RoomId, now: Now) {
         if self.rooms.get(room_id.0 as usize).is_some_and(|room| room.tells_presence_at_ms <= now.steady_ms) {
-            self.mark_news(room_id, now);
+            self.mark_fresh(room_id, now);
         }
     }
 
@@ -83,7 +84,7 @@ impl Rooms {
         }
     }
 
-    /// Has the room flushed in the next round: there is news, or a member can be written to again.
+    /// Has the room flushed in the next round: something was appended, or a member can be written to again.
     pub fn mark_dirty(&mut self, room_id: RoomId) {
         let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
         if !std::mem::replace(&mut room.is_dirty, true) {
@@ -133,8 +134,8 @@ impl Rooms {
 
     fn with_reader<T>(&mut self, here: Membership, act: impl FnOnce(&mut BroadcastLog, u32) -> T) -> Option<T> {
         let room = self.room_mut(here.room);
-        let reading = room.reading(here.author)?;
-        Some(act(&mut room.logs[usize::from(reading.encoder.0)], reading.reader))
+        let subscription = room.subscription(here.author)?;
+        Some(act(&mut room.logs[usize::from(subscription.encoder.0)], subscription.reader))
     }
 
     /// Moves what this member is still to be sent to its connection's output queue: what is said to it next comes after

@@ -1,4 +1,4 @@
-//! What a room has recorded: its events in order, and which messages of clients they are.
+//! A room's history: its events in order, and which messages of clients they are.
 //!
 //! Memory holds the last events; where a journal holds older ones, they come in pages.
 
@@ -15,7 +15,7 @@ pub const MAX_PAGE_EVENTS: usize = 500;
 /// Nor more bytes of text than this, unless a single event has more.
 const MAX_PAGE_BYTES: usize = 1 << 20;
 
-/// How much of its record a room keeps.
+/// How much of its history a room keeps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     /// Events altogether.
@@ -41,7 +41,7 @@ pub(super) struct HistoryPage {
     pub events: Vec<Event>,
 }
 
-/// A room's record.
+/// A room's history.
 #[derive(Default)]
 pub(super) struct History {
     latest: EventRing,
@@ -49,7 +49,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// The record of an earlier run: its events are read when somebody asks for them.
+    /// The history of an earlier run: its events are read when somebody asks for them.
     pub fn after(last_id: u64) -> History {
         History { latest: EventRing::after(last_id), dedup: DedupIndex::default() }
     }
@@ -111,7 +111,7 @@ impl History {
         IdRange { first: first.max(1), last }
     }
 
-    /// Part of the record, the oldest first, and whether there is more in the direction asked for.
+    /// Part of the history, the oldest first, and whether there is more in the direction asked for.
     pub fn select(&self, span: Span, page: &HistoryPage, kept: Kept) -> (Vec<Event>, bool) {
         let range = self.range_in(span, kept);
         let mut events = self.known(range, &page.events);
@@ -168,10 +168,10 @@ impl History {
 
     // ---- what memory does not hold
 
-    /// The ids that have to be read before the record can be continued from `since`.
+    /// The ids that have to be read before the history can be continued from `since`.
     pub fn range_to_continue(&self, since: Option<u64>, page: &HistoryPage, kept: Kept) -> Option<IdRange> {
         let missing = self.missing(self.range_missed(since), page, kept)?;
-        // As many as one reading may give: whoever comes next will want the same.
+        // As many as one read request may ask for: whoever comes next will want the same.
         let first = missing.last.saturating_sub(MAX_PAGE_EVENTS as u64 - 1).max(self.first_kept_id(kept));
         Some(IdRange { first, ..missing })
     }

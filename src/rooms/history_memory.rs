@@ -12,13 +12,13 @@ const LEAST_EVENTS: usize = 16;
 pub(super) struct HistoryMemory {
     limit_bytes: usize,
     used_bytes: usize,
-    /// Readings of any room's history so far.
-    readings: u64,
+    /// How often any room's history was read so far.
+    reads: u64,
 }
 
 impl HistoryMemory {
     pub fn new(limit_bytes: usize) -> HistoryMemory {
-        HistoryMemory { limit_bytes, used_bytes: 0, readings: 0 }
+        HistoryMemory { limit_bytes, used_bytes: 0, reads: 0 }
     }
 
     pub fn used_bytes(&self) -> usize {
@@ -34,8 +34,8 @@ impl HistoryMemory {
 impl Rooms {
     /// The room's history is read.
     pub(super) fn note_read(&mut self, room_id: RoomId) {
-        self.history_memory.readings += 1;
-        self.room_mut(room_id).read_at = self.history_memory.readings;
+        self.history_memory.reads += 1;
+        self.room_mut(room_id).last_read = self.history_memory.reads;
         self.count_memory(room_id);
     }
 
@@ -61,7 +61,7 @@ impl Rooms {
             let mut rooms: Vec<(u64, RoomId)> = Vec::new();
             for (slot, room) in &self.rooms {
                 if room.state.history.held_events() > least_events {
-                    rooms.push((room.read_at, RoomId(slot as u32)));
+                    rooms.push((room.last_read, RoomId(slot as u32)));
                 }
             }
             if rooms.is_empty() {

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::time::Now;
 
-/// How long a place is kept for a browser that was let in by a form and has not connected yet: a page has
-/// to load in between, on whatever phone and network there is.
+/// How long a place is reserved for a browser that has sent the form and has not connected yet: a page has to load in
+/// between, on whatever phone and network there is.
 const RESERVED_MS: u64 = 60_000;
 
 /// Who a newcomer will be.
@@ -202,7 +202,7 @@ impl Rooms {
         {
             self.reply(former, Reply::TakenOver { membership: here });
         }
-        self.read_from_here(here, connection, encoder);
+        self.subscribe_from_here(here, connection, encoder);
         let room = self.room_mut(here.room);
         if let Some(member) = room.state.roster.member_mut(here.author) {
             member.has_returned |= has_returned;
@@ -213,12 +213,12 @@ impl Rooms {
         self.reply(connection, joined);
     }
 
-    fn read_from_here(&mut self, here: Membership, connection: ConnectionId, encoder: EncoderId) {
+    fn subscribe_from_here(&mut self, here: Membership, connection: ConnectionId, encoder: EncoderId) {
         let room = self.room_mut(here.room);
         let reader = room.logs[usize::from(encoder.0)].subscribe(connection);
         if let Some(member) = room.state.roster.member_mut(here.author) {
-            let reading = Some(super::roster::Reading { encoder, reader });
-            member.presence = Presence::Here { connection, reading };
+            let subscription = Some(super::roster::Subscription { encoder, reader });
+            member.presence = Presence::Here { connection, subscription };
         }
     }
 
@@ -226,9 +226,9 @@ impl Rooms {
     pub(super) fn unsubscribe(&mut self, here: Membership, delivery: &mut dyn Delivery) -> Option<ConnectionId> {
         let room = self.room_mut(here.room);
         let member = room.state.roster.member_mut(here.author)?;
-        let Presence::Here { connection, reading } = &mut member.presence else { return None };
-        let (connection, reading) = (*connection, reading.take()?);
-        room.logs[usize::from(reading.encoder.0)].unsubscribe(reading.reader, delivery);
+        let Presence::Here { connection, subscription } = &mut member.presence else { return None };
+        let (connection, subscription) = (*connection, subscription.take()?);
+        room.logs[usize::from(subscription.encoder.0)].unsubscribe(subscription.reader, delivery);
         Some(connection)
     }
 
@@ -242,7 +242,7 @@ impl Rooms {
     ) {
         for &here in memberships {
             if self.unsubscribe(here, delivery).is_some() {
-                self.read_from_here(here, connection, encoder);
+                self.subscribe_from_here(here, connection, encoder);
             }
         }
     }
@@ -274,13 +274,13 @@ impl Rooms {
     pub fn disconnect(&mut self, connection: ConnectionId, here: Membership, now: Now) {
         let room = self.room_mut(here.room);
         let Some(member) = room.state.roster.member_mut(here.author) else { return };
-        let Presence::Here { connection: current, reading: Some(reading) } = member.presence else { return };
+        let Presence::Here { connection: current, subscription: Some(subscription) } = member.presence else { return };
         if current != connection {
             return;
         }
         member.presence = Presence::Elsewhere;
-        room.logs[usize::from(reading.encoder.0)].drop_reader(reading.reader);
-        let may_return = self.encoders[usize::from(reading.encoder.0)].tells_token();
+        room.logs[usize::from(subscription.encoder.0)].drop_reader(subscription.reader);
+        let may_return = self.encoders[usize::from(subscription.encoder.0)].tells_token();
         let grace_ms = self.limits().grace_ms;
         if may_return && grace_ms > 0 {
             self.keep_place(here, now.steady_ms + grace_ms);

@@ -139,16 +139,16 @@ pub struct Rooms {
     resumed: VecDeque<Resumed>,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
-    /// The journal cannot keep anything at this time.
+    /// The journal can store nothing at this time.
     is_journal_failing: bool,
     /// The journal holds events that memory does not.
     relies_on_journal: bool,
     /// Events of a room that memory holds at the most.
     memory_events: usize,
     history_memory: HistoryMemory,
-    /// Members from which on a room is a crowd.
+    /// Members from which on a room's comings and goings are batched.
     crowd_members: usize,
-    /// So much has happened in a room that it is better sent before more happens.
+    /// In some room so much waits to be sent that it is better sent before more is appended.
     is_saturated: bool,
 }
 
@@ -159,7 +159,7 @@ enum Deadline {
     Grace { room: RoomId, author: AuthorId },
     /// An empty room ends.
     RoomEnd { room: RoomId },
-    /// A crowded room's members are told who came and went.
+    /// A batch of comings and goings is sent to a room's members.
     Presence { room: RoomId },
     /// Members who read slowly are looked at again.
     Flush { room: RoomId },
@@ -359,14 +359,20 @@ impl Rooms {
 
     /// Which membership a command is about.
     fn membership(&self, memberships: &[Membership], room: RoomRef) -> Result<Membership, Refusal> {
-        match (room, memberships) {
-            (RoomRef::Only, [only]) => Ok(*only),
-            (RoomRef::Only, _) => Err(Refusal::NotJoined),
-            (RoomRef::Code(code), _) => {
-                let found = memberships.iter().find(|membership| self.room(membership.room).code() == code);
-                found.copied().ok_or(Refusal::NotJoined)
-            }
-        }
+        let found = match (room, memberships) {
+            (RoomRef::Only, [only]) => Some(only),
+            (RoomRef::Only, _) => None,
+            (RoomRef::Code(code), _) => memberships.iter().find(|here| {
+                let room = self.rooms.get(here.room.0 as usize);
+                room.is_some_and(|room| room.code() == code)
+            }),
+        };
+        // Another node may have had it part meanwhile.
+        let found = found.filter(|here| {
+            let room = self.rooms.get(here.room.0 as usize);
+            room.is_some_and(|room| room.state.has_place(here.author))
+        });
+        found.copied().ok_or(Refusal::NotJoined)
     }
 
     fn select(&mut self, room: RoomId, span: Span) -> (Vec<Event>, bool) {

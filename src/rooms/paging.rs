@@ -1,7 +1,7 @@
 //! Events that memory does not hold: which commands wait for them, and what is read.
 //!
-//! Nothing here waits itself. A command that needs older events is parked with its room; one reading of a room is under
-//! way at a time, and what it finds is there for all who wanted the same.
+//! Nothing here waits itself. A command that needs older events is parked with its room; one read request of a room is
+//! under way at a time, and what it finds serves all parked commands that wanted the same.
 
 use std::collections::VecDeque;
 
@@ -59,7 +59,7 @@ impl Paging {
 
 impl Rooms {
     /// What has to be read before this command can be executed. Whoever asks for too many codes is told nothing, not
-    /// even by the time that the reading takes.
+    /// even by the time that a read takes.
     pub(super) fn read_needed(
         &mut self,
         caller: &Caller,
@@ -76,7 +76,7 @@ impl Rooms {
                 }
                 let room_id = self.find(code, join.token, caller.address, now)?;
                 if join.name.is_some() {
-                    // Who is refused anyway costs no reading.
+                    // Who is refused anyway causes no read.
                     self.identify(room_id, join.name.clone(), join.token.map(Token::hash), Some(caller.connection))?;
                 }
                 let room = self.room(room_id);

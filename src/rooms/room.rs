@@ -4,7 +4,7 @@ use super::broadcast_log::BroadcastLog;
 use super::history::HistoryPage;
 use super::paging::Paging;
 use super::proposed::Proposed;
-use super::roster::{Member, Presence, Reading};
+use super::roster::{Member, Presence, Subscription};
 use super::state::RoomState;
 use super::{AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
 
@@ -17,7 +17,7 @@ pub struct Room {
     pub(super) logs: Box<[BroadcastLog]>,
     /// Whether the reactor knows that there is something to flush.
     pub(super) is_dirty: bool,
-    /// From when on somebody's coming or going is a reason to write to all members of a crowd.
+    /// Before this time, comings and goings in a room of many members wait for others.
     pub(super) tells_presence_at_ms: u64,
     /// When it is flushed at the latest, since somebody is behind.
     pub(super) flushes_again_at_ms: Option<u64>,
@@ -27,8 +27,8 @@ pub struct Room {
     pub(super) paging: Option<Box<Paging>>,
     /// Bytes of memory that its history took when it was last counted.
     pub(super) memory_bytes: usize,
-    /// When its history was last read, counted in readings of all rooms.
-    pub(super) read_at: u64,
+    /// When its history was last read, as a number that counts the reads of all rooms' histories.
+    pub(super) last_read: u64,
 }
 
 impl Room {
@@ -44,7 +44,7 @@ impl Room {
             ends_at_ms: None,
             paging: None,
             memory_bytes: 0,
-            read_at: 0,
+            last_read: 0,
         }
     }
 
@@ -104,9 +104,9 @@ impl Room {
     }
 
     /// Where a member reads the room, if it does.
-    pub(super) fn reading(&self, author: AuthorId) -> Option<Reading> {
+    pub(super) fn subscription(&self, author: AuthorId) -> Option<Subscription> {
         match self.member(author)?.presence {
-            Presence::Here { reading, .. } => reading,
+            Presence::Here { subscription, .. } => subscription,
             _ => None,
         }
     }
@@ -117,8 +117,8 @@ impl Room {
         if self.logs[log].is_unread() {
             return;
         }
-        let reading = except.and_then(|author| self.reading(author)).filter(|reading| reading.encoder == encoder);
-        self.logs[log].append(reading.map(|reading| reading.reader), encode);
+        let subscription = except.and_then(|author| self.subscription(author)).filter(|own| own.encoder == encoder);
+        self.logs[log].append(subscription.map(|own| own.reader), encode);
     }
 
     /// What was read for the commands that are resumed.

@@ -38,14 +38,14 @@ pub(super) enum Presence {
     /// Over none of this node's.
     Elsewhere,
     /// Connected; `reading` is `None` once it is on its way out.
-    Here { connection: ConnectionId, reading: Option<Reading> },
+    Here { connection: ConnectionId, subscription: Option<Subscription> },
     /// Not connected; the place is kept until then.
     Away { until_ms: u64 },
 }
 
 /// Where a member reads the room's events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Reading {
+pub(super) struct Subscription {
     pub(super) encoder: EncoderId,
     pub(super) reader: ReaderId,
 }

@@ -137,7 +137,7 @@ impl RoomState {
             Change::Vacate { author, may_return, .. } => self.roster.vacate(*author, *may_return),
             Change::Open { .. } | Change::End | Change::Nothing => (),
         }
-        // What goes to places far away comes last.
+        // Last, since most of it has left the processor's caches: what is written after it would wait for it.
         if let Some(event) = change.event() {
             self.history.record(event, kept);
         }

@@ -14,10 +14,10 @@ const HISTORY_EVENTS: usize = 50;
 /// Events in such an answer at the most.
 const MAX_HISTORY_EVENTS: usize = 200;
 
-/// Why a message of a client is refused before the rooms see it: an error of the contract, and its words.
+/// Why a message of a client is refused before the rooms see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// The contract's word.
+    /// The contract's error code.
     pub code: &'static str,
     /// A sentence for a person.
     pub message: Cow<'static, str>,

@@ -29,7 +29,7 @@ const ESCAPED_BYTES: usize = 6;
 /// No frame below this is too big, so that somebody who pastes too much is told, not cut off.
 const MIN_FRAME_LIMIT_BYTES: usize = 1 << 16;
 
-/// After so many refusals for haste in a row, a client does not listen: it is closed.
+/// A client that sends so many messages in a row that come too fast takes no notice of being refused: it is closed.
 const MAX_HASTY_MESSAGES: u16 = 200;
 
 /// Closing because the same member came in over another connection.
@@ -61,7 +61,7 @@ pub struct Ws {
     /// The sessions in the browser's cookie; needed for joining only.
     sessions: Box<[(RoomCode, Token)]>,
     messages: Bucket,
-    heard_at_ms: u64,
+    received_at_ms: u64,
     pings_unanswered: u8,
     hasty_messages: u16,
 }
@@ -73,7 +73,7 @@ impl Ws {
             assembler: Assembler::default(),
             sessions: upgrade.sessions.into(),
             messages: Bucket::default(),
-            heard_at_ms: now.steady_ms,
+            received_at_ms: now.steady_ms,
             pings_unanswered: 0,
             hasty_messages: 0,
         }
@@ -81,7 +81,7 @@ impl Ws {
 
     /// Takes the next message off the input.
     pub fn receive(&mut self, input: &mut Input<'_>, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Step {
-        self.heard_at_ms = now.steady_ms;
+        self.received_at_ms = now.steady_ms;
         self.pings_unanswered = 0;
         loop {
             let message = match self.assembler.next(input, context.frame_limit_bytes) {
@@ -130,7 +130,7 @@ impl Ws {
     /// Hands a request to the rooms; refuses it if it is none, or comes too soon.
     fn pass_on(&mut self, request: Request, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
         let Request { command, cid } = request;
-        // Typing is not counted here: the rooms pass on few of them, and drop the others without a word.
+        // Typing is not counted here: the rooms pass on few of them, and drop the others without an answer.
         let is_typing = matches!(command, Ok(Command::In(_, RoomCommand::Typing)));
         if let Some(rate) = context.rate.filter(|_| !is_typing)
             && let Err(retry_ms) = self.messages.take(rate, now.steady_ms)
@@ -200,18 +200,18 @@ impl Ws {
     /// When [`expire`](Self::expire) is to be called (`Now::steady_ms`).
     pub fn deadline_ms(&self) -> u64 {
         let pinged_until_ms = PING_AFTER_MS * (u64::from(self.pings_unanswered) + 1);
-        self.heard_at_ms + pinged_until_ms.min(GONE_AFTER_MS)
+        self.received_at_ms + pinged_until_ms.min(GONE_AFTER_MS)
     }
 
     /// The peer takes what it is sent, after a while in which it could take no more: it is there.
     pub fn note_progress(&mut self, now: Now) {
-        self.heard_at_ms = now.steady_ms;
+        self.received_at_ms = now.steady_ms;
         self.pings_unanswered = 0;
     }
 
     /// The deadline has come: asks a silent peer whether it is there, or gives it up.
     pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
-        if now.steady_ms >= self.heard_at_ms + GONE_AFTER_MS {
+        if now.steady_ms >= self.received_at_ms + GONE_AFTER_MS {
             frame::write_close(outbox, CloseCode::Policy, "No sign of life.");
             return Flow::Close;
         }
@@ -220,12 +220,12 @@ impl Ws {
         Flow::Continue
     }
 
-    /// The server stops.
+    /// Says that the server stops.
     pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
         frame::write_close(outbox, CloseCode::Away, "The server is stopping.");
     }
 
-    /// The peer reads too slowly to be sent everything: it comes back with `since`.
+    /// Says that the peer reads too slowly to be sent everything: it comes back with `since`.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         frame::write_close(outbox, CloseCode::Policy, "You read too slowly.");
     }

@@ -109,6 +109,32 @@ fn typing_is_never_too_fast() {
 }
 
 #[test]
+fn typing_in_between_forgives_no_haste() {
+    let mut client = client();
+    let message = text(r#"{"type":"message","text":"hi"}"#);
+    for _ in 0..20 {
+        client.send(message.clone());
+    }
+    let is_closed = (0..=MAX_HASTY_MESSAGES).any(|_| {
+        client.send(text(r#"{"type":"typing"}"#));
+        matches!(client.send(message.clone()), Step::Fault)
+    });
+    assert!(is_closed, "whoever types in between is too fast all the same");
+}
+
+#[test]
+fn a_peer_that_takes_what_it_is_sent_is_there() {
+    let mut client = client();
+    for _ in 0..20 {
+        client.now.steady_ms += GONE_AFTER_MS - 1;
+        client.ws.note_progress(client.now);
+        assert!(client.ws.deadline_ms() > client.now.steady_ms);
+    }
+    client.now.steady_ms += PING_AFTER_MS;
+    assert_eq!(client.ws.expire(client.now, &mut client.outbox), Flow::Continue);
+}
+
+#[test]
 fn a_silent_peer_is_asked_and_then_given_up() {
     let mut client = client();
     let mut pings = 0;

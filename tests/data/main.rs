@@ -493,3 +493,74 @@ fn an_export_has_every_event_as_an_object_or_as_a_line() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("no room"));
     assert_eq!(run(&["export", &folder.file()]).status.code(), Some(2));
 }
+
+#[test]
+fn what_was_received_is_said_though_its_sender_is_gone_at_once() {
+    use std::io::Write;
+    let folder = Folder::new();
+    let server = folder.serve(&["--max-per-ip", "0"]);
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    for number in 0..40 {
+        // As a shell does with `> /dev/tcp/host/port`: nothing is read, and the connection closed at once.
+        let mut stream = std::net::TcpStream::connect(server.line()).expect("it listens");
+        write!(stream, "/join {room} bot{number}\nbackup {number} done\n").expect("it takes it");
+        drop(stream);
+        ana.expect_where("the text", |message| message["text"] == format!("backup {number} done"));
+    }
+}
+
+#[test]
+fn no_answer_has_more_than_a_page() {
+    let folder = Folder::new();
+    let server = folder.serve(&["--history", "100000"]);
+    let room = server.create_room();
+    let (mut ana, joined) = join(&server, &room, "ana");
+    for number in 0..1_500 {
+        ana.send(json!({"type": "message", "text": format!("text {number}")}));
+    }
+    ana.expect_where("the last", |message| message["text"] == "text 1499");
+    let server_again = |server: Server| {
+        drop(server);
+        folder.serve(&["--history", "100000"])
+    };
+    let server = server_again(server);
+    let mut again = WebSocketClient::connect(&server);
+    again.send(json!({
+        "type": "join", "room": room, "token": joined["token"], "since": 0, "epoch": joined["epoch"]
+    }));
+    let joined = again.expect("joined");
+    let ids: Vec<u64> = joined["events"].as_array().expect("a list").iter().filter_map(|e| e["id"].as_u64()).collect();
+    assert_eq!((ids.len(), &joined["gap"]), (500, &json!(true)));
+    assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]) && ids.last() == joined["last"].as_u64().as_ref());
+    let mut first = ids[0];
+    while first > 1 {
+        again.send(json!({"type": "history", "before": first, "limit": 200}));
+        let page = again.expect("history");
+        let events = page["events"].as_array().expect("a list");
+        assert_eq!(events.last().and_then(|event| event["id"].as_u64()), Some(first - 1));
+        first = events[0]["id"].as_u64().expect("an id");
+        assert_eq!(page["more"], first > 1);
+    }
+}
+
+#[test]
+fn a_message_from_further_back_than_memory_goes_is_not_said_twice() {
+    let folder = Folder::new();
+    let server = folder.serve(&["--history", "100000"]);
+    let room = server.create_room();
+    let (mut ana, joined) = join(&server, &room, "ana");
+    let first = say(&mut ana, "only once", "c1");
+    let (mut ben, _) = join(&server, &room, "ben");
+    for number in 0..1_100 {
+        ben.send(json!({"type": "message", "text": format!("text {number}")}));
+    }
+    ben.expect_where("the last", |message| message["text"] == "text 1099");
+    drop(ana);
+    let (mut ana, _) = rejoin(&server, &room, &joined, first);
+    ana.send(json!({"type": "message", "text": "only once", "cid": "c1"}));
+    let ok = ana.expect_where("the answer", |message| message["type"] == "ok");
+    assert_eq!((&ok["cid"], &ok["id"]), (&json!("c1"), &json!(first)));
+    ana.send(json!({"type": "message", "text": "something new", "cid": "c2"}));
+    ana.expect_where("the new one", |message| message["text"] == "something new");
+}

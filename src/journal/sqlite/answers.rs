@@ -11,7 +11,7 @@ use crate::journal::Outcome;
 pub(super) struct Load {
     /// Changes that were submitted and not looked at.
     pub submitted: AtomicUsize,
-    /// Changes that could not be kept yet.
+    /// Changes that could not be stored yet.
     pub backlog: AtomicUsize,
 }
 
@@ -33,9 +33,9 @@ impl Answers {
         (self.wake)();
     }
 
-    /// So many changes have been looked at, and so many of all are still to be kept.
-    pub(super) fn finish(&self, records: usize, backlog: usize) {
-        self.load.submitted.fetch_sub(records, Ordering::Relaxed);
+    /// So many changes have been looked at, and so many of all are still to be stored.
+    pub(super) fn finish(&self, proposals: usize, backlog: usize) {
+        self.load.submitted.fetch_sub(proposals, Ordering::Relaxed);
         self.load.backlog.store(backlog, Ordering::Relaxed);
     }
 }

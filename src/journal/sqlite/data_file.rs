@@ -1,4 +1,4 @@
-//! The file itself: found, locked, checked, and opened; or refused with words that help.
+//! The file itself: found, locked, checked, and opened; or refused with a sentence that says what to do.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -32,7 +32,7 @@ impl fmt::Display for Unusable {
 pub(super) struct DataFile {
     /// Where it really is.
     pub path: PathBuf,
-    /// Held as long as the file is in use; the system lets go of it when the process ends, however it does.
+    /// Held as long as the file is in use; the system releases it when the process ends, however it does.
     pub lock: File,
     pub connection: Connection,
     /// It was closed in good order, with nothing left in it of what was deleted.
@@ -169,8 +169,8 @@ fn cannot_create(path: &Path, error: &io::Error) -> Unusable {
     Unusable(format!("The data file {path} cannot be opened ({error}); choose a place where this user may write."))
 }
 
-/// Locks a file beside it: locks on the file itself are SQLite's own, and the system would let go of those when
-/// any handle of ours is closed.
+/// Locks a file beside it: locks on the file itself are SQLite's own, and the system would release those when any
+/// handle of ours is closed.
 fn lock(path: &Path) -> Result<File, Unusable> {
     let mut name = path.as_os_str().to_owned();
     name.push("-lock");
@@ -228,7 +228,7 @@ fn check_whole(connection: &Connection, path: &Path) -> Result<(), Unusable> {
     }
 }
 
-// ---- words
+// ---- error messages
 
 /// What an error at the start means for whoever named the file.
 pub(super) fn unusable(path: &Path, error: &Error) -> Unusable {

@@ -5,9 +5,9 @@ use rusqlite::{Error, ffi};
 /// Why something was not done.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It may succeed later: the disk is full, say. Nothing of it was kept.
+    /// It may succeed later: the disk is full, say. Nothing of it was stored.
     Passing(Error),
-    /// What was said to be kept, or was not, may not be trusted from here on.
+    /// What was said to be durable, or was not, may not be trusted from here on.
     Final(Error),
 }
 
@@ -30,8 +30,8 @@ impl Fault {
 
 /// Whether the same may succeed later, on the same handle.
 ///
-/// After a failed fsync the system forgets what it could not write, and says at the next one that all is well:
-/// so that is the end of the handle.
+/// After a failed fsync the system forgets what it could not write, and reports success at the next one: so that is the
+/// end of the handle.
 fn is_passing(error: &Error) -> bool {
     let extended = extended_code(error);
     let is_lost = matches!(
@@ -57,7 +57,7 @@ fn is_passing(error: &Error) -> bool {
         )
 }
 
-/// SQLite's own word for it; 0 if it is not SQLite's.
+/// SQLite's own code for it; 0 if it is not SQLite's.
 pub(super) fn extended_code(error: &Error) -> i32 {
     error.sqlite_error().map_or(0, |error| error.extended_code)
 }

@@ -48,15 +48,15 @@ use writer::Writer;
 /// Changes on their way to the writer.
 const CHANNEL_PROPOSALS: usize = 4096;
 
-/// With so many changes that are not kept yet, no more are taken.
+/// With so many changes that are not stored yet, no more are taken.
 const MAX_UNKEPT_PROPOSALS: usize = 10_000;
 
 /// A writer that has finished nothing for so long does not merely have much to do: changes are refused.
 const STALLED_MS: u64 = 2_000;
 
-/// Keeps changes in a file.
+/// Makes changes durable in a file.
 ///
-/// Dropping it waits until everything that was submitted is kept.
+/// Dropping it waits until everything that was submitted is stored.
 pub struct SqliteJournal {
     /// What was not dispatched yet, or had no room in the channel.
     waiting: VecDeque<Proposal>,
@@ -183,7 +183,7 @@ impl Drop for SqliteJournal {
     fn drop(&mut self) {
         if let Some(channel) = self.proposals.take() {
             for proposal in self.waiting.drain(..) {
-                // Fails only if the writer has ended; then nothing can be kept.
+                // Fails only if the writer has ended; then nothing can be stored.
                 let _ = channel.send(proposal);
             }
         }

@@ -1,6 +1,6 @@
 //! The thread that writes: one connection, groups of changes, each group durable before it is answered for.
 //!
-//! What cannot be kept now, and cannot be refused either, waits in the backlog: nothing newer is kept before it.
+//! What cannot be stored now, and cannot be refused either, waits in the backlog: nothing newer is stored before it.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::rooms::{Change, Proposal};
 /// Changes in one transaction.
 const GROUP_PROPOSALS: usize = 4096;
 
-/// What could not be kept is tried again after this time.
+/// What could not be stored is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Under load, a group waits so long for what comes in answer to the one before, at least and at most: else those
@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// size, and each group costs a commit and a write to every member.
 const GATHERING: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(2));
 
-/// Between two bites of what is left of rooms that are over, while there is nothing else to do.
+/// The pause between two steps of deleting what is left of rooms that are over, while there is nothing else to do.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Pages in the write-ahead log that are worth being moved into the file itself: about 4 MB.
@@ -40,7 +40,7 @@ const CHECKPOINT_PAGES: i32 = 1000;
 const CHECKPOINT_PROPOSALS: usize = 256;
 
 /// After something was deleted, files are cleaned of it not before this time, and at a moment when there is nothing
-/// else to do; if there is no such moment, at the latest. Until the log was emptied it grows anew, which is dearer
+/// else to do; if there is no such moment, at the latest. Until the log was emptied it grows anew, which costs more
 /// than writing over what it holds.
 const CLEANING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
@@ -50,13 +50,13 @@ const CLEANED_PAGES: usize = 256;
 /// With so many pages to be cleaned it is done even if nothing was deleted, or it would take long when something is.
 const MAX_UNCLEAN_PAGES: usize = 10_000;
 
-/// The thread's own.
+/// What the writing thread owns.
 pub(super) struct Writer {
     connection: Connection,
     tables: TableWriter,
     proposals: Receiver<Proposal>,
     answers: Answers,
-    /// What is still to be kept, the oldest first.
+    /// What is still to be stored, the oldest first.
     backlog: VecDeque<Proposal>,
     /// When to try the backlog again.
     retry_at: Option<Instant>,
@@ -108,7 +108,7 @@ impl Writer {
         }
     }
 
-    /// Keeps what comes until nothing can come any more, then closes the file in good order.
+    /// Stores what comes until nothing can come any more, then closes the file in good order.
     pub(super) fn run(mut self) {
         let result = loop {
             let Some(group) = self.next_group() else { break self.close() };
@@ -147,9 +147,6 @@ impl Writer {
         if self.tables.may_have_remains() {
             return Some(SWEEP_PAUSE);
         }
-        if self.tables.may_have_remains() {
-            return Some(SWEEP_PAUSE);
-        }
         self.cleaning.map(|(from, _)| from.saturating_duration_since(Instant::now()).max(SWEEP_PAUSE))
     }
 
@@ -159,7 +156,7 @@ impl Writer {
         let is_idle = group.is_empty();
         let is_paused = self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at);
         if is_paused {
-            self.put_off(group);
+            self.defer(group);
         } else {
             let mut proposals: Vec<Proposal> = self.backlog.drain(..).chain(group).collect();
             match self.write(&mut proposals) {
@@ -238,12 +235,12 @@ impl Writer {
             log::warn!("the data file cannot be written ({error}): messages are refused until it can");
         }
         self.retry_at = Some(Instant::now() + RETRY);
-        self.put_off(proposals);
+        self.defer(proposals);
     }
 
-    /// Refuses what can be refused, and keeps the rest for later. What follows that need not wait: who is there
-    /// is true whether it is kept or not.
-    fn put_off(&mut self, proposals: Vec<Proposal>) {
+    /// Refuses what can be refused, and puts the rest into the backlog. What can be committed early is: who is there is
+    /// true whether it is stored or not.
+    fn defer(&mut self, proposals: Vec<Proposal>) {
         for mut proposal in proposals {
             if proposal.is_refusable() {
                 self.answers.give(Outcome::Refused(proposal));
@@ -329,12 +326,12 @@ impl Writer {
         Ok(true)
     }
 
-    /// The end: what is still to be kept is tried once more.
+    /// The end: what is still to be stored is tried once more.
     fn close(&mut self) -> rusqlite::Result<()> {
         self.retry_at = None;
         self.take_in(Vec::new())?;
         if !self.backlog.is_empty() {
-            log::error!("the data file cannot be written: {} changes of who is where are lost", self.backlog.len());
+            log::error!("the data file cannot be written: {} changes are lost", self.backlog.len());
             return Ok(());
         }
         let cleaned = loop {

@@ -26,7 +26,7 @@ const TIMING_MARK: u8 = 6;
 const MAX_SUBNEGOTIATION_BYTES: u16 = 1024;
 
 /// What a received byte turned out to be.
-pub(super) enum Heard {
+pub(super) enum Fed {
     /// Part of a command, or a command that is done with.
     Nothing,
     /// Data.
@@ -77,22 +77,22 @@ impl Telnet {
     }
 
     /// Takes the next byte; appends the answer, if one is due.
-    pub(super) fn hear(&mut self, byte: u8, answers: &mut Vec<u8>) -> Heard {
+    pub(super) fn feed(&mut self, byte: u8, answers: &mut Vec<u8>) -> Fed {
         let (place, heard) = match (self.place, byte) {
-            (Place::Data, IAC) => (Place::Command, Heard::Nothing),
-            (Place::Data, _) => (Place::Data, Heard::Data(byte)),
-            (Place::Command, WILL..=DONT) => (Place::Negotiation { verb: byte }, Heard::Nothing),
-            (Place::Command, SB) => (Place::Subnegotiation { left: MAX_SUBNEGOTIATION_BYTES }, Heard::Nothing),
-            (Place::Command, _) => (Place::Data, obey(byte, answers)),
+            (Place::Data, IAC) => (Place::Command, Fed::Nothing),
+            (Place::Data, _) => (Place::Data, Fed::Data(byte)),
+            (Place::Command, WILL..=DONT) => (Place::Negotiation { verb: byte }, Fed::Nothing),
+            (Place::Command, SB) => (Place::Subnegotiation { left: MAX_SUBNEGOTIATION_BYTES }, Fed::Nothing),
+            (Place::Command, _) => (Place::Data, execute(byte, answers)),
             (Place::Negotiation { verb }, option) => {
                 self.refuse(verb, option, answers);
-                (Place::Data, Heard::Nothing)
+                (Place::Data, Fed::Nothing)
             }
-            (Place::Subnegotiation { left: 0 }, _) => (Place::Data, Heard::Nothing),
-            (Place::Subnegotiation { left }, IAC) => (Place::SubnegotiationCommand { left }, Heard::Nothing),
-            (Place::SubnegotiationCommand { .. }, SE) => (Place::Data, Heard::Nothing),
+            (Place::Subnegotiation { left: 0 }, _) => (Place::Data, Fed::Nothing),
+            (Place::Subnegotiation { left }, IAC) => (Place::SubnegotiationCommand { left }, Fed::Nothing),
+            (Place::SubnegotiationCommand { .. }, SE) => (Place::Data, Fed::Nothing),
             (Place::Subnegotiation { left } | Place::SubnegotiationCommand { left }, _) => {
-                (Place::Subnegotiation { left: left.saturating_sub(1) }, Heard::Nothing)
+                (Place::Subnegotiation { left: left.saturating_sub(1) }, Fed::Nothing)
             }
         };
         self.place = place;
@@ -124,17 +124,17 @@ impl Telnet {
     }
 }
 
-fn obey(command: u8, answers: &mut Vec<u8>) -> Heard {
+fn execute(command: u8, answers: &mut Vec<u8>) -> Fed {
     match command {
-        IAC => Heard::Data(IAC),
+        IAC => Fed::Data(IAC),
         AYT => {
             answers.extend(b"[yes]\r\n");
-            Heard::Nothing
+            Fed::Nothing
         }
-        IP | BRK | ABORT => Heard::Interrupt,
-        EC => Heard::EraseCharacter,
-        EL => Heard::EraseLine,
-        0..FIRST_COMMAND => Heard::NoCommand(command),
-        _ => Heard::Nothing,
+        IP | BRK | ABORT => Fed::Interrupt,
+        EC => Fed::EraseCharacter,
+        EL => Fed::EraseLine,
+        0..FIRST_COMMAND => Fed::NoCommand(command),
+        _ => Fed::Nothing,
     }
 }
