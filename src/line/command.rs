@@ -11,7 +11,7 @@ const MAX_HISTORY_EVENTS: usize = 200;
 
 /// What a typed line asks for.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Request<'a> {
+pub enum TypedCommand<'a> {
     /// No command: something to say, or the answer to a prompt.
     Text(&'a str),
     /// `/me TEXT`
@@ -46,7 +46,7 @@ pub enum Request<'a> {
 
 /// Why a line cannot be understood. Displayed as a sentence for people.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault<'a> {
+pub enum CommandFault<'a> {
     /// There is no such command.
     UnknownCommand(&'a str),
     /// A command that needs a room code has none.
@@ -63,33 +63,35 @@ pub enum Fault<'a> {
     NumberMalformed,
 }
 
-impl Fault<'_> {
+impl CommandFault<'_> {
     /// The contract's error code for it.
     pub fn code(self) -> &'static str {
         match self {
-            Fault::UnknownCommand(_) | Fault::NumberMalformed => "bad_request",
-            Fault::CodeMissing => "room_required",
-            Fault::CodeMalformed(_) => "no_such_room",
-            Fault::NameMissing => "name_required",
-            Fault::NameMalformed => "name_invalid",
-            Fault::TextMissing => "text_empty",
+            CommandFault::UnknownCommand(_) | CommandFault::NumberMalformed => "bad_request",
+            CommandFault::CodeMissing => "room_required",
+            CommandFault::CodeMalformed(_) => "no_such_room",
+            CommandFault::NameMissing => "name_required",
+            CommandFault::NameMalformed => "name_invalid",
+            CommandFault::TextMissing => "text_empty",
         }
     }
 }
 
-impl fmt::Display for Fault<'_> {
+impl fmt::Display for CommandFault<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whatever was typed, a sentence stays readable.
         match self {
-            Fault::UnknownCommand(word) => write!(formatter, "There is no command {word:.20}. /help lists them."),
-            Fault::CodeMissing => formatter.write_str("Which room? /join CODE"),
-            Fault::CodeMalformed(typed) => {
+            CommandFault::UnknownCommand(word) => {
+                write!(formatter, "There is no command {word:.20}. /help lists them.")
+            }
+            CommandFault::CodeMissing => formatter.write_str("Which room? /join CODE"),
+            CommandFault::CodeMalformed(typed) => {
                 write!(formatter, "\"{typed:.20}\" is not a room code: 4 to 12 letters, no vowels.")
             }
-            Fault::NameMissing => formatter.write_str("Which name? /nick NAME"),
-            Fault::NameMalformed => formatter.write_str("A name has 1 to 32 visible characters."),
-            Fault::TextMissing => formatter.write_str("What? /me TEXT"),
-            Fault::NumberMalformed => formatter.write_str("How many? /history N"),
+            CommandFault::NameMissing => formatter.write_str("Which name? /nick NAME"),
+            CommandFault::NameMalformed => formatter.write_str("A name has 1 to 32 visible characters."),
+            CommandFault::TextMissing => formatter.write_str("What? /me TEXT"),
+            CommandFault::NumberMalformed => formatter.write_str("How many? /history N"),
         }
     }
 }
@@ -98,37 +100,37 @@ impl fmt::Display for Fault<'_> {
 ///
 /// # Errors
 /// What is wrong with a command; a line that is no command is never wrong.
-pub fn parse(line: &str) -> Result<Request<'_>, Fault<'_>> {
-    let Some(after_slash) = line.strip_prefix('/') else { return Ok(Request::Text(line)) };
+pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
+    let Some(after_slash) = line.strip_prefix('/') else { return Ok(TypedCommand::Text(line)) };
     if after_slash.starts_with('/') {
-        return Ok(Request::Text(after_slash));
+        return Ok(TypedCommand::Text(after_slash));
     }
     let (word, argument) = split_word(line);
     match word.to_ascii_lowercase().as_str() {
         "/join" => parse_join(argument),
-        "/new" => Ok(Request::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
-        "/who" => Ok(Request::Who),
-        "/me" if argument.is_empty() => Err(Fault::TextMissing),
-        "/me" => Ok(Request::Me(argument)),
-        "/nick" => parse_optional_name(argument)?.map(Request::Nick).ok_or(Fault::NameMissing),
-        "/history" if argument.is_empty() => Ok(Request::History { limit: HISTORY_EVENTS }),
+        "/new" => Ok(TypedCommand::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
+        "/who" => Ok(TypedCommand::Who),
+        "/me" if argument.is_empty() => Err(CommandFault::TextMissing),
+        "/me" => Ok(TypedCommand::Me(argument)),
+        "/nick" => parse_optional_name(argument)?.map(TypedCommand::Nick).ok_or(CommandFault::NameMissing),
+        "/history" if argument.is_empty() => Ok(TypedCommand::History { limit: HISTORY_EVENTS }),
         "/history" => match argument.parse() {
-            Ok(limit @ 1..) => Ok(Request::History { limit: MAX_HISTORY_EVENTS.min(limit) }),
-            _ => Err(Fault::NumberMalformed),
+            Ok(limit @ 1..) => Ok(TypedCommand::History { limit: MAX_HISTORY_EVENTS.min(limit) }),
+            _ => Err(CommandFault::NumberMalformed),
         },
-        "/json" => Ok(Request::Json),
-        "/leave" => Ok(Request::Leave),
-        "/quit" => Ok(Request::Quit),
-        "/help" => Ok(Request::Help),
-        _ => Err(Fault::UnknownCommand(word)),
+        "/json" => Ok(TypedCommand::Json),
+        "/leave" => Ok(TypedCommand::Leave),
+        "/quit" => Ok(TypedCommand::Quit),
+        "/help" => Ok(TypedCommand::Help),
+        _ => Err(CommandFault::UnknownCommand(word)),
     }
 }
 
 /// Reads the answer to the prompt for a room: a code, an invitation's URL, or "new".
 ///
 /// # Errors
-/// [`Fault::CodeMalformed`]
-pub fn parse_target(typed: &str) -> Result<JoinTarget, Fault<'_>> {
+/// [`CommandFault::CodeMalformed`]
+pub fn parse_target(typed: &str) -> Result<JoinTarget, CommandFault<'_>> {
     let typed = typed.trim();
     if typed.eq_ignore_ascii_case("new") { Ok(JoinTarget::New) } else { parse_code(typed).map(JoinTarget::Code) }
 }
@@ -136,16 +138,16 @@ pub fn parse_target(typed: &str) -> Result<JoinTarget, Fault<'_>> {
 /// Reads a name.
 ///
 /// # Errors
-/// [`Fault::NameMalformed`]
-pub fn parse_name(typed: &str) -> Result<Name, Fault<'_>> {
-    Name::parse(typed).ok_or(Fault::NameMalformed)
+/// [`CommandFault::NameMalformed`]
+pub fn parse_name(typed: &str) -> Result<Name, CommandFault<'_>> {
+    Name::parse(typed).ok_or(CommandFault::NameMalformed)
 }
 
 /// `CODE`, `CODE NAME` or `CODE NAME TOKEN`; names may have spaces in them.
-fn parse_join(argument: &str) -> Result<Request<'_>, Fault<'_>> {
+fn parse_join(argument: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
     let (code, rest) = split_word(argument);
     if code.is_empty() {
-        return Err(Fault::CodeMissing);
+        return Err(CommandFault::CodeMissing);
     }
     let target = JoinTarget::Code(parse_code(code)?);
     let (name, token) = match rest.rsplit_once(char::is_whitespace) {
@@ -155,15 +157,15 @@ fn parse_join(argument: &str) -> Result<Request<'_>, Fault<'_>> {
         },
         None => (rest, None),
     };
-    Ok(Request::Join { target, name: parse_optional_name(name)?, token })
+    Ok(TypedCommand::Join { target, name: parse_optional_name(name)?, token })
 }
 
-fn parse_code(typed: &str) -> Result<RoomCode, Fault<'_>> {
+fn parse_code(typed: &str) -> Result<RoomCode, CommandFault<'_>> {
     let code = typed.rsplit('/').next().unwrap_or(typed);
-    RoomCode::parse(code).ok_or(Fault::CodeMalformed(typed))
+    RoomCode::parse(code).ok_or(CommandFault::CodeMalformed(typed))
 }
 
-fn parse_optional_name(typed: &str) -> Result<Option<Name>, Fault<'_>> {
+fn parse_optional_name(typed: &str) -> Result<Option<Name>, CommandFault<'_>> {
     if typed.is_empty() { Ok(None) } else { parse_name(typed).map(Some) }
 }
 
@@ -189,15 +191,15 @@ mod tests {
 
     #[test]
     fn text_is_no_command() {
-        assert_eq!(parse("hello /quit"), Ok(Request::Text("hello /quit")));
-        assert_eq!(parse(" /quit"), Ok(Request::Text(" /quit")));
-        assert_eq!(parse("//quit"), Ok(Request::Text("/quit")));
-        assert_eq!(parse("///"), Ok(Request::Text("//")));
+        assert_eq!(parse("hello /quit"), Ok(TypedCommand::Text("hello /quit")));
+        assert_eq!(parse(" /quit"), Ok(TypedCommand::Text(" /quit")));
+        assert_eq!(parse("//quit"), Ok(TypedCommand::Text("/quit")));
+        assert_eq!(parse("///"), Ok(TypedCommand::Text("//")));
     }
 
     #[test]
     fn joining() {
-        let join = |target, name, token| Ok(Request::Join { target, name, token });
+        let join = |target, name, token| Ok(TypedCommand::Join { target, name, token });
         assert_eq!(parse("/join kxqt"), join(code(), None, None));
         assert_eq!(parse("/JOIN  KXQT  Ana Maria "), join(code(), name("Ana Maria"), None));
         let digits = "0123456789abcdef".repeat(2);
@@ -208,33 +210,33 @@ mod tests {
         assert_eq!(parse("/join http://192.168.1.20:5000/KXQT"), join(code(), None, None));
         assert_eq!(parse("/new"), join(JoinTarget::New, None, None));
         assert_eq!(parse("/new ana"), join(JoinTarget::New, name("ana"), None));
-        assert_eq!(parse("/join"), Err(Fault::CodeMissing));
-        assert_eq!(parse("/join aeiou ana"), Err(Fault::CodeMalformed("aeiou")));
-        assert_eq!(parse(&format!("/new {}", "x".repeat(33))), Err(Fault::NameMalformed));
+        assert_eq!(parse("/join"), Err(CommandFault::CodeMissing));
+        assert_eq!(parse("/join aeiou ana"), Err(CommandFault::CodeMalformed("aeiou")));
+        assert_eq!(parse(&format!("/new {}", "x".repeat(33))), Err(CommandFault::NameMalformed));
     }
 
     #[test]
     fn other_commands() {
-        assert_eq!(parse("/who"), Ok(Request::Who));
-        assert_eq!(parse("/Quit "), Ok(Request::Quit));
-        assert_eq!(parse("/me  waves twice"), Ok(Request::Me("waves twice")));
-        assert_eq!(parse("/me"), Err(Fault::TextMissing));
-        assert_eq!(parse("/nick Ana Maria"), Ok(Request::Nick(name("Ana Maria").expect("a name"))));
-        assert_eq!(parse("/nick"), Err(Fault::NameMissing));
-        assert_eq!(parse("/json"), Ok(Request::Json));
-        assert_eq!(parse("/leave"), Ok(Request::Leave));
-        assert_eq!(parse("/help"), Ok(Request::Help));
-        assert_eq!(parse("/"), Err(Fault::UnknownCommand("/")));
-        assert_eq!(parse("/quitt now"), Err(Fault::UnknownCommand("/quitt")));
+        assert_eq!(parse("/who"), Ok(TypedCommand::Who));
+        assert_eq!(parse("/Quit "), Ok(TypedCommand::Quit));
+        assert_eq!(parse("/me  waves twice"), Ok(TypedCommand::Me("waves twice")));
+        assert_eq!(parse("/me"), Err(CommandFault::TextMissing));
+        assert_eq!(parse("/nick Ana Maria"), Ok(TypedCommand::Nick(name("Ana Maria").expect("a name"))));
+        assert_eq!(parse("/nick"), Err(CommandFault::NameMissing));
+        assert_eq!(parse("/json"), Ok(TypedCommand::Json));
+        assert_eq!(parse("/leave"), Ok(TypedCommand::Leave));
+        assert_eq!(parse("/help"), Ok(TypedCommand::Help));
+        assert_eq!(parse("/"), Err(CommandFault::UnknownCommand("/")));
+        assert_eq!(parse("/quitt now"), Err(CommandFault::UnknownCommand("/quitt")));
     }
 
     #[test]
     fn history_is_bounded() {
-        assert_eq!(parse("/history"), Ok(Request::History { limit: 20 }));
-        assert_eq!(parse("/history 7"), Ok(Request::History { limit: 7 }));
-        assert_eq!(parse("/history 100000"), Ok(Request::History { limit: 200 }));
+        assert_eq!(parse("/history"), Ok(TypedCommand::History { limit: 20 }));
+        assert_eq!(parse("/history 7"), Ok(TypedCommand::History { limit: 7 }));
+        assert_eq!(parse("/history 100000"), Ok(TypedCommand::History { limit: 200 }));
         for typed in ["/history 0", "/history -1", "/history x", "/history 99999999999999999999999"] {
-            assert_eq!(parse(typed), Err(Fault::NumberMalformed), "{typed}");
+            assert_eq!(parse(typed), Err(CommandFault::NumberMalformed), "{typed}");
         }
     }
 
@@ -242,14 +244,14 @@ mod tests {
     fn answers_to_the_room_prompt() {
         assert_eq!(parse_target(" kxqt "), Ok(code()));
         assert_eq!(parse_target("New"), Ok(JoinTarget::New));
-        assert_eq!(parse_target("kxq"), Err(Fault::CodeMalformed("kxq")));
+        assert_eq!(parse_target("kxq"), Err(CommandFault::CodeMalformed("kxq")));
     }
 
     proptest! {
         #[test]
         fn any_line_is_understood_or_refused(line in "/?\\PC{0,80}") {
             match parse(&line) {
-                Ok(Request::Text(text)) => prop_assert!(line.ends_with(text) && (!line.starts_with('/') || line.starts_with("//"))),
+                Ok(TypedCommand::Text(text)) => prop_assert!(line.ends_with(text) && (!line.starts_with('/') || line.starts_with("//"))),
                 Ok(_) => prop_assert!(line.starts_with('/')),
                 Err(fault) => prop_assert!(line.starts_with('/') && !fault.to_string().is_empty()),
             }

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::command::{self, Fault, Request};
+use super::command::{self, CommandFault, TypedCommand};
 use super::editor::{LineEditor, Typed};
 use super::output_format::OutputFormat;
 use super::{Context, opening, pace};
@@ -265,32 +265,34 @@ impl Line {
     }
 
     /// Executes what a line asks for, or returns the step by which it is done elsewhere.
-    fn execute(&mut self, request: Request<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn execute(&mut self, request: TypedCommand<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
         let command = match request {
-            Request::Text(text) if matches!(self.stage, Stage::Unjoined(_)) => return self.answer_prompt(text, outbox),
-            Request::Text(text) => return self.say(Kind::Say, text, context, outbox),
-            Request::Me(text) => return self.say(Kind::Me, text, context, outbox),
-            Request::Join { target, name, token } => return self.join(target, name, token, outbox),
-            Request::Nick(name) => match &mut self.stage {
+            TypedCommand::Text(text) if matches!(self.stage, Stage::Unjoined(_)) => {
+                return self.answer_prompt(text, outbox);
+            }
+            TypedCommand::Text(text) => return self.say(Kind::Say, text, context, outbox),
+            TypedCommand::Me(text) => return self.say(Kind::Me, text, context, outbox),
+            TypedCommand::Join { target, name, token } => return self.join(target, name, token, outbox),
+            TypedCommand::Nick(name) => match &mut self.stage {
                 Stage::Unjoined(unjoined) => {
                     unjoined.name = Some(name);
                     return self.enter_or_ask(None, outbox);
                 }
                 Stage::Joined(..) => RoomCommand::Nick(name),
             },
-            Request::Who => RoomCommand::Who { after: None },
-            Request::History { limit } => RoomCommand::History(Span { limit, ..Span::default() }),
-            Request::Json => return Some(Step::Command(Command::SwitchEncoder(OutputFormat::Program.encoder()))),
-            Request::Leave => RoomCommand::Leave,
-            Request::Quit if matches!(self.stage, Stage::Unjoined(_)) => {
+            TypedCommand::Who => RoomCommand::Who { after: None },
+            TypedCommand::History { limit } => RoomCommand::History(Span { limit, ..Span::default() }),
+            TypedCommand::Json => return Some(Step::Command(Command::SwitchEncoder(OutputFormat::Program.encoder()))),
+            TypedCommand::Leave => RoomCommand::Leave,
+            TypedCommand::Quit if matches!(self.stage, Stage::Unjoined(_)) => {
                 self.format.notice("Bye.", outbox);
                 return Some(Step::Close);
             }
-            Request::Quit => {
+            TypedCommand::Quit => {
                 self.is_quitting = true;
                 RoomCommand::Leave
             }
-            Request::Help => {
+            TypedCommand::Help => {
                 self.format.help(outbox);
                 self.prompt(outbox);
                 return None;
@@ -363,7 +365,7 @@ impl Line {
         }
     }
 
-    fn refuse(&self, fault: Fault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn refuse(&self, fault: CommandFault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
         self.format.refuse(fault.code(), fault, outbox);
         self.prompt(outbox);
         None

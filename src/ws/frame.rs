@@ -45,7 +45,7 @@ pub enum Message {
 
 /// What a peer did wrong, as the close code that it gets (section 7.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub enum FrameFault {
     /// 1002: against the protocol.
     Protocol,
     /// 1007: a text that is not UTF-8.
@@ -54,13 +54,13 @@ pub enum Fault {
     TooBig,
 }
 
-impl Fault {
+impl FrameFault {
     /// The close code that says so.
     pub fn close_code(self) -> CloseCode {
         match self {
-            Fault::Protocol => CloseCode::Protocol,
-            Fault::Encoding => CloseCode::Invalid,
-            Fault::TooBig => CloseCode::Size,
+            FrameFault::Protocol => CloseCode::Protocol,
+            FrameFault::Encoding => CloseCode::Invalid,
+            FrameFault::TooBig => CloseCode::Size,
         }
     }
 }
@@ -86,10 +86,11 @@ impl Assembler {
     ///
     /// # Errors
     /// What the peer did wrong; the connection cannot go on after it.
-    pub fn next(&mut self, input: &mut Input<'_>, limit_bytes: usize) -> Result<Option<Message>, Fault> {
+    pub fn next(&mut self, input: &mut Input<'_>, limit_bytes: usize) -> Result<Option<Message>, FrameFault> {
         loop {
             let mut cursor = Cursor::new(input.rest());
-            let Some((header, payload_bytes)) = FrameHeader::parse(&mut cursor).map_err(|_| Fault::Protocol)? else {
+            let Some((header, payload_bytes)) = FrameHeader::parse(&mut cursor).map_err(|_| FrameFault::Protocol)?
+            else {
                 return Ok(None);
             };
             let header_bytes = cursor.position() as usize;
@@ -120,7 +121,7 @@ impl Assembler {
     }
 
     /// Checks what sections 5.1 to 5.5 demand of a client's frame; returns its mask.
-    fn check(&self, header: &FrameHeader, payload_bytes: u64, limit_bytes: usize) -> Result<[u8; 4], Fault> {
+    fn check(&self, header: &FrameHeader, payload_bytes: u64, limit_bytes: usize) -> Result<[u8; 4], FrameFault> {
         let is_unextended = !(header.rsv1 || header.rsv2 || header.rsv3);
         let follows_the_last = match header.opcode {
             OpCode::Data(Data::Continue) => self.fragments.is_some(),
@@ -128,14 +129,14 @@ impl Assembler {
             OpCode::Control(_) => header.is_final && payload_bytes <= MAX_CONTROL_BYTES,
         };
         let Some(mask) = header.mask.filter(|_| is_unextended && follows_the_last) else {
-            return Err(Fault::Protocol);
+            return Err(FrameFault::Protocol);
         };
         let (held_bytes, held_count) = match (&self.fragments, header.opcode) {
             (Some(fragments), OpCode::Data(_)) => (fragments.bytes.len() as u64, fragments.count),
             _ => (0, 0),
         };
         if held_bytes.saturating_add(payload_bytes) > limit_bytes as u64 || held_count >= MAX_FRAGMENTS {
-            return Err(Fault::TooBig);
+            return Err(FrameFault::TooBig);
         }
         Ok(mask)
     }
@@ -241,7 +242,7 @@ mod tests {
     }
 
     /// Everything that comes out of `bytes`, given piece by piece.
-    fn read(bytes: &[u8], piece_bytes: usize) -> Result<Vec<String>, Fault> {
+    fn read(bytes: &[u8], piece_bytes: usize) -> Result<Vec<String>, FrameFault> {
         let mut assembler = Assembler::default();
         let (mut held, mut read) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(piece_bytes.max(1)) {
@@ -291,16 +292,16 @@ mod tests {
             [frame(0x01, b"a"), frame(0x81, b"not a continuation")].concat(),
         ];
         for bytes in wrong {
-            assert_eq!(read(&bytes, 1000), Err(Fault::Protocol), "{bytes:?}");
+            assert_eq!(read(&bytes, 1000), Err(FrameFault::Protocol), "{bytes:?}");
         }
     }
 
     #[test]
     fn size_is_refused_by_the_header_alone() {
         let header = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4];
-        assert_eq!(read(&header, 1000), Err(Fault::TooBig));
+        assert_eq!(read(&header, 1000), Err(FrameFault::TooBig));
         let fragments = [frame(0x01, &[b'x'; 600]), frame(0x00, &[b'x'; 600])].concat();
-        assert_eq!(read(&fragments, 10_000), Err(Fault::TooBig));
+        assert_eq!(read(&fragments, 10_000), Err(FrameFault::TooBig));
     }
 
     #[test]
@@ -309,7 +310,7 @@ mod tests {
         for _ in 0..MAX_FRAGMENTS {
             bytes.extend(frame(0x00, b""));
         }
-        assert_eq!(read(&bytes, 100), Err(Fault::TooBig));
+        assert_eq!(read(&bytes, 100), Err(FrameFault::TooBig));
     }
 
     #[test]

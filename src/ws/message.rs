@@ -1,4 +1,4 @@
-//! What a client may send: one JSON object a text frame, read into a [`Request`].
+//! What a client may send: one JSON object a text frame, read into a [`ClientMessage`].
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ const MAX_HISTORY_EVENTS: usize = 200;
 
 /// Why a message of a client is refused before the rooms see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct MessageFault {
     /// The contract's error code.
     pub code: &'static str,
     /// A sentence for a person.
@@ -25,9 +25,9 @@ pub struct Fault {
 
 /// A client's message, read: what to do, and the client's own id for it.
 #[derive(Debug)]
-pub struct Request {
+pub struct ClientMessage {
     /// What to do.
-    pub command: Result<Command, Fault>,
+    pub command: Result<Command, MessageFault>,
     /// To be named in an error.
     pub cid: Option<MessageKey>,
 }
@@ -63,17 +63,17 @@ struct Fields<'a> {
 #[derive(Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Request {
+impl ClientMessage {
     /// Reads one message. `sessions` are those that the browser's cookie holds.
-    pub fn read(json: &str, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> Request {
+    pub fn read(json: &str, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> ClientMessage {
         let fields: Fields<'_> = match serde_json::from_str(json) {
             Ok(fields) => fields,
-            Err(error) => return Request { command: Err(bad_request(reason(&error))), cid: None },
+            Err(error) => return ClientMessage { command: Err(bad_request(reason(&error))), cid: None },
         };
         let cid = match text_of(&fields.cid).map(MessageKey::parse) {
             Some(None) => {
                 let fault = bad_request("\"cid\" has 1 to 64 bytes.");
-                return Request { command: Err(fault), cid: None };
+                return ClientMessage { command: Err(fault), cid: None };
             }
             cid => cid.flatten(),
         };
@@ -90,7 +90,7 @@ impl Request {
             "leave" => Ok(here(RoomCommand::Leave)),
             _ => Err(bad_request("No message has this \"type\".")),
         };
-        Request { command, cid }
+        ClientMessage { command, cid }
     }
 }
 
@@ -99,11 +99,11 @@ fn here(command: RoomCommand) -> Command {
     Command::In(RoomRef::Only, command)
 }
 
-fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Command, Fault> {
+fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Command, MessageFault> {
     let typed = text_of(&fields.room).map(str::trim).filter(|room| !room.is_empty());
-    let typed = typed.ok_or(Fault { code: "room_required", message: "A room code is needed.".into() })?;
-    let code =
-        RoomCode::parse(typed).ok_or(Fault { code: "no_such_room", message: "No room has such a code.".into() })?;
+    let typed = typed.ok_or(MessageFault { code: "room_required", message: "A room code is needed.".into() })?;
+    let code = RoomCode::parse(typed)
+        .ok_or(MessageFault { code: "no_such_room", message: "No room has such a code.".into() })?;
     let name = read_name(fields)?;
     let from_cookie = || sessions.iter().find(|(room, _)| *room == code).map(|&(_, token)| token);
     let token = text_of(&fields.token).and_then(Token::parse).or_else(from_cookie);
@@ -115,7 +115,7 @@ fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Comm
     Ok(Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch })))
 }
 
-fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize) -> Result<Command, Fault> {
+fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize) -> Result<Command, MessageFault> {
     let kind = match text_of(&fields.kind) {
         None | Some("say") => Kind::Say,
         Some("me") => Kind::Me,
@@ -123,10 +123,11 @@ fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize
     };
     let typed = text_of(&fields.text).ok_or_else(|| bad_request("A message has a \"text\"."))?;
     let text = Text::clean(typed, limit_bytes).map_err(|fault| match fault {
-        TextFault::Empty => Fault { code: "text_empty", message: "There is nothing in this message.".into() },
-        TextFault::TooLong => {
-            Fault { code: "text_too_long", message: format!("A message has at most {limit_bytes} bytes.").into() }
-        }
+        TextFault::Empty => MessageFault { code: "text_empty", message: "There is nothing in this message.".into() },
+        TextFault::TooLong => MessageFault {
+            code: "text_too_long",
+            message: format!("A message has at most {limit_bytes} bytes.").into(),
+        },
     })?;
     Ok(here(RoomCommand::Say { kind, text, cid }))
 }
@@ -137,29 +138,29 @@ fn read_span(fields: &Fields<'_>) -> Span {
 }
 
 /// The name, if one is given that is not blank.
-fn read_name(fields: &Fields<'_>) -> Result<Option<Name>, Fault> {
+fn read_name(fields: &Fields<'_>) -> Result<Option<Name>, MessageFault> {
     parse_name(&fields.name)
 }
 
 /// The last member that is known.
-fn read_after(fields: &Fields<'_>) -> Result<Option<Name>, Fault> {
+fn read_after(fields: &Fields<'_>) -> Result<Option<Name>, MessageFault> {
     parse_name(&fields.after)
 }
 
-fn parse_name(field: &Option<Borrowed<'_>>) -> Result<Option<Name>, Fault> {
+fn parse_name(field: &Option<Borrowed<'_>>) -> Result<Option<Name>, MessageFault> {
     let Some(typed) = text_of(field).filter(|name| !name.trim().is_empty()) else { return Ok(None) };
     let invalid =
-        Fault { code: "name_invalid", message: "A name has 1 to 32 characters, none of them invisible.".into() };
+        MessageFault { code: "name_invalid", message: "A name has 1 to 32 characters, none of them invisible.".into() };
     Name::parse(typed).map(Some).ok_or(invalid)
 }
 
-fn name_required() -> Fault {
-    Fault { code: "name_required", message: "A name is needed.".into() }
+fn name_required() -> MessageFault {
+    MessageFault { code: "name_required", message: "A name is needed.".into() }
 }
 
 /// A fault in the form of a message.
-pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Fault {
-    Fault { code: "bad_request", message: message.into() }
+pub fn bad_request(message: impl Into<Cow<'static, str>>) -> MessageFault {
+    MessageFault { code: "bad_request", message: message.into() }
 }
 
 fn reason(error: &serde_json::Error) -> Cow<'static, str> {
@@ -178,8 +179,8 @@ fn text_of<'a>(field: &'a Option<Borrowed<'_>>) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Command, Fault> {
-        Request::read(json, &[], 100).command
+    fn read(json: &str) -> Result<Command, MessageFault> {
+        ClientMessage::read(json, &[], 100).command
     }
 
     fn fault(json: &str) -> &'static str {
@@ -240,7 +241,7 @@ mod tests {
         let code = RoomCode::parse("KXQT").expect("a code");
         let token = Token::parse(&"a".repeat(32)).expect("a token");
         let sessions = [(code, token)];
-        let token_of = |json: &str| match Request::read(json, &sessions, 100).command {
+        let token_of = |json: &str| match ClientMessage::read(json, &sessions, 100).command {
             Ok(Command::Join(join)) => join.token,
             other => panic!("{other:?}"),
         };

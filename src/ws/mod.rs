@@ -17,7 +17,7 @@ use crate::rooms::{
 use crate::session_api::{Flow, Input, Step, Upgrade};
 use crate::time::Now;
 use frame::{Assembler, Message};
-use message::{Fault, Request};
+use message::{ClientMessage, MessageFault};
 
 /// A peer that is silent for this long is asked whether it is there.
 const PING_AFTER_MS: u64 = 25_000;
@@ -98,7 +98,7 @@ impl Ws {
                 Message::Text(text) => self.read_text(&text, context, now, outbox),
                 Message::Binary => {
                     let fault = message::bad_request("Messages are JSON in text frames.");
-                    self.pass_on(Request { command: Err(fault), cid: None }, context, now, outbox)
+                    self.pass_on(ClientMessage { command: Err(fault), cid: None }, context, now, outbox)
                 }
                 Message::Ping(payload) => {
                     frame::write_control(outbox, Control::Pong, &payload);
@@ -121,15 +121,15 @@ impl Ws {
 
     fn read_text(&mut self, text: &[u8], context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
         let Ok(text) = std::str::from_utf8(text) else {
-            return Some(close(outbox, frame::Fault::Encoding));
+            return Some(close(outbox, frame::FrameFault::Encoding));
         };
-        let request = Request::read(text, &self.sessions, context.limits.message_bytes);
+        let request = ClientMessage::read(text, &self.sessions, context.limits.message_bytes);
         self.pass_on(request, context, now, outbox)
     }
 
     /// Hands a request to the rooms; refuses it if it is none, or comes too soon.
-    fn pass_on(&mut self, request: Request, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
-        let Request { command, cid } = request;
+    fn pass_on(&mut self, request: ClientMessage, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
+        let ClientMessage { command, cid } = request;
         // Typing is not counted here: the rooms pass on few of them, and drop the others without an answer.
         let is_typing = matches!(command, Ok(Command::In(_, RoomCommand::Typing)));
         if let Some(rate) = context.rate.filter(|_| !is_typing)
@@ -149,7 +149,7 @@ impl Ws {
         }
         match command {
             Ok(command) => Some(Step::Command(command)),
-            Err(Fault { code, message }) => {
+            Err(MessageFault { code, message }) => {
                 let cid = cid.as_ref().map(MessageKey::as_str);
                 frame::write_text(outbox, |out| json::write_error(code, &message, cid, None, out));
                 None
@@ -232,7 +232,7 @@ impl Ws {
 }
 
 /// Closes with the code for what the peer did wrong.
-fn close(outbox: &mut Vec<u8>, fault: frame::Fault) -> Step {
+fn close(outbox: &mut Vec<u8>, fault: frame::FrameFault) -> Step {
     frame::write_close(outbox, fault.close_code(), "");
     Step::Fault
 }

@@ -4,27 +4,27 @@ use rusqlite::{Error, ffi};
 
 /// Why something was not done.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum WriteFault {
     /// It may succeed later: the disk is full, say. Nothing of it was stored.
     Passing(Error),
     /// What was said to be durable, or was not, may not be trusted from here on.
     Final(Error),
 }
 
-impl Fault {
+impl WriteFault {
     /// Of anything but the end of a transaction.
-    pub(super) fn of(error: Error) -> Fault {
-        if is_passing(&error) { Fault::Passing(error) } else { Fault::Final(error) }
+    pub(super) fn of(error: Error) -> WriteFault {
+        if is_passing(&error) { WriteFault::Passing(error) } else { WriteFault::Final(error) }
     }
 
     /// Of the end of a transaction that has been taken back since. Only where it is known that the last page of it
     /// did not get into the log, it is known as well that a crash will not bring it back.
-    pub(super) fn of_commit(error: Error) -> Fault {
+    pub(super) fn of_commit(error: Error) -> WriteFault {
         let is_known = matches!(
             extended_code(&error),
             ffi::SQLITE_FULL | ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_BUSY | ffi::SQLITE_NOMEM
         );
-        if is_known { Fault::of(error) } else { Fault::Final(error) }
+        if is_known { WriteFault::of(error) } else { WriteFault::Final(error) }
     }
 }
 
@@ -73,21 +73,21 @@ mod tests {
     #[test]
     fn a_full_disk_passes_and_a_failed_fsync_does_not() {
         for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY, ffi::SQLITE_BUSY] {
-            assert!(matches!(Fault::of(error(code)), Fault::Passing(_)), "{code}");
+            assert!(matches!(WriteFault::of(error(code)), WriteFault::Passing(_)), "{code}");
         }
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_CONSTRAINT]
         {
-            assert!(matches!(Fault::of(error(code)), Fault::Final(_)), "{code}");
-            assert!(matches!(Fault::of_commit(error(code)), Fault::Final(_)), "{code}");
+            assert!(matches!(WriteFault::of(error(code)), WriteFault::Final(_)), "{code}");
+            assert!(matches!(WriteFault::of_commit(error(code)), WriteFault::Final(_)), "{code}");
         }
     }
 
     #[test]
     fn a_commit_must_be_known_not_to_have_happened() {
-        assert!(matches!(Fault::of_commit(error(ffi::SQLITE_FULL)), Fault::Passing(_)));
-        assert!(matches!(Fault::of_commit(error(ffi::SQLITE_IOERR_WRITE)), Fault::Passing(_)));
+        assert!(matches!(WriteFault::of_commit(error(ffi::SQLITE_FULL)), WriteFault::Passing(_)));
+        assert!(matches!(WriteFault::of_commit(error(ffi::SQLITE_IOERR_WRITE)), WriteFault::Passing(_)));
         for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMMAP] {
-            assert!(matches!(Fault::of_commit(error(code)), Fault::Final(_)), "{code}");
+            assert!(matches!(WriteFault::of_commit(error(code)), WriteFault::Final(_)), "{code}");
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct TableWriter {
     /// Events kept for each room.
     history_events: u64,
     /// What has been looked up. It tells of the transaction that is under way, if one is.
-    rooms: HashMap<Epoch, Place>,
+    rooms: HashMap<Epoch, RoomPosition>,
     /// There may be events of rooms that are over.
     may_have_remains: bool,
     /// Rooms that may hold more events than are kept, since another run kept more; `None`: not looked for yet.
@@ -32,7 +32,7 @@ pub(super) struct TableWriter {
 
 /// Where a room is in the tables.
 #[derive(Clone, Copy)]
-struct Place {
+struct RoomPosition {
     room: i64,
     first_id: u64,
     last_id: u64,
@@ -132,7 +132,7 @@ impl TableWriter {
         let mut insert = connection
             .prepare_cached("INSERT INTO room (code, epoch, last_time, last_author) VALUES (?1, ?2, ?3, 0)")?;
         let room = insert.insert(params![code.as_str(), epoch.to_string(), time_ms.cast_signed()])?;
-        self.rooms.insert(epoch, Place { room, first_id: 1, last_id: 0 });
+        self.rooms.insert(epoch, RoomPosition { room, first_id: 1, last_id: 0 });
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl TableWriter {
     }
 
     /// Where a room is; `None`, if it is nowhere.
-    fn place(&mut self, connection: &Connection, epoch: Epoch) -> Result<Option<&mut Place>> {
+    fn place(&mut self, connection: &Connection, epoch: Epoch) -> Result<Option<&mut RoomPosition>> {
         use std::collections::hash_map::Entry;
         match self.rooms.entry(epoch) {
             Entry::Occupied(known) => Ok(Some(known.into_mut())),
@@ -237,7 +237,7 @@ impl TableWriter {
     }
 }
 
-impl Place {
+impl RoomPosition {
     fn held_events(self) -> u64 {
         self.last_id + 1 - self.first_id
     }
@@ -255,7 +255,7 @@ fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Ep
     select.query_map([most], |row| columns::parsed(row, 0, Epoch::parse))?.collect()
 }
 
-fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<Place>> {
+fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>> {
     let mut select = connection.prepare_cached(
         "SELECT room, (SELECT min(id) FROM event WHERE event.room = room.room), \
          (SELECT max(id) FROM event WHERE event.room = room.room) FROM room WHERE epoch = ?1",
@@ -263,7 +263,7 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<Place>> {
     let place = select.query_row([epoch.to_string()], |row| {
         let first_id: Option<i64> = row.get(1)?;
         let last_id: Option<i64> = row.get(2)?;
-        Ok(Place {
+        Ok(RoomPosition {
             room: row.get(0)?,
             first_id: first_id.map_or(1, i64::cast_unsigned),
             last_id: last_id.map_or(0, i64::cast_unsigned),

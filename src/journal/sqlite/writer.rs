@@ -14,7 +14,7 @@ use rusqlite::{Connection, MAIN_DB};
 use super::answers::Answers;
 use super::cleaning::{Cleaner, MANY_PAGES};
 use super::data_file;
-use super::fault::Fault;
+use super::fault::WriteFault;
 use super::table_writer::TableWriter;
 use crate::journal::Outcome;
 use crate::rooms::{Change, Proposal};
@@ -161,12 +161,12 @@ impl Writer {
             let mut proposals: Vec<Proposal> = self.backlog.drain(..).chain(group).collect();
             match self.write(&mut proposals) {
                 Ok(impossible) => self.succeed(proposals, &impossible),
-                Err(Fault::Passing(error)) => {
+                Err(WriteFault::Passing(error)) => {
                     self.fail(proposals, &error);
                     // Where nothing can be added to the log, what is in it may have a place in the file.
                     self.checkpoint()?;
                 }
-                Err(Fault::Final(error)) => return Err(error),
+                Err(WriteFault::Final(error)) => return Err(error),
             }
         }
         self.answers.finish(count, self.backlog.len());
@@ -183,13 +183,16 @@ impl Writer {
 
     /// Makes the changes durable: all of them, or none. Returns the places of those that are impossible, since what
     /// they rely on was refused.
-    fn write(&mut self, proposals: &mut [Proposal]) -> Result<Vec<usize>, Fault> {
+    fn write(&mut self, proposals: &mut [Proposal]) -> Result<Vec<usize>, WriteFault> {
         let mut impossible = Vec::new();
         let sweeps = self.tables.may_have_remains();
         if !sweeps && proposals.iter().all(|proposal| proposal.change == Change::Nothing) {
             return Ok(impossible);
         }
-        self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).map_err(Fault::of)?;
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")
+            .and_then(|mut begin| begin.execute([]))
+            .map_err(WriteFault::of)?;
         let kept = proposals.iter_mut().enumerate().try_for_each(|(index, proposal)| {
             if !self.tables.write(&self.connection, proposal)? {
                 impossible.push(index);
@@ -199,23 +202,23 @@ impl Writer {
         let kept = kept.and_then(|()| if sweeps { self.tables.sweep(&self.connection) } else { Ok(()) });
         if let Err(error) = kept {
             self.roll_back()?;
-            return Err(Fault::of(error));
+            return Err(WriteFault::of(error));
         }
         if let Err(error) = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
             self.roll_back()?;
-            return Err(Fault::of_commit(error));
+            return Err(WriteFault::of_commit(error));
         }
         Ok(impossible)
     }
 
-    fn roll_back(&mut self) -> Result<(), Fault> {
+    fn roll_back(&mut self) -> Result<(), WriteFault> {
         self.tables.forget();
         self.cleaner.forget_log();
         // Some failures have taken it back already.
         if self.connection.is_autocommit() {
             return Ok(());
         }
-        self.connection.execute_batch("ROLLBACK").map_err(Fault::Final)
+        self.connection.execute_batch("ROLLBACK").map_err(WriteFault::Final)
     }
 
     fn succeed(&mut self, proposals: Vec<Proposal>, impossible: &[usize]) {
@@ -274,9 +277,9 @@ impl Writer {
     fn checkpoint(&mut self) -> rusqlite::Result<()> {
         // What comes next may overwrite it.
         self.cleaner.read_log();
-        match self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE).map_err(Fault::of) {
-            Err(Fault::Final(error)) => Err(error),
-            Ok(_) | Err(Fault::Passing(_)) => Ok(()),
+        match self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE).map_err(WriteFault::of) {
+            Err(WriteFault::Final(error)) => Err(error),
+            Ok(_) | Err(WriteFault::Passing(_)) => Ok(()),
         }
     }
 
@@ -300,17 +303,17 @@ impl Writer {
                 }
                 Ok(())
             }
-            Err(Fault::Passing(error)) => {
+            Err(WriteFault::Passing(error)) => {
                 log::debug!("the data file cannot be cleaned yet: {error}");
                 self.cleaning = Some((now + RETRY, until.max(now + RETRY)));
                 Ok(())
             }
-            Err(Fault::Final(error)) => Err(error),
+            Err(WriteFault::Final(error)) => Err(error),
         }
     }
 
     /// Cleans so many pages, and empties the log once all are clean. True: all is done.
-    fn clean(&mut self, most: usize) -> Result<bool, Fault> {
+    fn clean(&mut self, most: usize) -> Result<bool, WriteFault> {
         self.cleaner.read_log();
         match self.cleaner.clean(&self.connection, most) {
             Ok(false) => return Ok(false),
@@ -319,10 +322,10 @@ impl Writer {
                 self.cleaner.forget_log();
                 let is_over = self.connection.is_autocommit();
                 // It may have been the end of the transaction that failed.
-                return Err(if is_over { Fault::of_commit(error) } else { Fault::Final(error) });
+                return Err(if is_over { WriteFault::of_commit(error) } else { WriteFault::Final(error) });
             }
         }
-        data_file::empty_log(&self.connection).map_err(Fault::of)?;
+        data_file::empty_log(&self.connection).map_err(WriteFault::of)?;
         Ok(true)
     }
 
@@ -343,11 +346,11 @@ impl Writer {
         match cleaned {
             Ok(_) => data_file::mark_closed(&self.connection),
             // It is checked and cleaned at the next start.
-            Err(Fault::Passing(error)) => {
+            Err(WriteFault::Passing(error)) => {
                 log::warn!("the data file cannot be closed in good order: {error}");
                 Ok(())
             }
-            Err(Fault::Final(error)) => Err(error),
+            Err(WriteFault::Final(error)) => Err(error),
         }
     }
 }

@@ -5,7 +5,7 @@ const MAX_CHARACTERS: u8 = 255;
 
 /// Where in an escape sequence the input is.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Place {
+enum Position {
     #[default]
     Outside,
     /// After ESC, or after ESC and intermediate bytes.
@@ -23,14 +23,14 @@ enum Place {
 /// Drops escape sequences.
 #[derive(Default, PartialEq)]
 pub(super) struct EscapeFilter {
-    place: Place,
+    place: Position,
     /// How many characters the sequence may still have.
     left: u8,
 }
 
 impl EscapeFilter {
     pub(super) fn is_idle(&self) -> bool {
-        self.place == Place::Outside
+        self.place == Position::Outside
     }
 
     /// Whether this character belongs to an escape sequence. A line ending never does: it ends the sequence.
@@ -40,10 +40,10 @@ impl EscapeFilter {
             return false;
         }
         let (place, is_swallowed) = next(self.place, character, self.left);
-        let is_beginning = self.place == Place::Outside || character == '\u{1b}';
+        let is_beginning = self.place == Position::Outside || character == '\u{1b}';
         self.left = if is_beginning { MAX_CHARACTERS } else { self.left - 1 };
         self.place = place;
-        if place == Place::Outside || self.left == 0 {
+        if place == Position::Outside || self.left == 0 {
             *self = EscapeFilter::default();
         }
         is_swallowed
@@ -51,32 +51,32 @@ impl EscapeFilter {
 }
 
 /// The place after `character`, and whether the character is part of a sequence.
-fn next(place: Place, character: char, left: u8) -> (Place, bool) {
+fn next(place: Position, character: char, left: u8) -> (Position, bool) {
     match (place, character) {
-        (Place::ControlString, '\u{7}' | '\u{9c}') => (Place::Outside, true),
-        (Place::ControlString, '\u{1b}') => (Place::ControlStringEnding, true),
-        (Place::ControlString, _) => (Place::ControlString, true),
-        (Place::ControlStringEnding, '\\') => (Place::Outside, true),
-        (Place::ControlStringEnding, _) => next(Place::Begun, character, left),
+        (Position::ControlString, '\u{7}' | '\u{9c}') => (Position::Outside, true),
+        (Position::ControlString, '\u{1b}') => (Position::ControlStringEnding, true),
+        (Position::ControlString, _) => (Position::ControlString, true),
+        (Position::ControlStringEnding, '\\') => (Position::Outside, true),
+        (Position::ControlStringEnding, _) => next(Position::Begun, character, left),
 
-        (_, '\u{1b}') => (Place::Begun, true),
+        (_, '\u{1b}') => (Position::Begun, true),
         // The one-character forms (C1) of ESC [, ESC O and the strings.
-        (_, '\u{9b}') => (Place::ControlSequence, true),
-        (_, '\u{8f}') => (Place::LastCharacter, true),
-        (_, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}') => (Place::ControlString, true),
-        (Place::Outside, _) => (Place::Outside, false),
+        (_, '\u{9b}') => (Position::ControlSequence, true),
+        (_, '\u{8f}') => (Position::LastCharacter, true),
+        (_, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}') => (Position::ControlString, true),
+        (Position::Outside, _) => (Position::Outside, false),
 
-        (Place::Begun, '[') => (Place::ControlSequence, true),
-        (Place::Begun, 'O') => (Place::LastCharacter, true),
-        (Place::Begun, ']' | 'P' | 'X' | '^' | '_') => (Place::ControlString, true),
-        (Place::Begun, ' '..='/') => (Place::Begun, true),
-        (Place::Begun | Place::LastCharacter, _) => (Place::Outside, true),
+        (Position::Begun, '[') => (Position::ControlSequence, true),
+        (Position::Begun, 'O') => (Position::LastCharacter, true),
+        (Position::Begun, ']' | 'P' | 'X' | '^' | '_') => (Position::ControlString, true),
+        (Position::Begun, ' '..='/') => (Position::Begun, true),
+        (Position::Begun | Position::LastCharacter, _) => (Position::Outside, true),
 
         // The Linux console's function keys: ESC [ [ A.
-        (Place::ControlSequence, '[') if left == MAX_CHARACTERS - 1 => (Place::LastCharacter, true),
-        (Place::ControlSequence, ' '..='?') => (Place::ControlSequence, true),
-        (Place::ControlSequence, '@'..='~') => (Place::Outside, true),
+        (Position::ControlSequence, '[') if left == MAX_CHARACTERS - 1 => (Position::LastCharacter, true),
+        (Position::ControlSequence, ' '..='?') => (Position::ControlSequence, true),
+        (Position::ControlSequence, '@'..='~') => (Position::Outside, true),
         // No part of a control sequence: it ends here, malformed.
-        (Place::ControlSequence, _) => (Place::Outside, false),
+        (Position::ControlSequence, _) => (Position::Outside, false),
     }
 }

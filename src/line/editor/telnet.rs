@@ -42,7 +42,7 @@ pub(super) enum Fed {
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Place {
+enum Position {
     #[default]
     Data,
     /// After IAC.
@@ -58,7 +58,7 @@ enum Place {
 /// Where in a telnet command the input is, and what has been refused.
 #[derive(Default, PartialEq)]
 pub(super) struct Telnet {
-    place: Place,
+    place: Position,
     /// Present once something has been.
     refused: Option<Box<Refused>>,
 }
@@ -73,26 +73,26 @@ struct Refused {
 
 impl Telnet {
     pub(super) fn is_idle(&self) -> bool {
-        self.place == Place::Data
+        self.place == Position::Data
     }
 
     /// Takes the next byte; appends the answer, if one is due.
     pub(super) fn feed(&mut self, byte: u8, answers: &mut Vec<u8>) -> Fed {
         let (place, heard) = match (self.place, byte) {
-            (Place::Data, IAC) => (Place::Command, Fed::Nothing),
-            (Place::Data, _) => (Place::Data, Fed::Data(byte)),
-            (Place::Command, WILL..=DONT) => (Place::Negotiation { verb: byte }, Fed::Nothing),
-            (Place::Command, SB) => (Place::Subnegotiation { left: MAX_SUBNEGOTIATION_BYTES }, Fed::Nothing),
-            (Place::Command, _) => (Place::Data, execute(byte, answers)),
-            (Place::Negotiation { verb }, option) => {
+            (Position::Data, IAC) => (Position::Command, Fed::Nothing),
+            (Position::Data, _) => (Position::Data, Fed::Data(byte)),
+            (Position::Command, WILL..=DONT) => (Position::Negotiation { verb: byte }, Fed::Nothing),
+            (Position::Command, SB) => (Position::Subnegotiation { left: MAX_SUBNEGOTIATION_BYTES }, Fed::Nothing),
+            (Position::Command, _) => (Position::Data, execute(byte, answers)),
+            (Position::Negotiation { verb }, option) => {
                 self.refuse(verb, option, answers);
-                (Place::Data, Fed::Nothing)
+                (Position::Data, Fed::Nothing)
             }
-            (Place::Subnegotiation { left: 0 }, _) => (Place::Data, Fed::Nothing),
-            (Place::Subnegotiation { left }, IAC) => (Place::SubnegotiationCommand { left }, Fed::Nothing),
-            (Place::SubnegotiationCommand { .. }, SE) => (Place::Data, Fed::Nothing),
-            (Place::Subnegotiation { left } | Place::SubnegotiationCommand { left }, _) => {
-                (Place::Subnegotiation { left: left.saturating_sub(1) }, Fed::Nothing)
+            (Position::Subnegotiation { left: 0 }, _) => (Position::Data, Fed::Nothing),
+            (Position::Subnegotiation { left }, IAC) => (Position::SubnegotiationCommand { left }, Fed::Nothing),
+            (Position::SubnegotiationCommand { .. }, SE) => (Position::Data, Fed::Nothing),
+            (Position::Subnegotiation { left } | Position::SubnegotiationCommand { left }, _) => {
+                (Position::Subnegotiation { left: left.saturating_sub(1) }, Fed::Nothing)
             }
         };
         self.place = place;
