@@ -10,6 +10,7 @@ export class Scroll {
   /** Where the last scroll ended: only a way up from there is a wish to read elsewhere. */
   #top = 0;
   #missed = 0;
+  #frame = 0;
 
   /**
    * @param {HTMLElement} log
@@ -27,12 +28,15 @@ export class Scroll {
       this.#scrolled();
       if (log.scrollTop < NEAR_PX) reachedTop();
     });
-    new ResizeObserver(() => this.follow()).observe(log);
+    new ResizeObserver(() => this.#keepUp()).observe(log);
   }
 
-  /** Something was added below. */
+  /** Something was added below. The page is laid out once for all that comes in one frame: a crowd comes at once. */
   follow() {
-    if (this.#following) this.toEnd();
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#keepUp();
+    });
   }
 
   toEnd() {
@@ -60,6 +64,10 @@ export class Scroll {
   /** Counts a message that the reader may have to scroll for. */
   count() {
     if (!this.#following) this.#miss(this.#missed + 1);
+  }
+
+  #keepUp() {
+    if (this.#following) this.toEnd();
   }
 
   #scrolled() {
