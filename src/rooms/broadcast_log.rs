@@ -13,7 +13,7 @@ use super::ConnectionId;
 const KEPT_CAPACITY_BYTES: usize = 4096;
 
 /// What a write costs beside its bytes, in bytes: a system call takes about as long as copying so many.
-const WRITE_COST_BYTES: usize = 2048;
+pub(super) const WRITE_COST_BYTES: usize = 2048;
 
 /// Where entries go: to connections, each of which has an output queue of its own.
 pub trait Delivery {

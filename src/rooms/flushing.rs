@@ -1,6 +1,6 @@
 //! What waits to be sent: which rooms have something, and who is offered it.
 
-use super::broadcast_log::BroadcastLog;
+use super::broadcast_log::{BroadcastLog, WRITE_COST_BYTES};
 use super::command::Membership;
 use super::{Deadline, Delivery, RoomId, Rooms, SlowConsumer};
 use crate::time::Now;
@@ -14,7 +14,7 @@ const PRESENCE_INTERVAL_MS: u64 = 50;
 
 /// The pause grows with what a batch costs, so that batches take a part of the time only: it is a millisecond for so
 /// many bytes that one writes.
-const PRESENCE_BYTES_PER_MS: u64 = 256 * 1024;
+const PRESENCE_BYTES_PER_MS: u64 = 64 * 1024;
 
 /// A batch with more bytes than this waits no longer.
 const MAX_PRESENCE_BYTES: usize = 1 << 20;
@@ -43,7 +43,8 @@ impl Rooms {
     /// What was appended is sent to everybody in this turn; a batch of comings and goings with it.
     pub(super) fn mark_fresh(&mut self, room_id: RoomId, now: Now) {
         let room = self.room_mut(room_id);
-        let bytes = room.fresh_bytes() as u64 * room.state.roster.entered() as u64;
+        let bytes_each = (room.fresh_bytes() + WRITE_COST_BYTES) as u64;
+        let bytes = bytes_each * room.state.roster.entered() as u64;
         let pause_ms = PRESENCE_INTERVAL_MS.max(bytes / PRESENCE_BYTES_PER_MS);
         room.tells_presence_at_ms = now.steady_ms + pause_ms;
         self.is_saturated |= room.fresh_bytes() > SATURATION_BYTES;

@@ -196,6 +196,9 @@ impl History {
             return;
         }
         let first_held = self.first_held_id();
+        // Some of it may be too old to be kept by now.
+        let first_kept = self.first_kept_id(kept);
+        let page = &page[page.partition_point(|event| event.id < first_kept)..];
         self.latest.prepend(page, kept.in_memory.saturating_sub(held));
         let first = self.first_held_id();
         let added = page.iter().filter(|event| (first..first_held).contains(&event.id));

@@ -75,13 +75,14 @@ impl Rooms {
                     return Ok(None);
                 }
                 let room_id = self.find(code, join.token, caller.address, now)?;
-                if join.name.is_some() {
+                let room = self.room(room_id);
+                let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
+                let range = room.state.history.range_to_continue(since, room.page(), kept);
+                if range.is_some() && join.name.is_some() {
                     // Who is refused anyway causes no read.
                     self.identify(room_id, join.name.clone(), join.token.map(Token::hash), Some(caller.connection))?;
                 }
-                let room = self.room(room_id);
-                let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
-                (room_id, room.state.history.range_to_continue(since, room.page(), kept))
+                (room_id, range)
             }
             Command::In(room, RoomCommand::History(span)) => {
                 let room_id = self.membership(memberships, *room)?.room;

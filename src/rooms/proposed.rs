@@ -168,6 +168,11 @@ impl Proposed {
         Some(Standing::Placed { name: member.name.clone(), via: member.via, has_entered: member.has_entered })
     }
 
+    /// Whether anything is proposed that changes who is there.
+    pub fn changes_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
     /// Whether nothing is proposed of this author that changes its standing.
     pub fn is_settled(&self, author: AuthorId) -> bool {
         !self.members.contains_key(&author)
