@@ -167,17 +167,16 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             return self.net.refuse(stream, refused.words(port));
         }
         let generation = self.connections.new_generation();
+        let mut hello = Vec::new();
+        let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
-        let (mut output, mut hello) = (OutputQueue::default(), Vec::new());
-        let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
-        output.push(&hello);
         let connection = entry.insert(Connection {
             stream,
             session,
             memberships: Memberships::None,
             pending: Box::default(),
-            output,
+            output: OutputQueue::default(),
             address,
             scheduled_ms: u64::MAX,
             until_ms: 0,
@@ -203,8 +202,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.closed.push(connection_id(slot, generation));
             return;
         }
+        self.connections.queue_output(slot, &hello);
         self.connections.queue_receive(slot);
-        self.connections.queue_flush(slot);
         self.schedule(slot);
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::memberships::Memberships;
-use super::output_queue::OutputQueue;
+use super::output_queue::{OutputQueue, SpareBuffers};
 use super::session::Session;
 use crate::rooms::Address;
 
@@ -109,18 +109,18 @@ impl<S: Write> Connection<S> {
     /// Sends the output queue and then `parts`, as much as the system takes. Returns how much of `parts` it took.
     ///
     /// Where the connection turns out to be broken, everything is taken, since nobody waits for it any more.
-    pub fn send(&mut self, parts: &[&[u8]], now_ms: u64) -> usize {
+    pub fn send(&mut self, parts: &[&[u8]], now_ms: u64, spare: &mut SpareBuffers) -> usize {
         let wanted: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
         while self.is_writable && !(self.output.is_empty() && sent == wanted) {
             let before = self.output.unsent_bytes();
             let written = if sent == 0 {
-                self.output.write(&mut self.stream, parts)
+                self.output.write(&mut self.stream, parts, spare)
             } else {
                 let (first, rest) = rest_of(parts, sent);
                 match rest {
-                    [] => self.output.write(&mut self.stream, &[first]),
-                    _ => self.output.write(&mut self.stream, &[&[first], rest].concat()),
+                    [] => self.output.write(&mut self.stream, &[first], spare),
+                    _ => self.output.write(&mut self.stream, &[&[first], rest].concat(), spare),
                 }
             };
             match written {

@@ -5,6 +5,7 @@ use std::io::Write;
 use slab::Slab;
 
 use super::connection::Connection;
+use super::output_queue::SpareBuffers;
 use super::{GENERATION_MASK, SLOT_BITS};
 use crate::rooms::{ConnectionId, Delivery};
 
@@ -20,6 +21,7 @@ pub struct Connections<S> {
     pub sent_bytes: u64,
     /// The time of the turn (`Now::steady_ms`).
     pub now_ms: u64,
+    pub spare: SpareBuffers,
 }
 
 impl<S> Connections<S> {
@@ -32,6 +34,7 @@ impl<S> Connections<S> {
             queued_bytes: 0,
             sent_bytes: 0,
             now_ms: 0,
+            spare: SpareBuffers::default(),
         }
     }
 
@@ -71,7 +74,7 @@ impl<S> Connections<S> {
         if connection.is_output_lost || entry.is_empty() {
             return;
         }
-        connection.output.push(entry);
+        connection.output.push(entry, &mut self.spare);
         self.queued_bytes += entry.len();
         self.queue_flush(slot);
     }
@@ -85,7 +88,7 @@ impl<S: Write> Connections<S> {
             return if connection.is_output_lost { parts.iter().map(|part| part.len()).sum() } else { 0 };
         }
         let before = connection.output.unsent_bytes();
-        let taken = connection.send(parts, self.now_ms);
+        let taken = connection.send(parts, self.now_ms, &mut self.spare);
         if connection.is_output_lost {
             // What it sent before is still looked at; then it ends.
             self.queue_receive(slot);
@@ -109,7 +112,7 @@ impl<S: Write> Delivery for Connections<S> {
 
     fn queue_rest(&mut self, connection: ConnectionId, rest: &[u8]) {
         if let Some(slot) = self.find(connection).filter(|slot| !self.slab[*slot].is_output_lost) {
-            self.slab[slot].output.push_rest(rest);
+            self.slab[slot].output.push_rest(rest, &mut self.spare);
             self.queued_bytes += rest.len();
             self.queue_flush(slot);
         }

@@ -140,6 +140,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
+    /// Forgets what the connection is still to be sent of its rooms' logs.
+    pub(super) fn skip_unread(&mut self, slot: usize) {
+        for &membership in self.connections.slab[slot].memberships.as_slice() {
+            self.rooms.skip_unread(membership);
+        }
+    }
+
     /// Moves what the connection is still to be sent of its rooms' logs to its output queue: what is put there next
     /// comes after it.
     pub(super) fn queue_unread(&mut self, slot: usize) {

@@ -82,10 +82,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let Some(slot) = self.connections.find(slow.connection) else { return };
         log::debug!("connection {} reads too slowly", slow.connection.0);
         self.meters().slow_consumers_closed.inc();
+        self.skip_unread(slot);
         let connection = &mut self.connections.slab[slot];
-        for &membership in connection.memberships.as_slice() {
-            self.rooms.skip_unread(membership);
-        }
         connection.output.drop_whole_entries();
         connection.session.say_too_slow(&mut self.scratch);
         self.send_scratch(slot);

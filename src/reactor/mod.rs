@@ -19,7 +19,7 @@ mod session;
 pub use connection::OutputLimits;
 pub use memberships::Memberships;
 pub use net::{Accept, Accepted, BindError, MioNet, Net, Port, Readiness};
-pub use output_queue::{OutputQueue, Range};
+pub use output_queue::{OutputQueue, Range, SpareBuffers};
 pub use session::{Session, Shared, all_encoders};
 
 use std::io;

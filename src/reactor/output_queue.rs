@@ -28,6 +28,29 @@ pub trait Range {
     fn read(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
+/// Buffers that were used and are to be used again: what is told to one connection has the size of what was told to the
+/// one before, and memory that was given back to the system is dear to get again.
+#[derive(Default)]
+pub struct SpareBuffers(Vec<Vec<u8>>);
+
+/// So many of them are kept.
+const MAX_SPARE_BUFFERS: usize = 16;
+
+impl SpareBuffers {
+    fn filled_with(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = self.0.pop().unwrap_or_default();
+        buffer.extend_from_slice(bytes);
+        buffer
+    }
+
+    fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < MAX_SPARE_BUFFERS && (1..=2 * CHUNK_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
 /// Entries that wait to be sent to one connection.
 #[derive(Default)]
 pub struct OutputQueue(Option<Box<Queued>>);
@@ -52,7 +75,7 @@ enum Piece {
 
 impl OutputQueue {
     /// Puts an entry at the end.
-    pub fn push(&mut self, entry: &[u8]) {
+    pub fn push(&mut self, entry: &[u8], spare: &mut SpareBuffers) {
         if entry.is_empty() {
             return;
         }
@@ -60,17 +83,18 @@ impl OutputQueue {
         match queued.pieces.back_mut() {
             Some(Piece::Bytes { bytes, .. }) if bytes.len() + entry.len() <= CHUNK_BYTES => bytes.extend(entry),
             _ => {
-                let chunks = entry.chunks(CHUNK_BYTES).map(|chunk| Piece::Bytes { bytes: chunk.to_vec(), sent: 0 });
-                queued.pieces.extend(chunks);
+                let chunks = entry.chunks(CHUNK_BYTES);
+                let pieces = chunks.map(|chunk| Piece::Bytes { bytes: spare.filled_with(chunk), sent: 0 });
+                queued.pieces.extend(pieces);
             }
         }
         queued.note_entry(entry.len() as u64);
     }
 
     /// Puts the rest of an entry, of which some is sent already, into the empty queue.
-    pub fn push_rest(&mut self, rest: &[u8]) {
+    pub fn push_rest(&mut self, rest: &[u8], spare: &mut SpareBuffers) {
         debug_assert!(self.is_empty(), "nothing may come between the parts of an entry");
-        self.push(rest);
+        self.push(rest, spare);
         if let Some(queued) = &mut self.0 {
             queued.is_first_half_sent = true;
         }
@@ -125,7 +149,7 @@ impl OutputQueue {
     ///
     /// # Errors
     /// What the stream says, `WouldBlock` included; a range cannot be read.
-    pub fn write(&mut self, stream: &mut impl Write, parts: &[&[u8]]) -> io::Result<usize> {
+    pub fn write(&mut self, stream: &mut impl Write, parts: &[&[u8]], spare: &mut SpareBuffers) -> io::Result<usize> {
         let Some(queued) = &mut self.0 else {
             return match parts {
                 [only] => stream.write(only),
@@ -151,7 +175,7 @@ impl OutputQueue {
             return Err(io::ErrorKind::WriteZero.into());
         }
         let own = (taken as u64).min(queued.unsent_bytes);
-        queued.advance(own);
+        queued.advance(own, spare);
         if queued.unsent_bytes == 0 {
             self.0 = None;
         }
@@ -185,7 +209,7 @@ impl Queued {
     }
 
     /// So many bytes were taken.
-    fn advance(&mut self, count: u64) {
+    fn advance(&mut self, count: u64, spare: &mut SpareBuffers) {
         self.unsent_bytes -= count;
         let mut left = count;
         while left > 0 {
@@ -204,8 +228,10 @@ impl Queued {
             let own = left.min(piece.unsent().len());
             piece.advance(own);
             left -= own;
-            if piece.is_sent() {
-                self.pieces.pop_front();
+            if piece.is_sent()
+                && let Some(Piece::Bytes { bytes, .. }) = self.pieces.pop_front()
+            {
+                spare.give_back(bytes);
             }
         }
     }
@@ -320,12 +346,13 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_released_though_the_queue_never_runs_empty() {
+        let spare = &mut SpareBuffers::default();
         let (mut queue, mut stream) = (OutputQueue::default(), Narrow { taken: Vec::new(), width: 10_000 });
-        queue.push(&[1; 50_000]);
+        queue.push(&[1; 50_000], spare);
         for _ in 0..1000 {
-            queue.push(&[1; 10_000]);
+            queue.push(&[1; 10_000], spare);
             stream.taken.clear();
-            assert_eq!(queue.write(&mut stream, &[]).expect("taken"), 0);
+            assert_eq!(queue.write(&mut stream, &[], spare).expect("taken"), 0);
             assert_eq!(queue.unsent_bytes(), 50_000);
             assert!(queue.memory_bytes() <= 50_000 + 2 * CHUNK_BYTES, "{}", queue.memory_bytes());
         }
@@ -333,25 +360,26 @@ mod tests {
 
     #[test]
     fn dropping_whole_entries_keeps_the_rest_of_the_one_that_was_begun() {
+        let spare = &mut SpareBuffers::default();
         let (mut queue, mut stream) = (OutputQueue::default(), Narrow { taken: Vec::new(), width: 4 });
-        queue.push(b"one ");
-        queue.push(b"two ");
-        queue.push(b"three ");
-        queue.write(&mut stream, &[]).expect("taken");
+        queue.push(b"one ", spare);
+        queue.push(b"two ", spare);
+        queue.push(b"three ", spare);
+        queue.write(&mut stream, &[], spare).expect("taken");
         queue.drop_whole_entries();
         assert!(queue.is_empty(), "nothing was begun");
-        queue.push(b"four ");
-        queue.push(&[b'x'; 200_000]);
-        queue.write(&mut stream, &[]).expect("taken");
+        queue.push(b"four ", spare);
+        queue.push(&[b'x'; 200_000], spare);
+        queue.write(&mut stream, &[], spare).expect("taken");
         queue.drop_whole_entries();
         assert_eq!(queue.unsent_bytes(), 1);
         assert!(queue.memory_bytes() < 100);
-        queue.push(b"bye");
-        queue.write(&mut stream, &[]).expect("taken");
+        queue.push(b"bye", spare);
+        queue.write(&mut stream, &[], spare).expect("taken");
         assert!(queue.is_empty());
         stream.taken.truncate(12);
-        queue.push_rest(b"rest of one, ");
-        queue.push(b"a whole one");
+        queue.push_rest(b"rest of one, ", spare);
+        queue.push(b"a whole one", spare);
         queue.drop_whole_entries();
         assert_eq!(queue.unsent_bytes(), 13);
         queue.clear();
@@ -363,14 +391,15 @@ mod tests {
 
     #[test]
     fn a_range_is_loaded_piece_by_piece_and_nothing_overtakes_it() {
+        let spare = &mut SpareBuffers::default();
         let (mut queue, mut stream) = (OutputQueue::default(), Narrow { taken: Vec::new(), width: 700 });
-        queue.push(b"head ");
+        queue.push(b"head ", spare);
         queue.push_range(Box::new(Counting(100_000)));
-        queue.push(b"tail");
+        queue.push(b"tail", spare);
         let mut parts_taken = 0;
         while parts_taken == 0 {
             assert!(queue.memory_bytes() <= RANGE_WINDOW_BYTES + 100);
-            parts_taken = queue.write(&mut stream, &[b"!"]).expect("taken");
+            parts_taken = queue.write(&mut stream, &[b"!"], spare).expect("taken");
         }
         assert_eq!(stream.taken, [b"head ", &counting(100_000)[..], b"tail!"].concat());
     }
@@ -382,13 +411,14 @@ mod tests {
         fn everything_is_sent_once_and_in_order(
             steps in prop::collection::vec((0usize..3, 0usize..80_000, 1000usize..100_000), 1..20),
         ) {
+            let spare = &mut SpareBuffers::default();
             let (mut queue, mut stream) = (OutputQueue::default(), Narrow { taken: Vec::new(), width: 1 });
             let mut all = Vec::new();
             for (kind, length, width) in steps {
                 match kind {
                     0 => {
                         let entry: Vec<u8> = counting(length);
-                        queue.push(&entry);
+                        queue.push(&entry, spare);
                         all.extend(entry);
                     }
                     1 => {
@@ -398,7 +428,7 @@ mod tests {
                     _ => {
                         stream.width = width;
                         if !queue.is_empty() {
-                            queue.write(&mut stream, &[]).expect("taken");
+                            queue.write(&mut stream, &[], spare).expect("taken");
                         }
                     }
                 }
@@ -406,7 +436,7 @@ mod tests {
             }
             stream.width = usize::MAX;
             while !queue.is_empty() {
-                queue.write(&mut stream, &[]).expect("taken");
+                queue.write(&mut stream, &[], spare).expect("taken");
             }
             prop_assert!(stream.taken == all);
         }

@@ -128,7 +128,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let step = connection.session.receive(&mut input, &self.shared, self.now, &mut self.scratch);
             self.send_scratch(slot);
             match step {
-                Step::NeedInput if has_ended => self.begin_closing(slot),
+                Step::NeedInput if has_ended => {
+                    let connection = &self.connections.slab[slot];
+                    if connection.is_output_lost || !connection.session.reads_after_its_end() {
+                        self.skip_unread(slot);
+                    }
+                    self.begin_closing(slot);
+                }
                 Step::NeedInput => {
                     self.connections.slab[slot].needs_input = true;
                     break;

@@ -134,6 +134,12 @@ impl Session {
         }
     }
 
+    /// Whether a peer that has ended its sending side may still wait for what it is sent: a terminal does, as in
+    /// `nc -N`; a WebSocket that ends without a close frame is gone (RFC 6455, 7.1.1).
+    pub fn reads_after_its_end(&self) -> bool {
+        !matches!(self, Session::Ws(_))
+    }
+
     /// The counter for what peers do against this protocol.
     pub fn faults<'a>(&self, meters: &'a Meters) -> &'a Counter {
         match self {

@@ -56,9 +56,8 @@ impl Rooms {
     pub(super) fn propose(&mut self, room_id: RoomId, change: Change, on_commit: OnCommit) {
         let room = self.room_mut(room_id);
         let comes = matches!(change, Change::Place { .. } | Change::Enter { .. });
-        let is_possible = |room: &super::Room| {
-            !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok()
-        };
+        let is_possible =
+            |room: &super::Room| !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
         let stands_alone = comes && room.is_open && is_possible(room);
         room.proposed.note(&change, &room.state.roster);
         let (code, epoch, is_own, is_placed) = (room.code(), room.epoch(), true, false);
