@@ -97,6 +97,11 @@ pub trait Protocol {
     /// Writes an answer of the rooms.
     fn reply(&mut self, reply: Reply, rooms: &Rooms, now: Now, outbox: &mut Vec<u8>) -> Flow;
 
+    /// The peer reads too slowly to be sent everything.
+    fn say_too_slow(&self, outbox: &mut Vec<u8>) {
+        let _ = outbox;
+    }
+
     /// The encoding in which it reads its rooms.
     fn encoder(&self) -> EncoderId;
 }

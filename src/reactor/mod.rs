@@ -170,7 +170,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         sizes.fold((0, 0), |(most, all), bytes| (most.max(bytes), all + bytes))
     }
 
-    fn meters(&self) -> &Meters {
+    /// What is counted while the program runs.
+    pub fn meters(&self) -> &Meters {
         self.shared.meters()
     }
 

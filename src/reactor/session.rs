@@ -128,9 +128,10 @@ impl Session {
     /// Says that the peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {
-            Session::Http(_) | Session::Other(_) => (),
+            Session::Http(_) => (),
             Session::Ws(ws) => ws.say_too_slow(outbox),
             Session::Line(line) => line.too_slow(outbox),
+            Session::Other(other) => other.say_too_slow(outbox),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{Asked, History, Life};
+use super::{Asked, Has, History, Life};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -62,8 +62,10 @@ struct Link {
     leaves: bool,
     /// Texts that it had said as other members, when this connection was made.
     said_before: usize,
+    /// Texts that it had said altogether, when this connection was made.
+    said: usize,
     /// What it said that it has.
-    offered: Option<(Life, u64)>,
+    offered: Option<Has>,
     /// It asked for older events.
     asked: Option<Asked>,
     /// It asked for all that there is, and has not reached the first event.
@@ -160,6 +162,7 @@ impl Client {
             was_refused: false,
             leaves: false,
             said_before: self.said_before,
+            said: self.said_before + self.texts.len(),
             offered: None,
             asked: None,
             recalls: false,
@@ -184,6 +187,8 @@ impl Client {
         self.former_links.retain(|link| link.number != number);
         let Some(link) = self.link.take_if(|link| link.number == number) else { return };
         if self.kind == Kind::Line && !link.reads_history {
+            let own = link.shown.iter().find(|text| self.number_of(text).is_some_and(|number| number > link.said));
+            assert_eq!(own, None, "nobody at a terminal is shown what it says itself");
             history.note_shown(number, &self.room, &self.mark, link.shown);
         }
         if self.kind != Kind::Web {
@@ -193,6 +198,11 @@ impl Client {
         if link.leaves || self.kind == Kind::Line {
             self.forget_membership();
         }
+    }
+
+    /// Which of its own texts this is, counted from one.
+    fn number_of(&self, text: &str) -> Option<usize> {
+        text.strip_prefix(&self.mark)?.split('-').next()?.parse().ok()
     }
 
     /// From here on it is nobody that the room knows.
@@ -211,7 +221,8 @@ impl Client {
     pub fn join(&mut self, history: &mut History) {
         let Some(link) = &mut self.link else { return };
         link.was_refused = false;
-        link.offered = self.has.clone().filter(|_| self.kind == Kind::Web && self.token.is_some());
+        let has = self.has.as_ref().filter(|_| self.kind == Kind::Web && self.token.is_some());
+        link.offered = has.map(|(life, id)| history.has(life, *id));
         if self.kind != Kind::Web {
             let token = self.token.as_deref().unwrap_or_default();
             let line = format!("/join {} {} {token}", self.room, self.name);
@@ -224,9 +235,9 @@ impl Client {
         if let Some(token) = &self.token {
             join["token"] = json!(token);
         }
-        if let Some(((_, epoch), since)) = &link.offered {
+        if let Some(Has { life: (_, epoch), id, .. }) = &link.offered {
             join["epoch"] = json!(epoch);
-            join["since"] = json!(since);
+            join["since"] = json!(id);
         }
         self.send(frame(&join.to_string()));
         self.send_again(|_| true, history);
@@ -359,7 +370,8 @@ impl Client {
         link.received.extend_from_slice(bytes);
         let messages = match self.kind {
             Kind::Web => link.take_frames(),
-            Kind::JsonLine => link.take_lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+            // What comes before it has asked for JSON is for people.
+            Kind::JsonLine => link.take_lines().iter().filter(|line| line.starts_with('{')).map(read_object).collect(),
             Kind::Line => {
                 let lines = link.take_lines();
                 lines.iter().for_each(|line| link.note_line(line));
@@ -375,6 +387,19 @@ impl Client {
         for message in messages {
             self.note(number, &message, history);
         }
+    }
+
+    /// The server has ended this connection in good order: nothing is torn.
+    pub fn check_whole(&self, number: usize) {
+        let link = self.link.iter().chain(&self.former_links).find(|link| link.number == number);
+        let Some(link) = link else { return };
+        let is_torn = match self.kind {
+            Kind::Web => link.is_upgraded && !link.received.is_empty(),
+            Kind::JsonLine => link.received.starts_with(b"{"),
+            // What it is asked ends without a line's end.
+            Kind::Line => false,
+        };
+        assert!(!is_torn, "torn by the end: {:?}", String::from_utf8_lossy(&link.received));
     }
 
     fn find_link(&mut self, number: usize) -> Option<&mut Link> {
@@ -459,7 +484,8 @@ impl Client {
     }
 
     fn note_error(&mut self, number: usize, message: &Value, history: &mut History) {
-        const EXPECTED: [&str; 5] = ["no_such_room", "name_taken", "not_joined", "storage_failed", "rate_limited"];
+        const EXPECTED: [&str; 6] =
+            ["no_such_room", "name_taken", "not_joined", "storage_failed", "rate_limited", "room_full"];
         let code = message["code"].as_str().expect("a code");
         assert!(EXPECTED.contains(&code), "{message}");
         if let Some(cid) = message["cid"].as_str() {
@@ -490,7 +516,7 @@ impl Client {
         let (Some(life), Some(asked)) = (link.life.clone(), link.asked.take()) else {
             panic!("nobody asked for {message}");
         };
-        history.note_recalled(&life, asked, message);
+        history.note_recalled(number, &life, asked, message);
         let events = message["events"].as_array().expect("events");
         let first = events.first().map_or(0, |event| event["id"].as_u64().expect("an id"));
         let goes_on = link.recalls && message["more"] == true && first > 1;
@@ -591,6 +617,11 @@ impl Message {
     fn frame(&self) -> Vec<u8> {
         frame(&json!({"type": "message", "text": self.text, "cid": self.cid}).to_string())
     }
+}
+
+#[expect(clippy::ptr_arg, reason = "mapped over a vector of them")]
+fn read_object(line: &String) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|_| panic!("torn: {line:?}"))
 }
 
 /// A text frame of a client (RFC 6455, section 5.2).

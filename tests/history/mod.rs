@@ -34,6 +34,16 @@ pub struct Promises {
     pub is_durable: bool,
 }
 
+/// What a client said that it has, when it asked to be let in.
+#[derive(Clone, Debug)]
+pub struct Has {
+    pub life: Life,
+    /// The last event that it has.
+    pub id: u64,
+    /// The last event that anybody had been told of at that time.
+    pub known: u64,
+}
+
 /// A client wants older events.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
@@ -53,11 +63,11 @@ enum Entry {
     /// It was told that the text is not said.
     Refused { text: String },
     /// It was shown in, over this connection.
-    Joined { connection: usize, life: Life, joined: Value, has: Option<(Life, u64)> },
+    Joined { connection: usize, life: Life, joined: Value, has: Option<Has> },
     /// It was sent an event, over this connection.
     Received { connection: usize, event: Value },
-    /// It asked for older events, and was sent these.
-    Recalled { life: Life, asked: Asked, answer: Value },
+    /// It asked for older events, and was sent these, over this connection.
+    Recalled { connection: usize, life: Life, asked: Asked, answer: Value },
     /// At a terminal it was shown these texts as they were said, over one connection.
     Shown { connection: usize, room: String, own: String, texts: Vec<String> },
 }
@@ -102,8 +112,13 @@ impl History {
         self.entries.push(Entry::Refused { text: text.to_owned() });
     }
 
-    /// `has`: the last event that the client said it has.
-    pub fn note_joined(&mut self, connection: usize, life: &Life, joined: &Value, has: Option<(Life, u64)>) {
+    /// What a client says that has the events up to this one.
+    pub fn has(&self, life: &Life, id: u64) -> Has {
+        Has { life: life.clone(), id, known: self.last_id(life) }
+    }
+
+    /// `has`: what the client said that it has.
+    pub fn note_joined(&mut self, connection: usize, life: &Life, joined: &Value, has: Option<Has>) {
         self.raise_last_id(life, number(joined, "last"));
         self.lives.insert(connection, life.clone());
         self.entries.push(Entry::Joined { connection, life: life.clone(), joined: joined.clone(), has });
@@ -117,8 +132,8 @@ impl History {
         self.entries.push(Entry::Received { connection, event: event.clone() });
     }
 
-    pub fn note_recalled(&mut self, life: &Life, asked: Asked, answer: &Value) {
-        self.entries.push(Entry::Recalled { life: life.clone(), asked, answer: answer.clone() });
+    pub fn note_recalled(&mut self, connection: usize, life: &Life, asked: Asked, answer: &Value) {
+        self.entries.push(Entry::Recalled { connection, life: life.clone(), asked, answer: answer.clone() });
     }
 
     /// `own`: what the texts of this client begin with, which it is not shown.
@@ -158,7 +173,8 @@ impl History {
         self.check_shown(&record, promises);
     }
 
-    /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once.
+    /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once. And
+    /// no answer overtakes an event.
     fn check_connections(&self, promises: Promises) {
         let mut positions: HashMap<usize, (Life, u64)> = HashMap::new();
         for entry in &self.entries {
@@ -175,6 +191,15 @@ impl History {
                     assert_eq!(id, *position + 1, "connection {connection} to {life:?}: each event in order, once");
                     *position = id;
                 }
+                Entry::Recalled { connection, life, asked, answer } => {
+                    let Some(&last) = ids(&answer["events"]).last() else { continue };
+                    let (_, position) = positions[connection];
+                    let is_in_order = if asked.before.is_none() { last == position } else { last <= position };
+                    assert!(
+                        is_in_order,
+                        "connection {connection} to {life:?}: recalled up to {last} after the event {position}"
+                    );
+                }
                 _ => (),
             }
         }
@@ -182,7 +207,7 @@ impl History {
 
     fn check_recalls(&self, record: &Record, promises: Promises) {
         for entry in &self.entries {
-            let Entry::Recalled { life, asked: Asked { before, known }, answer } = entry else { continue };
+            let Entry::Recalled { life, asked: Asked { before, known }, answer, .. } = entry else { continue };
             let ids = ids(&answer["events"]);
             assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "recalled with gaps, {life:?}: {ids:?}");
             let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
@@ -267,7 +292,7 @@ impl History {
     }
 }
 
-fn check_joined(life: &Life, joined: &Value, has: Option<&(Life, u64)>, promises: Promises) {
+fn check_joined(life: &Life, joined: &Value, has: Option<&Has>, promises: Promises) {
     let (last, ids) = (number(joined, "last"), ids(&joined["events"]));
     assert!(ids.len() <= MAX_PAGE_EVENTS, "too many events in {joined}");
     let words = || format!("joined {life:?} with {has:?}: last {last}, gap {}, events {ids:?}", joined["gap"]);
@@ -275,15 +300,21 @@ fn check_joined(life: &Life, joined: &Value, has: Option<&(Life, u64)>, promises
     assert!(ids.last().is_none_or(|&id| id == last), "events do not lead up to the last one; {}", words());
     let first = ids.first().copied().unwrap_or(last + 1);
     match has {
-        Some((known, since)) if known == life => {
+        Some(Has { life: known_life, id: since, known }) if known_life == life => {
+            let has_gap = *since + 1 < first;
             assert!(*since <= last, "what the client has is gone; {}", words());
-            assert_eq!(joined["gap"], *since + 1 < first, "a gap is told if, and only if, there is one; {}", words());
+            assert_eq!(joined["gap"], has_gap, "a gap is told if, and only if, there is one; {}", words());
             assert!(*since < first, "what the client has is sent again; {}", words());
+            // What happened meanwhile may have taken the place of what was read for this client.
+            let is_at_rest = last == *known;
+            let is_gone = first + promises.history_events <= last + 1;
+            let is_needless = has_gap && is_at_rest && !is_gone && ids.len() < MAX_PAGE_EVENTS;
+            assert!(!is_needless, "a gap where everything is there; {}", words());
         }
         Some(_) => assert_eq!(joined["gap"], true, "another life can not be continued; {}", words()),
         None => assert_eq!(joined["gap"], false, "nothing to miss; {}", words()),
     }
-    if has.is_none_or(|(known, _)| known != life) {
+    if has.is_none_or(|has| has.life != *life) {
         let wanted = EVENTS_ON_JOIN.min(promises.memory_events).min(promises.history_events).min(last);
         assert!((wanted..=EVENTS_ON_JOIN).contains(&(ids.len() as u64)), "not the last events; {}", words());
     }

@@ -19,6 +19,10 @@ pub struct Disk {
     history_events: u64,
     random: StdRng,
     misbehaves: bool,
+    /// Nothing is done at this time.
+    pub is_stuck: bool,
+    /// Pages that were read.
+    pub readings: usize,
 }
 
 pub type SharedDisk = Rc<RefCell<Disk>>;
@@ -37,7 +41,8 @@ impl Disk {
     pub fn new(seed: u64, history_events: usize) -> SharedDisk {
         let random = StdRng::seed_from_u64(seed);
         let history_events = history_events as u64;
-        Rc::new(RefCell::new(Disk { rooms: Vec::new(), history_events, random, misbehaves: true }))
+        let (rooms, misbehaves, is_stuck, readings) = (Vec::new(), true, false, 0);
+        Rc::new(RefCell::new(Disk { rooms, history_events, random, misbehaves, is_stuck, readings }))
     }
 
     /// From here on nothing fails any more, and everything is done at once.
@@ -122,7 +127,8 @@ impl Disk {
         true
     }
 
-    fn read(&self, request: &ReadRequest) -> Page {
+    fn read(&mut self, request: &ReadRequest) -> Page {
+        self.readings += 1;
         let Some(room) = self.rooms.iter().find(|room| room.epoch == request.epoch) else { return Page::default() };
         let first_kept = (room.events.len() as u64 + 1).saturating_sub(self.history_events);
         let is_wanted = |event: &&Event| {
@@ -219,7 +225,7 @@ impl SimJournal {
     fn work(&mut self) {
         let disk = Rc::clone(&self.disk);
         let mut disk = disk.borrow_mut();
-        if disk.chance(60) {
+        if disk.is_stuck || disk.chance(60) {
             return;
         }
         self.is_failing = if self.is_failing { !disk.chance(20) && disk.misbehaves } else { disk.chance(3) };

@@ -12,6 +12,7 @@
 mod history;
 mod journal;
 mod net;
+mod scenes;
 mod several;
 
 use std::collections::HashSet;
@@ -35,6 +36,8 @@ use several::{SeveralClient, TaggedLines};
 
 const SEEDS: u64 = 400;
 const STEPS: u32 = 250;
+/// Few histories have so many.
+const LONG_STEPS: u32 = 1_500;
 const GRACE_MS: u64 = 2_000;
 const ROOM_TTL_MS: u64 = 3_600_000;
 
@@ -43,6 +46,12 @@ const ROOM_TTL_MS: u64 = 3_600_000;
 const SETTLING_MS: u64 = 20_000;
 /// Turns that this takes at the most.
 const SETTLING_TURNS: u32 = 5_000;
+
+/// Bytes of memory that wait for one connection at the most.
+const MOST_OUTPUT_BYTES: usize = 1 << 20;
+
+/// Bytes of memory that a room's history takes with no event in it.
+const EMPTY_HISTORY_BYTES: usize = 20 << 10;
 
 /// Names that several clients want to have.
 const WANTED_NAMES: [&str; 3] = ["x", "y", "z"];
@@ -60,7 +69,7 @@ type SimReactor = Reactor<SimNet, AnyJournal>;
 struct Conditions {
     /// Where the journal keeps everything; `None`: rooms do not outlive the program.
     disk: Option<SharedDisk>,
-    history_events: usize,
+    limits: Limits,
     memory_events: usize,
     output_limits: OutputLimits,
     crowd_members: usize,
@@ -68,16 +77,34 @@ struct Conditions {
     read_bytes: usize,
     /// Out of a thousand steps, those at which the program crashes.
     crashes: u32,
+    steps: u32,
+}
+
+/// Limits that nobody reaches.
+fn no_limits() -> Limits {
+    let (rate, join_rate, create_rate, members) = (0, 0, 0, 0);
+    let (grace_ms, room_ttl_ms) = (GRACE_MS, ROOM_TTL_MS);
+    Limits { rate, join_rate, create_rate, members, grace_ms, room_ttl_ms, ..Limits::default() }
 }
 
 impl Conditions {
     fn draw(random: &mut StdRng) -> Conditions {
         let history_events = if random.random_bool(0.3) { random.random_range(10..60) } else { 1000 };
         let is_durable = random.random_bool(0.8);
+        // As little as a few events, but then not by their number.
+        let has_little_memory = is_durable && random.random_bool(0.3);
+        let mut limits = Limits { history_events, ..no_limits() };
+        if has_little_memory {
+            limits.memory_bytes = random.random_range(2_000..20_000);
+        }
+        if random.random_bool(0.3) {
+            limits.rate = random.random_range(20..100);
+            (limits.join_rate, limits.create_rate, limits.members) = (60, 60, 15);
+        }
         Conditions {
             disk: is_durable.then(|| Disk::new(random.random(), history_events)),
-            history_events,
-            memory_events: if is_durable { random.random_range(1..40) } else { usize::MAX },
+            limits,
+            memory_events: if is_durable && !has_little_memory { random.random_range(1..40) } else { usize::MAX },
             output_limits: OutputLimits {
                 soft_bytes: if random.random_bool(0.3) { random.random_range(500..5_000) } else { 1 << 20 },
                 stalled_ms: random.random_range(1..10_000),
@@ -86,32 +113,21 @@ impl Conditions {
             crowd_members: if random.random_bool(0.3) { 2 } else { 64 },
             read_bytes: if random.random_bool(0.3) { 60 } else { 2000 },
             crashes: if random.random_bool(0.7) { random.random_range(1..40) } else { 0 },
+            steps: if random.random_bool(0.03) { LONG_STEPS } else { STEPS },
         }
     }
 
     fn promises(&self) -> Promises {
         Promises {
-            history_events: self.history_events as u64,
+            history_events: self.limits.history_events as u64,
             memory_events: self.memory_events as u64,
             is_durable: self.disk.is_some(),
         }
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
-            rate: 0,
-            join_rate: 0,
-            create_rate: 0,
-            history_events: self.history_events,
-            grace_ms: GRACE_MS,
-            room_ttl_ms: ROOM_TTL_MS,
-            ..Limits::default()
-        }
-    }
-
     /// The program, as it is started: again, if the disk holds something.
     fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
-        let limits = self.limits();
+        let limits = self.limits.clone();
         let invitation = Invitation {
             public_url: None,
             base_path: "/".into(),
@@ -151,6 +167,8 @@ struct Simulation {
     history: History,
     random: StdRng,
     has_crashed: bool,
+    /// Connections that were closed because they read too slowly, when they last did.
+    cut_off: u64,
 }
 
 /// Nobody reads what is replayed.
@@ -198,6 +216,7 @@ impl Simulation {
             history: History::default(),
             random,
             has_crashed: false,
+            cut_off: 0,
         }
     }
 
@@ -205,6 +224,16 @@ impl Simulation {
         if self.reactor.turn().is_err() {
             self.crash();
         }
+        self.check_memory();
+    }
+
+    /// Whatever happens, what is held for others has its bounds.
+    fn check_memory(&self) {
+        let (most_bytes, _) = self.reactor.output_memory_bytes();
+        assert!(most_bytes <= MOST_OUTPUT_BYTES, "{most_bytes} bytes wait for one connection");
+        let counts = self.reactor.rooms().counts();
+        let most_bytes = self.conditions.limits.memory_bytes + counts.rooms * EMPTY_HISTORY_BYTES;
+        assert!(counts.history_bytes <= most_bytes, "the history takes {} bytes of memory", counts.history_bytes);
     }
 
     /// The program dies and is started again.
@@ -216,6 +245,7 @@ impl Simulation {
             self.history.note_loss();
         }
         self.reactor = self.conditions.start(&self.world, self.random.random());
+        self.cut_off = 0;
     }
 
     /// One client does one thing, and the reactor turns a few times.
@@ -245,7 +275,12 @@ impl Simulation {
                 true => client.retry(history),
                 false => client.discard(),
             },
-            59..62 => client.rename(WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())]),
+            59..62 => {
+                client.rename(WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())]);
+                if self.random.random_bool(0.5) {
+                    client.say(20, history);
+                }
+            }
             62..66 => {
                 let before = self.random.random_range(0..client.last_id() + 2);
                 client.ask((before > 0).then_some(before), self.random.random_range(1..30));
@@ -272,8 +307,17 @@ impl Simulation {
                 let bytes = self.random.random_range(0..300);
                 self.several[number].say(room, bytes, &mut self.history);
             }
-            (_, 40..46) => self.several[number].join_again(),
-            (Some(socket), 46..50) => {
+            (_, 40..46) => self.several[number].join_again(&self.history),
+            (_, 46..48) => {
+                let room = several::ROOMS[self.random.random_range(0..several::ROOMS.len())];
+                self.several[number].leave(room);
+            }
+            (_, 50..54) => {
+                let room = several::ROOMS[self.random.random_range(0..several::ROOMS.len())];
+                let before = self.random.random_bool(0.5).then(|| self.random.random_range(1..50));
+                self.several[number].ask(room, before, self.random.random_range(1..30));
+            }
+            (Some(socket), 48..50) => {
                 self.world.borrow_mut().reset(socket);
                 self.several[number].lose();
             }
@@ -302,6 +346,9 @@ impl Simulation {
         let Some(socket) = client.socket else { return };
         let bytes = self.world.borrow_mut().receive(socket, limit);
         client.receive(&bytes, &mut self.history);
+        if self.world.borrow().has_ended_well(socket) {
+            client.check_whole();
+        }
         if self.world.borrow().is_over(socket) {
             client.lose();
         }
@@ -333,6 +380,9 @@ impl Simulation {
         for socket in client.links() {
             let bytes = self.world.borrow_mut().receive(socket, limit);
             client.receive(socket, &bytes, &mut self.history);
+            if self.world.borrow().has_ended_well(socket) {
+                client.check_whole(socket);
+            }
             if self.world.borrow().is_over(socket) {
                 client.lose(socket, &mut self.history);
             }
@@ -370,6 +420,7 @@ impl Simulation {
 
     /// From here on nothing goes wrong any more.
     fn behave(&mut self) {
+        self.cut_off = self.reactor.meters().slow_readers_closed.get();
         self.world.borrow_mut().behave();
         if let Some(disk) = &self.conditions.disk {
             disk.borrow_mut().behave();
@@ -378,6 +429,11 @@ impl Simulation {
 
     /// Everybody comes back, everything must arrive, and the whole record is asked for.
     fn settle(&mut self) {
+        self.go_on_until_settled();
+        assert_eq!(self.reactor.meters().slow_readers_closed.get(), self.cut_off, "nobody reads slowly any more");
+    }
+
+    fn go_on_until_settled(&mut self) {
         let until_ms = self.world.borrow().now.steady_ms + SETTLING_MS;
         for turn in 0..SETTLING_TURNS {
             if self.world.borrow().now.steady_ms > until_ms {
@@ -403,7 +459,7 @@ impl Simulation {
                     self.connect_several(number);
                 }
                 if turn % 5 == 4 {
-                    self.several[number].join_again();
+                    self.several[number].join_again(&self.history);
                 }
                 self.send_several(number);
                 self.read_several(number, usize::MAX);
@@ -436,7 +492,7 @@ impl Simulation {
             // Then the rooms began with what was on the disk.
             return;
         }
-        let limits = Limits { memory_bytes: usize::MAX, ..self.conditions.limits() };
+        let limits = Limits { memory_bytes: usize::MAX, ..self.conditions.limits.clone() };
         let mut replayed = Rooms::new(limits, encoders(), StdRng::seed_from_u64(0));
         let now = self.world.borrow().now;
         for (code, epoch, change) in self.reactor.journal_mut().committed() {
@@ -488,7 +544,7 @@ impl Simulation {
 
 fn run(seed: u64) {
     let mut simulation = Simulation::new(seed);
-    for _ in 0..STEPS {
+    for _ in 0..simulation.conditions.steps {
         simulation.step();
     }
     simulation.behave();

@@ -77,6 +77,11 @@ impl World {
 
     // ---- the clients' side
 
+    /// No more than so many bytes are on their way to this client, or wait to be read by it.
+    pub fn set_window(&mut self, socket: usize, bytes: usize) {
+        self.sockets[socket].window_bytes = bytes;
+    }
+
     pub fn connect(&mut self, port: Port) -> usize {
         let window_bytes = if self.misbehaves { self.random.random_range(1..4000) } else { usize::MAX };
         self.sockets.push(Socket { window_bytes, ..Socket::default() });
@@ -111,10 +116,14 @@ impl World {
         self.sockets[socket].readable_edge = true;
     }
 
-    /// The connection breaks.
+    /// The connection breaks. What has arrived may still be there to be read.
     pub fn reset(&mut self, socket: usize) {
-        // What has arrived is still there to be read.
         let is_lost = self.random.random_bool(0.5);
+        self.break_connection(socket, is_lost);
+    }
+
+    /// The same; what was sent arrives before, or is lost.
+    pub fn break_connection(&mut self, socket: usize, is_lost: bool) {
         let socket = &mut self.sockets[socket];
         socket.is_reset = true;
         if is_lost {
@@ -143,6 +152,12 @@ impl World {
     pub fn is_over(&self, socket: usize) -> bool {
         let socket = &self.sockets[socket];
         (socket.server_ended || socket.is_closed || socket.is_reset) && socket.to_client.is_empty()
+    }
+
+    /// Whether the server has ended the connection after it had sent everything.
+    pub fn has_ended_well(&self, socket: usize) -> bool {
+        let socket = &self.sockets[socket];
+        socket.server_ended && !socket.is_reset && socket.to_client.is_empty()
     }
 
     /// Bytes that the server has not read although it could.

@@ -1,22 +1,22 @@
 //! A protocol that is in several rooms over one connection, and clients who speak it: for the simulation alone, as long
 //! as no protocol of the program does so.
 //!
-//! Lines go in: `join CODE NAME TOKEN EPOCH SINCE`, `say CODE CID TEXT`, `leave CODE`; what is not known is `-`. Lines
-//! come out: a room's code, a space, and one of the contract's objects.
+//! Lines go in: `join CODE NAME TOKEN EPOCH SINCE`, `say CODE CID TEXT`, `history CODE BEFORE LIMIT`, `leave CODE`; what
+//! is not known is `-`. Lines come out: a room's code, or `-`, a space, and one of the contract's objects.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use snugd::json;
+use snugd::json as contract;
 use snugd::options::Limits;
 use snugd::rooms::{
     Command, Encoder, EncoderId, Epoch, Event, Join, JoinTarget, Kind, MessageKey, Name, Reply, RoomCode, RoomCommand,
-    RoomRef, Rooms, Text, Token,
+    RoomRef, Rooms, Span, Text, Token,
 };
 use snugd::session_api::{Flow, Input, Protocol, Step};
 use snugd::time::Now;
 
-use crate::history::{History, Life};
+use crate::history::{Asked, Has, History, Life};
 
 /// The place of [`TaggedLines`] behind the program's own encoders.
 pub const TAGGED_LINES: EncoderId = EncoderId(3);
@@ -29,7 +29,7 @@ pub struct TaggedLines;
 
 impl Encoder for TaggedLines {
     fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
-        tagged(room.as_str(), out, |out| json::write_event(event, out));
+        tagged(room.as_str(), out, |out| contract::write_event(event, out));
     }
 }
 
@@ -66,6 +66,10 @@ fn read(line: &str) -> Option<Command> {
             let text = Text::clean(words.next()?, 4096).ok()?;
             Some(Command::In(RoomRef::Code(code), RoomCommand::Say { kind: Kind::Say, text, cid }))
         }
+        "history" => {
+            let (before, limit) = (words.next()?.parse().ok(), words.next()?.parse().ok()?);
+            Some(Command::In(RoomRef::Code(code), RoomCommand::History(Span { since: None, before, limit })))
+        }
         "leave" => Some(Command::In(RoomRef::Code(code), RoomCommand::Leave)),
         _ => None,
     }
@@ -85,21 +89,28 @@ impl Protocol for Several {
                 let room = rooms.room(membership.room);
                 let member = room.member(membership.author).expect("who joined is a member");
                 let limits = &Limits::default();
-                let joined = json::Joined { room, member, token, last, events: &events, gap, limits };
-                tagged(room.code().as_str(), outbox, |out| json::write_joined(&joined, out));
+                let joined = contract::Joined { room, member, token, last, events: &events, gap, limits };
+                tagged(room.code().as_str(), outbox, |out| contract::write_joined(&joined, out));
             }
             Reply::Refused { refusal, cid, .. } => {
-                tagged("-", outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
+                tagged("-", outbox, |out| contract::write_refusal(&refusal, cid.as_ref(), out));
             }
-            Reply::AlreadySaid { cid, id } => tagged("-", outbox, |out| json::write_ok(&cid, id, out)),
+            Reply::AlreadySaid { cid, id } => tagged("-", outbox, |out| contract::write_ok(&cid, id, out)),
             Reply::TakenOver { membership } => {
                 let code = rooms.room(membership.room).code();
                 tagged(code.as_str(), outbox, |out| out.extend(b"{\"type\":\"taken_over\"}"));
+            }
+            Reply::History { events, more } => {
+                tagged("-", outbox, |out| contract::write_history(&events, more, out));
             }
             Reply::Left { code, .. } => tagged(code.as_str(), outbox, |out| out.extend(b"{\"type\":\"left\"}")),
             other => panic!("nobody asked for {other:?}"),
         }
         Flow::Continue
+    }
+
+    fn say_too_slow(&self, outbox: &mut Vec<u8>) {
+        outbox.extend(b"- {\"type\":\"too_slow\"}\n");
     }
 
     fn encoder(&self) -> EncoderId {
@@ -118,6 +129,8 @@ pub struct SeveralClient {
     rooms: BTreeMap<&'static str, Membership>,
     /// Rooms that it has asked to join over this connection, in this order, and was not answered for.
     joining: Vec<&'static str>,
+    /// It has asked for older events of this room.
+    asked: Option<(&'static str, Asked)>,
     said: usize,
 }
 
@@ -126,6 +139,8 @@ pub struct SeveralClient {
 struct Membership {
     token: Option<String>,
     has: Option<(Life, u64)>,
+    /// What it said that it has when it last asked to be let in.
+    offered: Option<Has>,
     is_joined: bool,
     unacknowledged: Vec<(String, String)>,
     /// What was said as the member that it is.
@@ -142,7 +157,7 @@ impl SeveralClient {
     pub fn new(number: usize) -> SeveralClient {
         let rooms = ROOMS.iter().map(|room| (*room, Membership::default())).collect();
         let (received, output, joining) = (Vec::new(), Vec::new(), Vec::new());
-        SeveralClient { number, socket: None, received, output, rooms, joining, said: 0 }
+        SeveralClient { number, socket: None, received, output, rooms, joining, asked: None, said: 0 }
     }
 
     fn name(&self) -> String {
@@ -156,11 +171,11 @@ impl SeveralClient {
     pub fn connect(&mut self, socket: usize, history: &mut History) {
         self.socket = Some(socket);
         (self.received, self.output) = (Vec::new(), Vec::new());
-        self.joining.clear();
+        (self.joining, self.asked) = (Vec::new(), None);
         for room in ROOMS {
             history.note_connected(connection(socket, room));
             self.membership(room).is_joined = false;
-            self.join(room);
+            self.join(room, history);
         }
     }
 
@@ -168,13 +183,15 @@ impl SeveralClient {
         self.rooms.get_mut(room).expect("one of its rooms")
     }
 
-    fn join(&mut self, room: &'static str) {
+    fn join(&mut self, room: &'static str, history: &History) {
         let name = self.name();
-        let Membership { token, has, .. } = &self.rooms[room];
-        let token = token.as_deref().unwrap_or("-");
+        let membership = self.membership(room);
+        let has = membership.has.as_ref().filter(|_| membership.token.is_some());
+        membership.offered = has.map(|(life, id)| history.has(life, *id));
+        let token = membership.token.as_deref().unwrap_or("-");
         let (epoch, since) = match has {
-            Some(((_, epoch), since)) if token != "-" => (epoch.clone(), since.to_string()),
-            _ => ("-".to_owned(), "-".to_owned()),
+            Some(((_, epoch), since)) => (epoch.clone(), since.to_string()),
+            None => ("-".to_owned(), "-".to_owned()),
         };
         let line = format!("join {room} {name} {token} {epoch} {since}\n");
         self.output.extend(line.as_bytes());
@@ -182,13 +199,39 @@ impl SeveralClient {
     }
 
     /// Asks again to be let into the rooms that it is in none of.
-    pub fn join_again(&mut self) {
-        if self.socket.is_some() && self.joining.is_empty() {
+    pub fn join_again(&mut self, history: &History) {
+        if self.waits_for_nothing() {
             for room in ROOMS {
                 if !self.rooms[room].is_joined {
-                    self.join(room);
+                    self.join(room, history);
                 }
             }
+        }
+    }
+
+    fn waits_for_nothing(&self) -> bool {
+        self.socket.is_some() && self.joining.is_empty() && self.asked.is_none()
+    }
+
+    /// Asks for the last events of a room, or for those before some event.
+    pub fn ask(&mut self, room: &'static str, before: Option<u64>, limit: u64) {
+        if let Some((_, known)) = self.rooms[room].has.clone()
+            && self.rooms[room].is_joined
+            && self.waits_for_nothing()
+        {
+            let before = before.map(|before| before.min(known + 1));
+            self.asked = Some((room, Asked { before, known }));
+            let before = before.map_or("-".to_owned(), |before| before.to_string());
+            self.output.extend(format!("history {room} {before} {limit}\n").as_bytes());
+        }
+    }
+
+    /// Leaves a room for good, and is nobody that it knows from here on.
+    pub fn leave(&mut self, room: &'static str) {
+        if self.rooms[room].is_joined && self.waits_for_nothing() {
+            let texts = std::mem::take(&mut self.membership(room).texts);
+            *self.membership(room) = Membership { texts, ..Membership::default() };
+            self.output.extend(format!("leave {room}\n").as_bytes());
         }
     }
 
@@ -218,7 +261,7 @@ impl SeveralClient {
     /// The connection is over.
     pub fn lose(&mut self) {
         self.socket = None;
-        self.joining.clear();
+        (self.joining, self.asked) = (Vec::new(), None);
     }
 
     pub fn receive(&mut self, bytes: &[u8], history: &mut History) {
@@ -232,6 +275,11 @@ impl SeveralClient {
         }
     }
 
+    /// The connection has ended in good order.
+    pub fn check_whole(&self) {
+        assert!(self.received.is_empty(), "torn: {:?}", String::from_utf8_lossy(&self.received));
+    }
+
     fn note(&mut self, tag: &str, object: &Value, history: &mut History) {
         let Some(socket) = self.socket else { return };
         let kind = object["type"].as_str().expect("a type").to_owned();
@@ -240,7 +288,7 @@ impl SeveralClient {
                 self.joining.remove(0);
                 let life = (tag.to_owned(), object["epoch"].as_str().expect("an epoch").to_owned());
                 let membership = self.membership(tag);
-                let offered = membership.has.clone().filter(|_| membership.token.is_some());
+                let offered = membership.offered.take();
                 if membership.has.as_ref().is_some_and(|(known, _)| *known != life) {
                     // Everything was lost: what it said before, another said.
                     membership.unacknowledged.clear();
@@ -276,9 +324,16 @@ impl SeveralClient {
                         membership.unacknowledged.retain(|(waiting, _)| waiting != cid);
                     }
                 }
+                None if self.asked.is_some() => self.asked = None,
                 None => drop(self.joining.remove(0)),
             },
-            "taken_over" | "left" => self.membership(tag).is_joined = false,
+            "history" => {
+                let (room, asked) = self.asked.take().expect("it asked for it");
+                let (life, _) = self.rooms[room].has.clone().expect("it is in the room");
+                history.note_recalled(connection(socket, room), &life, asked, object);
+            }
+            "taken_over" => self.membership(tag).is_joined = false,
+            "left" | "too_slow" => (),
             other => panic!("unexpected: {other}"),
         }
     }

@@ -1,0 +1,251 @@
+//! Scenes that chance seldom sets: many at once, one who shouts, one who reads slowly. The system behaves in all of
+//! them; what is looked at is how much is done, and how much is held.
+
+use std::rc::Rc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use snugd::options::Limits;
+use snugd::reactor::{OutputLimits, Port};
+
+use crate::journal::{Disk, SharedDisk};
+use crate::net::{SharedWorld, World};
+use crate::{Conditions, MOST_OUTPUT_BYTES, SimReactor, no_limits};
+
+/// What is written for one room in a turn is about so much (`ROOM_BUDGET_BYTES`).
+const ROOM_BUDGET_BYTES: usize = 2 << 20;
+
+/// Nobody is told more events at once.
+const MAX_PAGE_EVENTS: usize = 500;
+
+/// The program, and the connections to it.
+struct Scene {
+    conditions: Conditions,
+    world: SharedWorld,
+    reactor: SimReactor,
+}
+
+/// Rooms that outlive the program.
+fn durable(memory_events: usize) -> Conditions {
+    let limits = no_limits();
+    let disk = Disk::new(1, limits.history_events);
+    disk.borrow_mut().behave();
+    Conditions { disk: Some(disk), memory_events, ..in_memory(limits) }
+}
+
+fn in_memory(limits: Limits) -> Conditions {
+    let mut random = StdRng::seed_from_u64(1);
+    let output_limits = OutputLimits::default();
+    Conditions {
+        disk: None,
+        limits,
+        memory_events: usize::MAX,
+        output_limits,
+        crowd_members: 64,
+        ..Conditions::draw(&mut random)
+    }
+}
+
+impl Scene {
+    fn new(conditions: Conditions) -> Scene {
+        let world = World::new(1);
+        world.borrow_mut().behave();
+        let reactor = conditions.start(&world, 1);
+        Scene { conditions, world, reactor }
+    }
+
+    fn restart(&mut self) {
+        self.world.borrow_mut().crash();
+        self.reactor = self.conditions.start(&self.world, 2);
+    }
+
+    fn disk(&self) -> SharedDisk {
+        Rc::clone(self.conditions.disk.as_ref().expect("there is one"))
+    }
+
+    fn turn(&mut self) {
+        self.reactor.turn().expect("nothing fails");
+    }
+
+    fn turns(&mut self, count: usize) {
+        (0..count).for_each(|_| self.turn());
+    }
+
+    fn connect(&mut self, port: Port, input: &str) -> usize {
+        let socket = self.world.borrow_mut().connect(port);
+        self.send(socket, input);
+        socket
+    }
+
+    /// Somebody comes into a room, and has read what it was told then.
+    fn join(&mut self, room: &str, name: &str) -> usize {
+        let socket = self.connect(Port::Other, &format!("join {room} {name} - - -\n"));
+        self.turns(3);
+        assert!(self.read(socket).contains("\"joined\""));
+        socket
+    }
+
+    fn send(&mut self, socket: usize, input: &str) {
+        self.world.borrow_mut().send(socket, input.as_bytes());
+    }
+
+    fn read(&mut self, socket: usize) -> String {
+        self.read_most(socket, usize::MAX)
+    }
+
+    fn read_most(&mut self, socket: usize, limit: usize) -> String {
+        String::from_utf8_lossy(&self.world.borrow_mut().receive(socket, limit)).into_owned()
+    }
+
+    fn cut_off(&self) -> u64 {
+        self.reactor.meters().slow_readers_closed.get()
+    }
+}
+
+/// The epoch that an answer to a join tells.
+fn epoch_of(joined: &str) -> &str {
+    let (_, rest) = joined.split_once("\"epoch\":\"").expect("an epoch");
+    rest.split_once('"').expect("a string").0
+}
+
+/// The same said so often in the room KXQT, each time as another message.
+fn lines(text: &str, count: usize) -> String {
+    (0..count).map(|number| format!("say KXQT {}{number} {text}\n", &text[..1])).collect()
+}
+
+#[test]
+fn who_asks_for_much_and_reads_slowly_costs_little_memory() {
+    const WINDOW_BYTES: usize = 10_000;
+    let mut scene = Scene::new(in_memory(no_limits()));
+    let client = scene.connect(Port::Web, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    scene.turns(2);
+    let page = scene.read(client);
+    let (_, path) = page.split_once("/assets/").expect("a page needs files");
+    let (hash, _) = path.split_once('/').expect("a hash, and a name");
+    scene.world.borrow_mut().set_window(client, WINDOW_BYTES);
+    let ask = format!("GET /assets/{hash}/room.js HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut most_bytes, mut read_bytes) = (0, 0);
+    for _ in 0..2_000 {
+        scene.send(client, &ask.repeat(5));
+        scene.turn();
+        most_bytes = most_bytes.max(scene.reactor.output_memory_bytes().0);
+        read_bytes += scene.read_most(client, WINDOW_BYTES - 1).len();
+    }
+    assert!(read_bytes > 10 << 20, "{read_bytes}");
+    assert!(most_bytes < MOST_OUTPUT_BYTES, "{most_bytes}");
+}
+
+#[test]
+fn a_room_that_shouts_does_not_hold_up_another_and_who_reads_is_not_cut_off() {
+    let mut conditions = in_memory(no_limits());
+    conditions.output_limits = OutputLimits { soft_bytes: 10_000, stalled_ms: 5_000, hard_bytes: 64 << 20 };
+    let mut scene = Scene::new(conditions);
+    let members: Vec<usize> = (0..20).map(|number| scene.join("KXQT", &format!("m{number}"))).collect();
+    let others = ["ana", "ben"].map(|name| scene.join("BCDF", name));
+    // Some of them take only so much at once.
+    members[10..].iter().for_each(|member| scene.world.borrow_mut().set_window(*member, 50_000));
+    // Long enough for whoever takes nothing to be cut off.
+    scene.world.borrow_mut().now.steady_ms += 20_000;
+    scene.send(members[0], &lines(&"x".repeat(2_000), 2_000));
+    scene.send(others[0], "say BCDF - hello\n");
+    let (mut heard_in_turn, mut heard_bytes) = (None, 0);
+    for turn in 0..300 {
+        scene.turn();
+        heard_bytes += members.iter().map(|member| scene.read(*member).len()).sum::<usize>();
+        if scene.read(others[1]).contains("hello") {
+            heard_in_turn.get_or_insert(turn);
+        }
+    }
+    assert!(heard_in_turn.is_some_and(|turn| turn < 3), "heard in turn {heard_in_turn:?}");
+    assert!(heard_bytes > 20 * 2_000 * 2_000, "everybody heard everything");
+    let most_bytes = scene.world.borrow().most_written_bytes;
+    assert!(most_bytes < 2 * ROOM_BUDGET_BYTES, "{most_bytes} in a turn");
+    assert_eq!(scene.cut_off(), 0);
+}
+
+#[test]
+fn a_slow_reader_does_not_hold_up_its_room() {
+    let mut scene = Scene::new(in_memory(no_limits()));
+    let [ana, ben, slow] = ["ana", "ben", "slow"].map(|name| scene.join("KXQT", name));
+    scene.world.borrow_mut().set_window(slow, 1);
+    scene.send(ana, &lines(&"x".repeat(2_000), 300));
+    for _ in 0..30 {
+        scene.turn();
+        scene.read(ana);
+        scene.read(ben);
+    }
+    scene.send(ana, &lines("hello", 200));
+    scene.turns(3);
+    assert_eq!(scene.read(ben).matches("hello").count(), 200);
+    assert_eq!(scene.cut_off(), 0);
+}
+
+#[test]
+fn many_who_ask_at_once_for_what_memory_does_not_hold_share_what_is_read() {
+    const ASKING: usize = 5_000;
+    const PAGES: usize = 10;
+    let run = || {
+        let mut scene = Scene::new(durable(40));
+        let ana = scene.join("KXQT", "ana");
+        scene.send(ana, &lines("hello", 600));
+        scene.turns(30);
+        scene.restart();
+        scene.disk().borrow_mut().is_stuck = true;
+        let asking: Vec<usize> = (0..ASKING)
+            .map(|number| {
+                let since = 20 * (number % PAGES);
+                let path = format!("/api/v1/rooms/KXQT/events?since={since}&limit=20");
+                scene.connect(Port::Web, &format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"))
+            })
+            .collect();
+        scene.turns(40);
+        scene.disk().borrow_mut().is_stuck = false;
+        scene.turns(40);
+        for (number, socket) in asking.into_iter().enumerate() {
+            let first = 20 * (number % PAGES) + 1;
+            let answer = scene.read(socket);
+            assert!(answer.contains(&format!("\"id\":{first},")), "{answer}");
+        }
+        let readings = scene.disk().borrow().readings;
+        assert!(readings <= PAGES, "{readings} readings");
+    };
+    // However many they are, they do not pile up on each other.
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(run).expect("a thread");
+    thread.join().expect("nothing panics, and the stack is enough");
+}
+
+#[test]
+fn who_was_away_for_long_is_told_a_page_and_that_there_is_more() {
+    let mut scene = Scene::new(durable(40));
+    let ana = scene.connect(Port::Other, "join KXQT ana - - -\n");
+    scene.turns(3);
+    let epoch = epoch_of(&scene.read(ana)).to_owned();
+    scene.send(ana, &lines("hello", 700));
+    scene.turns(30);
+    scene.restart();
+    for (name, since) in [("ben", 1), ("eva", 1), ("leo", 400)] {
+        let socket = scene.connect(Port::Other, &format!("join KXQT {name} - {epoch} {since}\n"));
+        scene.turns(5);
+        let joined = scene.read(socket);
+        let events = joined.matches("hello").count();
+        if since == 1 {
+            assert!(events <= MAX_PAGE_EVENTS && joined.contains("\"gap\":true"), "{events} events");
+        }
+    }
+}
+
+#[test]
+fn what_a_peer_sent_before_it_broke_off_is_carried_out() {
+    let mut scene = Scene::new(durable(40));
+    let ana = scene.join("KXQT", "ana");
+    scene.disk().borrow_mut().is_stuck = true;
+    let ben = scene.connect(Port::Line, "/join KXQT ben\nfirst\n");
+    scene.turns(3);
+    scene.send(ben, "second\n");
+    scene.world.borrow_mut().break_connection(ben, false);
+    scene.turns(3);
+    scene.disk().borrow_mut().is_stuck = false;
+    scene.turns(10);
+    let heard = scene.read(ana);
+    assert!(heard.contains("first") && heard.contains("second"), "{heard}");
+}
