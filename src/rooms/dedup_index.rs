@@ -16,6 +16,9 @@ use super::{AuthorId, MessageKey};
 /// Entries are released when so many more events are forgotten: released one by one, each would be a cache miss.
 const RELEASED_EVENTS: u64 = 64;
 
+/// Mostly empty, the index keeps space for so many entries, and gives back the rest.
+const KEPT_ENTRIES: usize = 2 * RELEASED_EVENTS as usize;
+
 /// The messages of a room that have a client id, as far back as its events are in memory.
 #[derive(Default)]
 pub(super) struct DedupIndex {
@@ -60,6 +63,11 @@ impl DedupIndex {
         while self.entries.front().is_some_and(|entry| entry.id <= id) {
             self.entries.pop_front();
             self.first_number = self.first_number.wrapping_add(1);
+        }
+        if self.entries.capacity() > KEPT_ENTRIES.max(4 * self.entries.len()) {
+            self.entries.shrink_to(KEPT_ENTRIES.max(2 * self.entries.len()));
+            self.table = HashTable::new();
+            self.make_table();
         }
     }
 
@@ -175,6 +183,16 @@ mod tests {
         }
         assert!((10..10 + RELEASED_EVENTS as usize).contains(&index.entries.len()));
         assert!(index.table.capacity() <= 224);
+    }
+
+    #[test]
+    fn what_is_not_needed_any_more_goes_back() {
+        let mut index = DedupIndex::default();
+        (1..=1000).for_each(|id| index.record(AuthorId(1), key(id as u8), id));
+        index.forget_until(1000);
+        assert!(index.memory_bytes() < 8 << 10, "{}", index.memory_bytes());
+        index.record(AuthorId(1), key(7), 1001);
+        assert_eq!(index.find(AuthorId(1), &key(7)), Some(1001));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use super::{AuthorId, Body, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, Name, 
 /// A ring that is mostly empty keeps so much, and gives back the rest.
 const KEPT_CAPACITY_BYTES: usize = 4096;
 
+/// The same for entries.
+const KEPT_ENTRIES: usize = 64;
+
 /// The last events, without gaps, the oldest first.
 #[derive(Default)]
 pub(super) struct EventRing {
@@ -111,6 +114,9 @@ impl EventRing {
         self.texts.drain(..entry.text_bytes as usize);
         if self.texts.capacity() > KEPT_CAPACITY_BYTES.max(4 * self.texts.len()) {
             self.texts.shrink_to(KEPT_CAPACITY_BYTES.max(2 * self.texts.len()));
+        }
+        if self.entries.capacity() > KEPT_ENTRIES.max(4 * self.entries.len()) {
+            self.entries.shrink_to(KEPT_ENTRIES.max(2 * self.entries.len()));
         }
     }
 
