@@ -73,7 +73,8 @@ impl DedupIndex {
 
     /// Remembers messages from before all others.
     pub fn record_older(&mut self, older: impl Iterator<Item = (u64, AuthorId, MessageKey)>) {
-        let newer = std::mem::take(&mut self.entries);
+        let forgotten_id = self.forgotten_id;
+        let newer = std::mem::take(&mut self.entries).into_iter().filter(|entry| entry.id > forgotten_id);
         self.entries = older.map(|(id, author, key)| Entry { id, author, key }).chain(newer).collect();
         let known_id = self.entries.front().map_or(u64::MAX, |entry| entry.id - 1);
         self.forgotten_id = self.forgotten_id.min(known_id);
@@ -193,6 +194,17 @@ mod tests {
         assert!(index.memory_bytes() < 8 << 10, "{}", index.memory_bytes());
         index.record(AuthorId(1), key(7), 1001);
         assert_eq!(index.find(AuthorId(1), &key(7)), Some(1001));
+    }
+
+    #[test]
+    fn older_messages_that_come_and_go_take_no_more_space() {
+        let mut index = DedupIndex::default();
+        index.forget_until(1000);
+        for _ in 0..1000 {
+            index.record_older((991..=1000).map(|id| (id, AuthorId(1), key(id as u8))));
+            index.forget_until(1000);
+        }
+        assert!(index.entries.len() < RELEASED_EVENTS as usize, "{}", index.entries.len());
     }
 
     #[test]
