@@ -162,7 +162,7 @@ pub(super) struct Joining {
     pub created: bool,
     /// It was in the room before, and may say again what it said then.
     pub has_returned: bool,
-    /// Events that were read for it and that memory does not hold.
+    /// What it missed, where memory may have released it when the change is committed.
     pub page: Vec<Event>,
 }
 

@@ -104,6 +104,11 @@ impl History {
         (events, since.is_some_and(|since| since + 1 < first))
     }
 
+    /// What is known of this at a time. Of what memory holds of it, some may be released before it can be told.
+    pub fn known_missed(&self, since: Option<u64>, page: &HistoryPage) -> Vec<Event> {
+        self.known(self.range_missed(since), &page.events)
+    }
+
     fn range_missed(&self, since: Option<u64>) -> IdRange {
         let last = self.last_id();
         let most = |events: usize| (last + 1).saturating_sub(events as u64);

@@ -8,6 +8,9 @@ const FREED_SIXTEENTHS: usize = 1;
 /// A room that has to give back memory keeps at least so many events, if no journal has them.
 const LEAST_EVENTS: usize = 16;
 
+/// And so many if one has: what was read before leads up to them.
+const LEAST_EVENTS_BESIDE_JOURNAL: usize = 1;
+
 /// The memory that the history of all rooms takes.
 pub(super) struct HistoryMemory {
     limit_bytes: usize,
@@ -56,7 +59,7 @@ impl Rooms {
     fn free_memory(&mut self) {
         let limit_bytes = self.history_memory.limit_bytes;
         let wanted_bytes = limit_bytes - limit_bytes / 16 * FREED_SIXTEENTHS;
-        let least_events = if self.relies_on_journal { 0 } else { LEAST_EVENTS };
+        let least_events = if self.relies_on_journal { LEAST_EVENTS_BESIDE_JOURNAL } else { LEAST_EVENTS };
         while self.history_memory.used_bytes > wanted_bytes {
             let mut rooms: Vec<(u64, RoomId)> = Vec::new();
             for (slot, room) in &self.rooms {

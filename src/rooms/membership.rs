@@ -63,7 +63,7 @@ impl Rooms {
             has_gap: since.is_some_and(|since| !room.is_continued_by(since, epoch)),
             created,
             has_returned: true,
-            page: room.page().events.clone(),
+            page: if self.relies_on_journal { room.known_missed(since, epoch) } else { Vec::new() },
         });
         let (name, takes_place) = match identity {
             Identity::Newcomer { name, has_returned, .. } => {

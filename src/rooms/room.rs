@@ -88,6 +88,12 @@ impl Room {
         since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch())
     }
 
+    /// What is known of what a client missed that has the events up to this id of this epoch.
+    pub(super) fn known_missed(&self, since: Option<u64>, epoch: Option<Epoch>) -> Vec<Event> {
+        let since = since.filter(|&since| self.is_continued_by(since, epoch));
+        self.state.history.known_missed(since, self.page())
+    }
+
     /// Makes an event of this member's. It is seen by nobody until the journal has it.
     pub(super) fn make_event(&self, author: AuthorId, body: Body, wall_ms: u64) -> Option<Event> {
         use super::proposed::Standing;

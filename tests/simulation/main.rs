@@ -120,7 +120,12 @@ impl Conditions {
     fn promises(&self) -> Promises {
         Promises {
             history_events: self.limits.history_events as u64,
-            memory_events: self.memory_events as u64,
+            // With little memory, it may hold nothing but the last one.
+            memory_events: if self.limits.memory_bytes < Limits::default().memory_bytes {
+                1
+            } else {
+                self.memory_events as u64
+            },
             is_durable: self.disk.is_some(),
         }
     }

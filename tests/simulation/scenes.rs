@@ -235,6 +235,21 @@ fn who_was_away_for_long_is_told_a_page_and_that_there_is_more() {
 }
 
 #[test]
+fn newcomers_are_told_what_was_said_last_though_memory_does_not_hold_it() {
+    for (memory_events, memory_bytes) in [(1, 1 << 20), (1000, 2_000)] {
+        let mut conditions = durable(memory_events);
+        conditions.limits.memory_bytes = memory_bytes;
+        let mut scene = Scene::new(conditions);
+        let ana = scene.join("KXQT", "ana");
+        scene.send(ana, &lines("hello", 100));
+        scene.turns(10);
+        let ben = scene.connect(Port::Other, "join KXQT ben - - -\n");
+        scene.turns(3);
+        assert_eq!(scene.read(ben).matches("hello").count(), 49, "and that it has come itself");
+    }
+}
+
+#[test]
 fn what_a_peer_sent_before_it_broke_off_is_carried_out() {
     let mut scene = Scene::new(durable(40));
     let ana = scene.join("KXQT", "ana");
