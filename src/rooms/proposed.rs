@@ -219,3 +219,21 @@ impl Proposed {
         self.keys.iter().any(|(other, other_key)| *other == author && other_key == key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_about_to_go_holds_no_name_and_no_place() {
+        let name = Name::parse("ana").expect("a name");
+        let (author, token, via) = (AuthorId(1), TokenHash::from_bytes([1; 32]), Via::Web);
+        let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
+        roster.place(&Newcomer { author, token, name: name.clone(), via });
+        assert_eq!(proposed.holder_of(&name.keys(), &roster), Some(author));
+        proposed.note(&Change::Vacate { author, event: None, may_return: true, time_ms: 0 }, &roster);
+        assert_eq!(proposed.holder_of(&name.keys(), &roster), None);
+        assert_eq!(proposed.places(&roster), 0);
+        assert_eq!(proposed.known_by(&token, &roster), Some(Known::Departed { name, author }));
+    }
+}

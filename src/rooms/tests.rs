@@ -292,6 +292,31 @@ fn a_drop_within_the_grace_makes_no_noise() {
 }
 
 #[test]
+fn a_place_is_not_given_up_while_its_member_comes_back() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, token, here) = (house.code(ana), house.token(ana), house.membership(ana));
+    house.drop_connection(ana);
+    house.pass(14_000);
+    let again = house.connect();
+    let caller = Caller {
+        connection: ConnectionId(again as u64),
+        address: Address::from(core::net::IpAddr::from([127, 0, 0, 1])),
+        via: Via::Line,
+        encoder: ECHOING,
+    };
+    let command = join(JoinTarget::Code(code), None, Some(token));
+    let execution = house.rooms.execute(&caller, &[], command, house.now, &mut house.sent);
+    assert_eq!(execution, Execution::Done);
+    // The journal is at work on it for longer than the grace lasts.
+    house.now.steady_ms += 60_000;
+    house.rooms.expire(house.now);
+    house.settle();
+    assert!(matches!(house.last_reply(again), Reply::Joined { .. }), "{:?}", house.last_reply(again));
+    assert!(house.rooms.room(here.room).member(here.author).is_some(), "it has its place");
+}
+
+#[test]
 fn after_the_grace_the_member_parts_and_its_token_still_brings_it_back() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");

@@ -425,7 +425,7 @@ impl Simulation {
 
     /// From here on nothing goes wrong any more.
     fn behave(&mut self) {
-        self.cut_off = self.reactor.meters().slow_readers_closed.get();
+        self.cut_off = self.reactor.meters().slow_consumers_closed.get();
         self.world.borrow_mut().behave();
         if let Some(disk) = &self.conditions.disk {
             disk.borrow_mut().behave();
@@ -435,7 +435,7 @@ impl Simulation {
     /// Everybody comes back, everything must arrive, and the whole record is asked for.
     fn settle(&mut self) {
         self.go_on_until_settled();
-        assert_eq!(self.reactor.meters().slow_readers_closed.get(), self.cut_off, "nobody reads slowly any more");
+        assert_eq!(self.reactor.meters().slow_consumers_closed.get(), self.cut_off, "nobody reads slowly any more");
     }
 
     fn go_on_until_settled(&mut self) {
