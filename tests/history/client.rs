@@ -619,7 +619,6 @@ impl Message {
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "mapped over a vector of them")]
 fn read_object(line: &String) -> Value {
     serde_json::from_str(line).unwrap_or_else(|_| panic!("torn: {line:?}"))
 }
