@@ -25,10 +25,6 @@ const REFUSALS_AT_ONCE: u32 = 256;
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Keepalive does not run while bytes are unacknowledged; those are waited for so long.
-#[cfg(any(target_os = "android", target_os = "linux"))]
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(120);
-
 /// What the kernel takes beyond what it can send at once: as little as keeps the line busy, so that what is taken of
 /// what waits shows that the peer is there, however slow its line is.
 #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
@@ -245,8 +241,6 @@ fn prepare(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
     let socket = SockRef::from(stream);
     let _ = socket.set_tcp_keepalive(&keepalive);
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
     #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
     let _ = socket.set_tcp_notsent_lowat(UNSENT_LIMIT_BYTES);
 }
