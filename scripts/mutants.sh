@@ -56,7 +56,8 @@ run_test() {
 finding() {
     history=$(sed -n 's/^seed \([0-9]*\): .*/history \1/p' "$copy/output" | head -n 1)
     failed=$(sed -n 's/^---- \(.*\) stdout ----$/\1/p' "$copy/output" | head -n 1)
-    words=$(grep -A 2 'panicked at' "$copy/output" | sed -n 2p | cut -c 1-100)
+    thread=${history:+every_history_keeps_the_promises}
+    words=$(grep -A 2 "^thread '${thread:-.*}'.* panicked at" "$copy/output" | sed -n 2p | cut -c 1-100)
     echo "${history:-${failed:+test $failed}}: $words"
 }
 

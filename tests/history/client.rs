@@ -619,7 +619,8 @@ impl Message {
     }
 }
 
-fn read_object(line: &String) -> Value {
+fn read_object(line: impl AsRef<str>) -> Value {
+    let line = line.as_ref();
     serde_json::from_str(line).unwrap_or_else(|_| panic!("torn: {line:?}"))
 }
 

@@ -555,7 +555,7 @@ fn run(seed: u64) {
     simulation.behave();
     simulation.settle();
     simulation.check_replay();
-    if simulation.conditions.disk.is_some() {
+    if simulation.conditions.disk.is_some() && simulation.random.random_bool(0.5) {
         // What everybody has seen by now is what is found after a crash.
         simulation.crash();
         simulation.settle();

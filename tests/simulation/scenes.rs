@@ -166,6 +166,20 @@ fn a_room_that_shouts_does_not_hold_up_another_and_who_reads_is_not_cut_off() {
 }
 
 #[test]
+fn nobody_is_too_slow_who_was_not_written_to() {
+    let mut conditions = in_memory(no_limits());
+    conditions.output_limits = OutputLimits { soft_bytes: 10_000, stalled_ms: 5_000, hard_bytes: 20_000 };
+    let mut scene = Scene::new(conditions);
+    let members: Vec<usize> = (0..50).map(|number| scene.join("KXQT", &format!("m{number}"))).collect();
+    scene.send(members[0], &lines(&"x".repeat(2_000), 200));
+    for _ in 0..100 {
+        scene.turn();
+        members.iter().for_each(|member| drop(scene.read(*member)));
+    }
+    assert_eq!(scene.cut_off(), 0);
+}
+
+#[test]
 fn a_slow_reader_does_not_hold_up_its_room() {
     let mut scene = Scene::new(in_memory(no_limits()));
     let [ana, ben, slow] = ["ana", "ben", "slow"].map(|name| scene.join("KXQT", name));

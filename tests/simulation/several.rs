@@ -325,6 +325,8 @@ impl SeveralClient {
                     }
                 }
                 None if self.asked.is_some() => self.asked = None,
+                // It wanted to leave a room into which it came from elsewhere meanwhile.
+                None if object["code"] == "not_joined" => (),
                 None => drop(self.joining.remove(0)),
             },
             "history" => {
