@@ -81,7 +81,6 @@ for name in "$@"; do
     if [ "$status" -eq 2 ] && grep -q '^error' "$copy/build"; then
         printf '%s: does not compile\n' "$name" >&2
         cat "$copy/build" >&2
-        exit 1
     fi
     found=$(finding)
     # A failing test names itself; whatever else goes wrong has found nothing.
