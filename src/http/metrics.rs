@@ -62,6 +62,7 @@ impl Meters {
 #[derive(Debug, Default)]
 struct RoomMeters {
     rooms: Gauge,
+    history_bytes: Gauge,
     members: Gauge,
     rooms_created: Counter,
     events: Counter,
@@ -108,6 +109,8 @@ impl Metrics {
         let rooms = RoomMeters::default();
         r.register("rooms", "Rooms that exist now", rooms.rooms.clone());
         r.register("members", "Members of all rooms now", rooms.members.clone());
+        let text = "Memory that the history of all rooms takes, in bytes";
+        r.register("history_bytes", text, rooms.history_bytes.clone());
         r.register("rooms_created", "Rooms created", rooms.rooms_created.clone());
         r.register("events", "Events added to rooms", rooms.events.clone());
         r.register("messages", "Messages sent by members", rooms.messages.clone());
@@ -120,6 +123,7 @@ impl Metrics {
         let rooms = &self.room_meters;
         rooms.rooms.set(counts.rooms as i64);
         rooms.members.set(counts.members as i64);
+        rooms.history_bytes.set(counts.history_bytes as i64);
         rooms.rooms_created.inner().store(counts.rooms_created, Ordering::Relaxed);
         rooms.events.inner().store(counts.events, Ordering::Relaxed);
         rooms.messages.inner().store(counts.messages, Ordering::Relaxed);
@@ -154,7 +158,7 @@ mod tests {
         meters.refused_full.inc();
         meters.line_faults.inc();
         meters.sent_bytes.inc_by(1_000);
-        let counts = Counts { rooms: 2, messages: 41, ..Counts::default() };
+        let counts = Counts { rooms: 2, history_bytes: 77, messages: 41, ..Counts::default() };
         metrics.write(counts);
         let text = metrics.write(Counts { messages: 42, ..counts });
         for line in [
@@ -166,6 +170,7 @@ mod tests {
             "snugd_protocol_faults_total{protocol=\"line\"} 1",
             "snugd_sent_bytes_total 1000",
             "snugd_rooms 2",
+            "snugd_history_bytes 77",
             "snugd_messages_total 42",
             "# EOF",
         ] {
