@@ -94,11 +94,6 @@ impl<S: Write> Connection<S> {
         self.is_readable && (self.needs_input || self.pending.is_empty())
     }
 
-    /// Whether it could do something with what it has, or may have, received.
-    pub fn has_input(&self) -> bool {
-        self.is_readable || !self.pending.is_empty() || self.has_ended
-    }
-
     /// When it has to be looked at: the end of a pause, of closing, or the session's own deadline.
     pub fn due_ms(&self) -> Option<u64> {
         let own = (self.until_ms > 0).then_some(self.until_ms);

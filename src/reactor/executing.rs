@@ -77,7 +77,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             }
             if let Some((connection, reply)) = self.rooms.take_reply() {
                 self.deliver(connection, reply);
-            } else if self.rooms.is_saturated() {
+            } else if self.rooms.is_saturated() || self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
                 self.may_have_outcomes = true;
                 return;
             } else if let Some(outcome) = self.journal.take_outcome() {

@@ -92,7 +92,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Sends a connection's own output queue, and takes the next step of its closing.
     fn flush_connection(&mut self, slot: usize) {
-        let was_listening = self.connections.slab[slot].listens();
         self.connections.send(slot, &[]);
         let id = self.connections.id_of(slot);
         let connection = &mut self.connections.slab[slot];
@@ -108,8 +107,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.schedule(slot);
             return self.connections.queue_receive(slot);
         }
-        if !was_listening && connection.listens() && connection.has_input() {
-            self.connections.queue_receive(slot);
-        }
+        // It may have been too slow to be listened to until now.
+        self.receive_again_if_due(slot);
     }
 }

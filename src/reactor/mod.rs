@@ -231,7 +231,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let due = [
             self.deadlines.next_ms(),
             self.rooms.next_deadline_ms(),
-            self.admission.retry_at_ms(),
+            self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
             self.stops_at_ms,
             looks_again_ms,
         ];

@@ -172,7 +172,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     }
 
     /// Queues a connection that has input its session could look at, but that no edge will announce.
-    fn receive_again_if_due(&mut self, slot: usize) {
+    pub(super) fn receive_again_if_due(&mut self, slot: usize) {
         let connection = &self.connections.slab[slot];
         // Input that the session has seen and could do nothing with waits for more.
         let is_due =

@@ -116,11 +116,12 @@ impl BroadcastLog {
         }
         let connection = self.readers[reader as usize].connection;
         let first = self.entry_ends.partition_point(|&entry_end| entry_end <= cursor);
+        let from = self.exceptions.partition_point(|exception| exception.start < cursor);
+        let own = self.exceptions.range(from..).filter(|exception| exception.reader == reader);
+        let mut own = own.peekable();
         let mut start = cursor;
         for &entry_end in self.entry_ends.range(first..) {
-            let is_excepted =
-                self.exceptions.iter().any(|exception| exception.reader == reader && exception.start == start);
-            if !is_excepted {
+            if own.next_if(|exception| exception.start == start).is_none() {
                 delivery.queue(connection, self.held(start, entry_end));
             }
             start = entry_end;
@@ -209,8 +210,9 @@ impl BroadcastLog {
                     until = self.entry_ends[self.entry_ends.partition_point(|&entry_end| entry_end < wanted)];
                 }
                 let position = if reader.has_exceptions {
-                    let own = self.exceptions.iter().filter(|exception| exception.reader as usize == slot);
-                    let skipped = own.filter(|exception| (reader.cursor..until).contains(&exception.start));
+                    let from = self.exceptions.partition_point(|exception| exception.start < reader.cursor);
+                    let ahead = self.exceptions.range(from..).take_while(|exception| exception.start < until);
+                    let skipped = ahead.filter(|exception| exception.reader as usize == slot);
                     parts.clear();
                     let mut from = reader.cursor;
                     for exception in skipped {

@@ -4,7 +4,7 @@
 //! the journal, and applied when it comes back, by [`RoomState::apply`](super::state::RoomState::apply): the same on
 //! every node that is handed the same changes in the same order.
 
-use super::command::{ConnectionId, Reply};
+use super::command::{ConnectionId, Membership, Reply};
 use super::{AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, Token, TokenHash, Via};
 
 /// A change on its way to the journal and back to the rooms.
@@ -23,6 +23,8 @@ pub struct Proposal {
     pub(super) stands_alone: bool,
     /// The place that it takes was given early, by [`take_early`](Proposal::take_early).
     pub(super) is_placed: bool,
+    /// It is what was [taken early](Proposal::take_early) of another.
+    pub(super) is_early: bool,
 }
 
 /// What is to change in a room.
@@ -39,6 +41,8 @@ pub enum Change {
         opens: bool,
         /// Who it is for.
         newcomer: Newcomer,
+        /// Somebody who was in the room before, under this number.
+        returns: bool,
         /// Milliseconds since 1970, UTC.
         time_ms: u64,
     },
@@ -48,6 +52,8 @@ pub enum Change {
         opens: bool,
         /// The secret of one who takes a place with this; `None`: the author has one already.
         takes_place: Option<TokenHash>,
+        /// Somebody who was in the room before, under this number.
+        returns: bool,
         /// The event: [`Body::Enter`].
         event: Event,
     },
@@ -153,6 +159,8 @@ pub(super) struct Joining {
     pub connection: ConnectionId,
     pub encoder: EncoderId,
     pub stays_elsewhere: bool,
+    /// The memberships that it gives up for this one, once it has it.
+    pub leaves: Vec<Membership>,
     /// The secret that the member showed, or was given: the room knows its hash only.
     pub token: Token,
     /// The last id that the client has of this room.
@@ -170,7 +178,16 @@ impl Proposal {
     /// A change that nothing follows on this node.
     pub fn new(code: RoomCode, epoch: Epoch, change: Change) -> Proposal {
         let on_commit = OnCommit::Nothing;
-        Proposal { code, epoch, change, on_commit, is_own: false, stands_alone: false, is_placed: false }
+        Proposal {
+            code,
+            epoch,
+            change,
+            on_commit,
+            is_own: false,
+            stands_alone: false,
+            is_placed: false,
+            is_early: false,
+        }
     }
 
     /// Whether its sender can be told that it was not stored, as if it had never been. Others say who is gone and under
@@ -190,10 +207,10 @@ impl Proposal {
     pub fn take_early(&mut self) -> Option<Proposal> {
         let place = match &self.change {
             _ if self.is_placed => None,
-            Change::Enter { takes_place: Some(token), event, .. } => {
+            Change::Enter { takes_place: Some(token), returns, event, .. } => {
                 let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
                 let newcomer = Newcomer { author, token, name, via };
-                Some(Change::Place { opens: false, newcomer, time_ms: event.time_ms })
+                Some(Change::Place { opens: false, newcomer, returns: *returns, time_ms: event.time_ms })
             }
             Change::Place { .. } => Some(self.change.clone()),
             _ => None,
@@ -204,7 +221,7 @@ impl Proposal {
         }
         self.is_placed |= place.is_some();
         let (code, epoch, change) = (self.code, self.epoch, place.unwrap_or(Change::Nothing));
-        Some(Proposal { on_commit, ..Proposal::new(code, epoch, change) })
+        Some(Proposal { on_commit, is_early: true, ..Proposal::new(code, epoch, change) })
     }
 
     /// What of the change is left to be committed, if some was committed early.
@@ -215,7 +232,9 @@ impl Proposal {
     pub(super) fn remaining_of(change: Change, is_placed: bool) -> Change {
         match change {
             Change::Place { .. } if is_placed => Change::Nothing,
-            Change::Enter { opens, event, .. } if is_placed => Change::Enter { opens, takes_place: None, event },
+            Change::Enter { opens, returns, event, .. } if is_placed => {
+                Change::Enter { opens, takes_place: None, returns, event }
+            }
             change => change,
         }
     }
@@ -277,13 +296,9 @@ pub enum Wanted {
         /// The last id wanted.
         last_id: u64,
     },
-    /// The message that its author sent under this client id, if there is one.
-    Message {
-        /// Who said it.
-        author: AuthorId,
-        /// The client's own id for it.
-        key: MessageKey,
-    },
+    /// The messages that their authors sent under these client ids, as far as there are any; never more than
+    /// [`MAX_PAGE_EVENTS`](super::MAX_PAGE_EVENTS).
+    Messages(Vec<(AuthorId, MessageKey)>),
 }
 
 /// What a journal has read.

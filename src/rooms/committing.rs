@@ -55,13 +55,19 @@ impl Rooms {
     /// Proposes a change of a room: it is made once the journal has ordered it and made it durable.
     pub(super) fn propose(&mut self, room_id: RoomId, change: Change, on_commit: OnCommit) {
         let room = self.room_mut(room_id);
+        let name = match &change {
+            Change::Place { newcomer, .. } => Some(&newcomer.name),
+            Change::Enter { takes_place: Some(_), event, .. } => Some(&event.name),
+            _ => None,
+        };
         let comes = matches!(change, Change::Place { .. } | Change::Enter { .. });
-        let is_possible =
-            |room: &super::Room| !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
-        let stands_alone = comes && room.is_open && is_possible(room);
+        // Somebody may be about to take the name, and to give it up again.
+        let relies_on_name = name.is_some_and(|name| room.proposed.is_taking(&name.keys()));
+        let is_possible = !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
+        let stands_alone = comes && room.is_open && !relies_on_name && is_possible;
         room.proposed.note(&change, &room.state.roster);
-        let (code, epoch, is_own, is_placed) = (room.code(), room.epoch(), true, false);
-        self.proposals.push_back(Proposal { code, epoch, change, on_commit, is_own, stands_alone, is_placed });
+        let proposal = Proposal::new(room.code(), room.epoch(), change);
+        self.proposals.push_back(Proposal { on_commit, is_own: true, stands_alone, ..proposal });
     }
 
     /// The next change that the journal is to order and make durable.
@@ -84,11 +90,11 @@ impl Rooms {
     /// The journal has ordered a change and made it durable, this node's or another's: it is applied, and everybody
     /// sees it.
     pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
-        let Proposal { code, epoch, change, on_commit, is_own, is_placed, .. } = proposal;
+        let Proposal { code, epoch, change, on_commit, is_own, is_placed, is_early, .. } = proposal;
         let opened = if change.opens() { self.open(code, epoch) } else { Ok(()) };
         let room_id = self.find_epoch(epoch);
         if let Some(room_id) = room_id.filter(|_| is_own) {
-            self.room_mut(room_id).proposed.settle(&change);
+            self.room_mut(room_id).proposed.settle(&change, is_placed);
         }
         let mut change = Proposal::remaining_of(change, is_placed);
         let checked = opened.and_then(|()| {
@@ -97,8 +103,11 @@ impl Rooms {
         });
         match checked {
             Ok(room_id) => {
+                if is_early && matches!(change, Change::Place { .. }) {
+                    self.room_mut(room_id).proposed.note_early_place();
+                }
                 self.apply(room_id, &change, now, delivery);
-                self.follow(room_id, on_commit, delivery);
+                self.follow(room_id, on_commit, now, delivery);
             }
             Err(conflict) => {
                 let proposal = Proposal { is_own, on_commit, ..Proposal::new(code, epoch, change) };
@@ -153,13 +162,13 @@ impl Rooms {
     }
 
     /// Executes on this node what follows a committed change of its own.
-    pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, delivery: &mut dyn Delivery) {
+    pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, now: Now, delivery: &mut dyn Delivery) {
         match on_commit {
             OnCommit::Nothing => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::Subscribe(author, joining) => {
                 if self.room(room).state.has_place(author) {
-                    return self.subscribe(Membership { room, author }, *joining, delivery);
+                    return self.subscribe(Membership { room, author }, *joining, now, delivery);
                 }
                 // It was taken from it by another change that came before.
                 let code = self.room(room).code();
@@ -240,7 +249,7 @@ impl Rooms {
         let Proposal { epoch, change, on_commit, .. } = proposal;
         let room_id = self.find_epoch(epoch);
         if let Some(room) = room_id {
-            self.room_mut(room).proposed.settle(&change);
+            self.room_mut(room).proposed.settle(&change, false);
         }
         let (connection, cid, is_answer) = match on_commit {
             OnCommit::Subscribe(author, joining) => {

@@ -134,7 +134,7 @@ impl Rooms {
     }
 
     fn with_reader<T>(&mut self, here: Membership, act: impl FnOnce(&mut BroadcastLog, u32) -> T) -> Option<T> {
-        let room = self.room_mut(here.room);
+        let room = self.rooms.get_mut(here.room.0 as usize)?;
         let subscription = room.subscription(here.author)?;
         Some(act(&mut room.logs[usize::from(subscription.encoder.0)], subscription.reader))
     }

@@ -14,6 +14,8 @@ const LEAST_EVENTS_BESIDE_JOURNAL: usize = 1;
 /// The memory that the history of all rooms takes.
 pub(super) struct HistoryMemory {
     limit_bytes: usize,
+    /// Beyond this it is tried to free some: more than the limit, where that could not be reached the last time.
+    frees_above_bytes: usize,
     used_bytes: usize,
     /// How often any room's history was read so far.
     reads: u64,
@@ -21,7 +23,7 @@ pub(super) struct HistoryMemory {
 
 impl HistoryMemory {
     pub fn new(limit_bytes: usize) -> HistoryMemory {
-        HistoryMemory { limit_bytes, used_bytes: 0, reads: 0 }
+        HistoryMemory { limit_bytes, frees_above_bytes: limit_bytes, used_bytes: 0, reads: 0 }
     }
 
     pub fn used_bytes(&self) -> usize {
@@ -49,8 +51,10 @@ impl Rooms {
         if bytes != room.memory_bytes {
             self.history_memory.used_bytes += bytes;
             self.history_memory.used_bytes -= std::mem::replace(&mut room.memory_bytes, bytes);
-            if self.history_memory.used_bytes > self.history_memory.limit_bytes {
+            if self.history_memory.used_bytes > self.history_memory.frees_above_bytes {
                 self.free_memory();
+                let HistoryMemory { limit_bytes, used_bytes, .. } = self.history_memory;
+                self.history_memory.frees_above_bytes = limit_bytes.max(used_bytes + limit_bytes / 16);
             }
         }
     }

@@ -48,9 +48,7 @@ impl Rooms {
             Identity::Member(author) | Identity::Newcomer { author, .. } => author,
         };
         let here = Membership { room: room_id, author };
-        for &left in memberships.iter().filter(|left| **left != here && !stays_elsewhere) {
-            self.leave(caller.connection, left, false, now, delivery);
-        }
+        let leaves = memberships.iter().filter(|left| **left != here && !stays_elsewhere).copied().collect();
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
         self.suspend_grace(here);
         let room = self.room(room_id);
@@ -58,6 +56,7 @@ impl Rooms {
             connection: caller.connection,
             encoder: caller.encoder,
             stays_elsewhere,
+            leaves,
             token,
             since: since.filter(|&since| room.is_continued_by(since, epoch)),
             has_gap: since.is_some_and(|since| !room.is_continued_by(since, epoch)),
@@ -82,7 +81,7 @@ impl Rooms {
                     match (moves, is_settled) {
                         (true, _) => self.propose(room_id, Change::Reconnect { author, via: caller.via }, on_commit),
                         (false, false) => self.propose(room_id, Change::Nothing, on_commit),
-                        (false, true) => self.follow(room_id, on_commit, delivery),
+                        (false, true) => self.follow(room_id, on_commit, now, delivery),
                     }
                     return Ok(());
                 }
@@ -90,7 +89,7 @@ impl Rooms {
         };
         let (id, time_ms, via) = (0, now.wall_ms, caller.via);
         let event = super::Event { id, time_ms, name, via, author, body: Body::Enter };
-        let change = Change::Enter { opens: created, takes_place, event };
+        let change = Change::Enter { opens: created, takes_place, returns: joining.has_returned, event };
         self.propose(room_id, change, OnCommit::Subscribe(author, joining));
         Ok(())
     }
@@ -125,11 +124,12 @@ impl Rooms {
             Identity::Member(_) => {
                 self.propose(room_id, Change::Nothing, OnCommit::Answer(caller.connection, reply));
             }
-            Identity::Newcomer { name, author, .. } => {
+            Identity::Newcomer { name, author, has_returned: returns } => {
                 let newcomer = Newcomer { author, token: token.hash(), name, via: caller.via };
                 let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
                 let on_commit = OnCommit::KeepPlace { author, until_ms, connection: caller.connection, reply };
-                self.propose(room_id, Change::Place { opens: created, newcomer, time_ms: now.wall_ms }, on_commit);
+                let (opens, time_ms) = (created, now.wall_ms);
+                self.propose(room_id, Change::Place { opens, newcomer, returns, time_ms }, on_commit);
             }
         }
         Ok(())
@@ -193,9 +193,22 @@ impl Rooms {
     // ---- subscribing
 
     /// Has a connection read the room as this member: from here on, and after it was answered.
-    pub(super) fn subscribe(&mut self, here: Membership, joining: Joining, delivery: &mut dyn Delivery) {
-        let Joining { connection, encoder, stays_elsewhere, token, since, has_gap, created, has_returned, page } =
-            joining;
+    pub(super) fn subscribe(&mut self, here: Membership, joining: Joining, now: Now, delivery: &mut dyn Delivery) {
+        let Joining {
+            connection,
+            encoder,
+            stays_elsewhere,
+            leaves,
+            token,
+            since,
+            has_gap,
+            created,
+            has_returned,
+            page,
+        } = joining;
+        for left in leaves {
+            self.leave(connection, left, false, now, delivery);
+        }
         self.note_read(here.room);
         if let Some(former) = self.unsubscribe(here, delivery)
             && former != connection
@@ -224,7 +237,7 @@ impl Rooms {
 
     /// Ends the member's reading; what it was still to be sent goes to its connection, which is returned.
     pub(super) fn unsubscribe(&mut self, here: Membership, delivery: &mut dyn Delivery) -> Option<ConnectionId> {
-        let room = self.room_mut(here.room);
+        let room = self.rooms.get_mut(here.room.0 as usize)?;
         let member = room.state.roster.member_mut(here.author)?;
         let Presence::Here { connection, subscription } = &mut member.presence else { return None };
         let (connection, subscription) = (*connection, subscription.take()?);
@@ -259,20 +272,20 @@ impl Rooms {
         delivery: &mut dyn Delivery,
     ) {
         self.unsubscribe(here, delivery);
-        let room = self.room(here.room);
+        let Some(room) = self.rooms.get(here.room.0 as usize) else { return };
         let (code, name) = (room.code(), room.member(here.author).map(|member| member.name().clone()));
         let answer = name.filter(|_| is_answered).map_or(OnCommit::Nothing, |name| {
             OnCommit::Answer(connection, Reply::Left { membership: here, code, name })
         });
         if let Some(unneeded) = self.vacate(here, false, answer, now) {
-            self.follow(here.room, unneeded, delivery);
+            self.follow(here.room, unneeded, now, delivery);
         }
     }
 
     /// A connection is gone without having left. If its member was told how to come back, it may do so within the
     /// grace.
     pub fn disconnect(&mut self, connection: ConnectionId, here: Membership, now: Now) {
-        let room = self.room_mut(here.room);
+        let Some(room) = self.rooms.get_mut(here.room.0 as usize) else { return };
         let Some(member) = room.state.roster.member_mut(here.author) else { return };
         let Presence::Here { connection: current, subscription: Some(subscription) } = member.presence else { return };
         if current != connection {
@@ -293,7 +306,8 @@ impl Rooms {
     /// this lasts.
     pub fn detach(&mut self, here: Membership, delivery: &mut dyn Delivery) {
         self.unsubscribe(here, delivery);
-        if let Some(member) = self.room_mut(here.room).state.roster.member_mut(here.author) {
+        let room = self.rooms.get_mut(here.room.0 as usize);
+        if let Some(member) = room.and_then(|room| room.state.roster.member_mut(here.author)) {
             member.presence = Presence::Away { until_ms: u64::MAX };
         }
     }
@@ -324,8 +338,13 @@ impl Rooms {
 
     /// The grace that began for this member ends at `due_ms`: it parts, unless it has come back.
     pub(super) fn give_up_place(&mut self, room: RoomId, author: AuthorId, due_ms: u64, now: Now) {
-        let member = self.rooms.get(room.0 as usize).and_then(|room| room.member(author));
-        if member.is_some_and(|member| member.presence == Presence::Away { until_ms: due_ms }) {
+        let Some(found) = self.rooms.get(room.0 as usize) else { return };
+        if found.member(author).is_some_and(|member| member.presence == Presence::Away { until_ms: due_ms }) {
+            if !found.proposed.is_settled(author) {
+                // It may be coming in by another way just now.
+                let grace_ms = self.limits().grace_ms.max(1);
+                return self.keep_place(Membership { room, author }, now.steady_ms + grace_ms);
+            }
             let _ = self.vacate(Membership { room, author }, true, OnCommit::Nothing, now);
         }
     }

@@ -5,8 +5,10 @@
 
 use std::collections::VecDeque;
 
+use hashbrown::HashMap;
+
 use super::command::{Caller, Command, ConnectionId, JoinTarget, Membership, Refusal, Reply, RoomCommand};
-use super::history::{HistoryPage, IdRange};
+use super::history::{HistoryPage, IdRange, MAX_PAGE_EVENTS};
 use super::{AuthorId, Epoch, MessageKey, Page, ReadRequest, RoomId, Rooms, Token, Wanted};
 use crate::time::Now;
 
@@ -17,8 +19,8 @@ pub(super) struct Paging {
     waiting: VecDeque<Parked>,
     /// Events that were read, for those who are resumed.
     pub page: HistoryPage,
-    /// The message that was looked for, and the event that it is.
-    found: Option<(AuthorId, MessageKey, Option<u64>)>,
+    /// The messages that were looked for, and the event that each is, if it is one.
+    found: HashMap<(AuthorId, MessageKey), Option<u64>>,
     /// Commands that are resumed and not executed yet.
     resumed: usize,
 }
@@ -43,8 +45,7 @@ pub struct Resumed {
 impl Paging {
     /// The event that this message is, if it was looked for: `Some(None)`, if it is none.
     pub fn found(&self, author: AuthorId, key: &MessageKey) -> Option<Option<u64>> {
-        let found = self.found.as_ref().filter(|(other, other_key, _)| *other == author && other_key == key);
-        found.map(|&(_, _, id)| id)
+        self.found.get(&(author, key.clone())).copied()
     }
 
     fn satisfies(&self, wanted: &Wanted) -> bool {
@@ -52,8 +53,19 @@ impl Paging {
             Wanted::Events { first_id, last_id } => {
                 self.page.range.is_some_and(|range| range.first <= *first_id && range.last >= *last_id)
             }
-            Wanted::Message { author, key } => self.found(*author, key).is_some(),
+            Wanted::Messages(messages) => messages.iter().all(|message| self.found.contains_key(message)),
         }
+    }
+
+    /// What the first one waits for; messages that are looked for are looked for together.
+    fn next_wanted(&self) -> Option<Wanted> {
+        let first = self.waiting.front()?.wanted.clone();
+        let Wanted::Messages(_) = first else { return Some(first) };
+        let messages = self.waiting.iter().filter_map(|parked| match &parked.wanted {
+            Wanted::Messages(messages) => Some(messages),
+            Wanted::Events { .. } => None,
+        });
+        Some(Wanted::Messages(messages.flatten().take(MAX_PAGE_EVENTS).cloned().collect()))
     }
 }
 
@@ -116,7 +128,7 @@ impl Rooms {
         };
         let has_older = || history.first_held_id() > history.first_kept_id(self.kept());
         let may_repeat = room.member(author).is_some_and(|member| member.has_returned) && has_older() && !is_known();
-        may_repeat.then(|| Wanted::Message { author, key: key.clone() })
+        may_repeat.then(|| Wanted::Messages(vec![(author, key.clone())]))
     }
 
     /// Has a command wait until something is read.
@@ -133,11 +145,10 @@ impl Rooms {
         if paging.in_flight.is_some() || paging.resumed > 0 {
             return;
         }
-        let Some(parked) = paging.waiting.front() else {
+        let Some(wanted) = paging.next_wanted() else {
             room.paging = None;
             return;
         };
-        let wanted = parked.wanted.clone();
         paging.in_flight = Some(wanted.clone());
         let (code, epoch) = (room.code(), room.epoch());
         self.read_requests.push_back(ReadRequest { code, epoch, wanted });
@@ -157,8 +168,11 @@ impl Rooms {
         let Some(mut paging) = room.paging.take() else { return };
         paging.in_flight = None;
         let Some(Page { events }) = page else {
-            let (failed, waiting) =
-                paging.waiting.into_iter().partition::<VecDeque<_>, _>(|parked| parked.wanted == request.wanted);
+            let has_failed = |parked: &Parked| match (&parked.wanted, &request.wanted) {
+                (Wanted::Messages(messages), Wanted::Messages(failed)) => failed.contains(&messages[0]),
+                (wanted, failed) => wanted == failed,
+            };
+            let (failed, waiting) = paging.waiting.into_iter().partition::<VecDeque<_>, _>(has_failed);
             paging.waiting = waiting;
             room.paging = Some(paging);
             for Parked { connection, command, .. } in failed {
@@ -171,8 +185,14 @@ impl Rooms {
                 room.state.history.page_in(&events, kept);
                 paging.page = HistoryPage { range: Some(IdRange { first: first_id, last: last_id }), events };
             }
-            Wanted::Message { author, key } => {
-                paging.found = Some((author, key, events.first().map(|event| event.id)));
+            Wanted::Messages(messages) => {
+                let said = events.iter().filter_map(|event| event.message_key().map(|message| (message, event.id)));
+                let said: HashMap<(AuthorId, &MessageKey), u64> = said.collect();
+                let found = messages.into_iter().map(|(author, key)| {
+                    let id = said.get(&(author, &key)).copied();
+                    ((author, key), id)
+                });
+                paging.found = found.collect();
             }
         }
         let waiting = std::mem::take(&mut paging.waiting);
@@ -209,7 +229,7 @@ impl Rooms {
         paging.resumed -= 1;
         if paging.resumed == 0 {
             paging.page = HistoryPage::default();
-            paging.found = None;
+            paging.found.clear();
             self.request_next(room_id);
         }
     }

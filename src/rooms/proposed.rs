@@ -85,15 +85,21 @@ impl Proposed {
         }
     }
 
+    /// A place was given, though the change that takes it has to wait.
+    pub fn note_early_place(&mut self) {
+        self.added_places -= 1;
+    }
+
     /// A change has come back, in the order in which they went: committed, refused or in vain.
-    pub fn settle(&mut self, change: &Change) {
+    /// With `is_placed`, its place was given [early](Self::note_early_place).
+    pub fn settle(&mut self, change: &Change, is_placed: bool) {
         match change {
             Change::Place { newcomer, .. } => {
-                self.added_places -= 1;
+                self.added_places -= isize::from(!is_placed);
                 self.settle_author(newcomer.author);
             }
             Change::Enter { takes_place, event, .. } => {
-                self.added_places -= isize::from(takes_place.is_some());
+                self.added_places -= isize::from(takes_place.is_some() && !is_placed);
                 self.settle_author(event.author);
             }
             Change::Publish { event } => match &event.body {
@@ -191,6 +197,11 @@ impl Proposed {
             .filter(|author| !self.will_be_gone(*author))
             .or_else(present)
             .filter(|author| !self.will_be_gone(*author))
+    }
+
+    /// Whether somebody is about to take this name, though perhaps to give it up again.
+    pub fn is_taking(&self, keys: &NameKeys) -> bool {
+        keys.iter().any(|key| self.names.contains_key(key))
     }
 
     /// Who shows this secret.

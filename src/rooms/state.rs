@@ -57,10 +57,10 @@ impl RoomState {
     /// its author bears at this time.
     pub fn check(&self, change: &mut Change) -> Result<(), Conflict> {
         match change {
-            Change::Place { newcomer, .. } => self.check_newcomer(newcomer)?,
-            Change::Enter { takes_place: Some(token), event, .. } => {
+            Change::Place { newcomer, returns, .. } => self.check_newcomer(newcomer, *returns)?,
+            Change::Enter { takes_place: Some(token), returns, event, .. } => {
                 let (author, name, via) = (event.author, event.name.clone(), event.via);
-                self.check_newcomer(&Newcomer { author, token: *token, name, via })?;
+                self.check_newcomer(&Newcomer { author, token: *token, name, via }, *returns)?;
             }
             Change::Enter { takes_place: None, event, .. } => {
                 let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
@@ -68,7 +68,9 @@ impl RoomState {
             }
             Change::Publish { event } => {
                 let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
-                if let Some((author, key)) = event.message_key()
+                // What the journal has numbered already is said, whatever memory has learnt meanwhile.
+                if event.id == 0
+                    && let Some((author, key)) = event.message_key()
                     && let Some(id) = self.history.said(author, key)
                 {
                     return Err(Conflict::AlreadySaid(id));
@@ -103,10 +105,12 @@ impl RoomState {
     }
 
     /// A number is new, or the one of somebody who left and shows the same secret; a name and a secret are nobody's.
-    fn check_newcomer(&self, newcomer: &Newcomer) -> Result<(), Conflict> {
+    fn check_newcomer(&self, newcomer: &Newcomer, returns: bool) -> Result<(), Conflict> {
         let is_own = match self.roster.known_by(&newcomer.token) {
             Some(Known::Member(_)) => false,
             Some(Known::Departed { author, .. }) => author == newcomer.author,
+            // Who returns may be forgotten since it was proposed, behind many who left after it.
+            None if returns => self.roster.member(newcomer.author).is_none(),
             None => newcomer.author > self.roster.last_author(),
         };
         let is_free = is_own && self.roster.holder_of(&newcomer.name.keys()).is_none();

@@ -134,10 +134,10 @@ impl Disk {
         let is_wanted = |event: &&Event| {
             let found = match &request.wanted {
                 Wanted::Events { first_id, last_id } => (*first_id..=*last_id).contains(&event.id),
-                Wanted::Message { author, key } => {
+                Wanted::Messages(messages) => messages.iter().any(|(author, key)| {
                     let is_it = matches!(&event.body, Body::Message { cid: Some(cid), .. } if cid == key);
                     is_it && event.author == *author
-                }
+                }),
             };
             found && event.id >= first_kept
         };

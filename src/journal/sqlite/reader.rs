@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::Receiver;
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::answers::Answers;
 use super::columns;
@@ -34,9 +34,14 @@ fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
         Wanted::Events { first_id, last_id } => select("id BETWEEN ?2 AND ?3 ORDER BY id")?
             .query_map(params![epoch, first_id.cast_signed(), last_id.cast_signed()], columns::event)?
             .collect::<Result<_>>()?,
-        Wanted::Message { author, key } => select("author = ?2 AND cid = ?3 ORDER BY id DESC LIMIT 1")?
-            .query_map(params![epoch, author.0, key.as_str()], columns::event)?
-            .collect::<Result<_>>()?,
+        Wanted::Messages(messages) => {
+            let mut select = select("author = ?2 AND cid = ?3 ORDER BY id DESC LIMIT 1")?;
+            let mut events = Vec::new();
+            for (author, key) in messages {
+                events.extend(select.query_row(params![epoch, author.0, key.as_str()], columns::event).optional()?);
+            }
+            events
+        }
     };
     Ok(Page { events })
 }

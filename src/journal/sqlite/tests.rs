@@ -140,7 +140,7 @@ fn newcomer(author: u32, called: &str) -> Newcomer {
 }
 
 fn placed(room: u64, author: u32, called: &str) -> Proposal {
-    proposal(room, Change::Place { opens: false, newcomer: newcomer(author, called), time_ms: TIME_MS })
+    proposal(room, Change::Place { opens: false, newcomer: newcomer(author, called), returns: false, time_ms: TIME_MS })
 }
 
 fn event(author: u32, called: &str, body: Body) -> Event {
@@ -421,7 +421,8 @@ fn a_message_is_found_by_its_authors_own_id() {
     };
     journal.keep([opened(1, "KXQT"), say(1, "a"), say(2, "a"), say(1, "b")]);
     let mut find = |author, cid: &str| {
-        let wanted = Wanted::Message { author: AuthorId(author), key: MessageKey::parse(cid).expect("an id") };
+        let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
+        let wanted = Wanted::Messages(vec![message]);
         journal.read_wanted(epoch(1), wanted).events.iter().map(|event| event.id).collect::<Vec<_>>()
     };
     assert_eq!((find(1, "a"), find(2, "a"), find(1, "b"), find(2, "b")), (vec![1], vec![2], vec![3], vec![]));
@@ -643,7 +644,7 @@ impl Model {
                     StoredMember { author, token, name: name.clone(), via, is_placed: true, has_entered: false };
                 room.members.insert(at, member);
                 room.last_author = room.last_author.max(author);
-                Change::Place { opens: false, newcomer: Newcomer { author, token, name, via }, time_ms }
+                Change::Place { opens: false, newcomer: Newcomer { author, token, name, via }, returns: false, time_ms }
             }
             Step::Vacate { author, may_return, .. } => {
                 let author = AuthorId(author);
@@ -664,7 +665,7 @@ impl Model {
             }
             Step::Enter { author, .. } => {
                 let event = model_event(room, events, author, Body::Enter, time_ms)?;
-                Change::Enter { opens: false, takes_place: None, event }
+                Change::Enter { opens: false, takes_place: None, returns: false, event }
             }
             Step::Nick { author, to, .. } => {
                 let event = model_event(room, events, author, Body::Nick { to: name(&to) }, time_ms)?;
