@@ -76,6 +76,12 @@ impl House {
     }
 
     fn execute_on(&mut self, connection: usize, encoder: EncoderId, command: Command) {
+        self.propose_on(connection, encoder, command);
+        self.settle();
+    }
+
+    /// Executes a command; what it proposes is not committed yet.
+    fn propose_on(&mut self, connection: usize, encoder: EncoderId, command: Command) {
         let caller = Caller {
             connection: ConnectionId(connection as u64),
             address: Address::from(core::net::IpAddr::from([127, 0, 0, 1])),
@@ -85,7 +91,22 @@ impl House {
         let memberships = self.memberships[connection].clone();
         let execution = self.rooms.execute(&caller, &memberships, command, self.now, &mut self.sent);
         assert_eq!(execution, Execution::Done, "memory holds everything");
+    }
+
+    /// The journal numbers events, as the one in a file does, before it hands them back.
+    fn commit_numbered(&mut self, proposals: Vec<Proposal>, mut last_id: u64) {
+        for mut proposal in proposals {
+            if let Some(event) = proposal.change.event_mut() {
+                last_id += 1;
+                event.id = last_id;
+            }
+            self.rooms.commit(proposal, self.now, &mut self.sent);
+        }
         self.settle();
+    }
+
+    fn take_proposals(&mut self) -> Vec<Proposal> {
+        std::iter::from_fn(|| self.rooms.take_proposal()).collect()
     }
 
     fn execute(&mut self, connection: usize, command: Command) {
@@ -96,6 +117,7 @@ impl House {
         self.execute(connection, Command::In(RoomRef::Only, command));
     }
 
+    /// The journal commits everything that is proposed.
     fn settle(&mut self) {
         loop {
             while let Some(proposal) = self.rooms.take_proposal() {
@@ -761,4 +783,109 @@ fn more_members_are_listed_page_by_page() {
     let names: Vec<&str> = house.rooms.room(room).members_after(after).map(|member| member.name().as_str()).collect();
     assert_eq!(names, ["m7", "m8", "m9"]);
     assert_eq!(house.rooms.room(room).member_count(), 11);
+}
+
+#[test]
+fn who_returns_while_it_is_forgotten_behind_many_others_comes_in() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let code = house.code(ana);
+    let mut tokens = Vec::new();
+    for number in 0..=MAX_DEPARTED {
+        let member = house.join(JoinTarget::Code(code), &format!("m{number}"));
+        tokens.push(house.token(member));
+        house.drop_connection(member);
+        if number < MAX_DEPARTED {
+            house.pass(15_000);
+        }
+    }
+    let last_id = house.rooms.room(house.membership(ana).room).last_id();
+    // The last one's grace ends, and the first one comes back, before anything of it is committed.
+    house.now.steady_ms += 15_000;
+    house.rooms.expire(house.now);
+    let again = house.connect();
+    house.propose_on(again, ECHOING, join(JoinTarget::Code(code), None, Some(tokens[0])));
+    let proposals = house.take_proposals();
+    assert_eq!(proposals.len(), 2);
+    house.commit_numbered(proposals, last_id);
+    assert!(matches!(house.last_reply(again), Reply::Joined { .. }));
+    house.execute(again, say("back", None));
+    assert!(house.flush()[ana].ends_with(":back "));
+}
+
+#[test]
+fn a_join_that_is_refused_changes_nothing() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let (before, code) = (house.membership(ana), house.code(ana));
+    house.propose_on(ana, ECHOING, join(JoinTarget::New, Some("ana"), None));
+    for proposal in house.take_proposals() {
+        assert!(proposal.is_refusable(), "it does not leave before it has come in");
+        house.rooms.refuse(proposal, house.now);
+    }
+    house.settle();
+    assert_eq!(house.refusal(ana), &Refusal::StorageFailed);
+    assert_eq!((house.memberships[ana].as_slice(), house.rooms.counts().rooms), (&[before][..], 1));
+    house.execute(ana, say("still here", None));
+    assert_eq!(house.flush()[ana], "2ana:still here ");
+    assert_eq!(house.code(ana), code);
+}
+
+#[test]
+fn a_name_that_is_taken_and_given_up_while_nothing_can_be_kept_is_no_early_place() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let code = house.code(ana);
+    let ben = house.join(JoinTarget::Code(code), "ben");
+    let nick = RoomCommand::Nick(Name::parse("eve").expect("a name"));
+    house.propose_on(ben, ECHOING, Command::In(RoomRef::Only, nick));
+    house.propose_on(ben, ECHOING, Command::In(RoomRef::Only, RoomCommand::Leave));
+    let eve = house.connect();
+    house.propose_on(eve, ECHOING, join(JoinTarget::Code(code), Some("eve"), None));
+    let dan = house.connect();
+    house.propose_on(dan, ECHOING, join(JoinTarget::Code(code), Some("dan"), None));
+    let proposals = house.take_proposals();
+    let refusable: Vec<bool> = proposals.iter().map(Proposal::is_refusable).collect();
+    assert_eq!(refusable, [false, false, true, false], "who relies on what waits is refused, the other may come early");
+}
+
+#[test]
+fn an_early_place_is_counted_once() {
+    let mut house = House::new(Limits { members: 3, create_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let code = house.code(ana);
+    let mut waiting = Vec::new();
+    for name in ["ben", "eve"] {
+        let newcomer = house.connect();
+        house.propose_on(newcomer, ECHOING, join(JoinTarget::Code(code), Some(name), None));
+        for mut proposal in house.take_proposals() {
+            let early = proposal.take_early().expect("a place");
+            house.rooms.commit(early, house.now, &mut house.sent);
+            waiting.push(proposal);
+        }
+        house.settle();
+        assert!(matches!(house.last_reply(newcomer), Reply::Joined { .. }), "{name}");
+    }
+    let dan = house.join(JoinTarget::Code(code), "dan");
+    assert_eq!(house.refusal(dan), &Refusal::RoomFull { code });
+    house.commit_numbered(waiting, 1);
+    assert!(house.flush()[ana].ends_with("2+ben 3+eve "));
+    assert_eq!(house.rooms.counts().members, 3);
+}
+
+#[test]
+fn what_the_journal_has_numbered_is_said_whatever_memory_has_learnt_meanwhile() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let room = house.membership(ana).room;
+    let (code, epoch) = (house.code(ana), house.rooms.room(room).epoch());
+    house.propose_on(ana, ECHOING, say("hi", Some("c1")));
+    let proposals = house.take_proposals();
+    let mut again = proposals[0].change.clone();
+    house.commit_numbered(proposals, 1);
+    again.event_mut().expect("a message").id = 3;
+    house.rooms.commit(Proposal::new(code, epoch, again), house.now, &mut house.sent);
+    assert_eq!(house.rooms.room(room).last_id(), 3, "the file and memory count alike");
+    house.execute(ana, say("after", None));
+    assert!(house.flush()[ana].ends_with("3ana:hi 4ana:after "));
 }
