@@ -10,7 +10,7 @@ use snugd::reactor::{OutputLimits, Port};
 
 use crate::journal::{Disk, SharedDisk};
 use crate::net::{SharedWorld, World};
-use crate::{Conditions, MOST_OUTPUT_BYTES, SimReactor, no_limits};
+use crate::{Conditions, GRACE_MS, MOST_OUTPUT_BYTES, SimReactor, no_limits};
 
 /// What is written for one room in a turn is about so much (`ROOM_BUDGET_BYTES`).
 const ROOM_BUDGET_BYTES: usize = 4 << 20;
@@ -69,6 +69,11 @@ impl Scene {
 
     fn turns(&mut self, count: usize) {
         (0..count).for_each(|_| self.turn());
+    }
+
+    fn pass(&mut self, time_ms: u64) {
+        self.world.borrow_mut().now.steady_ms += time_ms;
+        self.turns(3);
     }
 
     fn connect(&mut self, port: Port, input: &str) -> usize {
@@ -137,8 +142,8 @@ fn who_asks_for_much_and_reads_slowly_costs_little_memory() {
 
 #[test]
 fn a_room_that_shouts_does_not_hold_up_another_and_who_reads_is_not_cut_off() {
-    const MEMBERS: usize = 50;
-    const MESSAGES: usize = 1_000;
+    const MEMBERS: usize = 200;
+    const MESSAGES: usize = 200;
     let mut conditions = in_memory(no_limits());
     conditions.output_limits = OutputLimits { soft_bytes: 10_000, stalled_ms: 5_000, hard_bytes: 64 << 20 };
     let mut scene = Scene::new(conditions);
@@ -263,6 +268,26 @@ fn newcomers_are_told_what_was_said_last_though_memory_does_not_hold_it() {
         scene.turns(3);
         assert_eq!(scene.read(ben).matches("hello").count(), 49, "and that it has come itself");
     }
+}
+
+#[test]
+fn who_is_let_in_after_it_was_cut_off_keeps_no_place() {
+    let mut conditions = durable(1000);
+    conditions.output_limits = OutputLimits { soft_bytes: 10_000, stalled_ms: 5_000, hard_bytes: 1 << 20 };
+    let mut scene = Scene::new(conditions);
+    let [ana, slow] = ["ana", "slow"].map(|name| scene.join("KXQT", name));
+    scene.world.borrow_mut().set_window(slow, 1);
+    scene.send(ana, &lines(&"x".repeat(2_000), 20));
+    scene.turns(3);
+    scene.disk().borrow_mut().is_stuck = true;
+    scene.send(slow, "join BCDF slow - - -\n");
+    scene.turns(3);
+    scene.pass(6_000);
+    assert_eq!(scene.cut_off(), 1);
+    scene.disk().borrow_mut().is_stuck = false;
+    scene.turns(3);
+    scene.pass(GRACE_MS);
+    assert_eq!(scene.reactor.rooms().counts().members, 1, "nobody but ana");
 }
 
 #[test]
