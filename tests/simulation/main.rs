@@ -282,8 +282,10 @@ impl Simulation {
             },
             59..62 => {
                 client.rename(WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())]);
-                if self.random.random_bool(0.5) {
-                    client.say(20, history);
+                match self.random.random_range(0..10) {
+                    0..5 => client.say(20, history),
+                    5..7 => self.leave(number),
+                    _ => (),
                 }
             }
             62..66 => {
