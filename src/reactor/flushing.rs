@@ -10,8 +10,7 @@ use crate::rooms::{RoomId, SlowConsumer};
 const LINGER_MS: u64 = 2_000;
 
 /// What is written for one room in a turn, in bytes; each write counts as some more: enough for one message to a
-/// thousand members. A room with more than that goes on
-/// in the next turn, and does not hold up the others.
+/// thousand members. A room with more than that goes on in the next turn, and does not hold up the others.
 const ROOM_BUDGET_BYTES: usize = 4 << 20;
 
 impl<N: Net, J: Journal> Reactor<N, J> {

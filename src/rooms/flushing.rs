@@ -16,6 +16,9 @@ const PRESENCE_INTERVAL_MS: u64 = 50;
 /// many bytes that one writes.
 const PRESENCE_BYTES_PER_MS: u64 = 64 * 1024;
 
+/// However many there are, comings and goings are sent after so long.
+const MAX_PRESENCE_INTERVAL_MS: u64 = 5_000;
+
 /// A batch with more bytes than this waits no longer.
 const MAX_PRESENCE_BYTES: usize = 1 << 20;
 
@@ -45,7 +48,7 @@ impl Rooms {
         let room = self.room_mut(room_id);
         let bytes_each = (room.fresh_bytes() + WRITE_COST_BYTES) as u64;
         let bytes = bytes_each * room.state.roster.entered() as u64;
-        let pause_ms = PRESENCE_INTERVAL_MS.max(bytes / PRESENCE_BYTES_PER_MS);
+        let pause_ms = (bytes / PRESENCE_BYTES_PER_MS).clamp(PRESENCE_INTERVAL_MS, MAX_PRESENCE_INTERVAL_MS);
         room.tells_presence_at_ms = now.steady_ms + pause_ms;
         self.is_saturated |= room.fresh_bytes() > SATURATION_BYTES;
         self.mark_dirty(room_id);
