@@ -42,12 +42,21 @@ export function linked(text) {
   let end = 0;
   for (const { 0: match, index } of text.matchAll(URL_IN_TEXT)) {
     const address = withoutPunctuation(match);
-    if (!URL.canParse(address)) continue;
+    if (!isAddress(address)) continue;
     nodes.push(text.slice(end, index), linkElement(address));
     end = index + address.length;
   }
   nodes.push(text.slice(end));
   return nodes;
+}
+
+/** `URL.canParse`, which browsers of three years ago did not all have. */
+function isAddress(text) {
+  try {
+    return Boolean(new URL(text));
+  } catch {
+    return false;
+  }
 }
 
 /** Without what ends the sentence and not the address; a bracket that was opened in it stays. */
