@@ -29,10 +29,10 @@ impl Rooms {
         now: Now,
     ) -> Result<RoomId, Refusal> {
         let found = self.room_with(code);
-        if let (Some(room), Some(token)) = (found, token) {
-            let room = self.room(room);
+        if let (Some(id), Some(token)) = (found, token) {
+            let room = self.room(id);
             if room.proposed.known_by(&token.hash(), &room.state.roster).is_some() {
-                return Ok(self.room_with(code).expect("found above"));
+                return Ok(id);
             }
         }
         self.unknown_codes.check(address, now.steady_ms).map_err(rate_limited)?;
