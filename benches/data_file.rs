@@ -82,8 +82,11 @@ fn fill(file: &Connection, rooms: u32, events: u32) {
     let codes: Vec<String> = (0..rooms).map(code).collect();
     for (number, code) in codes.iter().enumerate() {
         let epoch = format!("{number:016x}");
-        file.execute("INSERT INTO room VALUES (?1, ?2, ?3, 1700000000000, 10)", (number as i64, code, epoch))
-            .expect("a room");
+        file.execute(
+            "INSERT INTO room VALUES (?1, ?2, ?3, 1700000000000, 10, ?4)",
+            (number as i64, code, epoch, events / rooms),
+        )
+        .expect("a room");
     }
     let (members, rows) = (count(rooms * 10 - 1), count(events - 1));
     let per_room = events / rooms;

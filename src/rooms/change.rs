@@ -306,4 +306,6 @@ pub enum Wanted {
 pub struct Page {
     /// The events, the oldest first. Those that are too old to be kept are missing.
     pub events: Vec<Event>,
+    /// The messages that were looked for, and the event that each is. Those that are none are missing.
+    pub messages: Vec<(AuthorId, MessageKey, u64)>,
 }

@@ -167,7 +167,7 @@ impl Rooms {
         let room = self.room_mut(room_id);
         let Some(mut paging) = room.paging.take() else { return };
         paging.in_flight = None;
-        let Some(Page { events }) = page else {
+        let Some(Page { events, messages: said }) = page else {
             let has_failed = |parked: &Parked| match (&parked.wanted, &request.wanted) {
                 (Wanted::Messages(messages), Wanted::Messages(failed)) => failed.contains(&messages[0]),
                 (wanted, failed) => wanted == failed,
@@ -186,13 +186,8 @@ impl Rooms {
                 paging.page = HistoryPage { range: Some(IdRange { first: first_id, last: last_id }), events };
             }
             Wanted::Messages(messages) => {
-                let said = events.iter().filter_map(|event| event.message_key().map(|message| (message, event.id)));
-                let said: HashMap<(AuthorId, &MessageKey), u64> = said.collect();
-                let found = messages.into_iter().map(|(author, key)| {
-                    let id = said.get(&(author, &key)).copied();
-                    ((author, key), id)
-                });
-                paging.found = found.collect();
+                paging.found = messages.into_iter().map(|message| (message, None)).collect();
+                paging.found.extend(said.into_iter().map(|(author, key, id)| ((author, key), Some(id))));
             }
         }
         let waiting = std::mem::take(&mut paging.waiting);

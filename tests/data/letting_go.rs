@@ -10,11 +10,13 @@ use super::{Folder, all_events, join, say};
 
 /// Says texts that are found again wherever they are left, short ones and such as take several pages.
 fn say_marked(client: &mut WebSocketClient, mark: &str, count: usize) {
+    // A client's id tells nothing of what it stands for, and is kept for longer.
+    let cid = |number| format!("{}-{number}", mark.to_uppercase());
     for number in 0..count {
         let text = format!("{mark} {number} {}", "x".repeat(number % 7 * number % 7 * 150));
-        client.send(json!({"type": "message", "text": text, "cid": format!("{mark}-{number}")}));
+        client.send(json!({"type": "message", "text": text, "cid": cid(number)}));
     }
-    let last = format!("{mark}-{}", count - 1);
+    let last = cid(count - 1);
     client.expect_where("the last one", |message| message["cid"] == last);
 }
 

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AuthorId, Body, Change, Epoch, Event, MAX_PAGE_EVENTS, Newcomer, Page, Proposal, ReadRequest, RoomCode,
+    AuthorId, Body, Change, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest, RoomCode,
     StoredMember, StoredRoom, Wanted,
 };
 
@@ -131,19 +131,25 @@ impl Disk {
         self.readings += 1;
         let Some(room) = self.rooms.iter().find(|room| room.epoch == request.epoch) else { return Page::default() };
         let first_kept = (room.events.len() as u64 + 1).saturating_sub(self.history_events);
-        let is_wanted = |event: &&Event| {
-            let found = match &request.wanted {
-                Wanted::Events { first_id, last_id } => (*first_id..=*last_id).contains(&event.id),
-                Wanted::Messages(messages) => messages.iter().any(|(author, key)| {
-                    let is_it = matches!(&event.body, Body::Message { cid: Some(cid), .. } if cid == key);
-                    is_it && event.author == *author
-                }),
-            };
-            found && event.id >= first_kept
-        };
-        let events: Vec<Event> = room.events.iter().filter(is_wanted).cloned().collect();
-        assert!(events.len() <= MAX_PAGE_EVENTS, "no command reads more: {request:?}");
-        Page { events }
+        let kept = room.events.iter().filter(|event| event.id >= first_kept);
+        let mut page = Page::default();
+        match &request.wanted {
+            Wanted::Events { first_id, last_id } => {
+                page.events = kept.filter(|event| (*first_id..=*last_id).contains(&event.id)).cloned().collect();
+            }
+            Wanted::Messages(messages) => {
+                let message = |event: &Event| match &event.body {
+                    Body::Message { cid: Some(cid), .. } => Some((event.author, cid.clone(), event.id)),
+                    _ => None,
+                };
+                let is_wanted = |(author, key, _): &(AuthorId, MessageKey, u64)| {
+                    messages.iter().any(|wanted| wanted.0 == *author && wanted.1 == *key)
+                };
+                page.messages = kept.filter_map(message).filter(is_wanted).collect();
+            }
+        }
+        assert!(page.events.len().max(page.messages.len()) <= MAX_PAGE_EVENTS, "no command reads more: {request:?}");
+        page
     }
 }
 

@@ -20,6 +20,7 @@ benches/results/. Servers are pinned to CPU 0, the load to CPU 1; everything sta
   --seconds N              measured window (default: 3; steps of sweeps take half)
   --quick                  one round, windows of one second
   --snugd PATH             the snugd to bench (default: target/release/snugd)
+  --before PATH            an older snugd, to hold it against in the same rounds
   --results DIR            where the report goes (default: benches/results)
   --no-report              print only
   --list                   name scenarios and servers
@@ -55,7 +56,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Str
         rounds: 3,
         window: Duration::from_secs(3),
         results: Some(root.join("benches/results")),
-        places: Places { snugd: root.join("target/release/snugd"), root },
+        places: Places { snugd: root.join("target/release/snugd"), before: None, root },
     };
     while let Some(argument) = arguments.next() {
         let (name, inline) = match argument.split_once('=') {
@@ -70,6 +71,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Str
             "--seconds" => options.window = Duration::from_secs_f64(positive(&name, &value()?)?),
             "--quick" => (options.rounds, options.window) = (1, Duration::from_secs(1)),
             "--snugd" => options.places.snugd = value()?.into(),
+            "--before" => options.places.before = Some(value()?.into()),
             "--results" => options.results = Some(value()?.into()),
             "--no-report" => options.results = None,
             "--help" | "-h" => return Ok(Request::Help),

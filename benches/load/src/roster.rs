@@ -11,6 +11,8 @@ pub struct Places {
     pub root: PathBuf,
     /// The snugd to bench.
     pub snugd: PathBuf,
+    /// An older snugd to hold it against.
+    pub before: Option<PathBuf>,
 }
 
 impl Places {
@@ -42,6 +44,13 @@ pub struct Ports {
     pub line: u16,
 }
 
+impl Ports {
+    /// A folder for what the server that listens there writes and reads.
+    pub fn folder(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("snugd-bench-{}-{}", std::process::id(), self.web))
+    }
+}
+
 pub const ROSTER: &[Kind] = &[
     Kind {
         name: "snugd",
@@ -50,17 +59,31 @@ pub const ROSTER: &[Kind] = &[
         line: Some(dialect::LINE),
         only: &[],
         locate: |places| places.snugd.clone(),
+        arguments: |_, ports| snugd(ports),
+        source: "cargo build --release",
+    },
+    Kind {
+        name: "snugd-data",
+        about: "this project with --data",
+        web: Some(dialect::WEB),
+        line: Some(dialect::LINE),
+        only: &["S1"],
+        locate: |places| places.snugd.clone(),
         arguments: |_, ports| {
-            let limits = ["rate", "join-rate", "create-rate", "max-per-ip", "max-members", "max-connections"];
-            let mut arguments = vec![
-                format!("--listen=127.0.0.1:{}", ports.web),
-                format!("--line-listen=127.0.0.1:{}", ports.line),
-                "-q".into(),
-            ];
-            arguments.extend(limits.iter().map(|limit| format!("--{limit}=0")));
-            arguments
+            let data = format!("--data={}", ports.folder().join("snugd.db").display());
+            [snugd(ports), vec![data]].concat()
         },
         source: "cargo build --release",
+    },
+    Kind {
+        name: "before",
+        about: "this project as it was",
+        web: Some(dialect::WEB),
+        line: Some(dialect::LINE),
+        only: &[],
+        locate: |places| places.before.clone().unwrap_or_default(),
+        arguments: |_, ports| snugd(ports),
+        source: "--before PATH",
     },
     Kind {
         name: "floor",
@@ -150,21 +173,39 @@ pub const ROSTER: &[Kind] = &[
 /// smallchat takes no argument: its port is in its source.
 pub const SMALLCHAT_PORT: u16 = 7711;
 
+/// Without limits of rate and number.
+fn snugd(ports: &Ports) -> Vec<String> {
+    let limits = ["rate", "join-rate", "create-rate", "max-per-ip", "max-members", "max-connections"];
+    let mut arguments = vec![
+        format!("--listen=127.0.0.1:{}", ports.web),
+        format!("--line-listen=127.0.0.1:{}", ports.line),
+        "-q".into(),
+    ];
+    arguments.extend(limits.iter().map(|limit| format!("--{limit}=0")));
+    arguments
+}
+
 fn flask(places: &Places, ports: &Ports, mode: &str) -> Vec<String> {
     vec![places.peer("flask_room.py").display().to_string(), ports.web.to_string(), mode.into()]
 }
 
 /// Writes a copy of a configuration file with the ports filled in, and says where.
 pub fn configure(template: &Path, name: &str, ports: &Ports) -> PathBuf {
-    let filled = std::env::temp_dir().join(format!("snugd-bench-{name}-{}.conf", ports.line));
+    let filled = ports.folder().join(format!("{name}.conf"));
     let text = std::fs::read_to_string(template).unwrap_or_default();
     let text = text.replace("@WEB@", &ports.web.to_string()).replace("@LINE@", &ports.line.to_string());
     // A file that cannot be written shows as a server that does not start.
+    let _ = std::fs::create_dir_all(ports.folder());
     let _ = std::fs::write(&filled, text);
     filled
 }
 
 impl Kind {
+    /// Whether it is this project: a room must be created there, and it serves pages.
+    pub fn is_snugd(&self) -> bool {
+        matches!(self.name, "snugd" | "snugd-data" | "before")
+    }
+
     /// The file that is run.
     pub fn program(&self, places: &Places) -> PathBuf {
         (self.locate)(places)

@@ -38,6 +38,7 @@ impl Server {
         if kind.name == "smallchat" {
             ports.line = SMALLCHAT_PORT;
         }
+        std::fs::create_dir_all(ports.folder())?;
         let mut command = Command::new(kind.program(places));
         command.args(kind.arguments(places, &ports));
         let mut server = Server { kind: Some(kind), child: spawn(&mut command)?, ports };
@@ -82,7 +83,7 @@ impl Server {
 
     /// Codes of so many rooms: snugd is asked to create them, the others make a room of any code.
     pub fn create_rooms(&self, count: usize) -> io::Result<Vec<String>> {
-        if self.kind.is_none_or(|kind| kind.name != "snugd") {
+        if !self.kind.is_some_and(Kind::is_snugd) {
             return Ok((0..count).map(room_code).collect());
         }
         let mut stream = TcpStream::connect(self.web_address())?;
@@ -116,6 +117,7 @@ impl Drop for Server {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(self.ports.folder());
     }
 }
 

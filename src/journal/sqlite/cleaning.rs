@@ -21,17 +21,20 @@ const MAX_PAGES: u32 = 1 << 25;
 /// Pages that are cleaned at once while nobody waits.
 pub(super) const MANY_PAGES: usize = 4096;
 
-/// The lengths of the log's header, and of that of each page in it.
-const LOG_HEADER_BYTES: usize = 32;
-const FRAME_HEADER_BYTES: usize = 24;
+/// The format of the log's index, and the length of its header. It consists of blocks, each of which has the numbers of
+/// so many pages and then a table of them.
+const INDEX_VERSION: u32 = 3_007_000;
+const INDEX_HEADER_BYTES: usize = 136;
+const BLOCK_BYTES: u64 = 32 * 1024;
+const BLOCK_PAGES: u32 = 4096;
 
 /// Knows which pages may have copies of rows in their free space.
 pub(super) struct Cleaner {
-    log_path: PathBuf,
+    index_path: PathBuf,
     /// Distinguishes the log that was read from the one that follows in the same file.
     log_salt: [u8; 8],
     /// Pages of it that were read.
-    log_frames: u64,
+    log_frames: u32,
     /// Pages that were written since they were cleaned.
     pages: BTreeSet<u32>,
     /// The first of those of which nothing is known; all that follow are unknown as well.
@@ -42,11 +45,11 @@ pub(super) struct Cleaner {
 impl Cleaner {
     /// Of a file in which every page is clean, but for those in its log.
     pub(super) fn new(connection: &Connection, path: &Path) -> Cleaner {
-        let mut log_path = path.as_os_str().to_owned();
-        log_path.push("-wal");
+        let mut index_path = path.as_os_str().to_owned();
+        index_path.push("-shm");
         let has_page_table = is_plain(connection).unwrap_or(false);
         Cleaner {
-            log_path: log_path.into(),
+            index_path: index_path.into(),
             log_salt: [0; 8],
             log_frames: 0,
             pages: BTreeSet::new(),
@@ -73,36 +76,45 @@ impl Cleaner {
     /// Takes note of the pages that were written into the log since the last time. To be called before the log may
     /// begin anew.
     pub(super) fn read_log(&mut self) {
-        if let Err(error) = self.read_log_file()
+        if let Err(error) = self.read_log_index()
             && error.kind() != ErrorKind::NotFound
         {
-            log::warn!("the log beside the data file cannot be read: {error}");
+            log::warn!("the index of the log beside the data file cannot be read: {error}");
             self.suspect_all();
         }
     }
 
-    /// The log's format: <https://www.sqlite.org/fileformat2.html#walformat>
-    fn read_log_file(&mut self) -> io::Result<()> {
-        let mut log = File::open(&self.log_path)?;
-        let mut header = [0; LOG_HEADER_BYTES];
-        if !read_whole(&mut log, &mut header)? {
+    /// The log's index tells which pages are in it, side by side; in the log itself they are far apart. Its format:
+    /// <https://www.sqlite.org/walformat.html#the_wal_index_file_format>
+    fn read_log_index(&mut self) -> io::Result<()> {
+        let mut index = File::open(&self.index_path)?;
+        let mut header = [0; INDEX_HEADER_BYTES];
+        if !read_whole(&mut index, &mut header)? {
             return Ok(());
         }
-        let frame_bytes = FRAME_HEADER_BYTES as u64 + u64::from(number_at(&header, 8));
-        if self.log_salt != header[16..24] {
-            self.log_salt.copy_from_slice(&header[16..24]);
+        let number_at = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        if number_at(0) != INDEX_VERSION {
+            return Err(io::Error::other("its format is not known"));
+        }
+        if self.log_salt != header[32..40] {
+            self.log_salt.copy_from_slice(&header[32..40]);
             self.log_frames = 0;
         }
-        let mut frame = [0; FRAME_HEADER_BYTES];
-        loop {
-            log.seek(SeekFrom::Start(LOG_HEADER_BYTES as u64 + self.log_frames * frame_bytes))?;
-            // What follows the last one is of a log before this one.
-            if !read_whole(&mut log, &mut frame)? || frame[8..16] != self.log_salt {
-                return Ok(());
-            }
-            self.pages.insert(number_at(&frame, 0));
-            self.log_frames += 1;
+        let frames = number_at(16);
+        while self.log_frames < frames {
+            // The first block has fewer, for it has the header.
+            let place = self.log_frames + INDEX_HEADER_BYTES as u32 / 4;
+            let (block, in_block) = (place / BLOCK_PAGES, place % BLOCK_PAGES);
+            let count = (BLOCK_PAGES - in_block).min(frames - self.log_frames);
+            let mut numbers = vec![0; count as usize * 4];
+            index.seek(SeekFrom::Start(u64::from(block) * BLOCK_BYTES + u64::from(in_block) * 4))?;
+            index.read_exact(&mut numbers)?;
+            let numbers =
+                numbers.chunks_exact(4).map(|bytes| u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+            self.pages.extend(numbers);
+            self.log_frames += count;
         }
+        Ok(())
     }
 
     /// Pages that are known to need it.

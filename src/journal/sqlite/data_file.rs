@@ -64,6 +64,7 @@ impl DataFile {
                 migration::migrate(&connection).map_err(unusable)?;
                 is_clean = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection)).is_ok();
             }
+            migration::complete(&connection).map_err(unusable)?;
         }
         mark(&connection, false).map_err(unusable)?;
         Ok(DataFile { path, lock, connection, is_clean: is_clean && !has_log })

@@ -17,11 +17,31 @@ pub(super) fn migrate(connection: &Connection) -> Result<()> {
     transaction
         .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
     hash_tokens(&transaction)?;
-    transaction.execute_batch(&format!(
-        "DROP TABLE old_member; {} UPDATE file SET was_closed = 0; PRAGMA user_version = {};",
-        schema::SAID,
-        schema::VERSION
-    ))?;
+    transaction.execute_batch("DROP TABLE old_member")?;
+    key_messages(&transaction)?;
+    transaction
+        .execute_batch(&format!("UPDATE file SET was_closed = 0; PRAGMA user_version = {};", schema::VERSION))?;
+    transaction.commit()
+}
+
+/// Has all messages found by their clients' ids.
+fn key_messages(connection: &Connection) -> Result<()> {
+    connection.execute_batch(&format!(
+        "DROP INDEX IF EXISTS said; {} ALTER TABLE room ADD COLUMN keyed_id INTEGER NOT NULL DEFAULT 0; \
+         {} WHERE cid IS NOT NULL; \
+         UPDATE room SET keyed_id = coalesce((SELECT max(id) FROM event WHERE event.room = room.room), 0);",
+        schema::MESSAGE_KEYS,
+        schema::KEY_MESSAGES
+    ))
+}
+
+/// Early files of version 2 have an index instead of the table of client ids.
+pub(super) fn complete(connection: &Connection) -> Result<()> {
+    if connection.table_exists(None, "message_key")? {
+        return Ok(());
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    key_messages(&transaction)?;
     transaction.commit()
 }
 

@@ -1,6 +1,7 @@
 //! What is read from the file: rooms at the start, events while the program runs, the latter on a thread and a
 //! connection of their own, so that a long reading delays no commit.
 
+use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
@@ -8,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::answers::Answers;
 use super::columns;
 use crate::journal::Outcome;
-use crate::rooms::{Epoch, Event, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom, Via, Wanted};
+use crate::rooms::{
+    AuthorId, Epoch, Event, MessageKey, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom, Via, Wanted,
+};
 
 /// The reading thread: answers each request until no more can come.
 pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, answers: &Answers) {
@@ -23,27 +26,66 @@ pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, ans
 }
 
 fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
-    let epoch = request.epoch.to_string();
-    let select = |condition: &str| {
-        connection.prepare_cached(&format!(
-            "SELECT {} FROM event WHERE room = (SELECT room FROM room WHERE epoch = ?1) AND {condition}",
-            columns::EVENT
-        ))
-    };
-    let events = match &request.wanted {
-        Wanted::Events { first_id, last_id } => select("id BETWEEN ?2 AND ?3 ORDER BY id")?
-            .query_map(params![epoch, first_id.cast_signed(), last_id.cast_signed()], columns::event)?
-            .collect::<Result<_>>()?,
-        Wanted::Messages(messages) => {
-            let mut select = select("author = ?2 AND cid = ?3 ORDER BY id DESC LIMIT 1")?;
-            let mut events = Vec::new();
-            for (author, key) in messages {
-                events.extend(select.query_row(params![epoch, author.0, key.as_str()], columns::event).optional()?);
-            }
-            events
+    let mut select = connection.prepare_cached("SELECT room, keyed_id FROM room WHERE epoch = ?1")?;
+    let room = select.query_row([request.epoch.to_string()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((room, keyed_id)) = room.optional()? else { return Ok(Page::default()) };
+    match &request.wanted {
+        Wanted::Events { first_id, last_id } => {
+            let events = read_events(connection, room, *first_id, *last_id)?;
+            Ok(Page { events, ..Page::default() })
         }
-    };
-    Ok(Page { events })
+        Wanted::Messages(messages) => {
+            let messages = find_messages(connection, room, keyed_id, messages)?;
+            Ok(Page { messages, ..Page::default() })
+        }
+    }
+}
+
+fn read_events(connection: &Connection, room: i64, first_id: u64, last_id: u64) -> Result<Vec<Event>> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {} FROM event WHERE room = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
+        columns::EVENT
+    ))?;
+    select.query_map(params![room, first_id.cast_signed(), last_id.cast_signed()], columns::event)?.collect()
+}
+
+/// Those of these messages that are events. The last of a room's events are looked through, the others are looked up;
+/// in this order, since the former become the latter meanwhile.
+fn find_messages(
+    connection: &Connection,
+    room: i64,
+    keyed_id: i64,
+    wanted: &[(AuthorId, MessageKey)],
+) -> Result<Vec<(AuthorId, MessageKey, u64)>> {
+    let is_wanted: HashSet<&(AuthorId, MessageKey)> = wanted.iter().collect();
+    let mut select = connection
+        .prepare_cached("SELECT author, cid, id FROM event WHERE room = ?1 AND id > ?2 AND cid IS NOT NULL")?;
+    let latest = select.query_map([room, keyed_id], |row| {
+        let key = columns::parsed(row, 1, MessageKey::parse)?;
+        Ok((columns::author(row, 0)?, key, columns::number(row, 2)?))
+    })?;
+    let mut found = Vec::new();
+    for message in latest {
+        let (author, key, id) = message?;
+        if is_wanted.contains(&(author, key.clone())) {
+            found.push((author, key, id));
+        }
+    }
+    let mut select = connection.prepare_cached(
+        "WITH RECURSIVE kept(segment) AS ( \
+         SELECT max(segment) FROM message_key WHERE room = ?1 UNION ALL \
+         SELECT segment - 1 FROM kept WHERE segment > (SELECT min(segment) FROM message_key WHERE room = ?1)) \
+         SELECT id FROM kept CROSS JOIN message_key USING (segment) WHERE room = ?1 AND author = ?2 AND cid = ?3 LIMIT 1",
+    )?;
+    let earlier =
+        wanted.iter().filter(|(author, key)| !found.iter().any(|known| known.0 == *author && known.1 == *key));
+    let mut looked_up = Vec::new();
+    for (author, key) in earlier {
+        let id = select.query_row(params![room, author.0, key.as_str()], |row| columns::number(row, 0)).optional()?;
+        looked_up.extend(id.map(|id| (*author, key.clone(), id)));
+    }
+    found.append(&mut looked_up);
+    Ok(found)
 }
 
 /// Every room that is not over, and who is or was in it, but for what was said.

@@ -26,7 +26,8 @@ CREATE TABLE room (
     code TEXT UNIQUE,            -- NULL once it is over; then its events are deleted little by little
     epoch TEXT NOT NULL UNIQUE,
     last_time INTEGER NOT NULL,  -- of its beginning, or of the last place that was given up
-    last_author INTEGER NOT NULL
+    last_author INTEGER NOT NULL,
+    keyed_id INTEGER NOT NULL DEFAULT 0  -- the last event that message_key knows of
 ) STRICT;
 
 CREATE TABLE event (
@@ -59,13 +60,33 @@ CREATE INDEX departed ON member (room, departed) WHERE departed IS NOT NULL;
 ";
 
 /// Finds what somebody said by the client's own id for it.
-pub(super) const SAID: &str = "
-CREATE INDEX said ON event (room, author, cid) WHERE cid IS NOT NULL;
+///
+/// Those ids are random: an index of them all is written to at another place with each message, and a commit has twice
+/// as many pages to write. So the events of a room are taken in segments, each of which is written to for a while and
+/// then never again, and in batches; who looks for a message goes through the segments.
+pub(super) const MESSAGE_KEYS: &str = "
+CREATE TABLE message_key (
+    room INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    cid TEXT NOT NULL,
+    id INTEGER NOT NULL,         -- of the event
+    PRIMARY KEY (room, segment, author, cid)
+) STRICT, WITHOUT ROWID;
 ";
+
+/// Puts the client ids of events into the table above. A condition follows.
+pub(super) const KEY_MESSAGES: &str =
+    "INSERT OR REPLACE INTO message_key SELECT room, id / 1024, author, cid, id FROM event";
+
+/// The segment that an event's client id is in.
+pub(super) fn segment_of(id: u64) -> i64 {
+    id.cast_signed() / 1024
+}
 
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {SAID} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::columns;
+use super::{columns, schema};
 use crate::rooms::{AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, Name, Proposal, RoomCode, TokenHash, Via};
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
@@ -12,6 +12,9 @@ const TRIMMED_EVENTS: u64 = 64;
 
 /// The most that are deleted at once, where the room has been allowed more before.
 const MAX_TRIMMED_EVENTS: u64 = 4 * TRIMMED_EVENTS;
+
+/// So many events of a room are looked through for a client's id; then they become ones that can be looked up.
+const UNKEYED_EVENTS: u64 = 256;
 
 /// Events of a room that is over that are deleted at once.
 const SWEPT_EVENTS: u64 = 1000;
@@ -36,6 +39,7 @@ struct RoomPosition {
     room: i64,
     first_id: u64,
     last_id: u64,
+    keyed_id: u64,
 }
 
 impl TableWriter {
@@ -132,7 +136,7 @@ impl TableWriter {
         let mut insert = connection
             .prepare_cached("INSERT INTO room (code, epoch, last_time, last_author) VALUES (?1, ?2, ?3, 0)")?;
         let room = insert.insert(params![code.as_str(), epoch.to_string(), time_ms.cast_signed()])?;
-        self.rooms.insert(epoch, RoomPosition { room, first_id: 1, last_id: 0 });
+        self.rooms.insert(epoch, RoomPosition { room, first_id: 1, last_id: 0, keyed_id: 0 });
         Ok(())
     }
 
@@ -157,6 +161,9 @@ impl TableWriter {
             ],
         )?;
         let last_id = place.last_id;
+        if last_id >= place.keyed_id + UNKEYED_EVENTS {
+            key_messages(connection, place)?;
+        }
         if place.held_events() >= history_events + TRIMMED_EVENTS {
             self.trim(connection, epoch, MAX_TRIMMED_EVENTS)?;
         }
@@ -171,9 +178,7 @@ impl TableWriter {
         if trimmed > 0 {
             place.first_id += trimmed;
             let (room, first_id) = (place.room, place.first_id);
-            connection
-                .prepare_cached("DELETE FROM event WHERE room = ?1 AND id < ?2")?
-                .execute(params![room, first_id.cast_signed()])?;
+            delete_events(connection, room, first_id)?;
             self.has_deleted = true;
         }
         Ok(trimmed)
@@ -200,13 +205,13 @@ impl TableWriter {
             return Ok(());
         };
         self.has_deleted = true;
+        let first_id: Option<i64> = connection
+            .prepare_cached("SELECT min(id) FROM event WHERE room = ?1")?
+            .query_row([room], |row| row.get(0))?;
         // Their numbers have no gaps.
-        let swept = connection
-            .prepare_cached(
-                "DELETE FROM event WHERE room = ?1 AND id < ?2 + (SELECT min(id) FROM event WHERE room = ?1)",
-            )?
-            .execute(params![room, SWEPT_EVENTS.cast_signed()])? as u64;
-        if swept < SWEPT_EVENTS {
+        let end = first_id.map_or(0, i64::cast_unsigned) + SWEPT_EVENTS;
+        if delete_events(connection, room, end)? < SWEPT_EVENTS {
+            connection.prepare_cached("DELETE FROM message_key WHERE room = ?1")?.execute([room])?;
             connection.prepare_cached("DELETE FROM room WHERE room = ?1")?.execute([room])?;
         }
         Ok(())
@@ -243,6 +248,29 @@ impl RoomPosition {
     }
 }
 
+/// Has the messages since the last time found by their clients' ids.
+fn key_messages(connection: &Connection, place: &mut RoomPosition) -> Result<()> {
+    connection
+        .prepare_cached(&format!("{} WHERE room = ?1 AND id > ?2 AND cid IS NOT NULL", schema::KEY_MESSAGES))?
+        .execute(params![place.room, place.keyed_id.cast_signed()])?;
+    place.keyed_id = place.last_id;
+    connection
+        .prepare_cached("UPDATE room SET keyed_id = ?2 WHERE room = ?1")?
+        .execute(params![place.room, place.keyed_id.cast_signed()])?;
+    Ok(())
+}
+
+/// Deletes a room's events before this one, and what they are found by. Returns how many.
+fn delete_events(connection: &Connection, room: i64, end: u64) -> Result<u64> {
+    connection
+        .prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment < ?2")?
+        .execute(params![room, schema::segment_of(end)])?;
+    let deleted = connection
+        .prepare_cached("DELETE FROM event WHERE room = ?1 AND id < ?2")?
+        .execute(params![room, end.cast_signed()])?;
+    Ok(deleted as u64)
+}
+
 /// Rooms that hold more than so many events.
 fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Epoch>> {
     let mut select = connection.prepare(
@@ -258,7 +286,7 @@ fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Ep
 fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>> {
     let mut select = connection.prepare_cached(
         "SELECT room, (SELECT min(id) FROM event WHERE event.room = room.room), \
-         (SELECT max(id) FROM event WHERE event.room = room.room) FROM room WHERE epoch = ?1",
+         (SELECT max(id) FROM event WHERE event.room = room.room), keyed_id FROM room WHERE epoch = ?1",
     )?;
     let place = select.query_row([epoch.to_string()], |row| {
         let first_id: Option<i64> = row.get(1)?;
@@ -267,6 +295,7 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>
             room: row.get(0)?,
             first_id: first_id.map_or(1, i64::cast_unsigned),
             last_id: last_id.map_or(0, i64::cast_unsigned),
+            keyed_id: columns::number(row, 3)?,
         })
     });
     place.optional()

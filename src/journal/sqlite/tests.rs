@@ -332,7 +332,7 @@ fn no_page_has_anything_of_what_was_deleted() {
         });
         drop(journal);
         let file = folder.connect();
-        let mut select = file.prepare("SELECT text FROM event").expect("a table");
+        let mut select = file.prepare("SELECT text FROM event UNION ALL SELECT cid FROM message_key").expect("tables");
         let texts = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
         let held = texts.flat_map(|text| marks(text.expect("a text").as_bytes())).collect::<BTreeSet<_>>();
         assert!(held.len() > 200 && rooms_opened > 30);
@@ -419,13 +419,51 @@ fn a_message_is_found_by_its_authors_own_id() {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
         published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
     };
-    journal.keep([opened(1, "KXQT"), say(1, "a"), say(2, "a"), say(1, "b")]);
-    let mut find = |author, cid: &str| {
+    let find = |journal: &mut SqliteJournal, author, cid: &str| {
         let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
-        let wanted = Wanted::Messages(vec![message]);
-        journal.read_wanted(epoch(1), wanted).events.iter().map(|event| event.id).collect::<Vec<_>>()
+        let found = journal.read_wanted(epoch(1), Wanted::Messages(vec![message.clone()])).messages;
+        assert!(found.iter().all(|(author, key, _)| (*author, key.clone()) == message));
+        found.iter().map(|(_, _, id)| *id).collect::<Vec<_>>()
     };
-    assert_eq!((find(1, "a"), find(2, "a"), find(1, "b"), find(2, "b")), (vec![1], vec![2], vec![3], vec![]));
+    journal.keep([opened(1, "KXQT"), say(1, "a"), say(2, "a"), say(1, "b")]);
+    // Looked through at first, looked up later, and gone in the end.
+    for _ in 0..3 {
+        let found = [(1, "a"), (2, "a"), (1, "b"), (2, "b")].map(|(author, cid)| find(&mut journal, author, cid));
+        assert_eq!(found, [vec![1], vec![2], vec![3], vec![]]);
+        journal.keep((0..200).map(|_| said(1, 1, "hello")));
+    }
+    journal.keep((0..1000).map(|number| say(2, &format!("c{number}"))));
+    for number in [0, 300, 999] {
+        assert_eq!(find(&mut journal, 2, &format!("c{number}")), [604 + number]);
+    }
+    let mut numbers = 1000..;
+    while !find(&mut journal, 1, "a").is_empty() {
+        // It may outlive its event, but not by much.
+        journal.keep(numbers.by_ref().take(100).map(|number| say(2, &format!("c{number}"))));
+        assert!(numbers.start < 2000, "its event is kept no longer");
+    }
+    let keys: i64 =
+        folder.connect().query_row("SELECT count(*) FROM message_key", [], |row| row.get(0)).expect("a count");
+    assert!(keys <= 2048 + 128, "{keys}: they go with their events");
+}
+
+#[test]
+fn an_early_file_of_version_2_is_completed() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
+    let message = (AuthorId(1), MessageKey::parse("a").expect("an id"));
+    let body = Body::Message { kind, text, cid: Some(message.1.clone()) };
+    journal.keep([opened(1, "KXQT"), published(1, 1, "ana", body)]);
+    drop(journal);
+    let early = "DROP TABLE message_key; ALTER TABLE room DROP COLUMN keyed_id; \
+                 CREATE INDEX said ON event (room, author, cid) WHERE cid IS NOT NULL;";
+    folder.connect().execute_batch(early).expect("it becomes one");
+    let (mut journal, _) = folder.open(1000);
+    assert_eq!(journal.read_wanted(epoch(1), Wanted::Messages(vec![message])).messages.len(), 1);
+    let found: i64 =
+        folder.connect().query_row("SELECT count(*) FROM message_key", [], |row| row.get(0)).expect("a count");
+    assert_eq!(found, 1);
 }
 
 // ---- coming back

@@ -13,8 +13,10 @@ const BOTTOM: f64 = 52.0;
 
 const BARS: [&str; 8] = ["S1", "S2", "S3", "S4", "S6", "W1", "T1", "M1"];
 /// Colours that stay apart for most kinds of colour blindness (Okabe and Ito).
-const COLOURS: [(&str, &str); 9] = [
+const COLOURS: [(&str, &str); 11] = [
     ("snugd", "#d55e00"),
+    ("snugd-data", "#8c3e00"),
+    ("before", "#f0b48a"),
     ("floor", "#999999"),
     ("uws", "#0072b2"),
     ("bun", "#e69f00"),

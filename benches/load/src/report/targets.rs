@@ -8,6 +8,7 @@ use crate::scenario::{MEMBER_STEPS, ROOM_STEPS};
 
 const SNUGD: &str = "snugd";
 const PEERS: [&str; 3] = ["uws", "bun", "tokio"];
+const BEFORE: &str = "before";
 const FAN_OUT: [&str; 5] = ["S1", "S2", "S3", "S4", "S6"];
 
 /// One promise: what it is, what was found, whether it holds.
@@ -25,6 +26,8 @@ pub fn section(report: &Report) -> String {
         findings.extend(against_peers(report, scenario, ("cost", "ns"), cost));
         findings.extend(against_peers(report, scenario, ("p99", "µs"), p99));
     }
+    findings.extend(["S1", "S2", "S3", "S4", "S6", "T1", "W1", "M1"].iter().filter_map(|id| against_before(report, id)));
+    findings.extend(with_data(report));
     findings.extend(terminals(report));
     findings.extend(memory(report));
     findings.extend(storm(report));
@@ -49,7 +52,17 @@ fn at_most(promise: impl Into<String>, value: f64, limit: f64, found: String) ->
 
 fn against_floor(report: &Report, scenario: &str) -> Option<Finding> {
     let ratio = report.median_ratio((scenario, SNUGD), (scenario, "floor"), cost)?;
-    Some(at_most(format!("{scenario}: at most 1.15 × the floor"), ratio, 1.15, format!("{ratio:.2} ×")))
+    Some(at_most(format!("{scenario}: at most 1.10 × the floor"), ratio, 1.10, format!("{ratio:.2} ×")))
+}
+
+fn against_before(report: &Report, scenario: &str) -> Option<Finding> {
+    let ratio = report.median_ratio((scenario, SNUGD), (scenario, BEFORE), cost)?;
+    Some(at_most(format!("{scenario}: at most 3 % dearer than before"), ratio, 1.03, format!("{ratio:.3} ×")))
+}
+
+fn with_data(report: &Report) -> Option<Finding> {
+    let ratio = report.median_ratio(("S1", "snugd-data"), ("S1", SNUGD), cost)?;
+    Some(at_most("S1 with `--data`: at most 1.15 × without", ratio, 1.15, format!("{ratio:.2} ×")))
 }
 
 /// Against each peer within each round; the one that comes nearest, or beats it, is named.
@@ -100,8 +113,8 @@ fn memory(report: &Report) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (scenario, who) in [("S5", "web member"), ("T5", "terminal member")] {
         if let Some(bytes) = report.median(scenario, SNUGD, bytes_each) {
-            let promise = format!("{scenario}: an idle {who} at most 500 bytes");
-            findings.push(at_most(promise, bytes, 500.0, format!("{} bytes", number(bytes))));
+            let promise = format!("{scenario}: an idle {who} at most 400 bytes");
+            findings.push(at_most(promise, bytes, 400.0, format!("{} bytes", number(bytes))));
         }
     }
     let start = report.outcomes("start", SNUGD).find_map(|(_, outcome)| match outcome {
