@@ -226,9 +226,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    if OPTIONS_ARE_INHERITED {
+        set_options(&socket);
+    }
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
 }
+
+/// Whether connections have the options of the listener that they came by. They need not be set for each one then,
+/// which takes five system calls.
+const OPTIONS_ARE_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 fn spare_descriptor() -> Option<Socket> {
     Socket::new(Domain::IPV4, Type::STREAM, None).ok()
@@ -236,10 +243,9 @@ fn spare_descriptor() -> Option<Socket> {
 
 /// Options for less delay, and for noticing that a peer is gone. No connection is closed for want of them, so errors
 /// are ignored.
-fn prepare(stream: &TcpStream) {
-    let _ = stream.set_nodelay(true);
+fn set_options(socket: &Socket) {
+    let _ = socket.set_tcp_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
-    let socket = SockRef::from(stream);
     let _ = socket.set_tcp_keepalive(&keepalive);
     #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
     let _ = socket.set_tcp_notsent_lowat(UNSENT_LIMIT_BYTES);
@@ -280,7 +286,9 @@ impl Net for MioNet {
             let Some(listener) = self.listener(port) else { return Accept::Nothing };
             match listener.accept() {
                 Ok((stream, peer)) => {
-                    prepare(&stream);
+                    if !OPTIONS_ARE_INHERITED {
+                        set_options(&SockRef::from(&stream));
+                    }
                     let peer = peer.ip().to_canonical();
                     let local = stream.local_addr().map_or(peer, |address| address.ip().to_canonical());
                     return Accept::Connection(Accepted { stream, peer, local });
@@ -332,4 +340,29 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ENOBUFS: [i32; 2] = [55, 105];
     matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
         || error.raw_os_error().is_some_and(|code| ENOBUFS.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_has_the_options_that_it_needs() {
+        let mut net = MioNet::bind(([127, 0, 0, 1], 0).into(), None).expect("a free port");
+        let address = net.bound_address(Port::Web).expect("it is bound").expect("there is one");
+        let _client = std::net::TcpStream::connect(address).expect("it listens");
+        let accepted = loop {
+            net.wait(None, &mut Vec::new()).expect("it can wait");
+            if let Accept::Connection(accepted) = net.accept(Port::Web, b"") {
+                break accepted;
+            }
+        };
+        let socket = SockRef::from(&accepted.stream);
+        assert!(socket.tcp_nodelay().expect("an option") && socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE_AFTER);
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option"), KEEPALIVE_INTERVAL);
+        #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
+        assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_LIMIT_BYTES);
+        assert!(matches!(net.accept(Port::Web, b""), Accept::Nothing), "it does not block");
+    }
 }

@@ -31,22 +31,27 @@ pub trait Range {
 /// Buffers that were used and are to be used again: what is told to one connection has the size of what was told to the
 /// one before, and memory that was given back to the system is dear to get again.
 #[derive(Default)]
-pub struct SpareBuffers(Vec<Vec<u8>>);
+pub struct SpareBuffers {
+    buffers: Vec<Vec<u8>>,
+    capacity_bytes: usize,
+}
 
-/// So many of them are kept.
-const MAX_SPARE_BUFFERS: usize = 16;
+/// So much of them is kept: twice what is queued before it is sent.
+const MAX_SPARE_BYTES: usize = 512 * 1024;
 
 impl SpareBuffers {
     fn filled_with(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut buffer = self.0.pop().unwrap_or_default();
+        let mut buffer = self.buffers.pop().unwrap_or_default();
+        self.capacity_bytes -= buffer.capacity();
         buffer.extend_from_slice(bytes);
         buffer
     }
 
     fn give_back(&mut self, mut buffer: Vec<u8>) {
-        if self.0.len() < MAX_SPARE_BUFFERS && (1..=2 * CHUNK_BYTES).contains(&buffer.capacity()) {
+        if buffer.capacity() > 0 && self.capacity_bytes + buffer.capacity() <= MAX_SPARE_BYTES {
             buffer.clear();
-            self.0.push(buffer);
+            self.capacity_bytes += buffer.capacity();
+            self.buffers.push(buffer);
         }
     }
 }

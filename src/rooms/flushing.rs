@@ -12,8 +12,8 @@ pub(super) const CROWD_MEMBERS: usize = 64;
 /// There it is told so often at the most, or with the next message.
 const PRESENCE_INTERVAL_MS: u64 = 50;
 
-/// The pause grows with what a batch costs, so that batches take a part of the time only: it is a millisecond for so
-/// many bytes that one writes.
+/// The pause grows with what batches cost, so that they take a part of the time only: it is a millisecond for so
+/// many bytes that are written for all rooms.
 const PRESENCE_BYTES_PER_MS: u64 = 64 * 1024;
 
 /// However many there are, comings and goings are sent after so long.
@@ -39,17 +39,27 @@ impl Rooms {
         if room.state.roster.places() >= self.crowd_members && may_wait {
             self.deadlines.insert((room.tells_presence_at_ms, Deadline::Presence { room: room_id }));
         } else {
-            self.mark_fresh(room_id, now);
+            self.tell_presence(room_id, now);
         }
+    }
+
+    /// Sends a room's comings and goings, and has its next ones wait until this batch, and those of other rooms, are
+    /// paid for.
+    fn tell_presence(&mut self, room_id: RoomId, now: Now) {
+        let room = self.room(room_id);
+        let bytes_each = (room.fresh_bytes() + WRITE_COST_BYTES) as u64;
+        let cost_ms = bytes_each * room.state.roster.entered() as u64 / PRESENCE_BYTES_PER_MS;
+        let paid_at_ms = self.presence_paid_at_ms.max(now.steady_ms) + cost_ms;
+        self.presence_paid_at_ms = paid_at_ms.min(now.steady_ms + MAX_PRESENCE_INTERVAL_MS);
+        self.mark_fresh(room_id, now);
+        let room = &mut self.rooms[room_id.0 as usize];
+        room.tells_presence_at_ms = room.tells_presence_at_ms.max(self.presence_paid_at_ms);
     }
 
     /// What was appended is sent to everybody in this turn; a batch of comings and goings with it.
     pub(super) fn mark_fresh(&mut self, room_id: RoomId, now: Now) {
         let room = self.room_mut(room_id);
-        let bytes_each = (room.fresh_bytes() + WRITE_COST_BYTES) as u64;
-        let bytes = bytes_each * room.state.roster.entered() as u64;
-        let pause_ms = (bytes / PRESENCE_BYTES_PER_MS).clamp(PRESENCE_INTERVAL_MS, MAX_PRESENCE_INTERVAL_MS);
-        room.tells_presence_at_ms = now.steady_ms + pause_ms;
+        room.tells_presence_at_ms = room.tells_presence_at_ms.max(now.steady_ms + PRESENCE_INTERVAL_MS);
         self.is_saturated |= room.fresh_bytes() > SATURATION_BYTES;
         self.mark_dirty(room_id);
     }
@@ -64,10 +74,10 @@ impl Rooms {
         self.rooms.get(room.0 as usize).is_some_and(|room| room.is_dirty && room.fresh_bytes() > SATURATION_BYTES)
     }
 
-    /// Sends a room's batch of comings and goings.
-    pub(super) fn tell_presence(&mut self, room_id: RoomId, now: Now) {
+    /// The time of a room's batch of comings and goings has come, unless they were sent with something else.
+    pub(super) fn tell_presence_if_due(&mut self, room_id: RoomId, now: Now) {
         if self.rooms.get(room_id.0 as usize).is_some_and(|room| room.tells_presence_at_ms <= now.steady_ms) {
-            self.mark_fresh(room_id, now);
+            self.tell_presence(room_id, now);
         }
     }
 

@@ -148,6 +148,8 @@ pub struct Rooms {
     history_memory: HistoryMemory,
     /// Members from which on a room's comings and goings are batched.
     crowd_members: usize,
+    /// When all batches of comings and goings are paid for.
+    presence_paid_at_ms: u64,
     /// In some room so much waits to be sent that it is better sent before more is appended.
     is_saturated: bool,
 }
@@ -192,6 +194,7 @@ impl Rooms {
             relies_on_journal: false,
             memory_events: usize::MAX,
             crowd_members: flushing::CROWD_MEMBERS,
+            presence_paid_at_ms: 0,
             is_saturated: false,
         }
     }
@@ -404,7 +407,7 @@ impl Rooms {
             self.deadlines.pop_first();
             match deadline {
                 Deadline::Grace { room, author } => self.give_up_place(room, author, due_ms, now),
-                Deadline::Presence { room } => self.tell_presence(room, now),
+                Deadline::Presence { room } => self.tell_presence_if_due(room, now),
                 Deadline::Flush { room } => self.flush_again(room),
                 Deadline::RoomEnd { room } => self.end_room(room, due_ms),
             }

@@ -250,6 +250,36 @@ fn a_crowd_is_told_together_of_many_who_come() {
 }
 
 #[test]
+fn crowds_of_all_rooms_together_cost_a_part_of_the_time() {
+    let mut house = House::new(Limits { create_rate: 0, join_rate: 0, members: 0, ..Limits::default() });
+    // A batch of each is worth 47 ms and a half.
+    let hosts = ["ana", "ben"].map(|host| {
+        let host = house.join(JoinTarget::New, host);
+        let code = JoinTarget::Code(house.code(host));
+        for number in 0..1500 {
+            house.join(code, &format!("m{number}"));
+        }
+        (host, code)
+    });
+    house.flush();
+    house.pass(10_000);
+    house.flush();
+    house.pass(10_000);
+    let come = |house: &mut House, name: &str| hosts.map(|(_, code)| house.join(code, name));
+    let told = |house: &mut House| {
+        let sent = house.flush();
+        hosts.map(|(host, _)| !sent[host].is_empty())
+    };
+    come(&mut house, "cat");
+    assert_eq!(told(&mut house), [true, true], "both were quiet");
+    come(&mut house, "dan");
+    house.pass(60);
+    assert_eq!(told(&mut house), [true, false], "the first one's batch is paid for, the second one's is not");
+    house.pass(40);
+    assert_eq!(told(&mut house), [false, true]);
+}
+
+#[test]
 fn a_silent_encoder_leaves_out_what_its_member_said_and_nothing_else() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");

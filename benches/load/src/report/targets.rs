@@ -26,7 +26,8 @@ pub fn section(report: &Report) -> String {
         findings.extend(against_peers(report, scenario, ("cost", "ns"), cost));
         findings.extend(against_peers(report, scenario, ("p99", "µs"), p99));
     }
-    findings.extend(["S1", "S2", "S3", "S4", "S6", "T1", "W1", "M1"].iter().filter_map(|id| against_before(report, id)));
+    findings
+        .extend(["S1", "S2", "S3", "S4", "S6", "T1", "W1", "M1"].iter().filter_map(|id| against_before(report, id)));
     findings.extend(with_data(report));
     findings.extend(terminals(report));
     findings.extend(memory(report));
