@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Reactor;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Pending, Phase};
 use super::connections::connection_id;
 use super::memberships::Memberships;
 use super::net::{Accept, Accepted, Net, Port};
@@ -175,7 +175,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             stream,
             session,
             memberships: Memberships::None,
-            pending: Box::default(),
+            pending: Pending::default(),
             output: OutputQueue::default(),
             address,
             scheduled_ms: u64::MAX,

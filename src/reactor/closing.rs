@@ -1,7 +1,7 @@
 //! How connections end: drained, then left time to end their side, then reaped.
 
 use super::Reactor;
-use super::connection::Phase;
+use super::connection::{Pending, Phase};
 use super::net::Net;
 use crate::journal::Journal;
 
@@ -28,7 +28,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         connection.phase = Phase::Draining;
         connection.progressed_s = (now_ms / 1000) as u32;
         connection.until_ms = now_ms + DRAIN_MS;
-        connection.pending = Box::default();
+        connection.pending = Pending::default();
         self.connections.queue_flush(slot);
         self.schedule(slot);
     }

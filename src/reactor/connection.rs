@@ -45,7 +45,7 @@ pub struct Connection<S> {
     pub session: Session,
     pub memberships: Memberships,
     /// Received, and not consumed by the session yet.
-    pub pending: Box<[u8]>,
+    pub pending: Pending,
     pub output: OutputQueue,
     /// Where it comes from, for counting: the peer's address, or the one behind it that a trusted proxy told.
     pub address: Address,
@@ -78,6 +78,27 @@ pub struct Connection<S> {
     pub is_in_receive_queue: bool,
     /// It stands in the list of those to be flushed.
     pub is_in_flush_queue: bool,
+}
+
+/// Bytes that wait to be consumed: mostly none, and then a null pointer.
+#[derive(Default)]
+pub struct Pending(Option<Box<Box<[u8]>>>);
+
+impl Pending {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Leaves none behind.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.0.take().map_or_else(Vec::new, |bytes| bytes.into_vec())
+    }
+}
+
+impl From<Vec<u8>> for Pending {
+    fn from(bytes: Vec<u8>) -> Pending {
+        Pending((!bytes.is_empty()).then(|| Box::new(bytes.into())))
+    }
 }
 
 impl<S: Write> Connection<S> {
@@ -122,18 +143,26 @@ impl<S: Write> Connection<S> {
                 Ok(0) if before == self.output.unsent_bytes() => self.lose_output(),
                 Ok(count) => {
                     sent += count;
-                    self.progressed_s = (now_ms / 1000) as u32;
+                    self.note_progress(now_ms);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.is_writable = false;
                     // What waits from here on has not waited before.
-                    self.progressed_s = (now_ms / 1000) as u32;
+                    self.note_progress(now_ms);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
                 Err(_) => self.lose_output(),
             }
         }
         if self.is_output_lost { wanted } else { sent }
+    }
+
+    fn note_progress(&mut self, now_ms: u64) {
+        let now_s = (now_ms / 1000) as u32;
+        // Written seldom: a cache line that was only read is not written back.
+        if self.progressed_s != now_s {
+            self.progressed_s = now_s;
+        }
     }
 
     /// The peer is gone: nothing is sent any more. What it sent before is still read, and carried out.

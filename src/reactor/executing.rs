@@ -12,7 +12,7 @@ const RESUMED_A_TURN: usize = 256;
 
 /// Bytes that sessions may have to say in one turn before they are sent in the middle of it: a crowd that
 /// joins at once is told a lot, and memory that was needed once is seldom given back.
-pub(super) const QUEUED_BUDGET_BYTES: usize = 256 * 1024;
+pub(super) const QUEUED_BUDGET_BYTES: usize = 64 * 1024;
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Has the rooms execute what a session asks for.

@@ -36,8 +36,8 @@ pub struct SpareBuffers {
     capacity_bytes: usize,
 }
 
-/// So much of them is kept: twice what is queued before it is sent.
-const MAX_SPARE_BYTES: usize = 512 * 1024;
+/// So much of them is kept.
+const MAX_SPARE_BYTES: usize = 32 * 1024;
 
 impl SpareBuffers {
     fn filled_with(&mut self, bytes: &[u8]) -> Vec<u8> {

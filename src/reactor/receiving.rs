@@ -59,11 +59,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         if connection.pending.is_empty() {
             let consumed = self.show_input(slot, &mut buffer[..count]);
             if consumed < count && self.is_open(slot) {
-                self.connections.slab[slot].pending = buffer[consumed..count].into();
+                self.connections.slab[slot].pending = buffer[consumed..count].to_vec().into();
             }
             self.read_buffer = buffer;
         } else {
-            let mut pending = std::mem::take(&mut connection.pending).into_vec();
+            let mut pending = connection.pending.take();
             pending.extend_from_slice(&buffer[..count]);
             self.read_buffer = buffer;
             let consumed = self.show_input(slot, &mut pending);

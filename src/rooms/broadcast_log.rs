@@ -10,7 +10,7 @@ use slab::Slab;
 use super::ConnectionId;
 
 /// An unused buffer up to this size is kept for the next turn; beyond it, memory goes back.
-const KEPT_CAPACITY_BYTES: usize = 4096;
+const KEPT_CAPACITY_BYTES: usize = 2048;
 
 /// What a write costs beside its bytes, in bytes: a system call takes about as long as copying so many.
 pub(super) const WRITE_COST_BYTES: usize = 2048;

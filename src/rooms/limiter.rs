@@ -54,13 +54,14 @@ impl Bucket {
 /// Where a request comes from, for counting: an IPv4 address, or the /64 network of an IPv6 one, since
 /// whoever has one address there has them all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Address(u64, bool);
+pub struct Address(u64);
 
 impl From<core::net::IpAddr> for Address {
     fn from(address: core::net::IpAddr) -> Address {
         match address.to_canonical() {
-            core::net::IpAddr::V4(address) => Address(u64::from(address.to_bits()), false),
-            core::net::IpAddr::V6(address) => Address((address.to_bits() >> 64) as u64, true),
+            // Nobody else has these numbers: no IPv6 network begins with 32 zeros (RFC 4291, 2.4).
+            core::net::IpAddr::V4(address) => Address(u64::from(address.to_bits())),
+            core::net::IpAddr::V6(address) => Address((address.to_bits() >> 64) as u64),
         }
     }
 }

@@ -11,6 +11,7 @@ use slab::Slab;
 
 use super::broadcast_log::ReaderId;
 use super::change::Newcomer;
+use super::token::ShortTokenHash;
 use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, StoredMember, TokenHash, Via};
 
 /// Members that dropped out and may come back by token, remembered a room.
@@ -19,7 +20,7 @@ pub const MAX_DEPARTED: usize = 256;
 /// A name present in a room.
 pub struct Member {
     pub(super) name: Name,
-    pub(super) token: TokenHash,
+    pub(super) token: ShortTokenHash,
     pub(super) author: AuthorId,
     pub(super) via: Via,
     /// Whether the room has been told; not before the first connection.
@@ -55,7 +56,7 @@ pub(super) struct Subscription {
 pub(super) struct Departed {
     pub(super) name: Name,
     pub(super) author: AuthorId,
-    pub(super) token: TokenHash,
+    pub(super) token: ShortTokenHash,
 }
 
 /// Who comes, when somebody comes by token.
@@ -164,10 +165,11 @@ impl Roster {
 
     /// Who has this secret.
     pub fn known_by(&self, token: &TokenHash) -> Option<Known> {
-        if let Some(&slot) = self.tokens.find(token_hash(token), |&slot| self.at(slot).token == *token) {
+        let token = token.into();
+        if let Some(&slot) = self.tokens.find(token_hash(token), |&slot| self.at(slot).token == token) {
             return Some(Known::Member(self.at(slot).author));
         }
-        let departed = self.departed.iter().find(|departed| departed.token == *token)?;
+        let departed = self.departed.iter().find(|departed| departed.token == token)?;
         Some(Known::Departed { name: departed.name.clone(), author: departed.author })
     }
 
@@ -178,7 +180,8 @@ impl Roster {
 
     /// Gives somebody a place. Author, name and token must be nobody else's.
     pub fn place(&mut self, newcomer: &Newcomer) {
-        let Newcomer { author, token, ref name, via } = *newcomer;
+        let Newcomer { author, ref token, ref name, via } = *newcomer;
+        let token = token.into();
         self.departed.retain(|departed| departed.token != token);
         self.last_author = self.last_author.max(author);
         let slot = self.members.insert(Member {
@@ -194,8 +197,8 @@ impl Roster {
         let members = &self.members;
         let rehash = |slot: &Slot| author_hash(members[*slot as usize].author);
         self.authors.insert_unique(author_hash(author), slot, rehash);
-        let rehash = |slot: &Slot| token_hash(&members[*slot as usize].token);
-        self.tokens.insert_unique(token_hash(&token), slot, rehash);
+        let rehash = |slot: &Slot| token_hash(members[*slot as usize].token);
+        self.tokens.insert_unique(token_hash(token), slot, rehash);
         self.take_name(&name.keys(), slot);
     }
 
@@ -211,7 +214,7 @@ impl Roster {
     pub fn vacate(&mut self, author: AuthorId, may_return: bool) {
         let Some(slot) = self.slot(author) else { return };
         let is_it = |candidate: &Slot| *candidate as usize == slot;
-        let hash = token_hash(&self.members[slot].token);
+        let hash = token_hash(self.members[slot].token);
         for (table, hash) in [(&mut self.authors, author_hash(author)), (&mut self.tokens, hash)] {
             if let Ok(entry) = table.find_entry(hash, is_it) {
                 entry.remove();
@@ -227,7 +230,7 @@ impl Roster {
 
     /// Remembers one who is gone.
     pub fn remember_departed(&mut self, stored: &StoredMember) {
-        self.remember(Departed { name: stored.name.clone(), author: stored.author, token: stored.token });
+        self.remember(Departed { name: stored.name.clone(), author: stored.author, token: (&stored.token).into() });
     }
 
     fn remember(&mut self, departed: Departed) {
@@ -271,8 +274,8 @@ fn author_hash(author: AuthorId) -> u64 {
 }
 
 /// A hash already, and of something that nobody can choose.
-fn token_hash(token: &TokenHash) -> u64 {
-    u64::from_le_bytes(*token.as_bytes().first_chunk().expect("32 bytes"))
+fn token_hash(token: ShortTokenHash) -> u64 {
+    token.to_bits() as u64
 }
 
 /// Who goes by a name with this hash. A member stands in the table once for each key of its name.

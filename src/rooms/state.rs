@@ -157,13 +157,13 @@ impl RoomState {
         let mut members: Vec<_> = roster.iter().collect();
         members.sort_by_key(|member| member.author);
         for member in members {
-            let (author, token) = (member.author.0, member.token.as_bytes());
+            let (author, token) = (member.author.0, member.token.to_bits());
             let (name, via, has_entered) = (member.name.as_str(), member.via, member.has_entered);
-            line(format_args!("member {author} {token:x?} {name:?} {via:?} {has_entered}"));
+            line(format_args!("member {author} {token:x} {name:?} {via:?} {has_entered}"));
         }
         for departed in roster.departed() {
-            let (author, token, name) = (departed.author.0, departed.token.as_bytes(), departed.name.as_str());
-            line(format_args!("departed {author} {token:x?} {name:?}"));
+            let (author, token, name) = (departed.author.0, departed.token.to_bits(), departed.name.as_str());
+            line(format_args!("departed {author} {token:x} {name:?}"));
         }
         for event in history.events() {
             let known = event.message_key().and_then(|(author, key)| history.said(author, key));

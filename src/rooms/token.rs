@@ -44,6 +44,29 @@ impl TokenHash {
     }
 }
 
+/// The first half of a [`TokenHash`], which tells tokens apart as well as 128 bits do: what is held for each member.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShortTokenHash([u8; 16]);
+
+impl ShortTokenHash {
+    /// As a number, of which each half is as good as the whole for a table.
+    pub fn to_bits(self) -> u128 {
+        u128::from_le_bytes(self.0)
+    }
+}
+
+impl From<&TokenHash> for ShortTokenHash {
+    fn from(hash: &TokenHash) -> ShortTokenHash {
+        ShortTokenHash(*hash.0.first_chunk().expect("32 bytes have 16"))
+    }
+}
+
+impl fmt::Debug for ShortTokenHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ShortTokenHash(…)")
+    }
+}
+
 impl fmt::Debug for TokenHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("TokenHash(…)")
