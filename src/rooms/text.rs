@@ -1,6 +1,11 @@
 //! What may be said: cleaned text and the client's own id for it.
 
+use std::borrow::Cow;
+
 use smol_str::SmolStr;
+
+/// More empty lines in a row than these would only push what others said off the screen.
+const MAX_EMPTY_LINES: usize = 2;
 
 /// One text said in a room: not blank, bounded, with no control character but newline and tab.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,22 +21,25 @@ pub enum TextFault {
 }
 
 impl Text {
-    /// Removes control characters other than `\n` and `\t`, then checks what is left.
+    /// Removes control characters other than `\n` and `\t`, and of empty lines those beyond two in a row, then checks
+    /// what is left.
     ///
     /// # Errors
     /// Blank, or longer than `limit_bytes` of UTF-8.
     pub fn clean(typed: &str, limit_bytes: usize) -> Result<Text, TextFault> {
-        let cleaned: Box<str> = if may_hold_removed(typed) {
-            typed.chars().filter(|&character| !is_removed(character)).collect::<String>().into()
-        } else {
-            typed.into()
-        };
+        let mut cleaned = Cow::Borrowed(typed);
+        if may_hold_removed(&cleaned) {
+            cleaned = cleaned.chars().filter(|&character| !is_removed(character)).collect();
+        }
+        if has_wide_gap(&cleaned) {
+            cleaned = narrow_gaps(&cleaned).into();
+        }
         if cleaned.len() > limit_bytes {
             Err(TextFault::TooLong)
         } else if cleaned.chars().all(char::is_whitespace) {
             Err(TextFault::Empty)
         } else {
-            Ok(Text(cleaned))
+            Ok(Text(cleaned.into()))
         }
     }
 
@@ -57,6 +65,21 @@ fn may_hold_removed(typed: &str) -> bool {
 
 fn is_removed(character: char) -> bool {
     character.is_control() && character != '\n' && character != '\t'
+}
+
+/// Whether there are more than two empty lines in a row.
+fn has_wide_gap(text: &str) -> bool {
+    text.contains("\n\n\n\n") || text.starts_with("\n\n\n") || text.ends_with("\n\n\n")
+}
+
+/// Of empty lines, keeps two in a row.
+fn narrow_gaps(text: &str) -> String {
+    let mut empty_lines = 0;
+    let kept = text.split('\n').filter(|line| {
+        empty_lines = if line.is_empty() { empty_lines + 1 } else { 0 };
+        empty_lines <= MAX_EMPTY_LINES
+    });
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 /// The client's own id for a message, at most 64 bytes: said again with the same one, it is not said twice.
@@ -106,6 +129,16 @@ mod tests {
     }
 
     #[test]
+    fn more_than_two_empty_lines_in_a_row_are_made_two() {
+        let clean = |typed| Text::clean(typed, 100).expect("text").as_str().to_owned();
+        assert_eq!(clean("a\n\n\nb"), "a\n\n\nb");
+        assert_eq!(clean("a\n\n\n\nb\n\n\n\n\n\n\nc"), "a\n\n\nb\n\n\nc");
+        assert_eq!(clean("a\r\n\r\n\u{7}\r\n\r\n\r\nb"), "a\n\n\nb");
+        assert_eq!(clean("\n\n\n\na\n\n\n\n"), "\n\na\n\n");
+        assert_eq!(clean(&format!("a{}b", "\n".repeat(4094))), "a\n\n\nb");
+    }
+
+    #[test]
     fn a_client_id_is_bounded() {
         assert_eq!(MessageKey::parse(""), None);
         assert!(MessageKey::parse(&"x".repeat(64)).is_some());
@@ -113,6 +146,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn empty_lines_are_few(typed in "[a\n\r\u{7} ä]{0,40}") {
+            if let Ok(text) = Text::clean(&typed, 4096) {
+                let lines: Vec<&str> = text.as_str().split('\n').collect();
+                prop_assert!(lines.windows(3).all(|three| three != ["", "", ""]));
+                let words = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+                prop_assert_eq!(words(text.as_str()), words(&typed));
+                prop_assert_eq!(Text::clean(text.as_str(), 4096), Ok(text.clone()));
+            }
+        }
+
         #[test]
         fn no_control_character_survives(typed in any::<String>()) {
             if let Ok(text) = Text::clean(&typed, 4096) {
