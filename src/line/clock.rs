@@ -59,6 +59,13 @@ impl LocalClock {
         Offset::UTC.to_datetime(local).date()
     }
 
+    /// Whether two times are of one date.
+    pub fn is_same_day(&self, one_ms: u64, other_ms: u64) -> bool {
+        // Days begin with a quarter, so within one there is nothing to look up.
+        let quarter = |time_ms: u64| (time_ms / 1000) as i64 / QUARTER_S;
+        quarter(one_ms) == quarter(other_ms) || self.date(one_ms) == self.date(other_ms)
+    }
+
     fn local_seconds(&self, time_ms: u64) -> i64 {
         let seconds = (time_ms / 1000) as i64;
         let number = seconds.div_euclid(QUARTER_S);
@@ -136,6 +143,23 @@ mod tests {
         let clock = LocalClock::new(TimeZone::fixed(jiff::tz::offset(-5)));
         assert_eq!(clock.date(86_400_000), jiff::civil::date(1970, 1, 1));
         assert_eq!(clock.hour_and_minute(0), (19, 0));
+    }
+
+    #[test]
+    fn days_change_at_local_midnight() {
+        let clock =
+            LocalClock::new(TimeZone::fixed(jiff::tz::Offset::from_seconds(5 * 3600 + 45 * 60).expect("Nepal's")));
+        let midnight_ms = 86_400_000 - (5 * 60 + 45) * MINUTE_MS;
+        for (one_ms, other_ms, is_same) in [
+            (midnight_ms, midnight_ms + 1, true),
+            (midnight_ms, midnight_ms + 86_399_999, true),
+            (midnight_ms - 1, midnight_ms, false),
+            (midnight_ms - 60 * MINUTE_MS, midnight_ms - 1, true),
+            (midnight_ms, midnight_ms + 86_400_000, false),
+        ] {
+            assert_eq!(clock.is_same_day(one_ms, other_ms), is_same, "{one_ms} {other_ms}");
+            assert_eq!(clock.is_same_day(other_ms, one_ms), is_same, "{one_ms} {other_ms}");
+        }
     }
 
     #[test]

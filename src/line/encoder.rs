@@ -1,5 +1,9 @@
 //! The two encodings in which terminals read a room: lines for people, JSON for programs.
 
+use std::io::Write;
+
+use jiff::civil::Date;
+
 use super::clock::LocalClock;
 use crate::json;
 use crate::rooms::{Body, Encoder, Event, Kind, Name, RoomCode};
@@ -7,6 +11,16 @@ use crate::rooms::{Body, Encoder, Event, Kind, Name, RoomCode};
 /// What stands before every line of a message but its first: nothing that a member typed is ever at the
 /// left edge, where notices are.
 const CONTINUATION: &[u8] = b"\r\n          | ";
+
+/// The same in fewer bytes, for messages of many short lines.
+const SHORT_CONTINUATION: &[u8] = b"\r\n| ";
+
+/// Between the lines of a message that are so short that even that would cost too much: all stand in one line then, and
+/// empty ones are left out.
+const SEPARATOR: &[u8] = b" | ";
+
+/// So many lines behind the first have the long mark, however short they are.
+const FEW_LINES: usize = 8;
 
 /// Lines for people. What a member typed is not sent back to it: its terminal shows it.
 pub struct LineEncoder {
@@ -23,6 +37,12 @@ impl LineEncoder {
 impl Encoder for LineEncoder {
     fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         write_event(event, &self.clock, out);
+    }
+
+    fn encode_gap(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
+        if !self.clock.is_same_day(earlier_ms, later_ms) {
+            write_day(self.clock.date(later_ms), out);
+        }
     }
 
     fn echoes(&self) -> bool {
@@ -86,6 +106,11 @@ pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
     out.extend(b"\r\n");
 }
 
+/// Appends that another day begins.
+pub fn write_day(date: Date, out: &mut Vec<u8>) {
+    write!(out, "* -- {} --\r\n", date.strftime("%A %-d %B")).expect("writing into memory does not fail");
+}
+
 /// Appends a name. Angle brackets in it become others, so that nobody's name looks like another one's message.
 pub fn write_name(name: &Name, out: &mut Vec<u8>) {
     if !name.as_str().contains(['<', '>']) {
@@ -112,14 +137,31 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
     if !text.bytes().any(|byte| byte == b'\n' || byte == 0xE2) {
         return out.extend(text.as_bytes());
     }
-    let lines = text.trim_end_matches(is_line_break).split(is_line_break);
-    for (number, line) in lines.enumerate() {
+    let text = text.trim_end_matches(is_line_break);
+    let mark = line_mark(text);
+    let shows = |line: &&str| mark != SEPARATOR || line.contains(|character| !is_bidi_control(character));
+    for (number, line) in text.split(is_line_break).filter(shows).enumerate() {
         if number > 0 {
-            out.extend(CONTINUATION);
+            out.extend(mark);
         }
         for harmless in line.split(is_bidi_control) {
             out.extend(harmless.as_bytes());
         }
+    }
+}
+
+/// What parts the lines of a text: the longest mark with which it is shown in twice its bytes at the most.
+///
+/// A mark takes the place of a line break. The last one fits always: it parts lines of which each has a byte, so what
+/// it adds, two bytes for each break, are not more than there are bytes.
+fn line_mark(text: &str) -> &'static [u8] {
+    let breaks = text.matches(is_line_break).count();
+    let fits = |mark: &[u8]| breaks * (mark.len() - 1) <= text.len();
+    match breaks {
+        ..=FEW_LINES => CONTINUATION,
+        _ if fits(CONTINUATION) => CONTINUATION,
+        _ if fits(SHORT_CONTINUATION) => SHORT_CONTINUATION,
+        _ => SEPARATOR,
     }
 }
 
@@ -185,6 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn further_lines_are_marked_in_fewer_bytes_where_there_are_many() {
+        let few = (0..=8).map(|line| line.to_string()).collect::<Vec<_>>().join("\n");
+        assert_eq!(encoded("ana", message(Kind::Say, &few)).matches("\r\n          | ").count(), 8);
+        let many = "12345\n".repeat(20);
+        let shown = format!("14:03 <ana> 12345{}\r\n", "\r\n| 12345".repeat(19));
+        assert_eq!(encoded("ana", message(Kind::Say, &many)), shown);
+        let shortest = "a\n\n".repeat(20);
+        let shown = format!("14:03 <ana> a{}\r\n", " | a".repeat(19));
+        assert_eq!(encoded("ana", message(Kind::Say, &shortest)), shown);
+    }
+
+    #[test]
     fn nothing_turns_a_line_around() {
         let text = "a\u{202A}\u{202B}\u{202C}\u{202D}\u{202E}b\u{2066}\u{2067}\u{2068}\u{2069}c\u{200F}";
         assert_eq!(encoded("ana", message(Kind::Say, text)), "14:03 <ana> abc\u{200F}\r\n");
@@ -221,9 +275,34 @@ mod tests {
             prop_assert!(harmless.chars().all(|c| c == '\t' || !c.is_control()));
             prop_assert!(!harmless.contains(|c| is_bidi_control(c) || is_line_break(c)));
             for (number, line) in line.trim_end_matches("\r\n").split("\r\n").enumerate() {
-                let left_edge = if number == 0 { "14:03 " } else { "          | " };
-                prop_assert!(line.starts_with(left_edge));
+                let left_edge = if number == 0 { "14:03 " } else { "| " };
+                prop_assert!(line.starts_with(left_edge) || number > 0 && line.starts_with("          | "));
             }
+        }
+
+        #[test]
+        fn lines_are_marked_and_cost_little(
+            lines in prop_oneof![
+                prop::collection::vec("[\u{2028}\u{202E}xä| ]{0,3}", 1..30),
+                prop::collection::vec("[\u{2028}\u{202E}xä| ]{0,3}|.{0,40}", 1..30),
+            ],
+            times in 1usize..10,
+            is_me: bool,
+        ) {
+            let kind = if is_me { Kind::Me } else { Kind::Say };
+            let said = format!("{}\n", lines.join("\n")).repeat(times);
+            let Ok(text) = Text::clean(&said, usize::MAX) else { return Ok(()) };
+            let said_bytes = text.as_str().len();
+            let head = if is_me { "14:03 * ana " } else { "14:03 <ana> " };
+            let shown = encoded("ana", Body::Message { kind, text, cid: None });
+            let shown = shown.strip_prefix(head).and_then(|shown| shown.strip_suffix("\r\n")).expect("a head");
+            let is_marked = |line: &str| line.starts_with("          | ") || line.starts_with("| ");
+            prop_assert!(shown.split("\r\n").skip(1).all(is_marked));
+            prop_assert!(shown.len() <= (2 * said_bytes).max(said_bytes + 104), "{} of {said_bytes}", shown.len());
+            // Whatever marks them, all lines are there.
+            let is_no_word = |c: &char| c.is_whitespace() || c.is_control() || *c == '|' || is_bidi_control(*c);
+            let words = |text: &str| text.chars().filter(|c| !is_no_word(c)).collect::<String>();
+            prop_assert_eq!(words(shown), words(&said));
         }
     }
 }

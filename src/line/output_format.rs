@@ -8,7 +8,7 @@ use std::io::Write;
 
 use super::Context;
 use super::clock::LocalClock;
-use super::encoder::{write_event, write_name};
+use super::encoder::{write_day, write_event, write_name};
 use crate::json;
 use crate::rooms::{AuthorId, Body, EncoderId, Event, Member, Refusal, Room};
 use crate::session_api::encoders;
@@ -218,7 +218,7 @@ fn write_history(events: &[Event], clock: &LocalClock, now: Now, out: &mut Vec<u
         let date = clock.date(event.time_ms);
         if date != day {
             day = date;
-            write_line(format_args!("* -- {} --", date.strftime("%A %-d %B")), out);
+            write_day(date, out);
         }
         write_event(event, clock, out);
     }

@@ -72,6 +72,11 @@ pub trait Encoder {
     /// Appends an event of the room with this code as members are to be sent it.
     fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>);
 
+    /// Appends what stands between two events, of these times, for all members; by default nothing.
+    fn encode_gap(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
+        let _ = (earlier_ms, later_ms, out);
+    }
+
     /// Appends that somebody types; by default nothing.
     fn encode_typing(&self, room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
         let _ = (room, name, out);

@@ -14,6 +14,9 @@ pub(super) struct RoomState {
     pub epoch: Epoch,
     pub roster: Roster,
     pub history: History,
+    /// The time of the last event, or for a room of an earlier run when it was last known to be used; 0 before the
+    /// first.
+    pub last_time_ms: u64,
 }
 
 /// Why a change that was committed changes nothing: others came before it.
@@ -31,13 +34,14 @@ pub(super) enum Conflict {
 
 impl RoomState {
     pub fn new(code: RoomCode, epoch: Epoch) -> RoomState {
-        RoomState { code, epoch, roster: Roster::default(), history: History::default() }
+        RoomState { code, epoch, roster: Roster::default(), history: History::default(), last_time_ms: 0 }
     }
 
     /// A room as the journal remembers it. Who had a place has it again.
     pub fn restored(stored: &StoredRoom) -> RoomState {
         let history = History::after(stored.last_id);
-        let mut state = RoomState { history, ..RoomState::new(stored.code, stored.epoch) };
+        let last_time_ms = stored.last_time_ms;
+        let mut state = RoomState { history, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
         for member in &stored.members {
             if !member.is_placed {
                 state.roster.remember_departed(member);
@@ -143,6 +147,7 @@ impl RoomState {
         }
         // Last, since most of it has left the processor's caches: what is written after it would wait for it.
         if let Some(event) = change.event() {
+            self.last_time_ms = event.time_ms;
             self.history.record(event, kept);
         }
     }
