@@ -24,6 +24,8 @@ const ERASE_CHARACTER: u8 = 247;
 const ARE_YOU_THERE: u8 = 246;
 const INTERRUPT_PROCESS: u8 = 244;
 const SE: u8 = 240;
+const ABORT: u8 = 238;
+const END_OF_FILE: u8 = 236;
 const TIMING_MARK: u8 = 6;
 const WINDOW_SIZE: u8 = 31;
 
@@ -343,6 +345,41 @@ fn backspace_and_delete_edit_the_line() {
     assert_eq!(heard(&mut ben), "grün");
     ana.send("\u{8}\u{7f}at the start\n");
     assert_eq!(heard(&mut ben), "at the start");
+    // What looks like one character is erased as one.
+    ana.send("x👍🏽\u{7f}🇩🇪\u{8}1️⃣\u{7f}\u{1112}\u{1161}\u{11AB}\u{7f}👨‍👩‍👧\u{7f}y\n");
+    assert_eq!(heard(&mut ben), "xy");
+}
+
+#[test]
+fn a_byte_order_mark_before_the_first_line_is_dropped() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut script = Terminal::connect(&server);
+    for byte in format!("\u{FEFF}/join {room} bot\nversion 2 is out\n").bytes() {
+        script.send([byte]);
+    }
+    ana.expect_line("* bot came in (line)");
+    ana.expect_said("<bot> version 2 is out");
+}
+
+#[test]
+fn the_end_of_file_on_an_empty_line_quits() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    for end in [&[4][..], &[IAC, END_OF_FILE], &[IAC, ABORT]] {
+        let mut ben = Terminal::join(&server, &room, "ben");
+        ana.expect_line("* ben came in (line)");
+        ben.send(end);
+        assert_eq!(ben.read_to_end(), "* Bye.\r\n", "{end:?}");
+        ana.expect_line("* ben left");
+    }
+    // On a line with text it is no end.
+    ana.send("half \u{4}a line\n");
+    ana.send_line("/json");
+    ana.expect_text("\n");
+    ana.send_line("/history 1");
+    let history = ana.expect_text("\n");
+    assert!(history.contains("half a line"), "{history}");
 }
 
 #[test]
@@ -375,12 +412,22 @@ fn telnet_is_answered_and_never_asked() {
 }
 
 #[test]
-fn what_is_not_utf8_becomes_a_replacement_character() {
+fn what_is_not_utf8_is_refused_once_with_a_hint() {
     let server = Server::start();
     let (mut ana, room) = open_room(&server, "ana");
     let mut ben = WebSocketClient::join(&server, &room, "ben");
+    ana.expect_line("* ben came in (web)");
     ana.send(b"gr\xFC\xDFe\n");
-    assert_eq!(heard(&mut ben), "gr\u{FFFD}\u{FFFD}e");
+    let hint = ana.read_line();
+    assert!(hint.starts_with("! That line is not UTF-8") && hint.contains("chcp 65001"), "{hint}");
+    ana.send(b"gr\xFC\xDFe\n");
+    assert_eq!(heard(&mut ben), "gr\u{FFFD}\u{FFFD}e", "and not the one before it");
+    let mut juergen = Terminal::connect(&server);
+    for name in [b"J\xFCrgen\n", b"J\x81rgen\n"] {
+        juergen.expect_text(NAME_PROMPT);
+        juergen.send(name);
+        assert_eq!(juergen.read_line(), hint);
+    }
     let euro = "€".as_bytes();
     for byte in euro {
         ana.send([*byte]);
@@ -417,6 +464,22 @@ fn nobody_can_forge_a_notice() {
     assert_eq!(without_time(&first), Some("<ben> two lines"));
     for line in ["second line", "* carl left", "14:03 <ana> yes"] {
         assert_eq!(ana.read_line(), format!("          | {line}"));
+    }
+}
+
+#[test]
+fn what_a_message_costs_a_terminal_is_bounded() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut ben = WebSocketClient::join(&server, &room, "ben");
+    ana.expect_line("* ben came in (web)");
+    ben.say(&format!("a{}b", "\n".repeat(4094)));
+    assert_eq!(heard(&mut ben), "a\n\n\nb");
+    for typed in ["a\n\n".repeat(1365), "a\n".repeat(2048), "ab\n\n\n".repeat(819), "\u{2028}x".repeat(1024)] {
+        ben.say(&typed);
+        ben.say("done");
+        let shown = ana.expect_text("<ben> done\r\n");
+        assert!(shown.len() < 2 * 4096 + 200, "{} bytes", shown.len());
     }
 }
 
@@ -634,6 +697,20 @@ fn telnet_joins_talks_and_quits() {
     telnet.send_line("/quit").expect("telnet reads");
     see(&mut telnet, "* Bye.");
     see(&mut telnet, "Connection closed by foreign host.");
+    ana.expect_line("* tilda left");
+}
+
+#[test]
+fn telnet_quits_at_ctrl_d() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut telnet = telnet(&server);
+    see(&mut telnet, NAME_PROMPT);
+    telnet.send_line(&format!("/join {room} tilda")).expect("telnet reads");
+    see(&mut telnet, &format!("* {room}. "));
+    ana.expect_line("* tilda came in (line)");
+    telnet.send_control('d').expect("telnet reads");
+    see(&mut telnet, "* Bye.");
     ana.expect_line("* tilda left");
 }
 

@@ -8,16 +8,29 @@
 mod escape;
 mod telnet;
 
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_segmentation::UnicodeSegmentation;
 
 use escape::EscapeFilter;
 use telnet::{Fed, Telnet};
+
+/// Stands before a text that some programs of Windows write; it is no part of it.
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
+
+/// What Ctrl-D sends.
+const END_OF_TRANSMISSION: u8 = 4;
+
+/// Erasing looks at so many bytes at the most: what it costs does not grow with the line.
+const MAX_ERASED_BYTES: usize = 256;
 
 /// What [`LineEditor::edit`] found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Typed {
     /// A line, without its ending and without any control character but tab.
     Line(String),
+    /// The same, with U+FFFD in it for bytes that are not UTF-8.
+    NotUtf8(String),
+    /// The peer ends its input, and has not begun another line.
+    EndOfInput,
     /// A line that had more bytes than allowed; what it was is not kept.
     TooLong,
 }
@@ -36,6 +49,8 @@ struct State {
     line: String,
     /// The line has outgrown its limit; the rest of it is not kept.
     is_too_long: bool,
+    /// Some U+FFFD of the line stands for bytes that are not UTF-8, unless it was erased.
+    is_malformed: bool,
     /// The last character was a CR: an LF or NUL right after it belongs to it.
     follows_carriage_return: bool,
     telnet: Telnet,
@@ -84,13 +99,13 @@ impl LineEditor {
     pub fn finish(&mut self, limit_bytes: usize) -> Option<Typed> {
         let mut state = self.state.take()?;
         if state.utf8.length > 0 && state.escape.is_idle() {
-            state.append("\u{FFFD}", limit_bytes);
+            state.append_replacement(limit_bytes);
         }
         state.utf8 = PartialCharacter::default();
         state.is_within_line().then(|| state.take_line())
     }
 
-    /// Whether `bytes` may complete a line; if not, they certainly do not.
+    /// Whether `bytes` may complete a line or end the input; if not, they certainly do not.
     pub fn may_complete_line(&self, bytes: &[u8]) -> bool {
         // With a character or a command begun in between, the next byte follows that.
         let is_right_after_carriage_return = self
@@ -101,7 +116,9 @@ impl LineEditor {
             [b'\n', rest @ ..] if is_right_after_carriage_return => rest,
             bytes => bytes,
         };
-        rest.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+        let is_within_command = self.state.as_ref().is_some_and(|state| !state.telnet.is_idle());
+        rest.iter().any(|byte| matches!(*byte, b'\n' | b'\r' | END_OF_TRANSMISSION))
+            || telnet::may_end_input(is_within_command, bytes)
     }
 
     /// Whether [`finish`](Self::finish) may find something.
@@ -142,6 +159,12 @@ impl State {
                 self.drop_line();
                 None
             }
+            Fed::EndOfFile => self.end_input(),
+            Fed::Abort => {
+                let end = self.end_input();
+                self.drop_line();
+                end
+            }
             Fed::EraseCharacter => {
                 match self.utf8.length {
                     0 => erase_character(&mut self.line),
@@ -170,9 +193,16 @@ impl State {
             }
             Err(_) => {
                 self.utf8 = PartialCharacter::default();
-                self.take_character(char::REPLACEMENT_CHARACTER, limit_bytes);
+                self.take_malformed(limit_bytes);
                 if length > 0 { self.decode(byte, limit_bytes) } else { None }
             }
+        }
+    }
+
+    fn take_malformed(&mut self, limit_bytes: usize) {
+        self.follows_carriage_return = false;
+        if !self.escape.swallows(char::REPLACEMENT_CHARACTER) {
+            self.append_replacement(limit_bytes);
         }
     }
 
@@ -194,7 +224,10 @@ impl State {
             '\u{8}' | '\u{7f}' => erase_character(&mut self.line),
             // Ctrl-W.
             '\u{17}' => erase_word(&mut self.line),
+            // Ctrl-D.
+            '\u{4}' => return self.end_input(),
             '\t' => self.append("\t", limit_bytes),
+            BYTE_ORDER_MARK if !self.is_within_line() => (),
             character if character.is_control() => (),
             character => self.append(character.encode_utf8(&mut [0; 4]), limit_bytes),
         }
@@ -211,27 +244,46 @@ impl State {
         }
     }
 
+    fn append_replacement(&mut self, limit_bytes: usize) {
+        self.is_malformed = true;
+        self.append("\u{FFFD}", limit_bytes);
+    }
+
     fn take_line(&mut self) -> Typed {
         let line = std::mem::take(&mut self.line);
-        if std::mem::take(&mut self.is_too_long) { Typed::TooLong } else { Typed::Line(line) }
+        let is_malformed = std::mem::take(&mut self.is_malformed);
+        if std::mem::take(&mut self.is_too_long) {
+            Typed::TooLong
+        } else if is_malformed && line.contains(char::REPLACEMENT_CHARACTER) {
+            Typed::NotUtf8(line)
+        } else {
+            Typed::Line(line)
+        }
+    }
+
+    /// Ends the input on an empty line. On one with text nothing happens, as with most programs on a Unix terminal:
+    /// that hands over what is typed, and who reads whole lines waits for the rest of this one.
+    fn end_input(&self) -> Option<Typed> {
+        (!self.is_within_line()).then_some(Typed::EndOfInput)
     }
 
     fn drop_line(&mut self) {
         self.line = String::new();
         self.is_too_long = false;
+        self.is_malformed = false;
         self.utf8 = PartialCharacter::default();
         self.escape = EscapeFilter::default();
     }
 }
 
-/// Erases what looks like one character: a letter with its marks, or symbols that are joined into one.
+/// Erases what looks like one character: a grapheme cluster (Unicode Standard Annex 29, section 3).
 fn erase_character(line: &mut String) {
-    const ZERO_WIDTH_JOINER: char = '\u{200D}';
-    while let Some(character) = line.pop() {
-        let is_mark = character.general_category_group() == GeneralCategoryGroup::Mark;
-        if !is_mark && character != ZERO_WIDTH_JOINER && !line.ends_with(ZERO_WIDTH_JOINER) {
-            break;
-        }
+    let mut start = line.len().saturating_sub(MAX_ERASED_BYTES);
+    while !line.is_char_boundary(start) {
+        start += 1;
+    }
+    if let Some((place, _)) = line[start..].grapheme_indices(true).next_back() {
+        line.truncate(start + place);
     }
 }
 

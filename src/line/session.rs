@@ -20,6 +20,10 @@ const PROMPT_TIMEOUT_MS: u64 = 120_000;
 /// Bytes that a line may have beyond those of a message, for a command with its name and token.
 const COMMAND_BYTES: usize = 640;
 
+/// What is told of a line that is not UTF-8.
+const NOT_UTF8: &str = "That line is not UTF-8 and was not taken. In Windows, type chcp 65001 before telnet; \
+    in PuTTY, choose UTF-8 under Window, Translation.";
+
 /// One terminal's session.
 pub struct Line {
     editor: LineEditor,
@@ -30,6 +34,8 @@ pub struct Line {
     format: OutputFormat,
     /// It has been told that its lines are held back, and the burst is not over.
     is_paced: bool,
+    /// It has been told that what it sends is not UTF-8: from then on that may be said, with U+FFFD in it.
+    is_told_of_utf8: bool,
     /// Once the room is left, the connection closes.
     is_quitting: bool,
 }
@@ -66,6 +72,7 @@ impl Line {
             local,
             format: OutputFormat::Person,
             is_paced: false,
+            is_told_of_utf8: false,
             is_quitting: false,
         };
         let version = env!("CARGO_PKG_VERSION");
@@ -234,8 +241,15 @@ impl Line {
 
     fn take_line(&mut self, typed: Typed, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
         let line = match &typed {
-            Typed::Line(line) => Some(line.as_str()),
+            Typed::Line(line) | Typed::NotUtf8(line) => Some(line.as_str()),
             Typed::TooLong => None,
+            Typed::EndOfInput => {
+                // Nobody has answered the prompt, so its line is not ended.
+                if matches!(self.stage, Stage::Unjoined(_)) {
+                    self.format.end_prompt(outbox);
+                }
+                Some("/quit")
+            }
         };
         if line.is_some_and(|line| line.trim().is_empty()) {
             self.prompt(outbox);
@@ -258,10 +272,24 @@ impl Line {
         if is_first && opening::is_http_request(line) {
             return Some(self.point_to_web(context, outbox));
         }
-        match command::parse(line) {
+        let parsed = command::parse(line);
+        if matches!(typed, Typed::NotUtf8(_)) && !self.may_be_said_malformed(&parsed) {
+            self.is_told_of_utf8 = true;
+            self.format.refuse("bad_request", NOT_UTF8, outbox);
+            self.prompt(outbox);
+            return None;
+        }
+        match parsed {
             Ok(request) => self.execute(request, context, outbox),
             Err(fault) => self.refuse(fault, outbox),
         }
+    }
+
+    /// Whether a line with U+FFFD in it, for bytes that are not UTF-8, is taken as it is: something to say, and its
+    /// sender has been told before.
+    fn may_be_said_malformed(&self, parsed: &Result<TypedCommand<'_>, CommandFault<'_>>) -> bool {
+        let is_said = matches!(parsed, Ok(TypedCommand::Text(_) | TypedCommand::Me(_)));
+        self.is_told_of_utf8 && is_said && matches!(self.stage, Stage::Joined(..))
     }
 
     /// Executes what a line asks for, or returns the step by which it is done elsewhere.

@@ -147,6 +147,32 @@ fn history_tells_its_days() {
 }
 
 #[test]
+fn a_new_day_is_told_before_the_first_event_of_it() {
+    let mut world = World::new(limits());
+    let ana = world.enter("ana");
+    let (ben, carl, bot) = (world.connect_as("ben"), world.connect_as("carl"), world.connect_as("bot"));
+    world.type_in(bot, "/json\n");
+    world.say(ana, "good night");
+    world.pass_ms(DAY_MS / 2);
+    for terminal in [ben, carl, bot] {
+        world.shown(terminal);
+    }
+    // It is told to whom the message itself is not sent as well.
+    assert_eq!(world.type_in(ben, "good morning\r\n"), "* -- Saturday 21 November --\r\n");
+    assert_eq!(world.shown(carl), "* -- Saturday 21 November --\r\n02:03 <ben> good morning\r\n");
+    world.say(ana, "hello");
+    assert_eq!((world.shown(ben), world.shown(carl)), ("02:03 <ana> hello\r\n".into(), "02:03 <ana> hello\r\n".into()));
+    assert_eq!(objects(&world.shown(bot)).len(), 2, "programs are told times");
+
+    world.pass_ms(DAY_MS);
+    let dora = world.connect_as("dora");
+    assert_eq!(world.shown(ben), "* -- Sunday 22 November --\r\n* dora came in (line)\r\n");
+    world.say(ana, "hello, dora");
+    // Who came in today needs no telling.
+    assert_eq!(world.shown(dora), "02:03 <ana> hello, dora\r\n");
+}
+
+#[test]
 fn a_token_brings_the_member_back_and_closes_the_other() {
     let mut world = World::with_room(&["ana"]);
     let old = world.connect_as("ben");
@@ -156,6 +182,80 @@ fn a_token_brings_the_member_back_and_closes_the_other() {
     assert!(welcome.starts_with("* KXQT. 1 here: ana (web). "), "{welcome}");
     assert_eq!(world.shown(old), "* You came in again from elsewhere; this connection is closed.\r\n");
     assert!(world.terminals[old].is_closed);
+}
+
+// ---- what a terminal sends
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_name() {
+    for piece_bytes in [1, 100] {
+        let mut world = World::with_room(&["ana"]);
+        let (me, other) = (world.connect(), world.connect());
+        let mut shown = String::new();
+        for piece in "\u{FEFF}/join KXQT bot\n".as_bytes().chunks(piece_bytes) {
+            shown += &world.send(me, piece);
+        }
+        assert!(shown.starts_with("* KXQT. 1 here: ana (web). "), "{shown}");
+        world.type_in(other, "\u{FEFF}ben\nKXQT\n");
+        assert_eq!(world.type_in(other, "/who\n"), "* ana (web), ben (line), bot (line)\r\n");
+    }
+}
+
+#[test]
+fn the_end_of_input_on_an_empty_line_quits() {
+    for end in [&b"\x04"[..], b"\xFF\xEC", b"\xFF\xEE"] {
+        let mut world = World::with_room(&[]);
+        let (ana, ben) = (world.connect_as("ana"), world.connect_as("ben"));
+        world.shown(ana);
+        assert_eq!(world.send(ben, &[end, b"not any more\n"].concat()), "* Bye.\r\n", "{end:?}");
+        assert!(world.terminals[ben].is_closed);
+        assert_eq!(world.shown(ana), "* ben left\r\n");
+
+        let nobody = world.connect();
+        assert_eq!(world.send(nobody, end), "\r\n* Bye.\r\n", "the prompt's line is ended");
+        assert!(world.terminals[nobody].is_closed);
+        let nobody = world.connect();
+        world.type_in(nobody, "/json\n");
+        assert_eq!(world.send(nobody, end), "");
+        assert!(world.terminals[nobody].is_closed);
+    }
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_refused_once_with_a_hint() {
+    let hint = "! That line is not UTF-8 and was not taken. In Windows, type chcp 65001 before telnet; \
+        in PuTTY, choose UTF-8 under Window, Translation.\r\n";
+    let mut world = World::with_room(&[]);
+    let (ana, ben) = (world.connect_as("ana"), world.connect_as("ben"));
+    world.shown(ana);
+    assert_eq!(world.send(ben, b"gr\xFC\xDFe\n"), hint);
+    assert_eq!(world.shown(ana), "");
+    assert_eq!(world.send(ben, b"gr\xFC\xDFe\n/me gr\xFC\xDFt\n"), "");
+    assert_eq!(world.shown(ana), "14:03 <ben> gr\u{FFFD}\u{FFFD}e\r\n14:03 * ben gr\u{FFFD}\u{FFFD}t\r\n");
+    // Whoever means that character may say it.
+    assert_eq!(world.type_in(ana, "what is \u{FFFD}?\n"), "");
+    assert_eq!(world.shown(ben), "14:03 <ana> what is \u{FFFD}?\r\n");
+
+    // A name or a code that is not UTF-8 is none, however often it is given.
+    assert_eq!(world.send(ben, b"/nick J\xFCrgen\n"), hint);
+    let me = world.connect();
+    for _ in 0..2 {
+        assert_eq!(world.send(me, b"J\xFCrgen\n"), format!("{hint}Name: "));
+    }
+    assert_eq!(world.send(me, b"/join KXQT J\xFCrgen\n"), format!("{hint}Name: "));
+    assert!(world.type_in(me, "/join KXQT Jürgen\n").starts_with("* KXQT. 2 here: "));
+
+    world.type_in(me, "/json\n");
+    assert_eq!(objects(&world.send(me, b"/who\xFC\n"))[0]["code"], "bad_request");
+}
+
+#[test]
+fn an_http_request_that_is_not_utf8_is_one_all_the_same() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    let shown = world.send(me, b"GET /\xFC HTTP/1.1\r\nHost: x\r\n\r\n/join KXQT evil\r\n");
+    assert!(shown.starts_with("! This port is for terminals."), "{shown}");
+    assert!(world.terminals[me].is_closed && world.terminals[me].memberships.is_empty());
 }
 
 // ---- in the room
@@ -450,7 +550,7 @@ proptest::proptest! {
     fn any_input_is_survived(
         words in proptest::collection::vec(proptest::sample::select(vec![
             "/join ", "/new ", "KXQT ", "ben", "carl ", "/who", "/me ", "/nick ", "/history ", "3", "/json", "/leave",
-            "/help", "/", "\r\n", "\n", "\r", "\n", "\u{3}", "\u{1b}[A", "hello", "\u{8}", "\u{202E}",
+            "/help", "/", "\r\n", "\n", "\r", "\n", "\u{3}", "\u{1b}[A", "hello", "\u{8}", "\u{202E}", "\u{4}", "\u{FEFF}",
         ]), 0..60),
         pieces in 1usize..20,
     ) {

@@ -16,8 +16,10 @@ const IP: u8 = 244;
 const BRK: u8 = 243;
 const SE: u8 = 240;
 const ABORT: u8 = 238;
+/// End of file (RFC 1184, 2.5).
+const EOF: u8 = 236;
 /// The lowest byte that is a command; those not named here need no attention.
-const FIRST_COMMAND: u8 = 236;
+const FIRST_COMMAND: u8 = EOF;
 
 /// The option TIMING-MARK (RFC 860): a telnet shows nothing more until its DO is answered.
 const TIMING_MARK: u8 = 6;
@@ -33,8 +35,12 @@ pub(super) enum Fed {
     Data(u8),
     /// A byte after IAC that is no command: both are data, from a peer that does not speak telnet.
     NoCommand(u8),
-    /// Interrupt process, break or abort.
+    /// Interrupt process or break.
     Interrupt,
+    /// Abort.
+    Abort,
+    /// End of file.
+    EndOfFile,
     /// Erase character.
     EraseCharacter,
     /// Erase line.
@@ -124,6 +130,13 @@ impl Telnet {
     }
 }
 
+/// Whether there may be a command in `bytes` by which the input ends; they may begin within one.
+pub(super) fn may_end_input(is_within_command: bool, bytes: &[u8]) -> bool {
+    let ends = |byte: u8| matches!(byte, EOF | ABORT);
+    is_within_command && bytes.first().is_some_and(|&byte| ends(byte))
+        || bytes.windows(2).any(|pair| pair[0] == IAC && ends(pair[1]))
+}
+
 fn execute(command: u8, answers: &mut Vec<u8>) -> Fed {
     match command {
         IAC => Fed::Data(IAC),
@@ -131,7 +144,9 @@ fn execute(command: u8, answers: &mut Vec<u8>) -> Fed {
             answers.extend(b"[yes]\r\n");
             Fed::Nothing
         }
-        IP | BRK | ABORT => Fed::Interrupt,
+        IP | BRK => Fed::Interrupt,
+        ABORT => Fed::Abort,
+        EOF => Fed::EndOfFile,
         EC => Fed::EraseCharacter,
         EL => Fed::EraseLine,
         0..FIRST_COMMAND => Fed::NoCommand(command),

@@ -25,8 +25,9 @@ fn edit_all<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Typed>, Vec<
 
 fn lines(input: &[u8]) -> Vec<String> {
     let text = |typed| match typed {
-        Typed::Line(line) => line,
+        Typed::Line(line) | Typed::NotUtf8(line) => line,
         Typed::TooLong => "too long".into(),
+        Typed::EndOfInput => "end of input".into(),
     };
     edit_all([input]).0.into_iter().map(text).collect()
 }
@@ -60,6 +61,23 @@ fn backspace_erases_what_looks_like_one_character() {
     assert_eq!(lines("xe\u{301}\u{323}\u{7f}\n".as_bytes()), ["x"]);
     assert_eq!(lines("x👩\u{200D}👧\u{7f}\n".as_bytes()), ["x"]);
     assert_eq!(lines(b"x\xC3\x7f\n"), ["x"]);
+    let clusters = [
+        "👍🏽",
+        "🇩🇪",
+        "1️⃣",
+        "👨‍👩‍👧‍👦",
+        "🏳️‍🌈",
+        "🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
+        "\u{1112}\u{1161}\u{11AB}",
+        "क्षि",
+        "นี้",
+    ];
+    for cluster in clusters {
+        assert_eq!(lines(format!("x{cluster}\u{7f}\n").as_bytes()), ["x"], "{cluster}");
+        assert_eq!(lines(format!("x{cluster}{cluster}\u{8}\n").as_bytes()), [format!("x{cluster}")], "{cluster}");
+    }
+    // One character after the other, where each could belong to the one before.
+    assert_eq!(lines("x🇩🇪🇫\u{7f}\n".as_bytes()), ["x🇩🇪"]);
     assert_eq!(lines(b"x\xC3\xFF\xF7\xC3\xA4\n"), ["xä"]);
 }
 
@@ -69,6 +87,47 @@ fn lines_and_words_are_erased() {
     assert_eq!(lines(b"abc\xFF\xF8d\n"), ["d"]);
     assert_eq!(lines(b"one two  \x17three\n"), ["one three"]);
     assert_eq!(lines(b"one\x17\x17\n"), [""]);
+}
+
+#[test]
+fn erasing_costs_the_same_however_long_the_line_is() {
+    let mut line = "🇩".repeat(1001);
+    erase_character(&mut line);
+    assert!(["🇩".repeat(999), "🇩".repeat(1000)].contains(&line));
+    let mut line = format!("a{}", "\u{301}".repeat(1000));
+    erase_character(&mut line);
+    assert_eq!(line, format!("a{}", "\u{301}".repeat(1000 - MAX_ERASED_BYTES / 2)));
+}
+
+#[test]
+fn the_end_of_input_counts_on_an_empty_line_alone() {
+    for end in [&b"\x04"[..], b"\xFF\xEC", b"\xFF\xEE"] {
+        assert_eq!(edit_all([end]).0, [Typed::EndOfInput], "{end:?}");
+        let lines = [&b"a\n"[..], end, b"\nx\x08", end].concat();
+        let expected = [Typed::Line("a".into()), Typed::EndOfInput, Typed::Line("".into()), Typed::EndOfInput];
+        assert_eq!(edit_all([&lines[..]]).0, expected, "{end:?}");
+    }
+    for end in [&b"\x04"[..], b"\xFF\xEC"] {
+        assert_eq!(lines(&[&b"half"[..], end, end, b" whole\n"].concat()), ["half whole"], "{end:?}");
+    }
+    assert_eq!(lines(&[vec![b'x'; 100], b"\x04\n".to_vec()].concat()), ["too long"]);
+}
+
+#[test]
+fn a_byte_order_mark_before_a_line_is_dropped() {
+    assert_eq!(lines("\u{FEFF}a\n\u{FEFF}\u{FEFF}b\n\u{FEFF}\nc\u{FEFF}d\n".as_bytes()), ["a", "b", "", "c\u{FEFF}d"]);
+}
+
+#[test]
+fn what_is_not_utf8_is_told_as_such() {
+    let typed = |input: &[u8]| edit_all([input]).0;
+    assert_eq!(typed(b"J\xFCrgen\n"), [Typed::NotUtf8("J\u{FFFD}rgen".into())]);
+    assert_eq!(typed(b"end\xE2\x82"), [Typed::NotUtf8("end\u{FFFD}".into())]);
+    // What was erased or dropped of a line is no part of it, nor is the line before.
+    assert_eq!(typed(b"J\xFC\x7Furgen\n"), [Typed::Line("Jurgen".into())]);
+    assert_eq!(typed(b"\xFC\x03Jurgen\n"), [Typed::Line("Jurgen".into())]);
+    assert_eq!(typed(b"\xFC\nJurgen\n"), [Typed::NotUtf8("\u{FFFD}".into()), Typed::Line("Jurgen".into())]);
+    assert_eq!(typed("what is \u{FFFD}?\n".as_bytes()), [Typed::Line("what is \u{FFFD}?".into())]);
 }
 
 #[test]
@@ -181,14 +240,14 @@ fn a_line_feed_after_half_a_character_ends_a_line() {
         assert!(!editor.may_complete_line(b"\n"));
         editor.edit(begun, LIMIT_BYTES, &mut Vec::new());
         assert!(editor.may_complete_line(b"\n"));
-        assert_eq!(editor.edit(b"\n", LIMIT_BYTES, &mut Vec::new()).1, Some(Typed::Line("\u{FFFD}".into())));
+        assert_eq!(editor.edit(b"\n", LIMIT_BYTES, &mut Vec::new()).1, Some(Typed::NotUtf8("\u{FFFD}".into())));
     }
 }
 
 /// Bytes of which many mean something.
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let special = prop::sample::select(
-        b"\r\n\0\x03\x08\x7f\x15\x17\x1b[]OP\\\x07;1mA \t\xff\xf0\xf3\xf4\xf6\xf7\xf8\xfa\xfb\xfc\xfd\xfe\x06\xc2\x9b\x9c\x9d\xc3\xa4\xe2\x82\xcc\x81".to_vec(),
+        b"\r\n\0\x03\x04\x08\x7f\x15\x17\x1b[]OP\\\x07;1mA \t\xff\xf0\xf3\xf4\xf6\xf7\xf8\xfa\xfb\xfc\xfd\xfe\xec\xee\x06\xc2\x9b\x9c\x9d\xc3\xa4\xe2\x82\xcc\x81".to_vec(),
     );
     prop::collection::vec(prop_oneof![3 => special, 1 => any::<u8>(), 1 => b'a'..=b'z'], 0..300)
 }
@@ -207,7 +266,7 @@ proptest! {
     #[test]
     fn a_line_has_no_control_character_but_tab(input in input()) {
         for typed in edit_all([&input[..]]).0 {
-            if let Typed::Line(line) = typed {
+            if let Typed::Line(line) | Typed::NotUtf8(line) = typed {
                 prop_assert!(line.len() <= LIMIT_BYTES);
                 prop_assert!(line.chars().all(|character| character == '\t' || !character.is_control()));
             }
@@ -238,7 +297,9 @@ proptest! {
     ) {
         let expected = String::from_utf8_lossy(&bytes).into_owned();
         prop_assume!(!expected.chars().any(char::is_control) && expected.len() <= LIMIT_BYTES);
+        prop_assume!(!expected.starts_with('\u{FEFF}'));
         let typed = edit_all([&bytes[..], b"\n"]).0;
-        prop_assert_eq!(typed, vec![Typed::Line(expected)]);
+        let is_utf8 = str::from_utf8(&bytes).is_ok();
+        prop_assert_eq!(typed, vec![if is_utf8 { Typed::Line(expected) } else { Typed::NotUtf8(expected) }]);
     }
 }
