@@ -39,7 +39,7 @@ impl Encoder for LineEncoder {
         write_event(event, &self.clock, out);
     }
 
-    fn encode_gap(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
+    fn encode_between(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
         if !self.clock.is_same_day(earlier_ms, later_ms) {
             write_day(self.clock.date(later_ms), out);
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Line;
 use crate::options::Limits;
 use crate::session_api::{Flow, encoders};
-use world::{DAY_MS, World, limits};
+use world::{AFTERNOON_MS, DAY_MS, World, limits};
 
 fn objects(shown: &str) -> Vec<Value> {
     assert!(shown.is_empty() || shown.ends_with('\n'));
@@ -170,6 +170,18 @@ fn a_new_day_is_told_before_the_first_event_of_it() {
     world.say(ana, "hello, dora");
     // Who came in today needs no telling.
     assert_eq!(world.shown(dora), "02:03 <ana> hello, dora\r\n");
+}
+
+#[test]
+fn a_new_day_is_told_in_a_room_of_an_earlier_run() {
+    for (used_ms, told) in [(AFTERNOON_MS - DAY_MS, "* -- Friday 20 November --\r\n"), (AFTERNOON_MS - 60_000, "")] {
+        let mut world = World::new(limits());
+        let token = world.restore_room_of("ben", used_ms);
+        let me = world.connect();
+        world.type_in(me, &format!("/join KXQT ben {token}\n"));
+        world.enter("ana");
+        assert_eq!(world.shown(me), format!("{told}* ana came in (web)\r\n"));
+    }
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl Rooms {
         let (code, earlier_ms) = (room.code(), room.state.last_time_ms);
         for (number, encoder) in self.encoders.iter().enumerate() {
             // An entry of its own: who is not sent the event is sent this.
-            room.append(EncoderId(number as u8), None, |out| encoder.encode_gap(earlier_ms, event.time_ms, out));
+            room.append(EncoderId(number as u8), None, |out| encoder.encode_between(earlier_ms, event.time_ms, out));
             let except = (is_message && !encoder.echoes()).then_some(event.author);
             room.append(EncoderId(number as u8), except, |out| encoder.encode_event(&code, event, out));
         }

@@ -73,7 +73,7 @@ pub trait Encoder {
     fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>);
 
     /// Appends what stands between two events, of these times, for all members; by default nothing.
-    fn encode_gap(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
+    fn encode_between(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
         let _ = (earlier_ms, later_ms, out);
     }
 

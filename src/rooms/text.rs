@@ -31,8 +31,8 @@ impl Text {
         if may_hold_removed(&cleaned) {
             cleaned = cleaned.chars().filter(|&character| !is_removed(character)).collect();
         }
-        if has_wide_gap(&cleaned) {
-            cleaned = narrow_gaps(&cleaned).into();
+        if has_too_many_empty_lines(&cleaned) {
+            cleaned = without_more_empty_lines(&cleaned).into();
         }
         if cleaned.len() > limit_bytes {
             Err(TextFault::TooLong)
@@ -68,12 +68,12 @@ fn is_removed(character: char) -> bool {
 }
 
 /// Whether there are more than two empty lines in a row.
-fn has_wide_gap(text: &str) -> bool {
+fn has_too_many_empty_lines(text: &str) -> bool {
     text.contains("\n\n\n\n") || text.starts_with("\n\n\n") || text.ends_with("\n\n\n")
 }
 
 /// Of empty lines, keeps two in a row.
-fn narrow_gaps(text: &str) -> String {
+fn without_more_empty_lines(text: &str) -> String {
     let mut empty_lines = 0;
     let kept = text.split('\n').filter(|line| {
         empty_lines = if line.is_empty() { empty_lines + 1 } else { 0 };
