@@ -81,7 +81,7 @@ impl Name {
         let well_formed = !name.is_empty()
             && name.chars().count() <= MAX_CHARACTERS
             && inside.chars().all(may_stand_in_name)
-            && is_well_composed(&name);
+            && (name.is_ascii() || is_well_composed(&name));
         well_formed.then(|| Name(name.into()))
     }
 

@@ -27,11 +27,12 @@ impl Text {
     /// # Errors
     /// Blank, or longer than `limit_bytes` of UTF-8.
     pub fn clean(typed: &str, limit_bytes: usize) -> Result<Text, TextFault> {
+        let (may_hold_removed, has_line_feeds) = look_at_bytes(typed);
         let mut cleaned = Cow::Borrowed(typed);
-        if may_hold_removed(&cleaned) {
-            cleaned = cleaned.chars().filter(|&character| !is_removed(character)).collect();
+        if may_hold_removed {
+            cleaned = typed.chars().filter(|&character| !is_removed(character)).collect();
         }
-        if has_too_many_empty_lines(&cleaned) {
+        if has_line_feeds && has_too_many_empty_lines(&cleaned) {
             cleaned = without_more_empty_lines(&cleaned).into();
         }
         if cleaned.len() > limit_bytes {
@@ -54,13 +55,16 @@ impl Text {
     }
 }
 
-/// Whether any byte may belong to a character that is removed: below space, DEL, or the first one of C1.
+/// Whether any byte may belong to a character that is removed (below space, DEL, or the first one of C1), and whether
+/// any is a line feed.
 ///
 /// Looks at bytes only, and misses nothing: nearly every text is done with here. All bytes are looked at, without an end
 /// in between: so many of them are looked at in one step.
-fn may_hold_removed(typed: &str) -> bool {
+fn look_at_bytes(typed: &str) -> (bool, bool) {
     let may_be_removed = |byte| (byte < b' ') & (byte != b'\n') & (byte != b'\t') | (byte == 0x7F) | (byte == 0xC2);
-    typed.bytes().fold(false, |found, byte| found | may_be_removed(byte))
+    typed.bytes().fold((false, false), |(removed, line_feeds), byte| {
+        (removed | may_be_removed(byte), line_feeds | (byte == b'\n'))
+    })
 }
 
 fn is_removed(character: char) -> bool {
