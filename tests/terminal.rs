@@ -316,6 +316,24 @@ fn json_may_be_asked_for_within_a_room() {
     ana.expect_text("{\"type\":\"joined\"");
 }
 
+#[test]
+fn names_are_written_as_people_write_them() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    for name in ["👩‍💻 Ana", "علی‌رضا", "🏳️‍🌈", "ශ්‍රී"] {
+        let _web = WebSocketClient::join(&server, &room, name);
+        ana.expect_line(&format!("* {name} came in (web)"));
+        // What is not seen makes no other name.
+        let mut other = Terminal::connect(&server);
+        other.send_line(&format!("/join {room} {}", name.replace(['\u{200C}', '\u{200D}', '\u{FE0F}'], "")));
+        other.expect_line_where("a refusal", |line| line.starts_with("! ") && line.contains("is taken"));
+    }
+    for name in ["J\u{FFFD}rgen", "a\u{200D}na", "x\u{30D}\u{30D}\u{30D}\u{30D}\u{30D}", "\u{30D}x", "\u{3164}"] {
+        ana.send_line(&format!("/nick {name}"));
+        ana.expect_line("! A name has 1 to 32 visible characters.");
+    }
+}
+
 // ---- what a terminal sends
 
 #[test]
