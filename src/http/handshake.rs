@@ -1,6 +1,8 @@
 //! The handshake by which a request becomes a WebSocket (RFC 6455 section 4.2).
 
 use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 use sha1::{Digest, Sha1};
@@ -13,6 +15,10 @@ const VERSION: &str = "13";
 const SUBPROTOCOL: &str = "snugd.v1";
 /// What is appended to a key before it is hashed (RFC 6455 section 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Reads keys. The bits that are left over in the last character are not looked at: in the example of RFC 6455 section
+/// 4.1 they are not zero.
+const KEY_ENGINE: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// A handshake that can be answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,7 +69,7 @@ impl Handshake {
         }
         let mut keys = head.values("sec-websocket-key");
         let (Some(key), None) = (keys.next(), keys.next()) else { return Err(BAD_KEY) };
-        if BASE64_STANDARD.decode(key).ok().is_none_or(|nonce| nonce.len() != 16) {
+        if KEY_ENGINE.decode(key).ok().is_none_or(|nonce| nonce.len() != 16) {
             return Err(BAD_KEY);
         }
         // RFC 6455 section 4.1: the names of subprotocols are compared as they are.
@@ -125,6 +131,17 @@ mod tests {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_key_is_read_whatever_its_last_bits_are() {
+        // The example of RFC 6455 section 4.1, which encodes bytes 1 to 16.
+        for key in ["Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==", "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA=="] {
+            assert!(with(3, key).is_ok(), "{key}");
+        }
+        for key in ["Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC", "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEBE="] {
+            assert_eq!(with(3, key), Err(BAD_KEY), "{key}");
+        }
     }
 
     #[test]
