@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use sha1::{Digest, Sha1};
 
 /// The pages: filled in for each request by `src/http/pages.rs`, so they are no static files.
-const TEMPLATES: [&str; 2] = ["home.html", "room.html"];
+const TEMPLATES: [&str; 3] = ["head_too_long.html", "home.html", "room.html"];
 
 /// A static file of `assets/`.
 struct Asset {

@@ -25,6 +25,29 @@ impl Invitation {
         format!("{}{code}", self.home_url(local))
     }
 
+    /// The URL of the room's page, for somebody who asked for a page at this host and port, as the browser shows them,
+    /// and over TLS or not. What worked for one works for others, unless it means "this machine".
+    pub fn room_url_by_host(&self, authority: &str, is_secure: bool, local: IpAddr, code: RoomCode) -> String {
+        if self.public_url.is_some() || authority.is_empty() || self.is_own_loopback(authority) {
+            return self.room_url(local, code);
+        }
+        let scheme = if is_secure { "https" } else { "http" };
+        format!("{scheme}://{authority}{}{code}", self.base_path)
+    }
+
+    /// Whether this host and port mean the listener itself, by an address that others cannot use. With another port it
+    /// is a forwarded one, of which nothing is known here but that it worked.
+    fn is_own_loopback(&self, authority: &str) -> bool {
+        let host = match authority.strip_suffix(&format!(":{}", self.web_port)) {
+            Some(host) => host,
+            None if self.web_port == 80 => authority,
+            None => return false,
+        };
+        let address = host.trim_matches(['[', ']']).parse().map(|address: IpAddr| address.to_canonical());
+        host.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+    }
+
     /// The URL of the home page, with a slash at its end.
     pub fn home_url(&self, local: IpAddr) -> String {
         match &self.public_url {
@@ -76,9 +99,31 @@ mod tests {
     }
 
     #[test]
+    fn shows_the_host_that_was_asked_for() {
+        let code = RoomCode::parse("KXQT").expect("a code");
+        let by_host =
+            |host: &str, is_secure| invitation().room_url_by_host(host, is_secure, address("127.0.0.1"), code);
+        assert_eq!(by_host("chat.lan:8080", false), "http://chat.lan:8080/KXQT");
+        assert_eq!(by_host("chat.example", true), "https://chat.example/KXQT");
+        assert_eq!(by_host("[fd00::7]:5000", false), "http://[fd00::7]:5000/KXQT");
+        for own in ["localhost:5000", "LOCALHOST:5000", "127.0.0.1:5000", "[::1]:5000", "0.0.0.0:5000", ""] {
+            assert_eq!(by_host(own, false), "http://192.168.1.20:5000/KXQT", "{own}: of no use to others");
+        }
+        for forwarded in ["localhost:8080", "127.0.0.1", "[::1]:50001"] {
+            assert_eq!(by_host(forwarded, false), format!("http://{forwarded}/KXQT"));
+        }
+        let at_port_80 = Invitation { web_port: 80, base_path: "/chat/".into(), ..invitation() };
+        let by_host = |host: &str| at_port_80.room_url_by_host(host, false, address("127.0.0.1"), code);
+        assert_eq!(by_host("localhost"), "http://192.168.1.20:80/chat/KXQT");
+        assert_eq!(by_host("chat.lan"), "http://chat.lan/chat/KXQT");
+    }
+
+    #[test]
     fn a_public_url_wins() {
         let invitation = Invitation { public_url: Some("https://chat.example/x".into()), ..invitation() };
         let code = RoomCode::parse("KXQT").expect("a code");
         assert_eq!(invitation.room_url(address("10.0.0.7"), code), "https://chat.example/x/KXQT");
+        let by_host = invitation.room_url_by_host("chat.lan:8080", false, address("10.0.0.7"), code);
+        assert_eq!(by_host, "https://chat.example/x/KXQT");
     }
 }

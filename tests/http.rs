@@ -479,22 +479,28 @@ fn other_methods_are_told_what_is_allowed() {
     let server = Server::start();
     let room = server.create_room();
     let cases = [
-        ("DELETE", "/", "GET, HEAD, POST"),
-        ("PUT", &format!("/{room}"), "GET, HEAD"),
-        ("POST", &format!("/{room}"), "GET, HEAD"),
-        ("GET", "/api/v1/rooms", "POST"),
-        ("POST", "/healthz", "GET, HEAD"),
-        ("OPTIONS", "/", "GET, HEAD, POST"),
-        ("HEAD", "/ws", "GET"),
+        ("DELETE", "/", "GET, HEAD, OPTIONS, POST"),
+        ("PUT", &format!("/{room}"), "GET, HEAD, OPTIONS"),
+        ("POST", &format!("/{room}"), "GET, HEAD, OPTIONS"),
+        ("GET", "/api/v1/rooms", "OPTIONS, POST"),
+        ("POST", "/healthz", "GET, HEAD, OPTIONS"),
+        ("HEAD", "/ws", "GET, OPTIONS"),
     ];
     let mut client = server.http();
+    let allowed_by = |response: &Response| {
+        let mut given: Vec<_> = response.expect_header("Allow").split(", ").map(str::to_owned).collect();
+        given.sort_unstable();
+        given.join(", ")
+    };
     for (method, path, allowed) in cases {
         let response = client.request(method, path, &[], b"");
-        assert_eq!(response.status, 405, "{method} {path}");
-        let mut given: Vec<_> = response.expect_header("Allow").split(", ").collect();
-        given.sort_unstable();
-        assert_eq!(given.join(", "), allowed, "{method} {path}");
+        assert_eq!((response.status, allowed_by(&response).as_str()), (405, allowed), "{method} {path}");
+        let asked = client.request("OPTIONS", path, &[], b"");
+        assert_eq!((asked.status, allowed_by(&asked).as_str()), (204, allowed), "OPTIONS {path}");
+        assert_eq!(asked.header("Content-Length"), None, "OPTIONS {path}");
     }
+    let asked = client.request("OPTIONS", "*", &[], b"");
+    assert_eq!((asked.status, allowed_by(&asked).as_str()), (204, "GET, HEAD, OPTIONS, POST"));
 }
 
 #[test]
@@ -572,9 +578,46 @@ fn a_body_is_asked_for_if_the_client_waits_for_that() {
 }
 
 #[test]
+fn a_chunked_body_is_understood_wherever_it_is_cut() {
+    let server = Server::start();
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   A;a=\"b\"\r\nname=&code\r\nc\r\n=kxqt&join=1\r\n0\r\nX: y\r\n\r\n";
+    let mut client = server.http();
+    for cut in 1..request.len() {
+        client.send(&request[..cut]);
+        client.send(&request[cut..]);
+        let response = client.response_to("POST");
+        assert_eq!(response.status, 400, "cut at {cut}");
+        assert_holds(&response, "code", "kxqt");
+    }
+    for byte in request.bytes() {
+        client.send([byte]);
+    }
+    assert_eq!(client.response_to("POST").status, 400);
+}
+
+#[test]
+fn cookies_of_other_programs_are_not_in_the_way() {
+    let server = Server::start();
+    let cookies = |length: usize| format!("other={}", "x".repeat(length));
+    for length in [9_000, 20_000, 32_000] {
+        let mut client = server.http();
+        assert_eq!(client.request("GET", "/", &[("Cookie", &cookies(length))], b"").status, 200, "{length}");
+        assert_eq!(client.get("/healthz").status, 200, "{length}");
+    }
+    let accept = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+    let page = server.get_with("/", &[accept, ("Cookie", &cookies(33_000))]);
+    assert_eq!((page.status, page.expect_header("Content-Type")), (431, "text/html; charset=utf-8"));
+    assert!(page.expect_header("Content-Security-Policy").starts_with("default-src 'none'; style-src 'sha256-"));
+    assert!(page.text().contains("Delete the cookies of this site"), "{}", page.text());
+    let text = server.get_with("/", &[("Cookie", &cookies(33_000))]);
+    assert_eq!((text.status, text.expect_header("Content-Type")), (431, "text/plain; charset=utf-8"));
+}
+
+#[test]
 fn a_malformed_request_is_answered_and_closed() {
     let server = Server::start();
-    let long = "x".repeat(9_000);
+    let long = "x".repeat(33_000);
     let cases: Vec<(u16, String)> = vec![
         (400, "GET / HTTP/1.1\nHost: a\n\n".into()),
         (400, "GET / HTTP/1.1\r\nHost: a\n\r\n".into()),
@@ -589,8 +632,12 @@ fn a_malformed_request_is_answered_and_closed() {
         (400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc".into()),
         (400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc".into()),
         (400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc".into()),
-        (411, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into()),
-        (413, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999999999999\r\n\r\n".into()),
+        (400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n".into()),
+        (400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nx".into()),
+        (501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".into()),
+        (400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999999999999\r\n\r\n".into()),
+        (413, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n".into()),
+        (413, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2001\r\n".into()),
         (413, format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{long}", long.len())),
         (414, format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")),
         (431, format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n")),
@@ -723,7 +770,7 @@ fn the_public_url_is_what_invitations_show() {
     let page = server.get_with(&format!("/{room}"), &[("Cookie", &cookie)]);
     assert!(page.text().contains(&format!("https://chat.example/snug/{room}")));
     let posted = server.post_form(&[("name", "ben"), ("create", "1")]);
-    assert!(posted.expect_header("Set-Cookie").contains("; Secure"), "everybody comes over TLS");
+    assert!(!posted.expect_header("Set-Cookie").contains("Secure"), "this request did not come over TLS");
     let mut ben = Terminal::connect(&server);
     ben.send_line(&format!("/join {room} ben"));
     ben.expect_text(&format!("Invite: https://chat.example/snug/{room}"));
@@ -735,14 +782,54 @@ fn the_public_url_is_what_invitations_show() {
 }
 
 #[test]
+fn a_cookie_is_secure_when_the_request_came_over_tls() {
+    let server = Server::with(&["--public-url", "https://chat.example", "--trusted-proxy", "127.0.0.1"]);
+    let form = [("name", "ana"), ("create", "1")];
+    for (scheme, is_secure) in [("https", true), ("http", false)] {
+        let response = server.http().post_form("/", &form, &[("X-Forwarded-Proto", scheme)]);
+        assert_eq!(response.expect_header("Set-Cookie").contains("; Secure"), is_secure, "{scheme}");
+    }
+}
+
+#[test]
+fn an_invitation_shows_the_host_of_the_page() {
+    let server = Server::start();
+    let room = server.create_room();
+    let cookie = session(&server, &room, "ana");
+    let page = server.get_with(&format!("/{room}"), &[("Cookie", &cookie), ("Host", "chat.lan:8080")]);
+    assert!(page.text().contains(&format!("value=\"http://chat.lan:8080/{room}\"")), "{}", page.text());
+}
+
+#[test]
+fn a_proxy_that_hides_the_host_is_told_about_once() {
+    let server = Server::start();
+    let form = [("name", "ana"), ("create", "1")];
+    for _ in 0..3 {
+        let refused = server.http().post_form("/", &form, &[("Origin", "https://chat.example")]);
+        assert_is_refusal(&refused, 403, "another site");
+    }
+    let refused = WebSocketClient::connect_with(&server, "/ws", &[("origin", "https://chat.example")]);
+    assert_eq!(refused.map(|_| ()), Err(403));
+    let log = eventually("a warning", || Some(server.log()).filter(|log| log.contains("WARN")));
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    for word in ["header Host", "--public-url", "--allowed-origin"] {
+        assert!(log.contains(word), "{word} in {log}");
+    }
+    assert!(!log.contains("chat.example") && !log.contains("ana"), "{log}");
+}
+
+#[test]
 fn only_allowed_hosts_are_answered() {
     let server = Server::with(&["--allowed-host", "chat.example"]);
     let port = server.web.port();
     for host in ["chat.example", "CHAT.EXAMPLE:80", "localhost", &format!("127.0.0.1:{port}"), "[::1]:5000"] {
         assert_eq!(server.get_with("/healthz", &[("Host", host)]).status, 200, "{host}");
     }
-    for path in ["/", "/healthz", "/ws", "/api/v1/rooms/BBBB", "/nothing/here"] {
+    for path in ["/", "/ws", "/api/v1/rooms/BBBB", "/nothing/here", "/healthz/"] {
         assert_eq!(server.get_with(path, &[("Host", "evil.example")]).status, 421, "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(server.get_with(path, &[("Host", "10.1.2.3.probe")]).status, 200, "{path}");
     }
     let form = [("name", "ana"), ("create", "1")];
     assert_eq!(server.http().post_form("/", &form, &[("Host", "evil.example")]).status, 421);

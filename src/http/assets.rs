@@ -71,6 +71,12 @@ impl Assets {
     }
 }
 
+/// The text of an embedded file.
+pub fn text_of(name: &str) -> &'static str {
+    let asset = ASSETS.iter().find(|asset| asset.name == name);
+    asset.and_then(|asset| str::from_utf8(asset.identity).ok()).unwrap_or_default()
+}
+
 /// Weak comparison (RFC 9110 section 8.8.3.2), as `If-None-Match` wants it.
 fn matches_tag(candidate: &str, entity_tag: &str) -> bool {
     candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == entity_tag

@@ -1,12 +1,14 @@
 //! HTTP/1.1 and 1.0: the pages, the files, the API, and the WebSocket handshake.
 //!
-//! A request is read by `request` and answered by `routes` or, if the rooms have to do something first, by
+//! A request is read by `request` and `body`, and answered by `routes` or, if the rooms have to do something first, by
 //! `replies`; `response` writes the answer. This file holds the session: one connection, its requests one after
 //! the other, and its deadlines. [`Site`] is what all sessions share. What is sent over a WebSocket is not known
 //! here.
 
 mod api;
 mod assets;
+mod body;
+mod chunked;
 mod cookie;
 mod date;
 mod form;
@@ -28,11 +30,12 @@ mod trust;
 
 use core::net::IpAddr;
 
+use body::PartialRequest;
 use date::HttpDate;
 use http::StatusCode;
 use pending::PendingRequest;
 use replies::ResponseContext;
-use request::{Head, HeadScan, Method, RequestFault, header_space};
+use request::{BodyLength, Head, HeadScan, Method, RequestFault, accepts_html, header_space};
 use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
@@ -56,17 +59,11 @@ pub struct Http {
     local: IpAddr,
     deadline_ms: u64,
     scan: HeadScan,
-    awaited: Option<Awaited>,
+    /// A request whose body is still arriving.
+    partial: Option<Box<PartialRequest>>,
     /// A request has begun to arrive.
     has_begun: bool,
     pending: Option<Box<PendingRequest>>,
-}
-
-/// A request whose head is complete and whose body is not.
-#[derive(Clone, Copy, Debug)]
-struct Awaited {
-    head_bytes: u16,
-    all_bytes: u16,
 }
 
 impl Http {
@@ -77,7 +74,7 @@ impl Http {
             local,
             deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
             scan: HeadScan::default(),
-            awaited: None,
+            partial: None,
             has_begun: false,
             pending: None,
         }
@@ -85,7 +82,7 @@ impl Http {
 
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
     ///
-    /// The input has to be able to hold a head and a body of 8 KiB each.
+    /// The input has to be able to hold a head of 32 KiB. A body is taken off it as it comes.
     pub fn receive(&mut self, input: &mut Input<'_>, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Step {
         let written_before_bytes = outbox.len();
         loop {
@@ -100,7 +97,7 @@ impl Http {
                 Ok(Some(Step::NeedInput)) => {}
                 Ok(Some(step)) => return step,
                 Err(fault) => {
-                    self.write_fault(fault, site, now, outbox);
+                    self.write_fault(fault, input.rest(), site, now, outbox);
                     return Step::Fault;
                 }
             }
@@ -128,33 +125,46 @@ impl Http {
         now: Now,
         outbox: &mut Vec<u8>,
     ) -> Result<Option<Step>, RequestFault> {
-        let bytes = input.rest();
-        let head_bytes = match self.awaited {
-            Some(awaited) if bytes.len() < usize::from(awaited.all_bytes) => return Ok(None),
-            Some(awaited) => usize::from(awaited.head_bytes),
-            None => match self.scan.find_end(bytes)? {
-                Some(head_bytes) => head_bytes,
-                None => return Ok(None),
-            },
-        };
-        let mut space = header_space();
-        let head = Head::parse(&bytes[..head_bytes], &mut space)?;
-        let all_bytes = head_bytes + head.body_bytes;
-        let Some(body) = bytes.get(head_bytes..all_bytes) else {
-            if head.expects_continue && bytes.len() == head_bytes {
-                outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let mut partial = match self.partial.take() {
+            Some(partial) => partial,
+            None => {
+                let Some(head_bytes) = self.scan.find_end(input.rest())? else { return Ok(None) };
+                let (bytes, rest) = input.rest().split_at(head_bytes);
+                let mut space = header_space();
+                let head = Head::parse(bytes, &mut space)?;
+                if let BodyLength::Bytes(body_bytes) = head.body_length
+                    && let Some(body) = rest.get(..body_bytes)
+                {
+                    let step = self.answer(&head, body, site, now, outbox);
+                    input.consume(head_bytes + body_bytes);
+                    return Ok(Some(step));
+                }
+                if head.expects_continue && rest.is_empty() {
+                    outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                let partial = PartialRequest::new(bytes, head.body_length);
+                input.consume(head_bytes);
+                Box::new(partial)
             }
-            // Both fit: head and body are bounded.
-            self.awaited = Some(Awaited { head_bytes: head_bytes as u16, all_bytes: all_bytes as u16 });
-            return Ok(None);
         };
+        if !partial.receive(input)? {
+            self.partial = Some(partial);
+            return Ok(None);
+        }
+        let mut space = header_space();
+        let head = Head::parse(partial.head(), &mut space)?;
+        Ok(Some(self.answer(&head, partial.body(), site, now, outbox)))
+    }
+
+    /// Answers a request that is complete.
+    fn answer(&mut self, head: &Head<'_, '_>, body: &[u8], site: &Site, now: Now, outbox: &mut Vec<u8>) -> Step {
         site.meters.http_requests.inc();
         let response_options = ResponseOptions {
             is_head: head.method == Method::Head,
             keeps_alive: head.keeps_alive && !site.is_stopping(),
             is_http_1_0: head.is_http_1_0,
         };
-        let request = RouteRequest { head: &head, body, peer: self.peer, response_options, date: site.date(now), site };
+        let request = RouteRequest { head, body, peer: self.peer, response_options, date: site.date(now), site };
         let step = match routes::answer(&request, outbox) {
             RouteOutcome::Answered if response_options.keeps_alive => Step::NeedInput,
             RouteOutcome::Answered => Step::Close,
@@ -164,25 +174,28 @@ impl Http {
             }
             RouteOutcome::Upgraded(upgrade) => Step::Upgrade(upgrade),
         };
-        input.consume(all_bytes);
         self.finish(now);
-        Ok(Some(step))
+        step
     }
 
     /// Prepares for the next request.
     fn finish(&mut self, now: Now) {
         self.scan = HeadScan::default();
-        self.awaited = None;
         self.has_begun = false;
         self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
     }
 
-    fn write_fault(&self, fault: RequestFault, site: &Site, now: Now, outbox: &mut Vec<u8>) {
+    /// Says what is wrong with a request. `rest` is what there is of it, unless its head was read already.
+    fn write_fault(&self, fault: RequestFault, rest: &[u8], site: &Site, now: Now, outbox: &mut Vec<u8>) {
+        let response_options = ResponseOptions { is_head: rest.starts_with(b"HEAD "), ..ResponseOptions::LAST };
+        let response = Response::new(fault.status, site.date(now), response_options, outbox);
+        if fault == RequestFault::HEAD_TOO_LONG && accepts_html(rest) {
+            return site.write_head_too_long(response);
+        }
         let pointer = match site.invitation.terminal_command(self.local) {
             Some(command) if fault == RequestFault::NOT_HTTP => format!(" Terminals are served by: {command}"),
             _ => String::new(),
         };
-        let response = Response::new(fault.status, site.date(now), ResponseOptions::LAST, outbox);
         response.text(&format!("{}{pointer}\n", fault.words));
     }
 

@@ -1,21 +1,28 @@
-//! The two pages, home and room, with the values of one request filled in.
+//! The pages, with the values of one request filled in: home, room, and what a browser with too many cookies is shown.
 
 use askama::Template;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
 
-use super::assets::ASSETS_HASH;
+use super::assets::{ASSETS_HASH, text_of};
+use super::request::MAX_HEAD_BYTES;
 use crate::rooms::{Name, RoomCode};
 
-/// Header fields of every page: only scripts from this server, no requests to other servers, no frame around it.
+/// No page tells others where its links stand.
+pub const REFERRER_POLICY: (&str, &str) = ("Referrer-Policy", "no-referrer");
+
+/// Header fields of the pages: only scripts from this server, no requests to other servers, no frame around it.
 pub const PAGE_FIELDS: [(&str, &str); 2] = [
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
          manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
-    ("Referrer-Policy", "no-referrer"),
+    REFERRER_POLICY,
 ];
 
-/// Makes both pages. It holds the values that are the same for every request.
+/// Makes the pages. It holds the values that are the same for every request.
 #[derive(Debug)]
 pub struct Pages {
     base_path: String,
@@ -51,6 +58,24 @@ struct RoomTemplate<'a> {
     invite: &'a str,
     line_hint: &'a str,
     max_message: usize,
+}
+
+/// What `assets/head_too_long.html` is filled in with. Everything but the style is escaped.
+#[derive(Template)]
+#[template(path = "head_too_long.html")]
+struct HeadTooLongTemplate<'a> {
+    base: &'a str,
+    style: &'a str,
+    limit_kib: usize,
+}
+
+/// A page that brings its style along, since the browser could not get it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StyledPage {
+    /// The page.
+    pub html: String,
+    /// Its Content-Security-Policy, which allows that style and nothing else.
+    pub policy: String,
 }
 
 /// A field of the home page's form.
@@ -132,6 +157,19 @@ impl Pages {
         })
     }
 
+    /// What a browser is shown whose cookies are too many to be read.
+    pub fn head_too_long(&self) -> StyledPage {
+        let style = [text_of("base.css"), text_of("home.css")].concat();
+        let hash = BASE64_STANDARD.encode(Sha256::digest(&style));
+        let limit_kib = MAX_HEAD_BYTES / 1024;
+        StyledPage {
+            html: fill_in(&HeadTooLongTemplate { base: &self.base_path, style: &style, limit_kib }),
+            policy: format!(
+                "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            ),
+        }
+    }
+
     /// The room page.
     pub fn room(&self, room: &RoomPage<'_>) -> String {
         fill_in(&RoomTemplate {
@@ -185,6 +223,18 @@ mod tests {
         assert!(home.contains(said), "{home}");
         assert!(home.contains("value=\"&#60;i&#62;&#34;\"") && home.contains("value=\"kxqt&#39;\""), "{home}");
         assert_eq!(home.matches(" aria-invalid=\"true\" aria-describedby=\"reason\" autofocus").count(), 1);
+    }
+
+    #[test]
+    fn the_page_about_cookies_needs_no_other_file() {
+        let StyledPage { html, policy } = pages().head_too_long();
+        assert!(html.contains("more than 32 KiB") && html.contains("action=\"/chat/\""), "{html}");
+        assert!(!html.contains("assets/") && !html.contains("{{"), "{html}");
+        let (_, rest) = html.split_once("<style>").expect("a style");
+        let (style, _) = rest.split_once("</style>").expect("its end");
+        assert!(style.contains("--ground") && style.contains("min-height: 100dvh"), "{style}");
+        let hash = BASE64_STANDARD.encode(Sha256::digest(style));
+        assert!(policy.contains(&format!("style-src 'sha256-{hash}';")), "{policy}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum PendingKind {
     RoomPage {
         /// Its code.
         code: RoomCode,
+        /// The host and port that the page was asked for at.
+        host: Box<str>,
     },
     /// API: a new room.
     NewRoom,

@@ -41,8 +41,11 @@ impl ResponseContext<'_> {
             (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
                 self.refused(&form.name, &form.code, &refusal, outbox);
             }
-            (PendingKind::RoomPage { .. }, Reply::Visited { code, name }) => self.visited(code, name.as_ref(), outbox),
-            (PendingKind::RoomPage { code }, Reply::Refused { refusal, .. }) => {
+            (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name) }) => {
+                self.member_visited(client, &host, code, &name, outbox);
+            }
+            (PendingKind::RoomPage { .. }, Reply::Visited { code, name: None }) => self.stranger_visited(code, outbox),
+            (PendingKind::RoomPage { code, .. }, Reply::Refused { refusal, .. }) => {
                 self.refused("", code.as_str(), &refusal, outbox);
             }
             (PendingKind::NewRoom, Reply::Created { code }) => {
@@ -87,19 +90,22 @@ impl ResponseContext<'_> {
     fn admitted(&self, client: Client, mut sessions: Sessions, code: RoomCode, token: Token, outbox: &mut Vec<u8>) {
         let base_path = &self.site.options.base_path;
         sessions.remember(code, token);
-        let cookie = sessions.to_set_cookie(base_path, client.is_secure || self.site.is_public_secure);
+        let cookie = sessions.to_set_cookie(base_path, client.is_secure);
         let response = self.respond(StatusCode::SEE_OTHER, outbox).field("Location", &format!("{base_path}{code}"));
         response.field("Set-Cookie", &cookie).fields(&[NOT_STORED]).empty();
     }
 
-    /// The room exists: a member gets its page, anybody else the home page with the code filled in.
-    fn visited(&self, code: RoomCode, name: Option<&Name>, outbox: &mut Vec<u8>) {
+    /// Who is no member yet gets the home page with the room's code filled in.
+    fn stranger_visited(&self, code: RoomCode, outbox: &mut Vec<u8>) {
+        let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
+        let home = Home { name: "", code: code.as_str(), notice };
+        self.site.write_home(self.respond(StatusCode::OK, outbox), &home);
+    }
+
+    /// A member gets the page of the room.
+    fn member_visited(&self, client: Client, host: &str, code: RoomCode, name: &Name, outbox: &mut Vec<u8>) {
         let response = self.respond(StatusCode::OK, outbox);
-        let Some(name) = name else {
-            let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
-            return self.site.write_home(response, &Home { name: "", code: code.as_str(), notice });
-        };
-        let invite = self.site.invitation.room_url(self.local, code);
+        let invite = self.site.invitation.room_url_by_host(host, client.is_secure, self.local, code);
         let line_hint = self.site.invitation.terminal_command(self.local).unwrap_or_default();
         let page = self.site.pages.room(&RoomPage { code, name, invite: &invite, line_hint: &line_hint });
         response.fields(&PAGE_FIELDS).fields(&[NOT_STORED]).body(HTML, page.as_bytes());

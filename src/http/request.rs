@@ -10,8 +10,9 @@ use httparse::Header;
 
 use super::target::{Target, is_authority};
 
-/// Longest head, in bytes.
-pub const MAX_HEAD_BYTES: usize = 8 * 1024;
+/// Longest head, in bytes: cookies belong to a host, so a browser sends along those of all other programs that it has
+/// met there at another port.
+pub const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Longest body, in bytes.
 pub const MAX_BODY_BYTES: usize = 8 * 1024;
 /// Most header fields.
@@ -47,15 +48,24 @@ impl RequestFault {
     const BAD_LENGTH: RequestFault = bad("Content-Length is malformed.");
     const TWO_LENGTHS: RequestFault = bad("Content-Length is given twice and differently.");
     const TWO_FRAMINGS: RequestFault = bad("Content-Length and Transfer-Encoding exclude each other.");
-    const CHUNKED: RequestFault = RequestFault::new(StatusCode::LENGTH_REQUIRED, "A body needs a Content-Length here.");
+    const NOT_CHUNKED: RequestFault = bad("The last Transfer-Encoding of a request is chunked, once.");
     const UNKNOWN_CODING: RequestFault =
         RequestFault::new(StatusCode::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
     const UNKNOWN_EXPECTATION: RequestFault =
         RequestFault::new(StatusCode::EXPECTATION_FAILED, "This expectation is not known here.");
-    const BODY_TOO_LONG: RequestFault = RequestFault::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
+    /// The body is no chunked one, though it should be.
+    pub const BAD_CHUNK: RequestFault = bad("The chunked body is malformed.");
+    /// The body has more of extensions and trailers than of data.
+    pub const TOO_MUCH_OVERHEAD: RequestFault = bad("The chunked body has too much beside its data.");
+    /// The body is too long.
+    pub const BODY_TOO_LONG: RequestFault = RequestFault::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
     const TARGET_TOO_LONG: RequestFault = RequestFault::new(StatusCode::URI_TOO_LONG, "The address is too long.");
-    const HEAD_TOO_LONG: RequestFault =
-        RequestFault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.");
+    /// The head is too long. Browsers are shown a page instead of these words.
+    pub const HEAD_TOO_LONG: RequestFault = RequestFault::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The head of the request is too long: 32 KiB at most. Most likely it has too many cookies: delete those of this \
+         site.",
+    );
     const TOO_MANY_FIELDS: RequestFault =
         RequestFault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
     const OTHER_VERSION: RequestFault =
@@ -105,7 +115,11 @@ impl HeadScan {
             }
         }
         if bytes.len() >= MAX_HEAD_BYTES {
-            return Err(if line_start == 0 { RequestFault::TARGET_TOO_LONG } else { RequestFault::HEAD_TOO_LONG });
+            return Err(match line_start {
+                0 if within.contains(&b' ') => RequestFault::TARGET_TOO_LONG,
+                0 => RequestFault::NOT_HTTP,
+                _ => RequestFault::HEAD_TOO_LONG,
+            });
         }
         // Both fit: they are below the limit.
         *self = HeadScan { position: within.len() as u16, line_start: line_start as u16 };
@@ -128,16 +142,27 @@ pub enum Method {
     Head,
     /// POST
     Post,
+    /// OPTIONS
+    Options,
     /// Any other.
     Other,
 }
 
-/// The head of a request, well-formed and with the length of its body known.
+/// How long a body is (RFC 9112 section 6.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyLength {
+    /// So many bytes; none if the head says nothing about it.
+    Bytes(usize),
+    /// It says itself where it ends.
+    Chunked,
+}
+
+/// The head of a request, well-formed and with the end of its body known.
 #[derive(Debug)]
 pub struct Head<'h, 'b> {
     /// What is asked for.
     pub method: Method,
-    /// The path that was asked for, which begins with a slash; not decoded.
+    /// The path that was asked for, which begins with a slash; not decoded. `*` if OPTIONS asks for the whole server.
     pub path: &'b str,
     /// What follows the question mark; empty if nothing does.
     pub query: &'b str,
@@ -149,8 +174,8 @@ pub struct Head<'h, 'b> {
     pub keeps_alive: bool,
     /// The client waits for a 100 (Continue) before it sends the body.
     pub expects_continue: bool,
-    /// Length of the body, in bytes.
-    pub body_bytes: usize,
+    /// How long the body is.
+    pub body_length: BodyLength,
     headers: &'h [Header<'b>],
 }
 
@@ -165,7 +190,7 @@ impl<'h, 'b> Head<'h, 'b> {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
             Ok(_) => return Err(RequestFault::MALFORMED),
             Err(httparse::Error::TooManyHeaders) => return Err(RequestFault::TOO_MANY_FIELDS),
-            Err(httparse::Error::Version) => return Err(RequestFault::OTHER_VERSION),
+            Err(httparse::Error::Version) => return Err(version_fault(bytes)),
             Err(_) => return Err(RequestFault::MALFORMED),
         }
         let is_http_1_0 = parsed.version == Some(0);
@@ -174,13 +199,14 @@ impl<'h, 'b> Head<'h, 'b> {
             Some("GET") => Method::Get,
             Some("HEAD") => Method::Head,
             Some("POST") => Method::Post,
+            Some("OPTIONS") => Method::Options,
             _ => Method::Other,
         };
-        let target = match Target::read(parsed.path.unwrap_or_default()) {
-            Some(target) => target,
-            // `OPTIONS *` and `CONNECT host:port` are refused later because of their methods.
-            None if method == Method::Other => Target::ROOT,
-            None => return Err(RequestFault::MALFORMED),
+        let target = match (parsed.method, parsed.path.unwrap_or_default()) {
+            (Some("OPTIONS"), "*") => Target::SERVER,
+            // It is refused later because of its method.
+            (Some("CONNECT"), target) if is_authority(target) => Target::ROOT,
+            (_, target) => Target::read(target).ok_or(RequestFault::MALFORMED)?,
         };
         let host = match (target.authority, framing.host) {
             (_, None) if !is_http_1_0 => return Err(RequestFault::NO_HOST),
@@ -197,7 +223,7 @@ impl<'h, 'b> Head<'h, 'b> {
             is_http_1_0,
             keeps_alive: framing.keeps_alive,
             expects_continue: framing.expects_continue,
-            body_bytes: framing.body_bytes,
+            body_length: framing.body_length,
             headers: parsed.headers,
         })
     }
@@ -224,6 +250,36 @@ impl<'h, 'b> Head<'h, 'b> {
     }
 }
 
+/// What is wrong with a request line whose version is neither HTTP/1.1 nor HTTP/1.0: another version is one that this
+/// server does not speak, anything else no version at all (RFC 9112 section 2.3).
+fn version_fault(bytes: &[u8]) -> RequestFault {
+    let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut parts = line.split(|&byte| byte == b' ');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(_), Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            RequestFault::OTHER_VERSION
+        }
+        _ => RequestFault::MALFORMED,
+    }
+}
+
+/// Whether the client takes a page: it names HTML, as browsers do. For a head that is too long to be parsed; browsers
+/// send this field before their cookies.
+pub fn accepts_html(bytes: &[u8]) -> bool {
+    const NAME: &[u8] = b"accept:";
+    let fields = bytes.split(|&byte| byte == b'\n');
+    let values = fields.filter_map(|field| {
+        let (name, value) = field.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    });
+    values.flat_map(|value| value.split(|&byte| byte == b',')).any(|range| {
+        let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    })
+}
+
 fn as_ascii(value: &[u8]) -> Option<&str> {
     str::from_utf8(value).ok().filter(|value| value.is_ascii())
 }
@@ -233,12 +289,12 @@ struct Framing<'b> {
     host: Option<&'b str>,
     keeps_alive: bool,
     expects_continue: bool,
-    body_bytes: usize,
+    body_length: BodyLength,
 }
 
 impl<'b> Framing<'b> {
     fn read(headers: &[Header<'b>], is_http_1_0: bool) -> Result<Framing<'b>, RequestFault> {
-        let (mut host, mut length, mut coding) = (None, None, None);
+        let (mut host, mut length, mut codings) = (None, None, None::<Codings>);
         let (mut expects_continue, mut closes, mut stays) = (false, false, false);
         for &Header { name, value } in headers {
             // Names of other lengths need no comparison.
@@ -255,7 +311,7 @@ impl<'b> Framing<'b> {
                         return Err(RequestFault::TWO_LENGTHS);
                     }
                 }
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => coding = Some(value),
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => codings.get_or_insert_default().add(value),
                 6 if name.eq_ignore_ascii_case("expect") => {
                     if !value.eq_ignore_ascii_case(b"100-continue") {
                         return Err(RequestFault::UNKNOWN_EXPECTATION);
@@ -272,28 +328,55 @@ impl<'b> Framing<'b> {
                 _ => {}
             }
         }
-        let body_bytes = match (length, coding) {
+        let body_length = match (length, codings) {
             (Some(_), Some(_)) => return Err(RequestFault::TWO_FRAMINGS),
+            // RFC 9112 section 6.1: HTTP/1.0 does not know it, and who passes it on may read the request otherwise.
             (None, Some(_)) if is_http_1_0 => return Err(RequestFault::MALFORMED),
-            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => return Err(RequestFault::CHUNKED),
-            (None, Some(_)) => return Err(RequestFault::UNKNOWN_CODING),
-            (length, None) => length.unwrap_or(0),
+            (None, Some(codings)) => codings.check()?,
+            (Some(length), None) if length > MAX_BODY_BYTES as u64 => return Err(RequestFault::BODY_TOO_LONG),
+            (length, None) => BodyLength::Bytes(length.unwrap_or(0) as usize),
         };
-        if body_bytes > MAX_BODY_BYTES {
-            return Err(RequestFault::BODY_TOO_LONG);
-        }
         let keeps_alive = !closes && (!is_http_1_0 || stays);
-        Ok(Framing { host, keeps_alive, expects_continue, body_bytes })
+        Ok(Framing { host, keeps_alive, expects_continue, body_length })
     }
 }
 
-/// Reads digits and nothing else. A number that is too large for `usize` becomes the largest one, which is too
-/// long for a body.
-fn read_length(value: &[u8]) -> Result<usize, RequestFault> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+/// What the fields `Transfer-Encoding` list.
+#[derive(Clone, Copy, Default)]
+struct Codings {
+    /// How often `chunked` is among them.
+    chunked: usize,
+    /// The last one is `chunked`.
+    ends_in_chunked: bool,
+    has_others: bool,
+}
+
+impl Codings {
+    fn add(&mut self, value: &[u8]) {
+        // RFC 9110 section 5.6.1: empty items count for nothing.
+        for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty()) {
+            self.ends_in_chunked = coding.eq_ignore_ascii_case(b"chunked");
+            self.chunked += usize::from(self.ends_in_chunked);
+            self.has_others |= !self.ends_in_chunked;
+        }
+    }
+
+    /// RFC 9112 section 6.3: unless `chunked` comes last, nobody knows where the body ends; section 7: and it comes
+    /// once. Where its end is known, what is not known is only how to read it.
+    fn check(self) -> Result<BodyLength, RequestFault> {
+        if !self.ends_in_chunked || self.chunked > 1 {
+            return Err(RequestFault::NOT_CHUNKED);
+        }
+        if self.has_others { Err(RequestFault::UNKNOWN_CODING) } else { Ok(BodyLength::Chunked) }
+    }
+}
+
+/// Reads digits and nothing else. A number of more than 64 bits is none (RFC 9110 section 8.6).
+fn read_length(value: &[u8]) -> Result<u64, RequestFault> {
+    if !value.iter().all(u8::is_ascii_digit) {
         return Err(RequestFault::BAD_LENGTH);
     }
-    Ok(value.iter().fold(0usize, |length, digit| length.saturating_mul(10).saturating_add(usize::from(digit - b'0'))))
+    as_ascii(value).and_then(|digits| digits.parse().ok()).ok_or(RequestFault::BAD_LENGTH)
 }
 
 #[cfg(test)]

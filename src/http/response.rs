@@ -81,7 +81,7 @@ impl<'o> Response<'o> {
         self.field("Content-Length", "0").end();
     }
 
-    /// Ends without a body where there can be none: 304.
+    /// Ends without a body where there can be none: 204, 304.
     pub fn end(self) {
         self.outbox.extend_from_slice(b"\r\n");
     }

@@ -55,9 +55,13 @@ impl RouteRequest<'_> {
         )
     }
 
-    /// The origin that a browser reports for this request.
+    /// The origin that a browser reports for this request. A foreign one is noted, since it is refused everywhere.
     pub(super) fn origin(&self) -> Origin {
-        Origin::read(self.head, &self.site.allowed_origins)
+        let origin = Origin::read(self.head, &self.site.allowed_origins);
+        if origin == Origin::Foreign {
+            self.site.note_foreign_origin();
+        }
+        origin
     }
 
     /// Answers with plain text that no cache keeps.

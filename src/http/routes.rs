@@ -65,10 +65,10 @@ impl<'p> Route<'p> {
     /// The methods that are allowed here, as the field `Allow` lists them.
     fn allowed_methods(self) -> &'static str {
         match self {
-            Route::Home => "GET, HEAD, POST",
-            Route::ApiRooms => "POST",
-            Route::WebSocket => "GET",
-            _ => "GET, HEAD",
+            Route::Home => "GET, HEAD, POST, OPTIONS",
+            Route::ApiRooms => "POST, OPTIONS",
+            Route::WebSocket => "GET, OPTIONS",
+            _ => "GET, HEAD, OPTIONS",
         }
     }
 
@@ -77,20 +77,34 @@ impl<'p> Route<'p> {
             Method::Get => !matches!(self, Route::ApiRooms),
             Method::Head => !matches!(self, Route::ApiRooms | Route::WebSocket),
             Method::Post => matches!(self, Route::Home | Route::ApiRooms),
+            Method::Options => true,
             Method::Other => false,
         }
     }
+
+    /// Whether it answers to any Host: for those who look after the server, and who ask for it by whatever address
+    /// they find it at. Nothing there is worth anything to a page that gets at it by DNS rebinding.
+    fn answers_any_host(self) -> bool {
+        matches!(self, Route::Alive | Route::Ready | Route::Metrics)
+    }
 }
+
+/// The methods that are allowed anywhere.
+const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// Answers a request, or returns the command that the rooms have to carry out first.
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
-    if !is_answered_host(head.host, &site.options.allowed_hosts) {
+    let base_path = &site.options.base_path;
+    let route = head.path.strip_prefix(base_path.as_str()).map(Route::find);
+    if !route.is_some_and(Route::answers_any_host) && !is_answered_host(head.host, &site.options.allowed_hosts) {
         request.respond(StatusCode::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
         return RouteOutcome::Answered;
     }
-    let base_path = &site.options.base_path;
-    let Some(path) = head.path.strip_prefix(base_path.as_str()) else {
+    if head.path == "*" {
+        return request.tell_methods(ALL_METHODS, outbox);
+    }
+    let Some(route) = route else {
         if base_path.strip_suffix('/') == Some(head.path) {
             let response = request.respond(StatusCode::PERMANENT_REDIRECT, outbox);
             response.field("Location", base_path).empty();
@@ -98,11 +112,13 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
         }
         return request.not_found(outbox);
     };
-    let route = Route::find(path);
     if !route.allows(head.method) {
         let response = request.respond(StatusCode::METHOD_NOT_ALLOWED, outbox);
         response.field("Allow", route.allowed_methods()).text("This method is not allowed here.\n");
         return RouteOutcome::Answered;
+    }
+    if head.method == Method::Options {
+        return request.tell_methods(route.allowed_methods(), outbox);
     }
     match route {
         Route::Home if head.method == Method::Post => request.admit(outbox),
@@ -123,6 +139,12 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
 }
 
 impl RouteRequest<'_> {
+    /// `OPTIONS`: the methods that are allowed (RFC 9110 section 9.3.7).
+    fn tell_methods(&self, methods: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
+        self.respond(StatusCode::NO_CONTENT, outbox).field("Allow", methods).end();
+        RouteOutcome::Answered
+    }
+
     fn home(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.head.query.is_empty() {
             self.site.home.write(self.date, self.response_options, outbox);
@@ -161,7 +183,7 @@ impl RouteRequest<'_> {
             return RouteOutcome::Answered;
         }
         let token = Sessions::read(self.head).token_for(code);
-        self.ask(Command::Visit { code, token }, PendingKind::RoomPage { code })
+        self.ask(Command::Visit { code, token }, PendingKind::RoomPage { code, host: self.head.host.into() })
     }
 
     /// `POST /`: the form.
@@ -218,7 +240,8 @@ impl RouteRequest<'_> {
         self.home_page(status, &Home { name: &form.name, code: &form.code, notice }, outbox)
     }
 
-    /// `GET /ws`.
+    /// `GET /ws`. At every other address `Upgrade` is ignored, as RFC 9110 section 7.8 allows: what is asked for there is
+    /// a page or a file, of which the client is told by the status that it got no WebSocket.
     fn upgrade(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.site.is_stopping() {
             return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);

@@ -1,13 +1,14 @@
 //! What all HTTP sessions share: the prepared responses, the pages, the options, the metrics.
 
 use std::borrow::Cow;
+use std::sync::Once;
 
 use http::StatusCode;
 
 use super::assets::Assets;
 use super::date::{DateClock, HttpDate};
 use super::metrics::{Meters, Metrics};
-use super::pages::{Home, PAGE_FIELDS, Pages};
+use super::pages::{Home, PAGE_FIELDS, Pages, REFERRER_POLICY};
 use super::response::{HTML, Prepared, Response};
 use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};
@@ -27,10 +28,9 @@ pub struct Site {
     metrics: Metrics,
     dates: DateClock,
     is_stopping: bool,
+    foreign_origin: Once,
     /// Origins that are allowed in addition to that of the requested host.
     pub(super) allowed_origins: Vec<String>,
-    /// The public URL is an `https` one, so every client uses TLS.
-    pub(super) is_public_secure: bool,
     pub(super) options: WebOptions,
     pub(super) invitation: Invitation,
     pub(super) pages: Pages,
@@ -51,8 +51,8 @@ impl Site {
             metrics,
             dates: DateClock::new(),
             is_stopping: false,
+            foreign_origin: Once::new(),
             allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
-            is_public_secure: options.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
             options: options.clone(),
             invitation,
             pages,
@@ -71,6 +71,18 @@ impl Site {
         self.is_stopping
     }
 
+    /// A page is refused because of its origin. Once a run the log says how that may come of a proxy that does not pass
+    /// on the host: to whoever runs this server all pages look foreign then.
+    pub(super) fn note_foreign_origin(&self) {
+        self.foreign_origin.call_once(|| {
+            log::warn!(
+                "a page was refused, since its Origin is not the Host that was asked for; if there is a proxy in front \
+                 of this server, have it pass on the header Host (nginx: proxy_set_header Host $http_host; Apache: \
+                 ProxyPreserveHost On), or name the address of the pages with --public-url or --allowed-origin"
+            );
+        });
+    }
+
     pub(super) fn date(&self, now: Now) -> HttpDate {
         self.dates.at(now.wall_ms)
     }
@@ -79,6 +91,13 @@ impl Site {
     pub(super) fn write_home(&self, response: Response<'_>, home: &Home<'_>) {
         let response = response.fields(&PAGE_FIELDS).fields(&[HOME_CACHE]);
         response.body(HTML, self.pages.home(home).as_bytes());
+    }
+
+    /// Ends a response with what a browser is shown whose cookies are too many to be read.
+    pub(super) fn write_head_too_long(&self, response: Response<'_>) {
+        let page = self.pages.head_too_long();
+        let fields = [("Content-Security-Policy", page.policy.as_str()), REFERRER_POLICY, NOT_STORED];
+        response.fields(&fields).body(HTML, page.html.as_bytes());
     }
 
     pub(super) fn write_metrics(&self, counts: Counts) -> String {

@@ -1,11 +1,12 @@
 //! The target of a request line, and the authority (host and port) in it or in the field `Host`.
 
-/// The request's target (RFC 9112 section 3.2): usually a path; a whole URL if it was sent to a proxy.
+/// The request's target (RFC 9112 section 3.2): usually a path; a whole URL if it was sent to a proxy; `*` if it is
+/// meant for the server as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target<'b> {
     /// Host and port, if it is a whole URL.
     pub authority: Option<&'b str>,
-    /// The path, which begins with a slash.
+    /// The path, which begins with a slash, or `*`.
     pub path: &'b str,
     /// What follows the question mark; empty if nothing does.
     pub query: &'b str,
@@ -15,8 +16,15 @@ impl<'b> Target<'b> {
     /// The path `/`.
     pub const ROOT: Target<'static> = Target { authority: None, path: "/", query: "" };
 
-    /// Reads a path or a URL; `None` if it is neither.
+    /// The whole server, which only OPTIONS asks for.
+    pub const SERVER: Target<'static> = Target { authority: None, path: "*", query: "" };
+
+    /// Reads a path or a URL; `None` if it is neither. It has no fragment, and nothing but ASCII (RFC 3986 section 2);
+    /// of the characters that are to be encoded, browsers leave some as they are, so they are let through.
     pub fn read(target: &'b str) -> Option<Target<'b>> {
+        if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+            return None;
+        }
         let (authority, path) = if target.starts_with('/') {
             (None, target)
         } else {

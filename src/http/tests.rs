@@ -5,6 +5,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::assets::ASSETS_HASH;
+use super::request::MAX_HEAD_BYTES;
 use super::*;
 use crate::invitation::Invitation;
 use crate::options::Options;
@@ -235,7 +236,7 @@ fn the_form_makes_a_room_and_the_cookie_opens_it() {
     let room = server.get_with(&location, &format!("Cookie: {pair}"));
     assert_eq!((room.status, room.field("Cache-Control")), (200, Some("no-store")));
     room.says("data-name=\"ana\"");
-    room.says(&format!("http://192.168.1.20:5000{location}"));
+    room.says(&format!("http://a{location}"));
     room.says("nc 192.168.1.20 5001");
     assert!(room.field("Content-Security-Policy").is_some());
 
@@ -332,18 +333,83 @@ fn other_addresses_lead_home() {
 fn methods_are_those_that_make_sense() {
     let mut server = Server::new();
     let cases = [
-        ("PUT / ", "GET, HEAD, POST"),
-        ("POST /healthz ", "GET, HEAD"),
-        ("POST /KXQT ", "GET, HEAD"),
-        ("GET /api/v1/rooms ", "POST"),
-        ("HEAD /ws ", "GET"),
-        ("OPTIONS * ", "GET, HEAD, POST"),
-        ("DELETE /api/v1/rooms/KXQT ", "GET, HEAD"),
+        ("PUT / ", "GET, HEAD, POST, OPTIONS"),
+        ("POST /healthz ", "GET, HEAD, OPTIONS"),
+        ("POST /KXQT ", "GET, HEAD, OPTIONS"),
+        ("GET /api/v1/rooms ", "POST, OPTIONS"),
+        ("HEAD /ws ", "GET, OPTIONS"),
+        ("CONNECT a:443 ", "GET, HEAD, POST, OPTIONS"),
+        ("DELETE /api/v1/rooms/KXQT ", "GET, HEAD, OPTIONS"),
     ];
     for (start, allowed) in cases {
         let answer = server.ask(&format!("{start}HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((answer.status, answer.field("Allow")), (405, Some(allowed)), "{start}");
     }
+}
+
+#[test]
+fn options_tells_the_methods() {
+    let mut server = Server::with(&["--allowed-host", "a"]);
+    let cases = [
+        ("*", "GET, HEAD, POST, OPTIONS"),
+        ("/", "GET, HEAD, POST, OPTIONS"),
+        ("/KXQT", "GET, HEAD, OPTIONS"),
+        ("/api/v1/rooms", "POST, OPTIONS"),
+        ("/ws", "GET, OPTIONS"),
+        ("/healthz", "GET, HEAD, OPTIONS"),
+    ];
+    for (target, methods) in cases {
+        let answer = server.ask(&format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((answer.status, answer.field("Allow")), (204, Some(methods)), "{target}");
+        // RFC 9110 section 8.6: there is no Content-Length in a 204.
+        assert_eq!((answer.field("Content-Length"), answer.field("Content-Type")), (None, None), "{target}");
+    }
+    assert_eq!(server.ask("OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 421);
+    assert_eq!(server.ask("GET * HTTP/1.1\r\nHost: a\r\n\r\n").status, 400);
+}
+
+#[test]
+fn an_invitation_shows_the_host_that_was_asked_for() {
+    let show = |server: &mut Server, fields: &str| {
+        let answer = server.post("/", "", "name=ana&create=1");
+        let location = answer.field("Location").expect("a location").to_owned();
+        let pair = answer.field("Set-Cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+        let page = server.ask(&format!("GET {location} HTTP/1.1\r\n{fields}\r\nCookie: {pair}\r\n\r\n"));
+        let (_, rest) = page.body.split_once("<input id=\"link\" value=\"").expect("the invitation");
+        let (link, _) = rest.split_once('"').expect("its end");
+        link.strip_suffix(&location[1..]).expect("the code").to_owned()
+    };
+    let told = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.example";
+    let mut server = Server::new();
+    assert_eq!(show(&mut server, "Host: chat.lan:8080"), "http://chat.lan:8080/");
+    assert_eq!(show(&mut server, &format!("Host: chat.lan\r\n{told}")), "http://chat.lan/", "nobody is trusted");
+    assert_eq!(show(&mut server, "Host: localhost:5000"), "http://192.168.1.20:5000/", "of no use to others");
+    let mut server = Server::with(&["--trusted-proxy", "127.0.0.1", "--base-path", "/"]);
+    assert_eq!(show(&mut server, &format!("Host: chat.lan\r\n{told}")), "https://chat.lan/");
+    let mut server = Server::with(&["--public-url", "https://chat.example", "--allowed-host", "a"]);
+    assert_eq!(show(&mut server, "Host: localhost:8080"), "https://chat.example/");
+}
+
+#[test]
+fn cookies_of_other_programs_are_not_in_the_way() {
+    let mut server = Server::new();
+    for length in [9_000, 20_000, 32_000] {
+        let cookies = format!("Cookie: other={}", "x".repeat(length));
+        assert_eq!(server.get_with("/", &cookies).status, 200, "{length}");
+        let joined = server.post("/", &format!("{cookies}\r\n"), "name=ana&create=1");
+        let pair = joined.field("Set-Cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+        let location = joined.field("Location").expect("a location").to_owned();
+        server.get_with(&location, &format!("{cookies}; {pair}")).says("data-name=\"ana\"");
+    }
+    let cookies = format!("Cookie: other={}", "x".repeat(MAX_HEAD_BYTES));
+    let page = server.get_with("/", &format!("Accept: text/html,*/*;q=0.8\r\n{cookies}"));
+    assert_eq!((page.status, page.field("Content-Type")), (431, Some("text/html; charset=utf-8")));
+    assert_eq!((page.field("Connection"), page.field("Referrer-Policy")), (Some("close"), Some("no-referrer")));
+    assert!(page.field("Content-Security-Policy").is_some_and(|policy| policy.starts_with("default-src 'none';")));
+    page.says("Delete the cookies of this site");
+    let text = server.get_with("/", &format!("Accept: */*\r\n{cookies}"));
+    assert_eq!((text.status, text.field("Content-Type")), (431, Some("text/plain; charset=utf-8")));
+    text.says("delete those of this site");
 }
 
 #[test]
@@ -477,8 +543,12 @@ fn what_is_no_handshake_says_what_would_be_one() {
     let plain = server.get("/ws");
     assert_eq!((plain.status, plain.field("Upgrade")), (426, Some("websocket")));
     let old = HANDSHAKE.replace("13", "8");
-    let old = server.get_with("/ws", old.trim_end());
-    assert_eq!((old.status, old.field("Sec-WebSocket-Version")), (426, Some("13")));
+    let refused = server.get_with("/ws", old.trim_end());
+    assert_eq!((refused.status, refused.field("Sec-WebSocket-Version")), (426, Some("13")));
+    // Elsewhere the wish for another protocol is ignored, whatever its version.
+    for fields in [HANDSHAKE, &old] {
+        assert_eq!(server.get_with("/", fields.trim_end()).status, 200);
+    }
     let foreign = server.get_with("/ws", &format!("{HANDSHAKE}Origin: http://evil.example"));
     assert_eq!(foreign.status, 403);
 }
@@ -536,11 +606,14 @@ fn a_public_url_and_a_base_path_hold_everywhere() {
     let location = made.field("Location").expect("a location").to_owned();
     assert!(location.starts_with("/snug/"), "{location}");
     let cookie = made.field("Set-Cookie").expect("a cookie").to_owned();
-    assert!(cookie.contains("; Path=/snug/; ") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(cookie.contains("; Path=/snug/; "), "{cookie}");
+    assert!(!cookie.contains("Secure"), "nobody says that this request came over TLS: {cookie}");
     let pair = cookie.split(';').next().expect("a pair");
     ask(&mut server, &format!("GET {location}"), &format!("Cookie: {pair}\r\n"), "")
         .says(&format!("https://chat.example{location}"));
-    assert_eq!(server.ask("GET /snug/healthz HTTP/1.1\r\nHost: 127.0.0.1:5000\r\n\r\n").status, 200);
+    for path in ["healthz", "readyz", "metrics"] {
+        assert_eq!(server.get(&format!("/snug/{path}")).status, 200, "{path} for any host");
+    }
 }
 
 // ---- the connection
@@ -586,11 +659,73 @@ fn a_body_is_waited_for_with_a_go_ahead() {
 }
 
 #[test]
+fn a_chunked_body_is_read_like_any_other() {
+    let mut server = Server::new();
+    let send = |server: &mut Server, path: &str, body: &str| {
+        server.ask(&format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"))
+    };
+    let form = "5;a=\"b\"\r\nname=\r\nc\r\nana&create=1\r\n0\r\nX-Checksum: abc\r\n\r\n";
+    assert_eq!(send(&mut server, "/", form).status, 303);
+    assert_eq!(send(&mut server, "/", "0\r\n\r\n").status, 400);
+    for body in ["0\r\n\r\n", "2\r\n{}\r\n0\r\n\r\n"] {
+        assert_eq!(send(&mut server, "/api/v1/rooms", body).status, 201, "{body:?}");
+    }
+    for (body, status) in [
+        ("0x2\r\n{}\r\n0\r\n\r\n".to_owned(), 400),
+        ("2\n{}\r\n0\r\n\r\n".to_owned(), 400),
+        ("2\r\n{}0\r\n\r\n".to_owned(), 400),
+        ("2001\r\n".to_owned(), 413),
+        (format!("1000\r\n{0}\r\n1000\r\n{0}\r\n1\r\nx\r\n0\r\n\r\n", "x".repeat(0x1000)), 413),
+        (format!("2;a={}\r\n", "x".repeat(20_000)), 400),
+    ] {
+        let answer = send(&mut server, "/api/v1/rooms", &body);
+        assert_eq!((answer.status, answer.field("Connection")), (status, Some("close")), "{body:.20}");
+    }
+}
+
+#[test]
+fn what_follows_a_chunked_body_is_the_next_request() {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    let chunked = "POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let requests = format!("{chunked}GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n{chunked}");
+    for byte in requests.bytes() {
+        connection.send(&mut server, &[byte]);
+        assert!(connection.unread.len() < 100, "a body is not kept as input: {}", connection.unread.len());
+    }
+    let statuses: Vec<_> = connection.answers().iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [201, 200, 201]);
+    assert!(connection.http.partial.is_none(), "nothing is kept of them");
+}
+
+#[test]
+fn a_go_ahead_is_given_for_chunks_too() {
+    let mut server = Server::new();
+    let mut connection = server.connect();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+    connection.send(&mut server, head.as_bytes());
+    assert_eq!(std::mem::take(&mut connection.outbox), b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.send(&mut server, b"11\r\nname=ana&create=1\r\n");
+    assert!(connection.outbox.is_empty());
+    connection.send(&mut server, b"0\r\n\r\n");
+    assert_eq!(connection.answers()[0].status, 303);
+}
+
+#[test]
+fn a_room_is_created_whatever_the_body_is() {
+    let mut server = Server::new();
+    for rest in ["\r\n", "Content-Length: 0\r\n\r\n", "Content-Length: 2\r\nContent-Type: text/plain\r\n\r\n{}"] {
+        let answer = server.ask(&format!("POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\n{rest}"));
+        assert_eq!(answer.status, 201, "{rest:?}");
+    }
+}
+
+#[test]
 fn a_malformed_request_ends_the_connection() {
     let mut server = Server::new();
     for (bytes, status) in [
         (&b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 400),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n", 413),
     ] {
         let mut connection = server.connect();
@@ -677,7 +812,8 @@ fn converse(bytes: &[u8], ends: &[usize]) -> (Vec<u8>, bool, bool) {
 fn split_at_every_byte_the_answers_are_the_same() {
     let conversation = format!(
         "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\n\r\n\
-         name=ana&create=1HEAD /ZZZZ HTTP/1.1\r\nHost: a\r\n\r\nGET /ws HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}\r\n"
+         name=ana&create=1POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+         c;a=b\r\nname=ana&cre\r\n5\r\nate=1\r\n0\r\nX: y\r\n\r\nHEAD /ZZZZ HTTP/1.1\r\nHost: a\r\n\r\nGET /ws HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}\r\n"
     );
     let bytes = conversation.as_bytes();
     let whole = converse(bytes, &[]);

@@ -6,14 +6,14 @@ const REQUEST: &str = "POST /a/b?c=d HTTP/1.1\r\nHost: a.example:5000\r\nContent
 
 /// What matters of a head, in a form that can be compared.
 #[derive(PartialEq, Debug)]
-struct Summary(Method, String, String, String, bool, bool, bool, usize);
+struct Summary(Method, String, String, String, bool, bool, bool, BodyLength);
 
 fn parse(bytes: &[u8]) -> Result<Summary, RequestFault> {
     let mut space = header_space();
     let head = Head::parse(bytes, &mut space)?;
     let (path, query, host) = (head.path.to_owned(), head.query.to_owned(), head.host.to_owned());
-    let Head { method, is_http_1_0, keeps_alive, expects_continue, body_bytes, .. } = head;
-    Ok(Summary(method, path, query, host, is_http_1_0, keeps_alive, expects_continue, body_bytes))
+    let Head { method, is_http_1_0, keeps_alive, expects_continue, body_length, .. } = head;
+    Ok(Summary(method, path, query, host, is_http_1_0, keeps_alive, expects_continue, body_length))
 }
 
 /// Reads a head that arrives in pieces that end at these places.
@@ -38,7 +38,8 @@ fn status_with(fields: &str) -> u16 {
 #[test]
 fn reads_a_head() {
     let summary = read(REQUEST.as_bytes(), []).expect("a request").expect("complete");
-    let expected = Summary(Method::Post, "/a/b".into(), "c=d".into(), "a.example:5000".into(), false, true, false, 3);
+    let (path, query, host) = ("/a/b".into(), "c=d".into(), "a.example:5000".into());
+    let expected = Summary(Method::Post, path, query, host, false, true, false, BodyLength::Bytes(3));
     assert_eq!(summary, expected);
 }
 
@@ -85,7 +86,8 @@ fn bare_line_feeds_and_strange_lines_are_refused() {
     assert_eq!(status_with("Host: a\r\nX: a\0b"), 400);
     assert_eq!(status("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(status("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"), 400);
-    assert_eq!(status("GET / x HTTP/1.1\r\nHost: a\r\n\r\n"), 505, "the target ends at the first space");
+    assert_eq!(status("GET / x HTTP/1.1\r\nHost: a\r\n\r\n"), 400, "the target ends at the first space");
+    assert_eq!(status("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(status("G@T / HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
 }
 
@@ -94,6 +96,14 @@ fn other_versions_are_refused() {
     assert_eq!(status("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
     assert_eq!(status("PRI * HTTP/2.0\r\n\r\n"), 505);
     assert_eq!(status("GET / HTTP/1.0\r\n\r\n"), 200);
+    for version in ["HTTP/2.0", "HTTP/1.2", "HTTP/9.9", "HTTP/0.9"] {
+        assert_eq!(status(&format!("GET / {version}\r\nHost: a\r\n\r\n")), 505, "{version}");
+    }
+    for version in
+        ["HTTP/01.01", "HTTP/1", "HTTP/1.", "HTTP/1.10", "HTTP/11", "HTTP/a.b", "HTTP/", "HTTP/1,1", "http/1.1"]
+    {
+        assert_eq!(status(&format!("GET / {version}\r\nHost: a\r\n\r\n")), 400, "{version}");
+    }
 }
 
 #[test]
@@ -132,11 +142,32 @@ fn where_the_body_ends_is_never_in_doubt() {
     }
     assert_eq!(status("Content-Length: 8192"), 200);
     assert_eq!(status("Content-Length: 8193"), 413);
-    assert_eq!(status("Content-Length: 99999999999999999999999999999999"), 413);
-    assert_eq!(status("Transfer-Encoding: chunked"), 411);
-    assert_eq!(status("Transfer-Encoding: Chunked"), 411);
+    assert_eq!(status("Content-Length: 18446744073709551615"), 413);
+    assert_eq!(status("Content-Length: 18446744073709551616"), 400, "no number of 64 bits");
+    assert_eq!(status("Transfer-Encoding: chunked"), 200);
+    assert_eq!(status("Transfer-Encoding:\tChunked , "), 200);
+    assert_eq!(status("Transfer-Encoding: , chunked"), 200, "an empty item counts for nothing");
     assert_eq!(status("Transfer-Encoding: gzip, chunked"), 501);
-    assert_eq!(status("Transfer-Encoding: identity"), 501);
+    assert_eq!(status("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked"), 501);
+    for not_chunked in [
+        "",
+        ",",
+        "gzip",
+        "identity",
+        "xchunked",
+        "chunked, gzip",
+        "chunked\r\nTransfer-Encoding: identity",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "chunked;a=b",
+        "\"chunked\"",
+        "\u{b}chunked",
+        "\u{c}chunked",
+        "chunked\0",
+    ] {
+        assert_eq!(status(&format!("Transfer-Encoding: {not_chunked}")), 400, "{not_chunked:?}");
+    }
+    assert_eq!(self::status("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
     assert_eq!(status("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400);
     assert_eq!(status("Transfer-Encoding: chunked\r\nContent-Length: 5"), 400);
 }
@@ -176,10 +207,16 @@ fn a_target_is_a_path_or_a_whole_url() {
     assert_eq!(target("http://B:1/x?y"), read("/x", "y", "B:1"));
     assert_eq!(target("HTTPS://b"), read("/", "", "b"));
     assert_eq!(target("http://b?y"), read("/", "y", "b"));
-    for refused in ["*", "a", "a/b", "ftp://a/", "http:///x", "http://u@a/", "a:80"] {
+    for refused in
+        ["*", "a", "a/b", "ftp://a/", "http:///x", "http://u@a/", "a:80", "/a#b", "/a?b#", "/é", "/?é", "/a b"]
+    {
         assert!(target(refused).is_err(), "{refused}");
     }
+    assert_eq!(target("/%C3%A9|[]{}\\^"), read("/%C3%A9|[]{}\\^", "", "a"), "what browsers do not encode");
     assert_eq!(status("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    assert_eq!(status("DELETE * HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    assert_eq!(status("CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    assert_eq!(status("CONNECT a/b HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
     assert_eq!(status("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
 }
 
@@ -195,7 +232,20 @@ fn a_head_has_bounds() {
     assert_eq!(status_with(&format!("Host: a{}", "\r\nX: y".repeat(MAX_HEADERS - 1))), 200);
     assert_eq!(status_with(&format!("Host: a{}", "\r\nX: y".repeat(MAX_HEADERS))), 431);
     let endless = "A".repeat(MAX_HEAD_BYTES);
-    assert_eq!(read(endless.as_bytes(), 0..MAX_HEAD_BYTES).map_err(|fault| fault.status.as_u16()), Err(414));
+    assert_eq!(read(endless.as_bytes(), 0..MAX_HEAD_BYTES), Err(RequestFault::NOT_HTTP), "no method is so long");
+    let endless = format!("GET /{}", "A".repeat(MAX_HEAD_BYTES));
+    assert_eq!(read(endless.as_bytes(), 0..MAX_HEAD_BYTES), Err(RequestFault::TARGET_TOO_LONG));
+}
+
+#[test]
+fn a_browser_names_html() {
+    let accepts =
+        |fields: &str| accepts_html(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\nCookie: a=").as_bytes());
+    assert!(accepts("Accept: text/html,application/xhtml+xml,*/*;q=0.8"));
+    assert!(accepts("accept:application/json, Text/HTML;q=0.9"));
+    for other in ["Accept: */*", "Accept: text/plain", "X-Accept: text/html", "Accept-Language: text/html", "Accept:"] {
+        assert!(!accepts(other), "{other}");
+    }
 }
 
 #[test]
@@ -265,7 +315,7 @@ proptest! {
     ) {
         let request =
             format!("POST {path}?{query} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {body_bytes}\r\n\r\n");
-        let expected = Summary(Method::Post, path, query, host, false, true, false, body_bytes);
+        let expected = Summary(Method::Post, path, query, host, false, true, false, BodyLength::Bytes(body_bytes));
         prop_assert_eq!(read(request.as_bytes(), []), Ok(Some(expected)));
     }
 }
