@@ -363,5 +363,8 @@ fn responses_have_what_they_must() {
     let mut client = send(&server, old.as_bytes());
     assert_eq!(client.response_to("POST").status, 201, "COMP-NO-1XX-HTTP10");
     client.expect_end();
+    let form = "Content-Length: 5\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Type: text/html\r\n";
+    let two_types = format!("POST / HTTP/1.1\r\nHost: a\r\n{form}\r\nhello");
+    assert_eq!(answered(&server, "COMP-DUPLICATE-CT", &two_types).status, 400);
     assert_refused(&server, "COMP-EXPECT-UNKNOWN", get("Expect: 200-ok\r\n").as_bytes(), &[417]);
 }

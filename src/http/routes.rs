@@ -192,6 +192,10 @@ impl RouteRequest<'_> {
         if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
             return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", None, outbox);
         }
+        // RFC 9110 section 5.3: it is no list, so of two of them one is a mistake.
+        if self.head.values("content-type").count() > 1 {
+            return self.refuse(StatusCode::BAD_REQUEST, "This is not how a form is sent.", None, outbox);
+        }
         let form = HomeForm::read(self.body);
         if !self.origin().may_send_form(self.head) {
             let words = "That form came from another site. Please use this one.";

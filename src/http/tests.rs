@@ -286,6 +286,8 @@ fn a_form_that_fails_comes_back_with_what_was_typed() {
     server.post("/", "", "name=ben&code=zzzz&join=1").says("value=\"zzzz\"");
     let multipart = server.post("/", "Content-Type: multipart/form-data; boundary=x\r\n", "");
     assert_eq!(multipart.status, 415);
+    let two = "Content-Type: application/x-www-form-urlencoded\r\nContent-Type: text/html\r\n";
+    assert_eq!(server.post("/", two, "name=ana&create=1").status, 400);
 }
 
 #[test]
@@ -830,6 +832,20 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>, place: prop::sample::Index) {
         converse(&bytes, &[place.index(bytes.len() + 1)]);
+    }
+
+    #[test]
+    fn chunks_in_any_pieces_are_answered_alike(
+        body in "((0|[1-9a-f]|[0-9]{2})(;a(=b)?)?\r\n|[a-z=&]{0,16}(\r\n)?|3\r\nabc\r\n|0\r\n(X: y\r\n)?\r\n){0,8}",
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let bytes = format!(
+            "POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}\
+             GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
+        let mut ends: Vec<_> = places.iter().map(|place| place.index(bytes.len() + 1)).collect();
+        ends.sort_unstable();
+        prop_assert_eq!(converse(bytes.as_bytes(), &ends), converse(bytes.as_bytes(), &[]));
     }
 
     #[test]

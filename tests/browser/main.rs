@@ -693,6 +693,24 @@ fn without_scripts_the_form_leads_to_the_room() {
 }
 
 #[test]
+fn a_browser_with_too_many_cookies_is_told_what_to_do() {
+    let server = Server::start();
+    let room = server.create_room();
+    let chromium = Chromium::launch();
+    let window = chromium.open_window();
+    window.open(&home(&server));
+    // As other programs do that serve this address at another port.
+    window.evaluate("for (let n = 0; n < 10; n++) document.cookie = `other${n}=${'x'.repeat(3900)}; path=/`");
+    window.open(&format!("{}{room}", home(&server)));
+    window.wait_for("document.querySelector('.error')?.textContent.includes('32 KiB of cookies')");
+    window.wait_for("getComputedStyle(document.body).display === 'grid'");
+    assert!(!window.seen().complaints.iter().any(|complaint| complaint.contains("Content Security Policy")));
+    window.evaluate("for (let n = 0; n < 10; n++) document.cookie = `other${n}=; path=/; max-age=0`");
+    window.click("button");
+    assert_eq!(window.value("#code"), room);
+}
+
+#[test]
 fn the_watch_over_pages_notices_errors_and_requests_to_others() {
     let server = Server::start();
     let chromium = Chromium::launch();
