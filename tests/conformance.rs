@@ -87,6 +87,7 @@ fn malformed_heads_are_refused() {
         ("COMP-VERSION-WHITESPACE", "GET / HTTP/ 1.1\r\nHost: a\r\n\r\n".into()),
         ("COMP-VERSION-CASE", "GET / http/1.1\r\nHost: a\r\n\r\n".into()),
         ("COMP-SPACE-IN-TARGET", "GET /pa th HTTP/1.1\r\nHost: a\r\n\r\n".into()),
+        ("MAL-URL-BACKSLASH", "GET /path\\file HTTP/1.1\r\nHost: a\r\n\r\n".into()),
         ("MAL-NUL-IN-URL", "GET /\0test HTTP/1.1\r\nHost: a\r\n\r\n".into()),
         ("MAL-NON-ASCII-URL", "GET /café HTTP/1.1\r\nHost: a\r\n\r\n".into()),
         ("MAL-CONTROL-CHARS-HEADER", get("X-Test: abc\x07\x08\x0Bdef\r\n")),

@@ -1,11 +1,17 @@
 //! Reads a request: where its head ends, what is in it, and why it may be refused.
 //!
 //! The head is parsed once, when it is complete (RFC 9112). `httparse` checks the grammar; the rules about
-//! the framing of messages are checked here, since a proxy and this server must not read them differently.
+//! the framing of messages are checked in `framing`, since a proxy and this server must not read them differently.
+//! `fault` has the reasons for a refusal.
+
+mod fault;
+mod framing;
 
 use core::mem::MaybeUninit;
 
-use http::StatusCode;
+pub use fault::RequestFault;
+use framing::Framing;
+pub use framing::{BodyLength, MAX_BODY_BYTES};
 use httparse::Header;
 
 use super::target::{Target, is_authority};
@@ -13,8 +19,6 @@ use super::target::{Target, is_authority};
 /// Longest head, in bytes: cookies belong to a host, so a browser sends along those of all other programs that it has
 /// met there at another port.
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Longest body, in bytes.
-pub const MAX_BODY_BYTES: usize = 8 * 1024;
 /// Most header fields.
 pub const MAX_HEADERS: usize = 64;
 
@@ -24,60 +28,6 @@ pub type HeaderSpace<'b> = [MaybeUninit<Header<'b>>; MAX_HEADERS];
 /// Space that nothing has been parsed into yet.
 pub const fn header_space<'b>() -> HeaderSpace<'b> {
     [const { MaybeUninit::uninit() }; MAX_HEADERS]
-}
-
-/// Why a request is refused and its connection closed: where the next request would begin is not certain.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RequestFault {
-    /// How it is refused.
-    pub status: StatusCode,
-    /// What is wrong, for a person.
-    pub words: &'static str,
-}
-
-impl RequestFault {
-    /// The input is not HTTP. The session adds the address for terminals.
-    pub const NOT_HTTP: RequestFault =
-        RequestFault::new(StatusCode::BAD_REQUEST, "This is the web port: it speaks HTTP.");
-
-    const BARE_LINE_FEED: RequestFault = bad("Lines of a request end in CR LF.");
-    const MALFORMED: RequestFault = bad("The request is malformed.");
-    const NO_HOST: RequestFault = bad("The request names no host.");
-    const TWO_HOSTS: RequestFault = bad("The request names more than one host.");
-    const BAD_HOST: RequestFault = bad("The host is malformed.");
-    const BAD_LENGTH: RequestFault = bad("Content-Length is malformed.");
-    const TWO_LENGTHS: RequestFault = bad("Content-Length is given twice and differently.");
-    const TWO_FRAMINGS: RequestFault = bad("Content-Length and Transfer-Encoding exclude each other.");
-    const NOT_CHUNKED: RequestFault = bad("The last Transfer-Encoding of a request is chunked, once.");
-    const UNKNOWN_CODING: RequestFault =
-        RequestFault::new(StatusCode::NOT_IMPLEMENTED, "This Transfer-Encoding is not known here.");
-    const UNKNOWN_EXPECTATION: RequestFault =
-        RequestFault::new(StatusCode::EXPECTATION_FAILED, "This expectation is not known here.");
-    /// The body is no chunked one, though it should be.
-    pub const BAD_CHUNK: RequestFault = bad("The chunked body is malformed.");
-    /// The body has more of extensions and trailers than of data.
-    pub const TOO_MUCH_OVERHEAD: RequestFault = bad("The chunked body has too much beside its data.");
-    /// The body is too long.
-    pub const BODY_TOO_LONG: RequestFault = RequestFault::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
-    const TARGET_TOO_LONG: RequestFault = RequestFault::new(StatusCode::URI_TOO_LONG, "The address is too long.");
-    /// The head is too long. Browsers are shown a page instead of these words.
-    pub const HEAD_TOO_LONG: RequestFault = RequestFault::new(
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "The head of the request is too long: 32 KiB at most. Most likely it has too many cookies: delete those of this \
-         site.",
-    );
-    const TOO_MANY_FIELDS: RequestFault =
-        RequestFault::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request has too many header fields.");
-    const OTHER_VERSION: RequestFault =
-        RequestFault::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "Only HTTP/1.0 and HTTP/1.1 are known.");
-
-    const fn new(status: StatusCode, words: &'static str) -> RequestFault {
-        RequestFault { status, words }
-    }
-}
-
-const fn bad(words: &'static str) -> RequestFault {
-    RequestFault::new(StatusCode::BAD_REQUEST, words)
 }
 
 /// How far the search for the end of a head has come, so that no byte is searched twice.
@@ -146,15 +96,6 @@ pub enum Method {
     Options,
     /// Any other.
     Other,
-}
-
-/// How long a body is (RFC 9112 section 6.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BodyLength {
-    /// So many bytes; none if the head says nothing about it.
-    Bytes(usize),
-    /// It says itself where it ends.
-    Chunked,
 }
 
 /// The head of a request, well-formed and with the end of its body known.
@@ -282,101 +223,6 @@ pub fn accepts_html(bytes: &[u8]) -> bool {
 
 fn as_ascii(value: &[u8]) -> Option<&str> {
     str::from_utf8(value).ok().filter(|value| value.is_ascii())
-}
-
-/// What the header fields say about where the message ends, and about the connection.
-struct Framing<'b> {
-    host: Option<&'b str>,
-    keeps_alive: bool,
-    expects_continue: bool,
-    body_length: BodyLength,
-}
-
-impl<'b> Framing<'b> {
-    fn read(headers: &[Header<'b>], is_http_1_0: bool) -> Result<Framing<'b>, RequestFault> {
-        let (mut host, mut length, mut codings) = (None, None, None::<Codings>);
-        let (mut expects_continue, mut closes, mut stays) = (false, false, false);
-        for &Header { name, value } in headers {
-            // Names of other lengths need no comparison.
-            match name.len() {
-                4 if name.eq_ignore_ascii_case("host") => {
-                    let value = as_ascii(value).filter(|value| is_authority(value)).ok_or(RequestFault::BAD_HOST)?;
-                    if host.replace(value).is_some() {
-                        return Err(RequestFault::TWO_HOSTS);
-                    }
-                }
-                14 if name.eq_ignore_ascii_case("content-length") => {
-                    let value = read_length(value)?;
-                    if length.replace(value).is_some_and(|former| former != value) {
-                        return Err(RequestFault::TWO_LENGTHS);
-                    }
-                }
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => codings.get_or_insert_default().add(value),
-                6 if name.eq_ignore_ascii_case("expect") => {
-                    if !value.eq_ignore_ascii_case(b"100-continue") {
-                        return Err(RequestFault::UNKNOWN_EXPECTATION);
-                    }
-                    // RFC 9110 section 10.1.1: HTTP/1.0 does not know 100 (Continue).
-                    expects_continue = !is_http_1_0;
-                }
-                10 if name.eq_ignore_ascii_case("connection") => {
-                    for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-                        closes |= option.eq_ignore_ascii_case(b"close");
-                        stays |= option.eq_ignore_ascii_case(b"keep-alive");
-                    }
-                }
-                _ => {}
-            }
-        }
-        let body_length = match (length, codings) {
-            (Some(_), Some(_)) => return Err(RequestFault::TWO_FRAMINGS),
-            // RFC 9112 section 6.1: HTTP/1.0 does not know it, and who passes it on may read the request otherwise.
-            (None, Some(_)) if is_http_1_0 => return Err(RequestFault::MALFORMED),
-            (None, Some(codings)) => codings.check()?,
-            (Some(length), None) if length > MAX_BODY_BYTES as u64 => return Err(RequestFault::BODY_TOO_LONG),
-            (length, None) => BodyLength::Bytes(length.unwrap_or(0) as usize),
-        };
-        let keeps_alive = !closes && (!is_http_1_0 || stays);
-        Ok(Framing { host, keeps_alive, expects_continue, body_length })
-    }
-}
-
-/// What the fields `Transfer-Encoding` list.
-#[derive(Clone, Copy, Default)]
-struct Codings {
-    /// How often `chunked` is among them.
-    chunked: usize,
-    /// The last one is `chunked`.
-    ends_in_chunked: bool,
-    has_others: bool,
-}
-
-impl Codings {
-    fn add(&mut self, value: &[u8]) {
-        // RFC 9110 section 5.6.1: empty items count for nothing.
-        for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty()) {
-            self.ends_in_chunked = coding.eq_ignore_ascii_case(b"chunked");
-            self.chunked += usize::from(self.ends_in_chunked);
-            self.has_others |= !self.ends_in_chunked;
-        }
-    }
-
-    /// RFC 9112 section 6.3: unless `chunked` comes last, nobody knows where the body ends; section 7: and it comes
-    /// once. Where its end is known, what is not known is only how to read it.
-    fn check(self) -> Result<BodyLength, RequestFault> {
-        if !self.ends_in_chunked || self.chunked > 1 {
-            return Err(RequestFault::NOT_CHUNKED);
-        }
-        if self.has_others { Err(RequestFault::UNKNOWN_CODING) } else { Ok(BodyLength::Chunked) }
-    }
-}
-
-/// Reads digits and nothing else. A number of more than 64 bits is none (RFC 9110 section 8.6).
-fn read_length(value: &[u8]) -> Result<u64, RequestFault> {
-    if !value.iter().all(u8::is_ascii_digit) {
-        return Err(RequestFault::BAD_LENGTH);
-    }
-    as_ascii(value).and_then(|digits| digits.parse().ok()).ok_or(RequestFault::BAD_LENGTH)
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ impl<'b> Target<'b> {
             (Some(is_authority(authority).then_some(authority)?), path)
         };
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        // Some take it for a slash, browsers among them, which therefore never send it.
+        if path.contains('\\') {
+            return None;
+        }
         Some(Target { authority, path: if path.is_empty() { "/" } else { path }, query })
     }
 }

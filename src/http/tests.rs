@@ -740,6 +740,17 @@ fn a_malformed_request_ends_the_connection() {
 }
 
 #[test]
+fn a_malformed_head_request_is_refused_without_a_body() {
+    let mut server = Server::new();
+    for (method, has_body) in [("GET", true), ("HEAD", false)] {
+        let mut connection = server.connect();
+        connection.send(&mut server, format!("{method} / HTTP/1.1\r\n\r\n").as_bytes());
+        assert_eq!(connection.outbox.ends_with(b"names no host.\n"), has_body, "{method}");
+        assert!(connection.outbox.starts_with(b"HTTP/1.1 400 "), "{method}");
+    }
+}
+
+#[test]
 fn a_terminal_is_shown_the_way() {
     let mut server = Server::new();
     let mut connection = server.connect();
