@@ -151,6 +151,7 @@ impl Http {
             self.partial = Some(partial);
             return Ok(None);
         }
+        // A head borrows from its bytes, so it is read again rather than kept.
         let mut space = header_space();
         let head = Head::parse(partial.head(), &mut space)?;
         Ok(Some(self.answer(&head, partial.body(), site, now, outbox)))
