@@ -37,6 +37,10 @@ missing_packages() {
     have_browser || printf ' chromium'
     have_nc || printf ' netcat-openbsd'
     have telnet || printf ' telnet'
+    if [ "$(uname)" = Linux ]; then
+        have unshare || printf ' util-linux'
+        have ip || printf ' iproute2'
+    fi
 }
 
 install_packages() {

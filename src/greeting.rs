@@ -28,7 +28,7 @@ pub fn listening_lines(web: SocketAddr, line: Option<SocketAddr>) -> String {
 
 /// The host that others most likely reach a server by that is bound to `bound`: the address itself if it
 /// is a certain one, else this machine's first private IPv4 address, else its first other one in the
-/// network, else `localhost`. Written as in a URL (RFC 3986: IPv6 in brackets).
+/// network, IPv4 before IPv6, else `localhost`. Written as in a URL (RFC 3986: IPv6 in brackets).
 pub fn best_host(bound: IpAddr, interfaces: &[Interface]) -> String {
     let reachable = reachable_addresses(bound, interfaces);
     let private = |address: &&IpAddr| matches!(address, IpAddr::V4(address) if address.is_private());
@@ -102,7 +102,8 @@ fn section(heading: &str, ways: &[String]) -> String {
     }
 }
 
-/// The addresses by which other machines reach a listener bound to `bound`.
+/// The addresses by which other machines reach a listener bound to `bound`. Where there are some of IPv4, those of
+/// IPv6 are left out: nobody types them, most machines have several, and those change from day to day (RFC 8981).
 fn reachable_addresses(bound: IpAddr, interfaces: &[Interface]) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
         return match bound.is_loopback() {
@@ -110,15 +111,13 @@ fn reachable_addresses(bound: IpAddr, interfaces: &[Interface]) -> Vec<IpAddr> {
             false => vec![bound],
         };
     }
-    let mut addresses: Vec<IpAddr> = interfaces
+    let addresses = interfaces
         .iter()
         .filter(|interface| !is_virtual(&interface.name))
         .map(|interface| interface.address)
-        .filter(|&address| is_routed(address) && (address.is_ipv4() || bound.is_ipv6()))
-        .collect();
-    // What people can type comes first.
-    addresses.sort_by_key(IpAddr::is_ipv6);
-    addresses
+        .filter(|&address| is_routed(address) && (address.is_ipv4() || bound.is_ipv6()));
+    let (ipv4, ipv6): (Vec<IpAddr>, Vec<IpAddr>) = addresses.partition(IpAddr::is_ipv4);
+    if ipv4.is_empty() { ipv6 } else { ipv4 }
 }
 
 /// Whether others can reach a machine by this address without naming an interface.

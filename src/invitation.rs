@@ -61,10 +61,12 @@ impl Invitation {
         Some(format!("nc {} {}", self.host_for(local).trim_matches(['[', ']']), self.line_port?))
     }
 
-    /// The address that worked for one works for others, unless it means "this machine".
+    /// The address that worked for one works for others, unless it means "this machine", or means something only
+    /// together with an interface of whoever uses it (RFC 4007, section 6).
     fn host_for(&self, local: IpAddr) -> String {
         match local.to_canonical() {
             address if address.is_loopback() || address.is_unspecified() => self.host.clone(),
+            IpAddr::V6(address) if address.is_unicast_link_local() => self.host.clone(),
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         }
@@ -95,6 +97,10 @@ mod tests {
         assert_eq!(invitation().room_url(address("10.0.0.7"), code), "http://10.0.0.7:5000/KXQT");
         assert_eq!(invitation().room_url(address("127.0.0.1"), code), "http://192.168.1.20:5000/KXQT");
         assert_eq!(invitation().room_url(address("fd00::7"), code), "http://[fd00::7]:5000/KXQT");
+        assert_eq!(invitation().room_url(address("::ffff:10.0.0.7"), code), "http://10.0.0.7:5000/KXQT");
+        for this_machine in ["::1", "::ffff:127.0.0.1", "fe80::7"] {
+            assert_eq!(invitation().room_url(address(this_machine), code), "http://192.168.1.20:5000/KXQT");
+        }
         assert_eq!(invitation().terminal_command(address("fd00::7")).as_deref(), Some("nc fd00::7 5001"));
     }
 

@@ -19,5 +19,6 @@ pub mod reactor;
 pub mod rooms;
 pub mod session_api;
 pub mod subcommand;
+pub mod surroundings;
 pub mod time;
 pub mod ws;

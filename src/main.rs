@@ -1,9 +1,11 @@
 //! Wiring: options in, reactor out, and the exit status.
 #![forbid(unsafe_code)]
 
+use core::net::SocketAddr;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
@@ -17,7 +19,7 @@ use snugd::line::{self, LocalClock};
 use snugd::options::Options;
 use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{Rooms, StoredRoom};
-use snugd::{log_output, subcommand, ws};
+use snugd::{log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const CANNOT_BIND: u8 = 3;
@@ -35,7 +37,8 @@ fn main() -> ExitCode {
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("snugd: {}", failure.sentence);
+            // The terminal may be closed.
+            let _ = writeln!(io::stderr(), "snugd: {}", failure.sentence);
             ExitCode::from(failure.status)
         }
     }
@@ -58,7 +61,7 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let mut net = MioNet::bind(options.listen, options.line_listen).map_err(|error| cannot_bind(&error, &options))?;
+    let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
     let web = net.bound_address(Port::Web).map_err(while_running)?.unwrap_or(options.listen);
     let line = net.bound_address(Port::Line).map_err(while_running)?;
     let interfaces = interfaces();
@@ -140,15 +143,37 @@ fn interfaces() -> Vec<Interface> {
     interfaces.into_iter().map(|found| Interface { address: found.ip(), name: found.name }).collect()
 }
 
+/// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
+fn bind(options: &Options) -> Result<MioNet, BindError> {
+    const MOST_ATTEMPTS: u32 = 60;
+    let is_service = surroundings::is_service();
+    let mut attempts = 1;
+    loop {
+        match MioNet::bind(options.listen, options.line_listen, surroundings::hang_up()) {
+            Err(BindError { wanted: Some((_, address)), error })
+                if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
+            {
+                if attempts == 1 {
+                    log::warn!("{} is no address of this machine yet; waiting a minute for it", address.ip());
+                }
+                attempts += 1;
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// The sentence for a listener that cannot be opened: it names the likely culprit.
-fn cannot_bind(error: &BindError, options: &Options) -> Failure {
-    let BindError { port, ref error } = *error;
-    let (address, option) = match (port, options.line_listen) {
-        (Some(Port::Line), Some(address)) => (address, "--line-listen"),
-        _ => (options.listen, "--listen"),
+fn cannot_bind(error: &BindError) -> Failure {
+    let BindError { wanted, ref error } = *error;
+    let Some((port, address)) = wanted else {
+        let sentence = format!("The system does not let this program begin ({error}); start it again.");
+        return Failure { status: FAILED_WHILE_RUNNING, sentence };
     };
+    let option = if port == Port::Line { "--line-listen" } else { "--listen" };
     let other_port = address.port().checked_add(1000).unwrap_or(address.port().saturating_sub(1000));
-    let elsewhere = format!("choose another with {option} {}:{other_port}", address.ip());
+    let elsewhere = format!("choose another with {option} {}", SocketAddr::new(address.ip(), other_port));
     let sentence = match error.kind() {
         io::ErrorKind::AddrInUse if cfg!(target_os = "macos") && address.port() == 5000 => format!(
             "Port 5000 is in use, most likely by macOS's AirPlay Receiver: turn that off in System Settings, or \
@@ -162,9 +187,48 @@ fn cannot_bind(error: &BindError, options: &Options) -> Failure {
             format!("Port {} is only for administrators here; {elsewhere}.", address.port())
         }
         io::ErrorKind::AddrNotAvailable => {
-            format!("{} is no address of this machine; use one that is, or 0.0.0.0, with {option}.", address.ip())
+            format!("{} is no address of this machine; use one that is, or [::] for all, with {option}.", address.ip())
         }
         _ => format!("Cannot listen on {address} ({error}); {elsewhere}."),
     };
     Failure { status: CANNOT_BIND, sentence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(kind: io::ErrorKind, port: Port, address: &str) -> (u8, String) {
+        let wanted = Some((port, address.parse().expect("an address in a test")));
+        let Failure { status, sentence } = cannot_bind(&BindError { wanted, error: kind.into() });
+        (status, sentence)
+    }
+
+    #[test]
+    fn who_cannot_listen_is_told_what_to_do() {
+        use io::ErrorKind::{AddrNotAvailable, OutOfMemory, PermissionDenied};
+        let cases = [
+            (
+                failure(PermissionDenied, Port::Web, "[::]:80"),
+                "Port 80 is only for administrators here; choose another with --listen [::]:1080.",
+            ),
+            (
+                failure(PermissionDenied, Port::Line, "0.0.0.0:23"),
+                "Port 23 is only for administrators here; choose another with --line-listen 0.0.0.0:1023.",
+            ),
+            (
+                failure(AddrNotAvailable, Port::Line, "[2001:db8::1]:5001"),
+                "2001:db8::1 is no address of this machine; use one that is, or [::] for all, with --line-listen.",
+            ),
+            (
+                failure(OutOfMemory, Port::Web, "[::1]:5000"),
+                "Cannot listen on [::1]:5000 (out of memory); choose another with --listen [::1]:6000.",
+            ),
+        ];
+        for ((status, sentence), expected) in cases {
+            assert_eq!((status, sentence.as_str()), (CANNOT_BIND, expected));
+        }
+        let (_, sentence) = failure(io::ErrorKind::AddrInUse, Port::Web, "[::]:65000");
+        assert!(sentence.ends_with("choose another with --listen [::]:64000."), "{sentence}");
+    }
 }

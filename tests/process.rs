@@ -3,15 +3,16 @@
 
 mod support;
 
-use std::net::TcpStream;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use socket2::SockRef;
-use support::server::command;
+use support::server::{command, signal};
 use support::terminal::NAME_PROMPT;
-use support::{DEADLINE, HttpClient, Server, Terminal, WebSocketClient, eventually};
+use support::{DEADLINE, HttpClient, Server, Terminal, WebSocketClient, eventually, find_program};
 
 /// Runs it to its end with these options.
 fn run(options: &[&str]) -> Output {
@@ -222,9 +223,61 @@ fn a_port_in_use_ends_with_3_and_the_likely_culprit() {
 }
 
 #[test]
+fn a_port_in_use_is_in_use_for_both_kinds_of_addresses() {
+    let everywhere = Server::with(&["--listen", ":0"]);
+    let port = everywhere.web.port();
+    for host in ["[::]", "[::1]", "0.0.0.0", "127.0.0.1"] {
+        let output = run(&["--listen", &format!("{host}:{port}"), "--line-listen", "off"]);
+        assert_fails(&output, 3, &["in use", &format!("choose another with --listen {host}:")]);
+    }
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let one = Server::with(&["--listen", address]);
+        let port = one.web.port();
+        let output = run(&["--listen", &format!(":{port}"), "--line-listen", "off"]);
+        assert_fails(&output, 3, &[&format!("Port {port} is in use"), "--listen [::]:"]);
+    }
+}
+
+#[test]
 fn an_address_of_another_machine_ends_with_3() {
-    let output = run(&["--listen", "192.0.2.1:0", "--line-listen", "off"]);
-    assert_fails(&output, 3, &["192.0.2.1", "--listen"]);
+    for (address, host) in [("192.0.2.1:0", "192.0.2.1"), ("[2001:db8::1]:0", "2001:db8::1")] {
+        let output = run(&["--listen", address, "--line-listen", "off"]);
+        assert_fails(&output, 3, &[host, "--listen", "[::]"]);
+    }
+}
+
+/// systemd may start it before the network is there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_service_waits_for_the_address_that_it_is_to_listen_on() {
+    let unshare = find_program(&["unshare"], "util-linux");
+    let nsenter = find_program(&["nsenter"], "util-linux");
+    find_program(&["ip"], "iproute2");
+    let snugd = command();
+    let mut service = Command::new(unshare);
+    service.args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]);
+    service.arg(snugd.get_program()).args(["--listen", "192.0.2.1:0", "--line-listen", "192.0.2.1:0"]);
+    service.env("INVOCATION_ID", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut service = service.spawn().expect("a process with a network of its own can be started");
+    let mut log = BufReader::new(service.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    log.read_line(&mut line).expect("text");
+    assert!(line.contains("192.0.2.1") && line.contains("waiting"), "{line}");
+
+    let pid = service.id().to_string();
+    let mut network = Command::new(nsenter);
+    network.args(["--user", "--net", "--preserve-credentials", "--target", &pid]);
+    network.args(["ip", "address", "add", "192.0.2.1/32", "dev", "lo"]);
+    assert!(network.status().expect("it can be started").success());
+    let output = BufReader::new(service.stdout.take().expect("it is piped"));
+    let listeners: Vec<String> = output.lines().take(2).map(|line| line.expect("text")).collect();
+    assert!(listeners[0].starts_with("listening web 192.0.2.1:"), "{listeners:?}");
+    assert!(listeners[1].starts_with("listening line 192.0.2.1:"), "{listeners:?}");
+    signal(service.id(), "TERM");
+    assert_eq!(service.wait().expect("a child can be waited for").code(), Some(0));
+    line.clear();
+    log.read_to_string(&mut line).expect("text");
+    assert!(!line.contains("waiting"), "it says so once: {line}");
 }
 
 #[test]
@@ -287,6 +340,21 @@ fn port_turns_the_line_port_off_unless_asked_for() {
 }
 
 #[test]
+fn every_address_is_one_of_both_kinds() {
+    let server = Server::with(&["--listen", ":0", "--line-listen", ":0"]);
+    assert!(server.web.ip().is_unspecified() && server.web.is_ipv6(), "{}", server.web);
+    for host in ["127.0.0.1", "[::1]"] {
+        let at = |port: u16| -> SocketAddr { format!("{host}:{port}").parse().expect("an address") };
+        let response = HttpClient::connect(at(server.web.port())).get("/");
+        assert_eq!(response.status, 200);
+        let terminal = TcpStream::connect(at(server.line().port())).expect("it listens there");
+        let mut hello = String::new();
+        BufReader::new(terminal).read_line(&mut hello).expect("text");
+        assert!(hello.starts_with("* snugd "), "{hello}");
+    }
+}
+
+#[test]
 fn ipv6_is_served_like_ipv4() {
     let server = Server::with(&["--listen", "[::1]:0", "--line-listen", "[::1]:0"]);
     let room = server.create_room();
@@ -327,6 +395,66 @@ fn sigterm_says_goodbye_and_ends_with_0() {
 #[test]
 fn sigint_says_goodbye_and_ends_with_0() {
     assert_says_goodbye_on("INT");
+}
+
+/// Starts it from a shell to which a terminal belongs: a line typed ends the shell, and so closes the terminal. The
+/// shell does `first` before. Returns the terminal, the program's process id, and where its terminals connect.
+fn start_on_terminal(first: &str) -> (rexpect::session::PtySession, u32, SocketAddr) {
+    let snugd = command();
+    let mut started = Command::new("sh");
+    let tells_id = "sh -c 'echo \"pid $$\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"";
+    started.args(["-c", &format!("{first} {tells_id} & read -r _")]).arg(snugd.get_program());
+    started.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]);
+    let timeout_ms = DEADLINE.as_millis() as u64;
+    let mut terminal = rexpect::session::spawn_command(started, Some(timeout_ms)).expect("the shell can be started");
+    terminal.exp_string("pid ").expect("its process id");
+    let pid = terminal.read_line().expect("a line");
+    terminal.exp_string("listening line ").expect("it listens");
+    let line = terminal.read_line().expect("a line");
+    (terminal, pid.trim().parse().expect("a number"), line.trim().parse().expect("an address"))
+}
+
+/// What comes over a connection until it is closed.
+fn read_to_end(mut stream: TcpStream) -> String {
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("it ends in good order");
+    text
+}
+
+#[test]
+fn it_stops_in_good_order_when_its_terminal_is_closed() {
+    let (mut terminal, _, line) = start_on_terminal("");
+    let member = TcpStream::connect(line).expect("it listens");
+    terminal.send_line("").expect("the shell reads");
+    let words = read_to_end(member);
+    assert!(words.contains("* The server is stopping"), "{words}");
+    eventually("nobody listens any more", || TcpStream::connect(line).is_err().then_some(()));
+}
+
+#[test]
+fn who_has_sighup_ignored_as_nohup_does_keeps_it_when_the_terminal_is_closed() {
+    let (mut terminal, pid, line) = start_on_terminal("trap '' HUP;");
+    terminal.send_line("").expect("the shell reads");
+    terminal.process().wait().expect("the shell ends");
+    let member = TcpStream::connect(line).expect("it still listens");
+    let mut hello = String::new();
+    BufReader::new(&member).read_line(&mut hello).expect("text");
+    assert!(hello.starts_with("* snugd "), "{hello}");
+    signal(pid, "TERM");
+    read_to_end(member);
+}
+
+#[test]
+fn a_service_goes_on_when_it_is_told_to_reload() {
+    let server = Server::start();
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    server.signal("HUP");
+    eventually("it says that there is nothing to reload", || server.log().contains("nothing to reload").then_some(()));
+    ana.say("still here");
+    assert_eq!(ana.expect("message")["text"], "still here");
+    assert!(is_served(&server));
 }
 
 #[test]

@@ -130,5 +130,9 @@ impl Net for MemoryNet {
 
     fn close(&mut self, _stream: MemoryStream) {}
 
+    fn overdue_ms(&mut self, _stream: &MemoryStream) -> u64 {
+        0
+    }
+
     fn close_listeners(&mut self) {}
 }

@@ -82,6 +82,14 @@ fn without_a_private_address_another_will_do() {
 }
 
 #[test]
+fn ipv6_addresses_are_shown_where_there_is_no_other() {
+    let addresses = |bound: &str, interfaces: &[Interface]| reachable_addresses(address(bound).ip(), interfaces);
+    assert_eq!(addresses("[::]:0", &laptop()), [address("192.168.1.20:0").ip()]);
+    let new_world = interfaces(&[("eth0", "2001:db8::20"), ("eth0", "fe80::1"), ("eth0", "2001:db8::21")]);
+    assert_eq!(addresses("[::]:0", &new_world), [address("[2001:db8::20]:0").ip(), address("[2001:db8::21]:0").ip()]);
+}
+
+#[test]
 fn with_nothing_but_itself_and_containers_it_is_localhost() {
     let alone = interfaces(&[
         ("lo", "127.0.0.1"),
@@ -102,10 +110,10 @@ fn a_certain_address_is_its_own_best_host() {
 
 #[test]
 fn bound_everywhere_the_page_shows_every_way_in() {
-    let page = page("0.0.0.0:5000", Some("0.0.0.0:5001"), None, 0);
-    assert_eq!(
-        page,
-        "
+    for (web, line) in [("[::]:5000", "[::]:5001"), ("0.0.0.0:5000", "0.0.0.0:5001")] {
+        assert_eq!(
+            page(web, Some(line), None, 0),
+            "
   Chat rooms for browsers and terminals are open.
 
   On this machine
@@ -119,7 +127,8 @@ fn bound_everywhere_the_page_shows_every_way_in() {
   Ctrl-C stops it.
 
 "
-    );
+        );
+    }
 }
 
 #[test]
@@ -135,7 +144,7 @@ fn bound_to_one_address_the_page_shows_only_that() {
 
 #[test]
 fn ipv6_is_in_brackets_in_a_url_and_bare_for_nc() {
-    let page = page("[::]:5000", Some("[::]:5001"), None, 0);
+    let page = page("[2001:db8::20]:5000", Some("[2001:db8::20]:5001"), None, 0);
     assert!(page.contains("    http://[2001:db8::20]:5000/\n"));
     assert!(page.contains("    nc 2001:db8::20 5001\n"));
 }

@@ -22,20 +22,21 @@ use super::values::{
 #[command(name = "snugd", version, args_override_self = true, allow_negative_numbers = true)]
 #[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 #[command(after_help = "\
-Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; port 0 takes a
-free one. Times are written 15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. A proxy, origin or host option
-can be repeated, or hold several values with commas between them.
+Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; [::] is every
+address, IPv4 and IPv6, 0.0.0.0 every IPv4 address, and port 0 takes a free one. Times are written
+15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. A proxy, origin or host option can be repeated, or hold
+several values with commas between them.
 
 Each option is also an environment variable, SNUGD_ and its name in capitals: --line-listen is
 SNUGD_LINE_LISTEN. The option wins. PORT=8080 means --listen 0.0.0.0:8080 --line-listen off, unless
 asked for otherwise.")]
 pub(super) struct Arguments {
-    /// Where browsers connect [default: 0.0.0.0:5000]
+    /// Where browsers connect [default: [::]:5000]
     #[arg(long, env = "SNUGD_LISTEN", value_name = "ADDR")]
     #[arg(value_parser = read_address, help_heading = "Addresses")]
     pub listen: Option<SocketAddr>,
 
-    /// Where nc and telnet connect; off: nowhere [default: 0.0.0.0:5001]
+    /// Where nc and telnet connect; off: nowhere [default: [::]:5001]
     #[arg(long, env = "SNUGD_LINE_LISTEN", value_name = "ADDR")]
     #[arg(value_parser = values::read_line_listen, help_heading = "Addresses")]
     pub line_listen: Option<LineListen>,

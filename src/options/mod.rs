@@ -8,7 +8,7 @@ mod arguments;
 mod cidr;
 mod values;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +25,8 @@ const LINE_PORT: u16 = 5001;
 /// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where browsers connect. With port 0 the system chooses a free one.
+    /// Where browsers connect. With port 0 the system chooses a free one. `[::]` stands for IPv4 as well, and for it
+    /// alone on a system without IPv6.
     pub listen: SocketAddr,
     /// Where terminals connect; `None` if they are not wanted.
     pub line_listen: Option<SocketAddr>,
@@ -186,16 +187,20 @@ fn read_port(value: OsString) -> Result<u16, Exit> {
 
 /// Determines what depends on more than one option.
 fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
-    let everywhere = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-    let listen = arguments.listen.unwrap_or_else(|| everywhere(port.unwrap_or(WEB_PORT)));
+    let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+    let listen = arguments.listen.unwrap_or_else(|| match port {
+        // As the platforms that set it have it: some of their machines have no IPv6.
+        Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
+        None => everywhere(WEB_PORT),
+    });
     let line_listen = match (arguments.line_listen, port) {
         (Some(LineListen::At(address)), _) => Some(address),
         (Some(LineListen::Off), _) | (None, Some(_)) => None,
         (None, None) => Some(everywhere(LINE_PORT)),
     };
-    if line_listen == Some(listen) && listen.port() != 0 {
+    if let Some(line) = line_listen.filter(|line| collide(*line, listen)) {
         return Err(Exit::misused(&format!(
-            "Browsers and terminals cannot share {listen}; give --line-listen another port, or off."
+            "Browsers and terminals cannot share {line}; give --line-listen another port, or off."
         )));
     }
 
@@ -246,6 +251,15 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             (false, _) => log::LevelFilter::Trace,
         },
     })
+}
+
+/// Whether two listeners would want the same connections.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let (one_ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
+    // `[::]` is every address, `0.0.0.0` every IPv4 address.
+    let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    let is_same_host = one_ip == other_ip || covers(one_ip, other_ip) || covers(other_ip, one_ip);
+    one.port() == other.port() && one.port() != 0 && is_same_host
 }
 
 #[cfg(test)]

@@ -36,8 +36,7 @@ fn pair(web: &str, line: &str) -> (String, String) {
 #[test]
 fn nothing_asked_for_gives_the_defaults() {
     let options = options(&[]);
-    assert_eq!(options.listen.to_string(), "0.0.0.0:5000");
-    assert_eq!(options.line_listen.map(|line| line.port()), Some(5001));
+    assert_eq!(listeners(&[], None), pair("[::]:5000", "[::]:5001"));
     assert_eq!(options.limits, Limits::default());
     assert_eq!(options.web, WebOptions::default());
     assert_eq!((options.max_connections, options.max_per_address), (10_000, 256));
@@ -111,8 +110,9 @@ fn how_much_is_logged() {
 fn addresses_are_written_in_many_ways() {
     let listen = |value| listeners(&["--listen", value], None).0;
     assert_eq!(listen("192.168.1.20:80"), "192.168.1.20:80");
-    assert_eq!(listen(":80"), "0.0.0.0:80");
-    assert_eq!(listen("80"), "0.0.0.0:80");
+    assert_eq!(listen(":80"), "[::]:80");
+    assert_eq!(listen("80"), "[::]:80");
+    assert_eq!(listen("0.0.0.0:80"), "0.0.0.0:80");
     assert_eq!(listen("[::1]:80"), "[::1]:80");
     assert_eq!(listen("localhost:0"), "127.0.0.1:0");
     for wrong in ["", "off", "127.0.0.1", ":", "::1:5000:x", ":65536", ":+80", "chat.example:80", "*"] {
@@ -125,9 +125,9 @@ fn addresses_are_written_in_many_ways() {
 fn port_moves_the_web_and_closes_the_line() {
     let port = Some("8080");
     assert_eq!(listeners(&[], port), pair("0.0.0.0:8080", "off"));
-    assert_eq!(listeners(&["--line-listen", ":23"], port), pair("0.0.0.0:8080", "0.0.0.0:23"));
-    assert_eq!(listeners(&["--listen", ":80"], port), pair("0.0.0.0:80", "off"));
-    assert_eq!(listeners(&[], None), pair("0.0.0.0:5000", "0.0.0.0:5001"));
+    assert_eq!(listeners(&["--line-listen", ":23"], port), pair("0.0.0.0:8080", "[::]:23"));
+    assert_eq!(listeners(&["--listen", ":80"], port), pair("[::]:80", "off"));
+    assert_eq!(listeners(&[], None), pair("[::]:5000", "[::]:5001"));
     assert_eq!(
         refusal(&[], Some("http")),
         "snugd: PORT wants a port number from 0 to 65535, not \"http\". See snugd --help."
@@ -136,10 +136,24 @@ fn port_moves_the_web_and_closes_the_line() {
 
 #[test]
 fn the_line_can_be_off_but_not_where_the_web_is() {
-    assert_eq!(listeners(&["--line-listen", "off"], None), pair("0.0.0.0:5000", "off"));
-    assert_eq!(listeners(&["--listen=:0", "--line-listen=:0"], None), pair("0.0.0.0:0", "0.0.0.0:0"));
+    assert_eq!(listeners(&["--line-listen", "off"], None), pair("[::]:5000", "off"));
+    assert_eq!(listeners(&["--listen=:0", "--line-listen=:0"], None), pair("[::]:0", "[::]:0"));
     let sentence = refusal(&["--line-listen", ":5000"], None);
-    assert!(sentence.contains("cannot share 0.0.0.0:5000"), "{sentence}");
+    assert!(sentence.contains("cannot share [::]:5000"), "{sentence}");
+    for (web, line) in [
+        ("[::]:80", "0.0.0.0:80"),
+        ("0.0.0.0:80", "[::]:80"),
+        ("[::]:80", "127.0.0.1:80"),
+        ("[::1]:80", "[::]:80"),
+        ("127.0.0.1:80", "0.0.0.0:80"),
+        ("127.0.0.1:80", "[::ffff:127.0.0.1]:80"),
+    ] {
+        let sentence = refusal(&["--listen", web, "--line-listen", line], None);
+        assert!(sentence.contains(&format!("cannot share {line}")), "{sentence}");
+    }
+    for (web, line) in [("127.0.0.1:80", "[::1]:80"), ("0.0.0.0:80", "[::1]:80"), ("[::1]:80", "127.0.0.2:80")] {
+        assert_eq!(listeners(&["--listen", web, "--line-listen", line], None), pair(web, line));
+    }
 }
 
 #[test]

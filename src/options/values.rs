@@ -56,23 +56,23 @@ pub(super) fn read_line_listen(value: &str) -> Result<LineListen, &'static str> 
     if value == "off" {
         return Ok(LineListen::Off);
     }
-    read_address(value).map(LineListen::At).map_err(|_| "an address like 0.0.0.0:5001 or :5001, or off")
+    read_address(value).map(LineListen::At).map_err(|_| "an address like [::]:5001 or :5001, or off")
 }
 
-/// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every IPv4 address is meant.
+/// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every address is meant, IPv4 and IPv6.
 pub(super) fn read_address(value: &str) -> Result<SocketAddr, &'static str> {
-    let wanted = "an address like 0.0.0.0:5000, 127.0.0.1:5000, [::1]:5000 or :5000";
+    let wanted = "an address like [::]:5000, 127.0.0.1:5000 or :5000";
     if let Ok(address) = SocketAddr::from_str(value) {
         return Ok(address);
     }
     let (host, port) = value.rsplit_once(':').unwrap_or(("", value));
     let host = match host {
-        "" => Ipv4Addr::UNSPECIFIED,
-        "localhost" => Ipv4Addr::LOCALHOST,
+        "" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
         _ => return Err(wanted),
     };
     let port = read_digits(port).ok_or(wanted)?;
-    Ok(SocketAddr::new(IpAddr::V4(host), port))
+    Ok(SocketAddr::new(host, port))
 }
 
 /// Reads a number that has digits only: no sign, no spaces.

@@ -205,5 +205,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.connections.queue_output(slot, &hello);
         self.connections.queue_receive(slot);
         self.schedule(slot);
+        if !self.connections.slab[slot].session.notices_absence() {
+            self.watch_for_absence();
+        }
     }
 }

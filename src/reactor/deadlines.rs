@@ -52,6 +52,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             }
             self.schedule(slot);
         }
+        self.close_absent();
         self.rooms.expire(self.now);
         self.relay();
     }

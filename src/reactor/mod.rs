@@ -3,6 +3,8 @@
 //! One turn is [`Reactor::turn`], and reads as a list: wait, receive, gather, deadlines, resume, flush, reap. Each of
 //! these has a file of its own beside this one. What bytes mean is a session's affair, what they do is the rooms'.
 
+mod absence;
+mod acknowledgements;
 mod admission;
 mod closing;
 mod connection;
@@ -18,7 +20,7 @@ mod session;
 
 pub use connection::OutputLimits;
 pub use memberships::Memberships;
-pub use net::{Accept, Accepted, BindError, MioNet, Net, Port, Readiness};
+pub use net::{Accept, Accepted, BindError, HangUp, MioNet, Net, Port, Readiness};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
 pub use session::{Session, Shared, all_encoders};
 
@@ -63,6 +65,8 @@ pub struct Reactor<N: Net, J: Journal> {
     now: Now,
     /// When to be gone, once asked to stop.
     stops_at_ms: Option<u64>,
+    /// When to look for peers that are gone without a word, if there are any that may be.
+    looks_for_absent_at_ms: Option<u64>,
     /// Why to end at once.
     failure: Option<String>,
     /// Outcomes of the journal may wait that it will not announce.
@@ -93,6 +97,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             deadlines: Deadlines::default(),
             output_limits: OutputLimits::default(),
             stops_at_ms: None,
+            looks_for_absent_at_ms: None,
             failure: None,
             may_have_outcomes: false,
             ready: Vec::new(),
@@ -196,6 +201,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.note_readiness(connection, readable, writable, ended);
                 }
                 Readiness::Stop => self.stop(),
+                Readiness::Reload => log::info!("SIGHUP: there is nothing to reload; options change with a restart"),
             }
         }
         self.ready = ready;
@@ -233,6 +239,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.rooms.next_deadline_ms(),
             self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
             self.stops_at_ms,
+            self.looks_for_absent_at_ms,
             looks_again_ms,
         ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))

@@ -1,15 +1,17 @@
 //! The only place that knows sockets and clocks: what the reactor asks of the system, and mio's answer.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+use super::acknowledgements::Acknowledgements;
 use crate::rooms::ConnectionId;
 use crate::time::Now;
 
@@ -20,10 +22,11 @@ const BACKLOG: i32 = 4096;
 /// Connections that are told at once that no descriptor is left for them.
 const REFUSALS_AT_ONCE: u32 = 256;
 
-/// A silent peer is asked whether it is there after this time, so that a terminal whose machine is gone is
-/// noticed; WebSockets have their own pings, which come sooner.
+/// A silent peer's system is asked whether it is there after this time, so that a terminal whose machine is gone is
+/// noticed, after 90 s; WebSockets have their own pings, which come sooner.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_ATTEMPTS: u32 = 3;
 
 /// What the kernel takes beyond what it can send at once: as little as keeps the line busy, so that what is taken of
 /// what waits shows that the peer is there, however slow its line is.
@@ -59,6 +62,19 @@ pub enum Readiness {
     },
     /// The program is asked to stop.
     Stop,
+    /// The program is asked to read its configuration again.
+    Reload,
+}
+
+/// What SIGHUP means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HangUp {
+    /// Nothing: who started the program has it ignored, as `nohup` does.
+    Ignore,
+    /// The terminal is closed: the program stops.
+    Stop,
+    /// A service is told to read its configuration again.
+    Reload,
 }
 
 /// A new connection.
@@ -116,6 +132,10 @@ pub trait Net {
     /// Closes the stream.
     fn close(&mut self, stream: Self::Stream);
 
+    /// For how long the peer's system has acknowledged nothing of what it was sent, although that was sent again and
+    /// again; 0: nothing is overdue, or the system does not tell.
+    fn overdue_ms(&mut self, stream: &Self::Stream) -> u64;
+
     /// Accepts no more.
     fn close_listeners(&mut self);
 }
@@ -137,34 +157,45 @@ pub struct MioNet {
     web: Option<TcpListener>,
     line: Option<TcpListener>,
     signals: Signals,
+    hang_up: HangUp,
+    acknowledgements: Option<Acknowledgements>,
     started: Instant,
     /// Given up for a moment when no descriptor is left, to take a connection and tell it.
     spare: Option<Socket>,
 }
 
 impl MioNet {
-    /// Listens where it is told, and to the signals that end the program.
+    /// Listens where it is told, and to the signals that end the program. Fails without a trace: signals do then
+    /// what they did before.
     ///
     /// # Errors
     /// An address cannot be bound: which one, and why.
-    pub fn bind(web: SocketAddr, line: Option<SocketAddr>) -> Result<MioNet, BindError> {
-        let system = |error| BindError { port: None, error };
+    pub fn bind(web: SocketAddr, line: Option<SocketAddr>, hang_up: HangUp) -> Result<MioNet, BindError> {
+        let system = |error| BindError { wanted: None, error };
         let poll = Poll::new().map_err(system)?;
-        let mut signals = Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]).map_err(system)?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(system)?;
         let listen = |port, address, token| -> Result<TcpListener, BindError> {
             let bound = listen(address).and_then(|mut listener| {
                 poll.registry().register(&mut listener, token, Interest::READABLE)?;
                 Ok(listener)
             });
-            bound.map_err(|error| BindError { port: Some(port), error })
+            bound.map_err(|error| BindError { wanted: Some((port, address)), error })
         };
+        let web = Some(listen(Port::Web, web, WEB)?);
+        let line = line.map(|address| listen(Port::Line, address, LINE)).transpose()?;
+        // Last: what a signal did before is not brought back.
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(system)?;
+        if hang_up != HangUp::Ignore {
+            signals.add_signal(SIGHUP).map_err(system)?;
+        }
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(system)?;
         Ok(MioNet {
-            web: Some(listen(Port::Web, web, WEB)?),
-            line: line.map(|address| listen(Port::Line, address, LINE)).transpose()?,
+            web,
+            line,
             poll,
             events: Events::with_capacity(READY_AT_ONCE),
             signals,
+            hang_up,
+            acknowledgements: Acknowledgements::open(),
             started: Instant::now(),
             spare: spare_descriptor(),
         })
@@ -213,17 +244,43 @@ impl MioNet {
 /// Why the server cannot listen.
 #[derive(Debug)]
 pub struct BindError {
-    /// Which listener; `None`: none got that far.
-    pub port: Option<Port>,
+    /// Which listener, and the address that it wanted; `None`: none got that far.
+    pub wanted: Option<(Port, SocketAddr)>,
     /// What the system says.
     pub error: io::Error,
 }
 
+/// Listens at an address. Where that is `[::]` and the system has no IPv6, IPv4 alone has to do.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    or_ipv4_alone(address, listen_at)
+}
+
+fn or_ipv4_alone<L>(address: SocketAddr, listen_at: impl Fn(SocketAddr) -> io::Result<L>) -> io::Result<L> {
+    match listen_at(address) {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
+            listen_at(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()))
+        }
+        result => result,
+    }
+}
+
+/// Whether it is for want of IPv6 that `[::]` cannot be bound: the kernel does not know it (EAFNOSUPPORT), or may use
+/// none of its addresses.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: [i32; 3] = [47, 97, 10047];
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error().is_some_and(|code| EAFNOSUPPORT.contains(&code))
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that is started again at once finds its port still held by the kernel otherwise.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]` takes IPv4 as well, whatever the system's own setting is.
+        socket.set_only_v6(false)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if OPTIONS_ARE_INHERITED {
@@ -245,7 +302,10 @@ fn spare_descriptor() -> Option<Socket> {
 /// are ignored.
 fn set_options(socket: &Socket) {
     let _ = socket.set_tcp_nodelay(true);
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_ATTEMPTS);
     let _ = socket.set_tcp_keepalive(&keepalive);
     #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
     let _ = socket.set_tcp_notsent_lowat(UNSENT_LIMIT_BYTES);
@@ -268,8 +328,15 @@ impl Net for MioNet {
             ready.push(match event.token() {
                 WEB => Readiness::Listener(Port::Web),
                 LINE => Readiness::Listener(Port::Line),
-                SIGNALS if self.signals.pending().next().is_some() => Readiness::Stop,
-                SIGNALS | WAKER => continue,
+                SIGNALS => {
+                    ready.extend(self.signals.pending().filter_map(|signal| match (signal, self.hang_up) {
+                        (SIGHUP, HangUp::Ignore) => None,
+                        (SIGHUP, HangUp::Reload) => Some(Readiness::Reload),
+                        _ => Some(Readiness::Stop),
+                    }));
+                    continue;
+                }
+                WAKER => continue,
                 Token(id) => Readiness::Connection {
                     connection: ConnectionId(id as u64),
                     readable: event.is_readable() || event.is_read_closed() || event.is_error(),
@@ -324,6 +391,12 @@ impl Net for MioNet {
         let _ = stream.deregister(self.poll.registry());
     }
 
+    fn overdue_ms(&mut self, stream: &TcpStream) -> u64 {
+        let Some(acknowledgements) = &mut self.acknowledgements else { return 0 };
+        let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return 0 };
+        acknowledgements.overdue_ms(local, peer).unwrap_or(0)
+    }
+
     fn close_listeners(&mut self) {
         for mut listener in self.web.take().into_iter().chain(self.line.take()) {
             let _ = self.poll.registry().deregister(&mut listener);
@@ -346,21 +419,95 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_connection_has_the_options_that_it_needs() {
-        let mut net = MioNet::bind(([127, 0, 0, 1], 0).into(), None).expect("a free port");
-        let address = net.bound_address(Port::Web).expect("it is bound").expect("there is one");
-        let _client = std::net::TcpStream::connect(address).expect("it listens");
-        let accepted = loop {
-            net.wait(None, &mut Vec::new()).expect("it can wait");
+    fn listening(address: SocketAddr) -> MioNet {
+        MioNet::bind(address, None, HangUp::Ignore).expect("a free port")
+    }
+
+    /// Somebody who connects to this host, at both ends.
+    fn connect(net: &mut MioNet, host: IpAddr) -> (std::net::TcpStream, Accepted<TcpStream>) {
+        let bound = net.bound_address(Port::Web).expect("it is bound").expect("there is one");
+        let client = std::net::TcpStream::connect((host, bound.port())).expect("it listens");
+        loop {
             if let Accept::Connection(accepted) = net.accept(Port::Web, b"") {
-                break accepted;
+                return (client, accepted);
+            }
+            net.wait(None, &mut Vec::new()).expect("it can wait");
+        }
+    }
+
+    #[test]
+    fn every_address_is_one_of_both_kinds() {
+        let mut net = listening((Ipv6Addr::UNSPECIFIED, 0).into());
+        for host in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let (_client, accepted) = connect(&mut net, host);
+            assert_eq!((accepted.peer, accepted.local), (host, host), "as it is usually written");
+        }
+    }
+
+    #[test]
+    fn without_ipv6_every_address_is_one_of_ipv4() {
+        let without_ipv6 = |code: i32| {
+            move |address: SocketAddr| match address.is_ipv4() {
+                true => Ok(address.to_string()),
+                false => Err(io::Error::from_raw_os_error(code)),
             }
         };
+        const EADDRNOTAVAIL: i32 = 99;
+        const EADDRINUSE: i32 = 98;
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 80));
+        let one = SocketAddr::from((Ipv6Addr::LOCALHOST, 80));
+        assert_eq!(or_ipv4_alone(everywhere, without_ipv6(97)).expect("IPv4"), "0.0.0.0:80");
+        if cfg!(target_os = "linux") {
+            assert_eq!(or_ipv4_alone(everywhere, without_ipv6(EADDRNOTAVAIL)).expect("IPv4"), "0.0.0.0:80");
+            or_ipv4_alone(one, without_ipv6(EADDRNOTAVAIL)).expect_err("another address is not what was asked for");
+            or_ipv4_alone(everywhere, without_ipv6(EADDRINUSE)).expect_err("there is IPv6");
+        }
+    }
+
+    /// What the peer's machine does when its cable is pulled: nothing arrives there any more.
+    #[cfg(target_os = "linux")]
+    fn pull_cable(client: &std::net::TcpStream) {
+        // "Keep no byte of any packet" in the language of packet filters (BPF_RET).
+        let nothing = socket2::SockFilter::new(6, 0, 0, 0);
+        SockRef::from(client).attach_filter(&[nothing]).expect("a filter of one instruction");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_is_gone_is_told_from_who_reads_nothing() {
+        let started = Instant::now();
+        for (bound, host) in [
+            (IpAddr::from(Ipv6Addr::UNSPECIFIED), IpAddr::from(Ipv4Addr::LOCALHOST)),
+            (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()),
+            (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
+        ] {
+            let mut net = listening((bound, 0).into());
+            let (gone, mut to_gone) = connect(&mut net, host);
+            let (_idle, mut to_idle) = connect(&mut net, host);
+            let (_reader, mut to_reader) = connect(&mut net, host);
+            pull_cable(&gone);
+            to_gone.stream.write_all(b"hello?").expect("there is room");
+            to_reader.stream.write_all(b"hello!").expect("there is room");
+            // Until the window of the one that reads nothing is shut.
+            while to_idle.stream.write(&[b'x'; 4096]).is_ok() {}
+            while net.overdue_ms(&to_gone.stream) < 1_000 {
+                assert_eq!(net.overdue_ms(&to_idle.stream), 0, "it is there");
+                assert_eq!(net.overdue_ms(&to_reader.stream), 0, "it has all");
+                assert!(started.elapsed() < Duration::from_secs(60), "the kernel never says that one is gone");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_has_the_options_that_it_needs() {
+        let mut net = listening(([127, 0, 0, 1], 0).into());
+        let (_client, accepted) = connect(&mut net, Ipv4Addr::LOCALHOST.into());
         let socket = SockRef::from(&accepted.stream);
         assert!(socket.tcp_nodelay().expect("an option") && socket.keepalive().expect("an option"));
         assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE_AFTER);
         assert_eq!(socket.tcp_keepalive_interval().expect("an option"), KEEPALIVE_INTERVAL);
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), KEEPALIVE_ATTEMPTS);
         #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
         assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_LIMIT_BYTES);
         assert!(matches!(net.accept(Port::Web, b""), Accept::Nothing), "it does not block");

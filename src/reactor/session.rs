@@ -141,6 +141,11 @@ impl Session {
         !matches!(self, Session::Ws(_))
     }
 
+    /// Whether it notices by itself that its peer is gone: by pings, or since nobody may be idle for long.
+    pub fn notices_absence(&self) -> bool {
+        matches!(self, Session::Http(_) | Session::Ws(_))
+    }
+
     /// The counter for what peers do against this protocol.
     pub fn faults<'a>(&self, meters: &'a Meters) -> &'a Counter {
         match self {

@@ -29,6 +29,10 @@ pub struct Socket {
     writable_edge: bool,
     /// The server was told that there is no room, and waits to hear that there is.
     is_blocked: bool,
+    /// The client is gone without a word: nothing arrives there.
+    is_gone: bool,
+    /// Since when its system should have acknowledged something.
+    overdue_since_ms: Option<u64>,
 }
 
 /// The system's state, shared by the reactor's side and the clients'.
@@ -114,6 +118,11 @@ impl World {
     pub fn end(&mut self, socket: usize) {
         self.sockets[socket].client_ended = true;
         self.sockets[socket].readable_edge = true;
+    }
+
+    /// The client's cable is pulled: nothing arrives any more, and nobody says so.
+    pub fn pull_cable(&mut self, socket: usize) {
+        self.sockets[socket].is_gone = true;
     }
 
     /// The connection breaks. What has arrived may still be there to be read.
@@ -245,6 +254,7 @@ impl Write for SimStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
         let (stops_short, count) = (world.chance(30), world.random.random_range(1..=16));
+        let now_ms = world.now.steady_ms;
         let socket = &mut world.sockets[self.socket];
         assert!(!socket.server_ended, "nothing is written after the end");
         if socket.is_reset {
@@ -256,6 +266,9 @@ impl Write for SimStream {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let count = bytes.len().min(room).min(if stops_short { count } else { usize::MAX });
+        if socket.is_gone {
+            socket.overdue_since_ms.get_or_insert(now_ms);
+        }
         socket.to_client.extend(&bytes[..count]);
         world.written_bytes += count;
         Ok(count)
@@ -338,6 +351,11 @@ impl Net for SimNet {
         socket.to_server.clear();
         let registered = socket.registered;
         world.closed.extend(registered);
+    }
+
+    fn overdue_ms(&mut self, stream: &SimStream) -> u64 {
+        let world = self.0.borrow();
+        world.sockets[stream.socket].overdue_since_ms.map_or(0, |since_ms| world.now.steady_ms - since_ms)
     }
 
     fn close_listeners(&mut self) {

@@ -305,3 +305,30 @@ fn what_a_peer_sent_before_it_broke_off_is_carried_out() {
     let heard = scene.read(ana);
     assert!(heard.contains("first") && heard.contains("second"), "{heard}");
 }
+
+#[test]
+fn a_terminal_that_is_gone_without_a_word_leaves_and_one_that_reads_nothing_stays() {
+    let mut scene = Scene::new(in_memory(no_limits()));
+    let ana = scene.join("KXQT", "ana");
+    let [gone, idle] = ["gone", "idle"].map(|name| scene.connect(Port::Line, &format!("/join KXQT {name}\n")));
+    scene.turns(3);
+    assert!(scene.read(gone).contains("* KXQT. ") && scene.read(idle).contains("* KXQT. "));
+    scene.world.borrow_mut().set_window(idle, 1);
+    scene.world.borrow_mut().pull_cable(gone);
+    // A room that talks.
+    let begun_ms = scene.world.borrow().now.steady_ms;
+    let (mut heard, mut passed_ms) = (String::new(), 0);
+    while passed_ms < 90_000 {
+        assert!(passed_ms > 50_000 || !heard.contains("\"part\""), "gone after {passed_ms} ms already");
+        scene.send(ana, &format!("say KXQT c{passed_ms} hello?\n"));
+        scene.pass(500);
+        heard += &scene.read(ana);
+        passed_ms = scene.world.borrow().now.steady_ms - begun_ms;
+    }
+    let parts: Vec<&str> = heard.lines().filter(|line| line.contains("\"part\"")).collect();
+    assert!(matches!(parts[..], [part] if part.contains("\"gone\"")), "{parts:?}");
+    for _ in 0..30 {
+        scene.pass(60_000);
+    }
+    assert!(!scene.read(ana).contains("\"part\""), "who reads nothing is still here");
+}

@@ -161,12 +161,13 @@ impl Drop for Server {
     }
 }
 
-/// The program, without any option, and with none of its variables in the environment.
+/// The program, without any option, and with none of its variables in the environment, nor what makes it a service.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_snugd"));
     for (name, _) in std::env::vars_os() {
-        if name == "PORT" || name.to_string_lossy().starts_with("SNUGD_") {
-            command.env_remove(name);
+        let name = name.to_string_lossy();
+        if ["PORT", "INVOCATION_ID", "NOTIFY_SOCKET"].contains(&&*name) || name.starts_with("SNUGD_") {
+            command.env_remove(&*name);
         }
     }
     command
