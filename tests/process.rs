@@ -246,6 +246,21 @@ fn an_address_of_another_machine_ends_with_3() {
     }
 }
 
+#[test]
+fn a_service_that_waits_for_its_address_can_be_stopped() {
+    let mut service = command();
+    service.args(["--listen", "192.0.2.1:0"]).env("INVOCATION_ID", "1");
+    let mut service =
+        service.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut log = BufReader::new(service.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    log.read_line(&mut line).expect("text");
+    assert!(line.contains("192.0.2.1") && line.contains("waiting"), "{line}");
+    signal(service.id(), "TERM");
+    let status = eventually("it ends", || service.try_wait().expect("a child can be waited for"));
+    assert_eq!(status.code(), None, "by the signal");
+}
+
 /// systemd may start it before the network is there.
 #[cfg(target_os = "linux")]
 #[test]

@@ -23,6 +23,9 @@ const ANSWER_BYTES: usize = 16 + 72;
 /// A header and a `struct tcp_info` are far smaller.
 const MOST_ANSWER_BYTES: usize = 2048;
 
+/// Probes of a shut window without an answer: one or two may be lost on the way.
+const UNANSWERED_PROBES: u8 = 3;
+
 /// The kernel, to be asked about connections of this process.
 pub struct Acknowledgements {
     kernel: Socket,
@@ -105,11 +108,16 @@ fn tcp_info(answer: &[u8]) -> Option<&[u8]> {
 
 fn overdue_ms(tcp_info: &[u8]) -> Option<u64> {
     let retransmits = u32::from(*tcp_info.get(2)?);
+    let probes = *tcp_info.get(3)?;
     let timeout_ms = u32_at(tcp_info, 8)? / 1000;
     let unacknowledged = u32_at(tcp_info, 24)?;
     let sent_ms_ago = u32_at(tcp_info, 44)?;
-    let acknowledged_ms_ago = u32_at(tcp_info, 56)?;
-    if unacknowledged == 0 || retransmits == 0 {
+    let acknowledged_ms_ago = u64::from(u32_at(tcp_info, 56)?);
+    if unacknowledged == 0 {
+        // At most its window is shut. Each answer to a probe sets their number back.
+        return (probes >= UNANSWERED_PROBES).then_some(acknowledged_ms_ago);
+    }
+    if retransmits == 0 {
         return None;
     }
     // The timeout doubles each time (RFC 6298, section 5.5): what it has grown by is the time from the first time of
@@ -117,7 +125,7 @@ fn overdue_ms(tcp_info: &[u8]) -> Option<u64> {
     let first_timeout_ms = timeout_ms.checked_shr(retransmits).unwrap_or(0);
     let overdue_ms = u64::from(timeout_ms - first_timeout_ms) + u64::from(sent_ms_ago);
     // What was acknowledged in between shows that somebody is there.
-    Some(overdue_ms.min(u64::from(acknowledged_ms_ago)))
+    Some(overdue_ms.min(acknowledged_ms_ago))
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -162,7 +170,11 @@ mod tests {
     fn nothing_is_overdue_that_was_not_sent_again() {
         assert_eq!(overdue_ms(&info(0, 204, 0, 600_000, 600_000)), None, "all is acknowledged");
         assert_eq!(overdue_ms(&info(0, 204, 3, 10, 600_000)), None, "it has just been sent");
-        assert_eq!(overdue_ms(&info(0, 204, 0, 60_000, 3_000)), None, "the window is shut");
+        let mut shut = info(0, 204, 0, 90_000, 80_000);
+        for (probes, expected) in [(0, None), (2, None), (3, Some(80_000))] {
+            shut[3] = probes;
+            assert_eq!(overdue_ms(&shut), expected, "the window is shut, and {probes} probes are not answered");
+        }
     }
 
     #[test]

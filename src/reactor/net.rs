@@ -484,13 +484,16 @@ mod tests {
             let mut net = listening((bound, 0).into());
             let (gone, mut to_gone) = connect(&mut net, host);
             let (_idle, mut to_idle) = connect(&mut net, host);
+            let (shut, mut to_shut) = connect(&mut net, host);
             let (_reader, mut to_reader) = connect(&mut net, host);
-            pull_cable(&gone);
-            to_gone.stream.write_all(b"hello?").expect("there is room");
             to_reader.stream.write_all(b"hello!").expect("there is room");
-            // Until the window of the one that reads nothing is shut.
+            // Until the windows of those who read nothing are shut.
             while to_idle.stream.write(&[b'x'; 4096]).is_ok() {}
-            while net.overdue_ms(&to_gone.stream) < 1_000 {
+            while to_shut.stream.write(&[b'x'; 4096]).is_ok() {}
+            pull_cable(&gone);
+            pull_cable(&shut);
+            to_gone.stream.write_all(b"hello?").expect("there is room");
+            while net.overdue_ms(&to_gone.stream) < 1_000 || net.overdue_ms(&to_shut.stream) < 1_000 {
                 assert_eq!(net.overdue_ms(&to_idle.stream), 0, "it is there");
                 assert_eq!(net.overdue_ms(&to_reader.stream), 0, "it has all");
                 assert!(started.elapsed() < Duration::from_secs(60), "the kernel never says that one is gone");
