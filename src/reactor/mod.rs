@@ -30,6 +30,7 @@ use crate::http::metrics::Meters;
 use crate::journal::Journal;
 use crate::rooms::{ConnectionId, RoomId, Rooms, SlowConsumer};
 use crate::time::Now;
+use absence::AbsenceRound;
 use admission::Admission;
 pub use admission::AdmissionLimits;
 use connections::Connections;
@@ -65,8 +66,7 @@ pub struct Reactor<N: Net, J: Journal> {
     now: Now,
     /// When to be gone, once asked to stop.
     stops_at_ms: Option<u64>,
-    /// When to look for peers that are gone without a word, if there are any that may be.
-    looks_for_absent_at_ms: Option<u64>,
+    absence_round: AbsenceRound,
     /// Why to end at once.
     failure: Option<String>,
     /// Outcomes of the journal may wait that it will not announce.
@@ -97,7 +97,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             deadlines: Deadlines::default(),
             output_limits: OutputLimits::default(),
             stops_at_ms: None,
-            looks_for_absent_at_ms: None,
+            absence_round: AbsenceRound::default(),
             failure: None,
             may_have_outcomes: false,
             ready: Vec::new(),
@@ -239,7 +239,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.rooms.next_deadline_ms(),
             self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
             self.stops_at_ms,
-            self.looks_for_absent_at_ms,
+            self.absence_round.due_ms,
             looks_again_ms,
         ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))

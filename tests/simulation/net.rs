@@ -48,6 +48,10 @@ pub struct World {
     pub written_bytes: usize,
     /// The most that it has written in one turn.
     pub most_written_bytes: usize,
+    /// Connections that it has asked about since it last waited.
+    asked: usize,
+    /// Most connections that it has asked about in one turn.
+    pub most_asked: usize,
 }
 
 pub type SharedWorld = Rc<RefCell<World>>;
@@ -64,6 +68,8 @@ impl World {
             misbehaves: true,
             written_bytes: 0,
             most_written_bytes: 0,
+            asked: 0,
+            most_asked: 0,
         }))
     }
 
@@ -297,6 +303,8 @@ impl Net for SimNet {
         let mut world = self.0.borrow_mut();
         world.most_written_bytes = world.most_written_bytes.max(world.written_bytes);
         world.written_bytes = 0;
+        world.most_asked = world.most_asked.max(world.asked);
+        world.asked = 0;
         world.take_edges(ready);
         if ready.is_empty() && !world.has_edges() {
             // Nothing will happen before the reactor's own time comes; clients act between the turns.
@@ -354,7 +362,8 @@ impl Net for SimNet {
     }
 
     fn overdue_ms(&mut self, stream: &SimStream) -> u64 {
-        let world = self.0.borrow();
+        let mut world = self.0.borrow_mut();
+        world.asked += 1;
         world.sockets[stream.socket].overdue_since_ms.map_or(0, |since_ms| world.now.steady_ms - since_ms)
     }
 

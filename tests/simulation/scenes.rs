@@ -332,3 +332,27 @@ fn a_terminal_that_is_gone_without_a_word_leaves_and_one_that_reads_nothing_stay
     }
     assert!(!scene.read(ana).contains("\"part\""), "who reads nothing is still here");
 }
+
+#[test]
+fn many_terminals_are_not_looked_at_all_at_once() {
+    const TERMINALS: usize = 1_200;
+    let mut scene = Scene::new(in_memory(no_limits()));
+    let ana = scene.join("KXQT", "ana");
+    let terminals: Vec<usize> =
+        (0..TERMINALS).map(|number| scene.connect(Port::Line, &format!("/join KXQT t{number}\n"))).collect();
+    scene.turns(20);
+    assert!(terminals.iter().all(|terminal| scene.read(*terminal).contains("* KXQT. ")));
+    terminals.iter().for_each(|terminal| scene.world.borrow_mut().pull_cable(*terminal));
+    scene.read(ana);
+    scene.send(ana, "say KXQT c hello?\n");
+    let begun_ms = scene.world.borrow().now.steady_ms;
+    let (mut heard, mut passed_ms) = (String::new(), 0);
+    while passed_ms < 90_000 {
+        scene.pass(50);
+        heard += &scene.read(ana);
+        passed_ms = scene.world.borrow().now.steady_ms - begun_ms;
+    }
+    assert_eq!(heard.matches("\"part\"").count(), TERMINALS);
+    let most_asked = scene.world.borrow().most_asked;
+    assert!((1..=512).contains(&most_asked), "{most_asked} in a turn");
+}
