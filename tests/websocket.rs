@@ -319,6 +319,59 @@ fn nonsense_is_a_bad_request_and_the_connection_stays_usable() {
 }
 
 #[test]
+fn what_cannot_be_read_is_refused_with_its_cid() {
+    let server = Server::with(&["--rate", "0"]);
+    let (mut ana, ..) = open_room(&server, "ana");
+    let long_cid = "x".repeat(65);
+    for (text, cid) in [
+        (r#"{"type":"message","text":7,"cid":"c1"}"#, "c1"),
+        (r#"{"type":"message","cid":"c2"}"#, "c2"),
+        (r#"{"type":"dance","cid":"c3"}"#, "c3"),
+        (r#"{"type":"message","text":"x","cid":"c4","since":-1}"#, "c4"),
+        (r#"{"type":"message","text":"\q","cid":"c5"}"#, "c5"),
+        (r#"{"type":"message","cid":"c6","text":"x"#, "c6"),
+        (&format!(r#"{{"type":"message","text":"x","cid":"{long_cid}"}}"#), &long_cid),
+    ] {
+        ana.send_text(text);
+        assert_eq!(ana.expect_error("bad_request")["cid"], cid, "{text}");
+    }
+    ana.send_text(r#"{"type":"message","text":7}"#);
+    assert_eq!(ana.expect_error("bad_request").get("cid"), None);
+    say(&mut ana, "still here");
+}
+
+#[test]
+fn half_a_character_is_the_replacement_character() {
+    let server = Server::start();
+    let (mut ana, ..) = open_room(&server, "ana");
+    for (number, (escaped, said)) in
+        [(r"a\ud83d", "a\u{FFFD}"), (r"\ude00b", "\u{FFFD}b"), (r"\ude00\ud83d\ude00", "\u{FFFD}😀")]
+            .into_iter()
+            .enumerate()
+    {
+        ana.send_text(&format!(r#"{{"type":"message","text":"{escaped}","cid":"c{number}"}}"#));
+        let message = ana.expect("message");
+        assert_eq!((&message["text"], &message["cid"]), (&json!(said), &json!(format!("c{number}"))));
+    }
+}
+
+#[test]
+fn a_ping_is_answered_at_any_time_and_costs_nothing() {
+    let server = Server::with(&["--rate", "1"]);
+    let mut ana = WebSocketClient::connect(&server);
+    ana.send(json!({"type": "ping"}));
+    assert_eq!(ana.next(), json!({"type": "pong"}));
+    let room = server.create_room();
+    ana.send(json!({"type": "join", "room": room, "name": "ana"}));
+    ana.expect("joined");
+    ana.send_bytes(&frame(TEXT, br#"{"type":"ping"}"#).repeat(500));
+    for _ in 0..500 {
+        assert_eq!(ana.next(), json!({"type": "pong"}));
+    }
+    say(&mut ana, "not too fast");
+}
+
+#[test]
 fn most_messages_need_a_room() {
     let server = Server::start();
     let mut ana = WebSocketClient::connect(&server);
@@ -585,6 +638,12 @@ fn a_text_that_is_not_utf8_is_closed_with_1007() {
     let mut client = WebSocketClient::connect(&server);
     client.send_bytes(&[frame(FIRST_TEXT, b"\xC3"), frame(LAST_CONTINUATION, b"(")].concat());
     client.expect_close(1007);
+    // A long text that is none is not waited for.
+    for frames in [vec![frame(FIRST_TEXT, b"{\xFF")], vec![frame(FIRST_TEXT, b"{\xC3"), frame(CONTINUATION, b"(")]] {
+        let mut client = WebSocketClient::connect(&server);
+        client.send_bytes(&frames.concat());
+        client.expect_close(1007);
+    }
 }
 
 #[test]

@@ -111,6 +111,11 @@ pub fn write_ok(cid: &MessageKey, id: u64, out: &mut Vec<u8>) {
     Object::begin(out).word("type", "ok").text("cid", cid.as_str()).number("id", id).end();
 }
 
+/// Appends the answer to a ping.
+pub fn write_pong(out: &mut Vec<u8>) {
+    Object::begin(out).word("type", "pong").end();
+}
+
 /// Appends an error; `message` is for a person.
 pub fn write_error(code: &'static str, message: &str, cid: Option<&str>, retry_ms: Option<u64>, out: &mut Vec<u8>) {
     Object::begin(out)
@@ -123,12 +128,12 @@ pub fn write_error(code: &'static str, message: &str, cid: Option<&str>, retry_m
 }
 
 /// Appends a refusal of the rooms.
-pub fn write_refusal(refusal: &Refusal, cid: Option<&MessageKey>, out: &mut Vec<u8>) {
+pub fn write_refusal(refusal: &Refusal, cid: Option<&str>, out: &mut Vec<u8>) {
     let retry_ms = match refusal {
         Refusal::RateLimited { retry_ms } => Some(*retry_ms),
         _ => None,
     };
-    write_error(error_code(refusal), &refusal.to_string(), cid.map(MessageKey::as_str), retry_ms, out);
+    write_error(error_code(refusal), &refusal.to_string(), cid, retry_ms, out);
 }
 
 /// The contract's error code for a refusal.

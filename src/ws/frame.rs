@@ -11,9 +11,6 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::session_api::Input;
 
-/// Frames that one message may be made of. Without a bound, empty ones could go on for ever.
-const MAX_FRAGMENTS: u32 = 256;
-
 /// The header of a frame with 126 to 65,535 bytes of payload. It tells their number, which is known only once they are
 /// written.
 const USUAL_HEADER_BYTES: usize = 4;
@@ -33,8 +30,8 @@ pub enum Message {
         /// Bytes of the text.
         text_bytes: usize,
     },
-    /// A binary message; nobody wants its content.
-    Binary,
+    /// A binary message.
+    Binary(Vec<u8>),
     /// To be answered with the same payload.
     Ping(Vec<u8>),
     /// Answers a ping.
@@ -65,12 +62,36 @@ impl FrameFault {
     }
 }
 
+/// How big a message may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageLimits {
+    /// Its payload.
+    pub bytes: usize,
+    /// Frames that it may be made of. Without a bound, empty ones could go on for ever.
+    pub fragments: u32,
+}
+
 /// The beginning of a message whose last frame has not come yet.
 #[derive(Debug)]
 struct Fragments {
     is_text: bool,
     bytes: Vec<u8>,
+    /// So many of them are whole characters, if this is a text.
+    checked_bytes: usize,
     count: u32,
+}
+
+impl Fragments {
+    /// Checks what has come since the last time, so that a text that is none is refused before all of it has come
+    /// (section 8.1). Its last character may go on in the next frame.
+    fn check_encoding(&mut self) -> Result<(), FrameFault> {
+        match std::str::from_utf8(&self.bytes[self.checked_bytes..]) {
+            Ok(_) => self.checked_bytes = self.bytes.len(),
+            Err(error) if error.error_len().is_none() => self.checked_bytes += error.valid_up_to(),
+            Err(_) => return Err(FrameFault::Encoding),
+        }
+        Ok(())
+    }
 }
 
 /// Puts frames together to messages.
@@ -86,7 +107,7 @@ impl Assembler {
     ///
     /// # Errors
     /// What the peer did wrong; the connection cannot go on after it.
-    pub fn next(&mut self, input: &mut Input<'_>, limit_bytes: usize) -> Result<Option<Message>, FrameFault> {
+    pub fn next(&mut self, input: &mut Input<'_>, limits: MessageLimits) -> Result<Option<Message>, FrameFault> {
         loop {
             let mut cursor = Cursor::new(input.rest());
             let Some((header, payload_bytes)) = FrameHeader::parse(&mut cursor).map_err(|_| FrameFault::Protocol)?
@@ -94,7 +115,7 @@ impl Assembler {
                 return Ok(None);
             };
             let header_bytes = cursor.position() as usize;
-            let mask = self.check(&header, payload_bytes, limit_bytes)?;
+            let mask = self.check(&header, payload_bytes, limits)?;
             let payload_bytes = payload_bytes as usize;
             let frame_bytes = header_bytes + payload_bytes;
             if input.rest().len() < frame_bytes {
@@ -107,8 +128,8 @@ impl Assembler {
                 OpCode::Data(Data::Text) if header.is_final => {
                     return Ok(Some(Message::TextInPlace { header_bytes, text_bytes: payload_bytes }));
                 }
-                OpCode::Data(Data::Binary) if header.is_final => Some(Message::Binary),
-                OpCode::Data(_) => self.add_fragment(&header, payload),
+                OpCode::Data(Data::Binary) if header.is_final => Some(Message::Binary(payload.to_vec())),
+                OpCode::Data(_) => self.add_fragment(&header, payload)?,
                 OpCode::Control(Control::Ping) => Some(Message::Ping(payload.to_vec())),
                 OpCode::Control(Control::Pong) => Some(Message::Pong),
                 OpCode::Control(_) => Some(Message::Close(payload.to_vec())),
@@ -121,7 +142,7 @@ impl Assembler {
     }
 
     /// Checks what sections 5.1 to 5.5 demand of a client's frame; returns its mask.
-    fn check(&self, header: &FrameHeader, payload_bytes: u64, limit_bytes: usize) -> Result<[u8; 4], FrameFault> {
+    fn check(&self, header: &FrameHeader, payload_bytes: u64, limits: MessageLimits) -> Result<[u8; 4], FrameFault> {
         let is_unextended = !(header.rsv1 || header.rsv2 || header.rsv3);
         let follows_the_last = match header.opcode {
             OpCode::Data(Data::Continue) => self.fragments.is_some(),
@@ -135,25 +156,28 @@ impl Assembler {
             (Some(fragments), OpCode::Data(_)) => (fragments.bytes.len() as u64, fragments.count),
             _ => (0, 0),
         };
-        if held_bytes.saturating_add(payload_bytes) > limit_bytes as u64 || held_count >= MAX_FRAGMENTS {
+        if held_bytes.saturating_add(payload_bytes) > limits.bytes as u64 || held_count >= limits.fragments {
             return Err(FrameFault::TooBig);
         }
         Ok(mask)
     }
 
     /// Keeps a frame that is not a whole message; returns the message that it completes.
-    fn add_fragment(&mut self, header: &FrameHeader, payload: &[u8]) -> Option<Message> {
+    fn add_fragment(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<Option<Message>, FrameFault> {
         let fragments = self.fragments.get_or_insert_with(|| {
             let is_text = header.opcode == OpCode::Data(Data::Text);
-            Box::new(Fragments { is_text, bytes: Vec::new(), count: 0 })
+            Box::new(Fragments { is_text, bytes: Vec::new(), checked_bytes: 0, count: 0 })
         });
         fragments.count += 1;
         fragments.bytes.extend_from_slice(payload);
-        if !header.is_final {
-            return None;
+        if fragments.is_text {
+            fragments.check_encoding()?;
         }
-        let whole = self.fragments.take()?;
-        Some(if whole.is_text { Message::Text(whole.bytes) } else { Message::Binary })
+        if !header.is_final {
+            return Ok(None);
+        }
+        let whole = self.fragments.take();
+        Ok(whole.map(|whole| if whole.is_text { Message::Text(whole.bytes) } else { Message::Binary(whole.bytes) }))
     }
 }
 
@@ -171,13 +195,18 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// Appends a text frame whose payload is what `write` appends.
+/// Appends a text message whose payload is what `write` appends.
 pub fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    write_message(out, Data::Text, write);
+}
+
+/// Appends a message of one frame, whose payload is what `write` appends.
+pub fn write_message(out: &mut Vec<u8>, kind: Data, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; USUAL_HEADER_BYTES]);
     let payload_start = out.len();
     write(out);
-    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+    let header = FrameHeader { opcode: OpCode::Data(kind), ..FrameHeader::default() };
     let payload_bytes = (out.len() - payload_start) as u64;
     let header_bytes = header.len(payload_bytes);
     if header_bytes != USUAL_HEADER_BYTES {
@@ -201,9 +230,17 @@ pub fn write_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     write_control(out, Control::Close, &payload);
 }
 
+/// Appends the answer to a close frame with this payload.
+pub fn write_close_answer(out: &mut Vec<u8>, payload: &[u8]) {
+    match answer_close(payload) {
+        Some(code) => write_close(out, code, ""),
+        None => write_control(out, Control::Close, &[]),
+    }
+}
+
 /// What to answer to a close frame with this payload: its own code, or 1002 or 1007 if it is wrong
 /// (sections 5.5.1 and 7.4). `None`: it gave no code, and gets none.
-pub fn answer_close(payload: &[u8]) -> Option<CloseCode> {
+fn answer_close(payload: &[u8]) -> Option<CloseCode> {
     match payload {
         [] => None,
         [high, low, reason @ ..] => {
@@ -226,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: usize = 1000;
+    const LIMITS: MessageLimits = MessageLimits { bytes: 1000, fragments: 256 };
 
     /// A client's frame.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -248,7 +285,7 @@ mod tests {
         for piece in bytes.chunks(piece_bytes.max(1)) {
             held.extend_from_slice(piece);
             let mut input = Input::new(&mut held, false);
-            while let Some(message) = assembler.next(&mut input, LIMIT)? {
+            while let Some(message) = assembler.next(&mut input, LIMITS)? {
                 match message {
                     Message::TextInPlace { header_bytes, text_bytes } => {
                         let text = &input.rest()[header_bytes..header_bytes + text_bytes];
@@ -307,10 +344,32 @@ mod tests {
     #[test]
     fn empty_fragments_are_bounded() {
         let mut bytes = frame(0x01, b"");
-        for _ in 0..MAX_FRAGMENTS {
+        for _ in 0..LIMITS.fragments {
             bytes.extend(frame(0x00, b""));
         }
         assert_eq!(read(&bytes, 100), Err(FrameFault::TooBig));
+    }
+
+    #[test]
+    fn a_text_that_is_none_is_refused_with_the_frame_that_shows_it() {
+        for (first, second) in [(&b"\xFF"[..], &b""[..]), (b"a\xC3", b"("), (b"\xED", b"\xA0"), (b"", b"\xF4\x90")] {
+            let bytes = [frame(0x01, first), frame(0x00, second)].concat();
+            assert_eq!(read(&bytes, 1000), Err(FrameFault::Encoding), "{first:?} {second:?}");
+            let is_known_at_once = std::str::from_utf8(first).is_err_and(|error| error.error_len().is_some());
+            assert_eq!(read(&frame(0x01, first), 1000).is_err(), is_known_at_once, "{first:?}");
+        }
+        // Any bytes are a binary message.
+        let binary = [frame(0x02, b"\xFF"), frame(0x80, b"\xC3")].concat();
+        assert_eq!(read(&binary, 1000), Ok(vec!["Binary([255, 195])".to_owned()]));
+    }
+
+    #[test]
+    fn a_character_may_be_in_several_frames() {
+        let text = "κόσμε 😀".as_bytes();
+        let mut bytes = frame(0x01, b"");
+        bytes.extend(text.iter().flat_map(|&byte| frame(0x00, &[byte])));
+        bytes.extend(frame(0x80, b""));
+        assert_eq!(read(&bytes, 1000), Ok(vec!["text κόσμε 😀".to_owned()]));
     }
 
     #[test]

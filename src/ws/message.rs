@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::unreadable;
 use crate::rooms::{
     Command, Epoch, Join, JoinTarget, Kind, MessageKey, Name, RoomCode, RoomCommand, RoomRef, Span, Text, TextFault,
     Token,
@@ -25,11 +26,20 @@ pub struct MessageFault {
 
 /// A client's message, read: what to do, and the client's own id for it.
 #[derive(Debug)]
-pub struct ClientMessage {
+pub struct ClientMessage<'a> {
     /// What to do.
-    pub command: Result<Command, MessageFault>,
-    /// To be named in an error.
-    pub cid: Option<MessageKey>,
+    pub request: Result<Request, MessageFault>,
+    /// To be named in an error, also where it is no id that a message may have.
+    pub cid: Option<Cow<'a, str>>,
+}
+
+/// What a client may want.
+#[derive(PartialEq, Debug)]
+pub enum Request {
+    /// To be executed by the rooms.
+    Command(Command),
+    /// To hear that the server is there.
+    Ping,
 }
 
 /// Every field that any message has. Unknown ones are ignored.
@@ -63,35 +73,60 @@ struct Fields<'a> {
 #[derive(Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl ClientMessage {
+impl<'a> ClientMessage<'a> {
     /// Reads one message. `sessions` are those that the browser's cookie holds.
-    pub fn read(json: &str, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> ClientMessage {
-        let fields: Fields<'_> = match serde_json::from_str(json) {
-            Ok(fields) => fields,
-            Err(error) => return ClientMessage { command: Err(bad_request(reason(&error))), cid: None },
+    pub fn read(json: &'a str, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> ClientMessage<'a> {
+        let error = match serde_json::from_str(json) {
+            Ok(fields) => return ClientMessage::of(fields, sessions, message_limit_bytes),
+            Err(error) => error,
         };
-        let cid = match text_of(&fields.cid).map(MessageKey::parse) {
-            Some(None) => {
-                let fault = bad_request("\"cid\" has 1 to 64 bytes.");
-                return ClientMessage { command: Err(fault), cid: None };
-            }
-            cid => cid.flatten(),
+        let Some(whole) = unreadable::replace_lone_surrogates(json) else {
+            return ClientMessage::unreadable(&error, json);
         };
-        let command = match &*fields.r#type.0 {
-            "join" => read_join(&fields, sessions),
-            "message" => read_message(&fields, cid.clone(), message_limit_bytes),
-            "history" => Ok(here(RoomCommand::History(read_span(&fields)))),
-            "who" => read_after(&fields).map(|after| here(RoomCommand::Who { after })),
-            "typing" => Ok(here(RoomCommand::Typing)),
-            "nick" => read_name(&fields).and_then(|name| {
-                let name = name.ok_or_else(name_required)?;
-                Ok(here(RoomCommand::Nick(name)))
-            }),
-            "leave" => Ok(here(RoomCommand::Leave)),
-            _ => Err(bad_request("No message has this \"type\".")),
+        let message = match serde_json::from_str(&whole) {
+            Ok(fields) => ClientMessage::of(fields, sessions, message_limit_bytes),
+            Err(error) => ClientMessage::unreadable(&error, &whole),
         };
-        ClientMessage { command, cid }
+        message.into_owned()
     }
+
+    fn of(mut fields: Fields<'a>, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> ClientMessage<'a> {
+        let cid = fields.cid.take().map(|cid| cid.0);
+        let request = read_request(&fields, cid.as_deref(), sessions, message_limit_bytes);
+        ClientMessage { request, cid }
+    }
+
+    fn unreadable(error: &serde_json::Error, json: &'a str) -> ClientMessage<'a> {
+        ClientMessage { request: Err(bad_request(reason(error))), cid: unreadable::find_cid(json) }
+    }
+
+    fn into_owned<'b>(self) -> ClientMessage<'b> {
+        ClientMessage { request: self.request, cid: self.cid.map(|cid| Cow::Owned(cid.into_owned())) }
+    }
+}
+
+fn read_request(
+    fields: &Fields<'_>,
+    cid: Option<&str>,
+    sessions: &[(RoomCode, Token)],
+    message_limit_bytes: usize,
+) -> Result<Request, MessageFault> {
+    let key = match cid.map(MessageKey::parse) {
+        Some(None) => return Err(bad_request("\"cid\" has 1 to 64 bytes.")),
+        key => key.flatten(),
+    };
+    let command = match &*fields.r#type.0 {
+        "join" => read_join(fields, sessions)?,
+        "message" => read_message(fields, key, message_limit_bytes)?,
+        "history" => here(RoomCommand::History(read_span(fields))),
+        "who" => here(RoomCommand::Who { after: read_after(fields)? }),
+        "typing" => here(RoomCommand::Typing),
+        "nick" => here(RoomCommand::Nick(read_name(fields)?.ok_or_else(name_required)?)),
+        "leave" => here(RoomCommand::Leave),
+        "ping" => return Ok(Request::Ping),
+        _ => return Err(bad_request("No message has this \"type\".")),
+    };
+    Ok(Request::Command(command))
 }
 
 /// A WebSocket is in one room.
@@ -180,7 +215,10 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Command, MessageFault> {
-        ClientMessage::read(json, &[], 100).command
+        ClientMessage::read(json, &[], 100).request.map(|request| match request {
+            Request::Command(command) => command,
+            Request::Ping => panic!("{json} is a ping"),
+        })
     }
 
     fn fault(json: &str) -> &'static str {
@@ -211,6 +249,54 @@ mod tests {
     }
 
     #[test]
+    fn a_ping_is_no_command() {
+        assert_eq!(ClientMessage::read(r#"{"type":"ping"}"#, &[], 100).request, Ok(Request::Ping));
+    }
+
+    #[test]
+    fn half_a_character_is_read_as_the_replacement_character() {
+        for (json, said) in [
+            (r#"{"type":"message","text":"a\ud83d","cid":"c1"}"#, "a\u{FFFD}"),
+            (r#"{"type":"message","text":"\ude00a","cid":"c1"}"#, "\u{FFFD}a"),
+            (r#"{"type":"message","text":"a\ud83d\ude00\ud83d","cid":"c1"}"#, "a😀\u{FFFD}"),
+            (r#"{"type":"message","text":"a","cid":"c1","\ud83d":["\ude00"]}"#, "a"),
+        ] {
+            let message = ClientMessage::read(json, &[], 100);
+            match message.request {
+                Ok(Request::Command(Command::In(_, RoomCommand::Say { text, cid, .. }))) => {
+                    assert_eq!((text.as_str(), cid), (said, MessageKey::parse("c1")), "{json}");
+                }
+                other => panic!("{json}: {other:?}"),
+            }
+            assert_eq!(message.cid.as_deref(), Some("c1"));
+        }
+        assert!(read(r#"{"type":"join","room":"KXQT","name":"ana","since":1,"epoch":"\ud83d"}"#).is_ok());
+    }
+
+    #[test]
+    fn what_is_refused_is_refused_with_its_cid() {
+        let long_cid = "x".repeat(65);
+        for (json, cid) in [
+            (r#"{"type":"dance","cid":"c1"}"#, "c1"),
+            (r#"{"type":7,"cid":"c1"}"#, "c1"),
+            (r#"{"text":"x","cid":"c1"}"#, "c1"),
+            (r#"{"type":"message","cid":"c1"}"#, "c1"),
+            (r#"{"type":"message","text":7,"cid":"c1"}"#, "c1"),
+            (r#"{"type":"message","text":"a\x","cid":"c1"}"#, "c1"),
+            (r#"{"type":"message","text":"a\ud83d\x","cid":"c1"}"#, "c1"),
+            ("{\"type\":\"message\",\"text\":\"a\u{7}\",\"cid\":\"c1\"}", "c1"),
+            (r#"{"type":"message","cid":"c1","text":"x"#, "c1"),
+            (r#"{"type":"message","text":"","cid":"c1"}"#, "c1"),
+            (r#"{"type":"message","text":"x","cid":""}"#, ""),
+            (&format!(r#"{{"type":"message","text":"x","cid":"{long_cid}"}}"#), &long_cid),
+        ] {
+            let message = ClientMessage::read(json, &[], 100);
+            assert!(message.request.is_err(), "{json}");
+            assert_eq!(message.cid.as_deref(), Some(cid), "{json}");
+        }
+    }
+
+    #[test]
     fn refuses_in_the_contracts_words() {
         for (json, code) in [
             ("", "bad_request"),
@@ -225,6 +311,7 @@ mod tests {
             (r#"{"type":"join","room":" "}"#, "room_required"),
             (r#"{"type":"join","room":"12"}"#, "no_such_room"),
             (r#"{"type":"join","room":"KXQT","name":"a\u0007b"}"#, "name_invalid"),
+            (r#"{"type":"join","room":"KX\ud83d","name":"a"}"#, "no_such_room"),
             (r#"{"type":"nick"}"#, "name_required"),
             (r#"{"type":"nick","name":" "}"#, "name_required"),
         ] {
@@ -241,8 +328,8 @@ mod tests {
         let code = RoomCode::parse("KXQT").expect("a code");
         let token = Token::parse(&"a".repeat(32)).expect("a token");
         let sessions = [(code, token)];
-        let token_of = |json: &str| match ClientMessage::read(json, &sessions, 100).command {
-            Ok(Command::Join(join)) => join.token,
+        let token_of = |json: &str| match ClientMessage::read(json, &sessions, 100).request {
+            Ok(Request::Command(Command::Join(join))) => join.token,
             other => panic!("{other:?}"),
         };
         assert_eq!(token_of(r#"{"type":"join","room":"KXQT"}"#), Some(token));

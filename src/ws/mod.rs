@@ -1,11 +1,13 @@
 //! The WebSocket protocol: JSON messages in frames, pings, closing.
 //!
-//! It begins after the handshake, which is HTTP's. `frame` knows RFC 6455, `message` the contract.
+//! It begins after the handshake, which is HTTP's. `frame` knows RFC 6455, `message` the contract, and `unreadable` what
+//! is to be done with messages that are none.
 
-mod frame;
+pub mod frame;
 mod message;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use tungstenite::protocol::frame::coding::{CloseCode, Control};
 
@@ -16,8 +18,8 @@ use crate::rooms::{
 };
 use crate::session_api::{Flow, Input, Step, Upgrade};
 use crate::time::Now;
-use frame::{Assembler, Message};
-use message::{ClientMessage, MessageFault};
+use frame::{Assembler, Message, MessageLimits};
+use message::{ClientMessage, MessageFault, Request};
 
 /// A peer that is silent for this long is asked whether it is there.
 const PING_AFTER_MS: u64 = 25_000;
@@ -26,8 +28,10 @@ const GONE_AFTER_MS: u64 = 75_000;
 
 /// A message of the shortest texts may be six times as long in JSON escapes.
 const ESCAPED_BYTES: usize = 6;
-/// No frame below this is too big, so that somebody who pastes too much is told, not cut off.
-const MIN_FRAME_LIMIT_BYTES: usize = 1 << 16;
+/// No message below this is too big, so that somebody who pastes too much is told, not cut off.
+const MIN_MESSAGE_LIMIT_BYTES: usize = 1 << 16;
+/// Frames that one message may be made of.
+const MAX_FRAGMENTS: u32 = 256;
 
 /// A client that sends so many messages in a row that come too fast takes no notice of being refused: it is closed.
 const MAX_HASTY_MESSAGES: u16 = 200;
@@ -40,7 +44,7 @@ const TAKEN_OVER: u16 = 4001;
 pub struct Context {
     limits: Limits,
     rate: Option<Rate>,
-    frame_limit_bytes: usize,
+    message_limits: MessageLimits,
 }
 
 impl Context {
@@ -49,7 +53,10 @@ impl Context {
         Context {
             limits: limits.clone(),
             rate: Rate::new(limits.rate, 1000, limits.rate.saturating_mul(4)),
-            frame_limit_bytes: MIN_FRAME_LIMIT_BYTES.max(ESCAPED_BYTES * limits.message_bytes + 1024),
+            message_limits: MessageLimits {
+                bytes: MIN_MESSAGE_LIMIT_BYTES.max(ESCAPED_BYTES * limits.message_bytes + 1024),
+                fragments: MAX_FRAGMENTS,
+            },
         }
     }
 }
@@ -84,7 +91,7 @@ impl Ws {
         self.received_at_ms = now.steady_ms;
         self.pings_unanswered = 0;
         loop {
-            let message = match self.assembler.next(input, context.frame_limit_bytes) {
+            let message = match self.assembler.next(input, context.message_limits) {
                 Ok(Some(message)) => message,
                 Ok(None) => return Step::NeedInput,
                 Err(fault) => return close(outbox, fault),
@@ -96,9 +103,9 @@ impl Ws {
                     step
                 }
                 Message::Text(text) => self.read_text(&text, context, now, outbox),
-                Message::Binary => {
+                Message::Binary(_) => {
                     let fault = message::bad_request("Messages are JSON in text frames.");
-                    self.pass_on(ClientMessage { command: Err(fault), cid: None }, context, now, outbox)
+                    self.pass_on(ClientMessage { request: Err(fault), cid: None }, context, now, outbox)
                 }
                 Message::Ping(payload) => {
                     frame::write_control(outbox, Control::Pong, &payload);
@@ -106,10 +113,7 @@ impl Ws {
                 }
                 Message::Pong => None,
                 Message::Close(payload) => {
-                    match frame::answer_close(&payload) {
-                        Some(code) => frame::write_close(outbox, code, ""),
-                        None => frame::write_control(outbox, Control::Close, &[]),
-                    }
+                    frame::write_close_answer(outbox, &payload);
                     return Step::Close;
                 }
             };
@@ -128,11 +132,19 @@ impl Ws {
     }
 
     /// Hands a request to the rooms; refuses it if it is none, or comes too soon.
-    fn pass_on(&mut self, request: ClientMessage, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Option<Step> {
-        let ClientMessage { command, cid } = request;
-        // Typing is not counted here: the rooms pass on few of them, and drop the others without an answer.
-        let is_typing = matches!(command, Ok(Command::In(_, RoomCommand::Typing)));
-        if let Some(rate) = context.rate.filter(|_| !is_typing)
+    fn pass_on(
+        &mut self,
+        message: ClientMessage<'_>,
+        context: &Context,
+        now: Now,
+        outbox: &mut Vec<u8>,
+    ) -> Option<Step> {
+        let ClientMessage { request, cid } = message;
+        let cid = cid.as_deref();
+        // Typing is not counted here: the rooms pass on few of them, and drop the others without an answer. A ping costs
+        // no more than one of the protocol's own.
+        let is_counted = !matches!(request, Ok(Request::Ping | Request::Command(Command::In(_, RoomCommand::Typing))));
+        if let Some(rate) = context.rate.filter(|_| is_counted)
             && let Err(retry_ms) = self.messages.take(rate, now.steady_ms)
         {
             self.hasty_messages += 1;
@@ -141,20 +153,20 @@ impl Ws {
                 return Some(Step::Fault);
             }
             let refusal = Refusal::RateLimited { retry_ms };
-            frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
+            frame::write_text(outbox, |out| json::write_refusal(&refusal, cid, out));
             return None;
         }
-        if !is_typing {
+        if is_counted {
             self.hasty_messages = 0;
         }
-        match command {
-            Ok(command) => Some(Step::Command(command)),
+        match request {
+            Ok(Request::Command(command)) => return Some(Step::Command(command)),
+            Ok(Request::Ping) => frame::write_text(outbox, json::write_pong),
             Err(MessageFault { code, message }) => {
-                let cid = cid.as_ref().map(MessageKey::as_str);
                 frame::write_text(outbox, |out| json::write_error(code, &message, cid, None, out));
-                None
             }
         }
+        None
     }
 
     /// Writes the rooms' answer.
@@ -171,7 +183,9 @@ impl Ws {
                 frame::write_text(outbox, |out| json::write_members(rooms.room(room), after, out));
             }
             Reply::Refused { refusal, cid, .. } => {
-                frame::write_text(outbox, |out| json::write_refusal(&refusal, cid.as_ref(), out));
+                frame::write_text(outbox, |out| {
+                    json::write_refusal(&refusal, cid.as_ref().map(MessageKey::as_str), out)
+                });
             }
             Reply::AlreadySaid { cid, id } => frame::write_text(outbox, |out| json::write_ok(&cid, id, out)),
             Reply::History { events, more } => {

@@ -109,6 +109,15 @@ fn typing_is_never_too_fast() {
 }
 
 #[test]
+fn pings_are_answered_however_many() {
+    let mut client = client();
+    for _ in 0..1000 {
+        assert!(matches!(client.send(text(r#"{"type":"ping"}"#)), Step::NeedInput));
+        assert_eq!(client.told(), "\u{FFFD}\u{F}{\"type\":\"pong\"}");
+    }
+}
+
+#[test]
 fn typing_in_between_forgives_no_haste() {
     let mut client = client();
     let message = text(r#"{"type":"message","text":"hi"}"#);

@@ -93,7 +93,7 @@ impl Protocol for Several {
                 tagged(room.code().as_str(), outbox, |out| contract::write_joined(&joined, out));
             }
             Reply::Refused { refusal, cid, .. } => {
-                tagged("-", outbox, |out| contract::write_refusal(&refusal, cid.as_ref(), out));
+                tagged("-", outbox, |out| contract::write_refusal(&refusal, cid.as_ref().map(MessageKey::as_str), out));
             }
             Reply::AlreadySaid { cid, id } => tagged("-", outbox, |out| contract::write_ok(&cid, id, out)),
             Reply::TakenOver { membership } => {
