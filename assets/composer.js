@@ -57,6 +57,14 @@ export class Composer {
     this.#remark.hidden = !words;
   }
 
+  /** Puts a text that could not be said where it can be mended, before what is written there. */
+  takeBack({ kind, text }) {
+    const typed = kind === "me" ? `/me ${text}` : text.replace(/^\//, "//");
+    this.#field.value = [typed, this.#field.value].filter(Boolean).join("\n");
+    this.#grow();
+    this.#field.focus();
+  }
+
   #submit() {
     const text = this.#field.value.trimEnd();
     if (!text.trim()) return;

@@ -1,9 +1,14 @@
-// The WebSocket to the server: opened, lost, opened again. What is said over it is not known here.
+// The WebSocket to the server: opened, asked whether it still leads there, lost, opened again. What else is said over it
+// is not known here.
 
 const SHORTEST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 /** How long a new connection may stay silent before it is taken for dead. */
 const FIRST_ANSWER_MS = 10_000;
+/** After so long without a word the server is asked whether it is there: sooner than it would ask us. */
+const SILENCE_MS = 20_000;
+/** A server that says nothing for so long after that is not there any more, whatever the browser thinks. */
+const PONG_MS = 5_000;
 
 /** Close codes after which coming back is for the person to decide. */
 const LEFT = 1000;
@@ -13,8 +18,9 @@ export class Connection {
   #url;
   #handlers;
   #socket = null;
-  /** Runs until the first answer while a socket is there, until the next attempt while none is. */
+  /** While a socket is there: until an answer has to come, or is asked for. While none is: until the next attempt. */
   #timer = 0;
+  #asking = false;
   #retrying = false;
   #failures = 0;
 
@@ -23,7 +29,7 @@ export class Connection {
    * @param {{
    *   opened: () => void,
    *   received: (message: object) => void,
-   *   lost: () => void,
+   *   lost: (code?: number) => void,
    *   left: () => void,
    *   takenOver: () => void,
    * }} handlers
@@ -31,10 +37,11 @@ export class Connection {
   constructor(url, handlers) {
     this.#url = url;
     this.#handlers = handlers;
-    window.addEventListener("online", () => this.#hurry());
+    // A phone that was asleep, or that has another network now, is not told that its connections are dead.
+    window.addEventListener("online", () => this.#check());
     window.addEventListener("offline", () => this.lose());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.#hurry();
+      if (!document.hidden) this.#check();
     });
   }
 
@@ -49,7 +56,7 @@ export class Connection {
     });
     socket.addEventListener("message", (event) => {
       if (socket !== this.#socket) return;
-      clearTimeout(this.#timer);
+      this.#heard();
       this.#handlers.received(JSON.parse(event.data));
     });
     socket.addEventListener("close", (event) => {
@@ -77,6 +84,7 @@ export class Connection {
   close() {
     clearTimeout(this.#timer);
     this.#retrying = false;
+    this.#asking = false;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -86,19 +94,36 @@ export class Connection {
     this.close();
     if (code === LEFT) this.#handlers.left();
     else if (code === TAKEN_OVER) this.#handlers.takenOver();
-    else this.#retryLater();
+    else this.#retryLater(code);
+  }
+
+  /** The server is there. */
+  #heard() {
+    clearTimeout(this.#timer);
+    this.#asking = false;
+    this.#timer = setTimeout(() => this.#ask(), SILENCE_MS);
+  }
+
+  /** Asks the server whether it is there; whatever it says is an answer. */
+  #ask() {
+    clearTimeout(this.#timer);
+    this.#asking = true;
+    this.send({ type: "ping" });
+    this.#timer = setTimeout(() => this.lose(), PONG_MS);
   }
 
   /** Doubling delays, each drawn at random so that a full room does not come back in one instant. */
-  #retryLater() {
+  #retryLater(code) {
     const ceiling = Math.min(SHORTEST_DELAY_MS * 2 ** this.#failures, LONGEST_DELAY_MS);
     this.#failures += 1;
     this.#retrying = true;
     this.#timer = setTimeout(() => this.connect(), ceiling * (0.5 + Math.random() / 2));
-    this.#handlers.lost();
+    this.#handlers.lost(code);
   }
 
-  #hurry() {
+  /** Something has changed: comes back at once, or makes sure of the connection. One that opens has its own time. */
+  #check() {
     if (this.#retrying) this.connect();
+    else if (this.#socket?.readyState === WebSocket.OPEN && !this.#asking) this.#ask();
   }
 }

@@ -30,10 +30,10 @@ export function waitingElement({ kind, text }, name) {
   return element;
 }
 
-/** What to do about a waiting text that has failed. */
-export function remediesElement(retry, discard) {
+/** What to do about a waiting text that has failed, or cannot be said yet: words, and what they do. */
+export function remediesElement(remedies) {
   const element = make("div", "remedies");
-  element.append(button("Retry", retry), button("Discard", discard));
+  element.append(...Object.entries(remedies).map(([words, run]) => button(words, run)));
   return element;
 }
 

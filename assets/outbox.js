@@ -6,14 +6,19 @@ import { memory } from "./memory.js";
 
 /** A message unanswered this long means that the connection is dead, whatever the browser thinks. */
 const ANSWER_MS = 10_000;
+/** A text that so many connections have brought no answer to stands in the way of the others. */
+const MAX_UNANSWERED = 3;
 /** Before a refused text is sent again, by the code of a refusal that passes, without a hint from the server. */
 const PAUSES_MS = { rate_limited: 1000, storage_failed: 5000 };
 /** A room lives this long without members. A text found here later may meet other people: ask first. */
 const STALE_MS = 3_600_000;
 
 /**
- * `failure`: why it is not sent any more; `delay`: why it is not said yet, though it is sent again and again.
- * @typedef {{cid: string, kind: "say" | "me", text: string, time: number, failure?: string, delay?: string}} Entry
+ * `failure`: why it is not sent any more; `delay`: why it is not said yet, though it is sent again and again;
+ * `unanswered`: how often it was sent in vain.
+ * @typedef {{
+ *   cid: string, kind: "say" | "me", text: string, time: number, failure?: string, delay?: string, unanswered?: number,
+ * }} Entry
  */
 
 export class Outbox {
@@ -44,12 +49,12 @@ export class Outbox {
     this.#name = name;
     this.#handlers = handlers;
     this.#restore();
-    handlers.changed(this.#entries);
+    this.#update();
   }
 
   /** Puts a text at the end of the queue. */
   add(kind, text) {
-    this.#entries.push({ cid: randomId(), kind, text, time: Date.now() });
+    this.#entries.push({ cid: randomId(), kind, text: wellFormed(text), time: Date.now() });
     this.#update();
   }
 
@@ -84,6 +89,13 @@ export class Outbox {
     this.#update();
   }
 
+  /** The server has refused what it was sent without saying which. Returns false if no text was on its way. */
+  refuseUnderway(error) {
+    const cid = this.#underway;
+    if (cid) this.refuse(cid, error);
+    return cid !== null;
+  }
+
   /** Puts a failed text at the end of the queue; one that is only delayed keeps its place, and is sent at once. */
   retry(cid) {
     const delayed = this.#entries.find((entry) => entry.cid === cid && !entry.failure);
@@ -91,13 +103,14 @@ export class Outbox {
     else {
       const entry = this.#take(cid);
       if (!entry) return;
-      this.#entries.push({ ...entry, failure: undefined, delay: undefined, time: Date.now() });
+      this.#entries.push({ ...entry, failure: undefined, delay: undefined, unanswered: undefined, time: Date.now() });
     }
     this.#update();
   }
 
+  /** Takes a text out, and returns it. */
   discard(cid) {
-    this.#take(cid);
+    return this.#take(cid);
   }
 
   /** The member has another name. */
@@ -142,19 +155,36 @@ export class Outbox {
     }
     this.#earliest = performance.now() + this.#interval_ms;
     this.#underway = next.cid;
-    this.#timer = setTimeout(() => this.#handlers.unanswered(), ANSWER_MS);
+    this.#timer = setTimeout(() => this.#noteUnanswered(next), ANSWER_MS);
     this.#handlers.transmit(next);
+  }
+
+  /** No answer has come. That is the connection's fault, unless every connection has it. */
+  #noteUnanswered(entry) {
+    entry.unanswered = (entry.unanswered ?? 0) + 1;
+    if (entry.unanswered >= MAX_UNANSWERED) entry.failure = "The server does not answer.";
+    this.#handlers.unanswered();
+    this.#update();
   }
 
   /** Takes in what an earlier page or another tab of this member has left behind. */
   #restore() {
     const known = new Set(this.#entries.map((entry) => entry.cid));
-    for (const entry of this.#memory.read(this.#name) ?? []) {
-      if (known.has(entry.cid)) continue;
+    const stored = this.#memory.read(this.#name);
+    for (const entry of Array.isArray(stored) ? stored : []) {
+      // It may be another version's: what has no text is none.
+      if (typeof entry?.text !== "string" || known.has(entry.cid)) continue;
+      entry.cid ||= randomId();
+      entry.text = wellFormed(entry.text);
       if (Date.now() - entry.time > STALE_MS) entry.failure ??= "This was written some time ago.";
       this.#entries.push(entry);
     }
   }
+}
+
+/** Half an emoji, as where a text was cut, is no character, and U+FFFD stands for it (`toWellFormed` is too new). */
+function wellFormed(text) {
+  return text.replace(/\p{Surrogate}/gu, "\uFFFD");
 }
 
 /**

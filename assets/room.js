@@ -23,6 +23,8 @@ const PASSING = {
   storage_failed: "The server cannot store anything now. Trying again…",
   rate_limited: "Too many attempts from here. Trying again…",
 };
+/** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
+const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };
 /** How long the page waits for the server to confirm that we left. */
 const LEAVE_MS = 1000;
 
@@ -38,6 +40,7 @@ const scroll = new Scroll($("#timeline"), $("#newer"), askEarlier);
 const timeline = new Timeline({ log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") }, scroll);
 const remedies = {
   retry: (cid) => outbox.retry(cid),
+  edit: (cid) => composer.takeBack(outbox.discard(cid)),
   discard: (cid) => outbox.discard(cid),
 };
 const outbox = new Outbox(prefix, membership.name, {
@@ -140,7 +143,7 @@ const receive = {
   error(error) {
     if (error.cid) outbox.refuse(error.cid, error);
     else if (!present) showRefusal(error);
-    else if (!questions.refuse(error)) composer.remark(error.message);
+    else if (!questions.refuse(error) && !outbox.refuseUnderway(error)) composer.remark(error.message);
   },
 };
 
@@ -247,7 +250,9 @@ function goAway() {
   outbox.close();
 }
 
-function showLoss() {
+function showLoss(closeCode) {
+  // Sent again over the next connection it would end that one as well.
+  if (closeCode in UNTAKEN) outbox.refuseUnderway({ code: "bad_request", message: UNTAKEN[closeCode] });
   goAway();
   const tryNow = { label: "Try now", run: () => connection.connect() };
   if (navigator.onLine) status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);

@@ -106,7 +106,7 @@ export class Timeline {
   /**
    * Shows the texts that wait to be said.
    * @param {import("./outbox.js").Entry[]} entries
-   * @param {{retry: (cid: string) => void, discard: (cid: string) => void}} remedies
+   * @param {Record<"retry" | "edit" | "discard", (cid: string) => void>} remedies
    */
   showWaiting(entries, ownName, remedies) {
     const shown = new Map(Array.from(this.#waiting.children, (element) => [element.dataset.cid, element]));
@@ -127,7 +127,9 @@ export class Timeline {
     if (fate === "waiting") return element;
     element.classList.replace("waiting", fate);
     element.querySelector(".fate").textContent = `Not sent. ${entry.failure ?? entry.delay}`;
-    element.append(remediesElement(() => remedies.retry(entry.cid), () => remedies.discard(entry.cid)));
+    const [Retry, Edit, Discard] = [remedies.retry, remedies.edit, remedies.discard].map((run) => () => run(entry.cid));
+    // What is only delayed may be said at any moment: it is not the time to mend it.
+    element.append(remediesElement(fate === "failed" ? { Retry, Edit, Discard } : { Retry, Discard }));
     return element;
   }
 

@@ -655,6 +655,135 @@ fn what_cannot_be_stored_is_tried_again_by_the_page_itself() {
     assert!(shown[1..].iter().map(String::as_str).eq(["2 one", "3 two"]), "{shown:?}");
 }
 
+/// The page itself refuses what it sends, `window.refusals` times, without saying which message it means.
+const NAMELESS_REFUSALS: &str = "(() => {
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (text) {
+        if (window.refusals === 0 || JSON.parse(text).type !== 'message') return send.call(this, text);
+        window.refusals -= 1;
+        const data = JSON.stringify({ type: 'error', code: 'bad_request', message: 'Not understood.' });
+        setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data })));
+    };
+})()";
+
+/// The beginnings of the texts that the page shows as not sent, each with the reason.
+fn failed(window: &Window) -> Vec<(String, String)> {
+    let failed = window.evaluate(
+        "[...document.querySelectorAll('#waiting .failed')].map(it => \
+         [it.querySelector('.text').textContent.slice(0, 20), it.querySelector('.fate').textContent])",
+    );
+    serde_json::from_value(failed).expect("pairs of texts")
+}
+
+#[test]
+fn a_text_that_the_server_does_not_take_stands_in_the_way_of_no_other() {
+    let server = Server::with(&["--max-message", "100", "--rate", "0", "--grace", "1m"]);
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    let room = create_room(&ana, &server, "Ana");
+    // Half an emoji, as programs leave it that cut a text.
+    ana.evaluate("void (document.querySelector('#text').value = 'half \\ud83d')");
+    ana.click("#text");
+    ana.press("Enter");
+    wait_for_message(&ana, "half \u{FFFD}");
+
+    ana.evaluate(NAMELESS_REFUSALS);
+    ana.evaluate("window.refusals = 1");
+    for text in ["one", "two"] {
+        ana.fill("#text", text);
+        ana.press("Enter");
+    }
+    wait_for_message(&ana, "two");
+    assert_eq!(failed(&ana), [("one".to_owned(), "Not sent. Not understood.".to_owned())]);
+
+    // What an earlier page has left is sent by the next one, as far as it can be.
+    let left = json!([
+        {"cid": "c1", "kind": "say", "text": "long ", "times": 30},
+        null,
+        {"cid": "c2", "kind": "say", "text": "longer ", "times": 20_000},
+        {"cid": "c3"},
+        {"kind": "say", "text": "without an id"},
+        {"cid": "c4", "kind": "shout", "text": "shouted"},
+        {"cid": "c".repeat(65), "kind": "say", "text": "named too long"},
+        {"cid": "c5", "kind": "me", "text": "waves"},
+    ]);
+    ana.evaluate(&format!(
+        "(() => {{
+            const left = {left};
+            for (const entry of left) {{
+                if (entry?.times) entry.text = entry.text.repeat(entry.times);
+                if (entry) entry.time = Date.now();
+            }}
+            left.push({{ cid: 'c6', kind: 'say', text: 'half again \\ud83d', time: Date.now() }});
+            localStorage.setItem('snug:/:{room}:outbox:Ana', JSON.stringify(left));
+        }})()"
+    ));
+    ana.reload();
+    wait_for_message(&ana, "half again \u{FFFD}");
+    wait_for_message(&ana, "without an id");
+    wait_for_message(&ana, "* Ana waves");
+    let failed = failed(&ana);
+    let texts: Vec<&str> = failed.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(texts, ["long long long long ", "longer longer longer", "shouted", "named too long"]);
+    for (text, reason) in &failed {
+        assert!(reason.len() > "Not sent. ".len(), "{text}: {reason}");
+    }
+    wait_until_connected(&ana);
+
+    // What failed can be mended.
+    ana.fill("#text", "and more");
+    ana.evaluate(
+        "[...document.querySelectorAll('#waiting .failed:nth-child(3) button')]\
+         .find(button => button.textContent === 'Edit').click()",
+    );
+    ana.wait_for("document.querySelector('#text').value === 'shouted\\nand more'");
+    ana.click("#text");
+    ana.press("Enter");
+    wait_for_message(&ana, "shouted\nand more");
+    ana.wait_for("document.querySelectorAll('#waiting .failed').length === 3");
+}
+
+/// WebSockets that the page has opened so far.
+fn web_sockets(window: &Window) -> usize {
+    window.seen().requests.iter().filter(|request| request.starts_with("ws:")).count()
+}
+
+#[test]
+fn a_connection_that_is_dead_without_a_word_is_noticed() {
+    let server = Server::with(&["--grace", "1m"]);
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    ana.evaluate(
+        "(() => {
+            const send = WebSocket.prototype.send;
+            window.sent = [];
+            WebSocket.prototype.send = function (text) {
+                window.sent.push(JSON.parse(text).type);
+                if (this !== window.dead) send.call(this, text);
+                window.latest = this;
+            };
+            const dispatch = (type, target) => target.dispatchEvent(new Event(type));
+            window.wake = () => { dispatch('online', window); dispatch('visibilitychange', document); };
+            wake();
+        })()",
+    );
+    // One that lives answers, and is kept.
+    ana.wait_for("window.sent.join() === 'ping'");
+    say(&ana, "still here");
+    ana.evaluate("wake()");
+    ana.wait_for("window.sent.filter(type => type === 'ping').length === 2");
+    assert_eq!(web_sockets(&ana), 1);
+
+    ana.evaluate("window.dead = window.latest; wake();");
+    ana.wait_for("window.sent.at(-1) === 'join'");
+    wait_until_connected(&ana);
+    say(&ana, "here again");
+    assert_eq!(web_sockets(&ana), 2);
+    assert_eq!(timeline(&ana)[1..], ["2 still here", "3 here again"]);
+    assert_well_behaved(&ana, &server);
+}
+
 #[test]
 fn what_a_client_calls_its_messages_is_in_the_order_of_time() {
     let server = Server::start();
