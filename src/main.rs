@@ -90,6 +90,7 @@ fn run(options: Options) -> Result<(), Failure> {
         ws: ws::Context::new(&limits),
         line: line::Context { limits, invitation: invitation.clone(), clock },
         other: None,
+        upgraded: None,
     };
     let admission = AdmissionLimits {
         connections: options.max_connections,

@@ -46,6 +46,7 @@ impl Hall {
             ws: ws::Context::new(&limits),
             line: line_context(),
             other: None,
+            upgraded: None,
         };
         let rooms = Rooms::new(limits, all_encoders(LocalClock::utc()), random());
         let unlimited = AdmissionLimits { connections: 0, per_address: 0, trusted_proxies: Vec::new() };

@@ -167,7 +167,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.connections.slab[slot].address = address;
         }
         self.connections.queue_output(slot, &upgrade.response);
-        self.connections.slab[slot].session = Session::upgraded(upgrade, self.now);
+        self.connections.slab[slot].session = Session::upgraded(upgrade, &self.shared, self.now, &mut self.scratch);
+        self.send_scratch(slot);
         self.meters().websockets.inc();
     }
 

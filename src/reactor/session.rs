@@ -23,6 +23,8 @@ pub struct Shared {
     pub line: line::Context,
     /// Makes the sessions of a protocol that is brought from outside ([`Port::Other`]).
     pub other: Option<NewSession>,
+    /// Makes what connections become by an HTTP upgrade; `None`: members' WebSockets.
+    pub upgraded: Option<NewSession>,
 }
 
 /// Begins a session; it may have something to say at once.
@@ -62,9 +64,12 @@ impl Session {
         }
     }
 
-    /// The protocol after an HTTP upgrade.
-    pub fn upgraded(upgrade: Upgrade, now: Now) -> Session {
-        Session::Ws(Ws::new(upgrade, now))
+    /// The protocol after an HTTP upgrade; it may have something to say at once.
+    pub fn upgraded(upgrade: Upgrade, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Session {
+        match shared.upgraded {
+            Some(new_session) => Session::Other(new_session(now, outbox)),
+            None => Session::Ws(Ws::new(upgrade, now)),
+        }
     }
 
     /// Looks at the input.

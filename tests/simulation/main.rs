@@ -145,6 +145,7 @@ impl Conditions {
             ws: ws::Context::new(&limits),
             line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
             other: Some(several::new_session),
+            upgraded: None,
         };
         let mut rooms = Rooms::new(limits, encoders(), StdRng::seed_from_u64(seed));
         rooms.set_crowd(self.crowd_members);
