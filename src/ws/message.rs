@@ -90,6 +90,12 @@ impl<'a> ClientMessage<'a> {
         message.into_owned()
     }
 
+    /// A binary message: it cannot be read, whatever it holds.
+    pub fn binary(payload: &'a [u8]) -> ClientMessage<'a> {
+        let cid = std::str::from_utf8(payload).ok().and_then(unreadable::find_cid);
+        ClientMessage { request: Err(bad_request("Messages are JSON in text frames.")), cid }
+    }
+
     fn of(mut fields: Fields<'a>, sessions: &[(RoomCode, Token)], message_limit_bytes: usize) -> ClientMessage<'a> {
         let cid = fields.cid.take().map(|cid| cid.0);
         let request = read_request(&fields, cid.as_deref(), sessions, message_limit_bytes);
@@ -194,7 +200,7 @@ fn name_required() -> MessageFault {
 }
 
 /// A fault in the form of a message.
-pub fn bad_request(message: impl Into<Cow<'static, str>>) -> MessageFault {
+fn bad_request(message: impl Into<Cow<'static, str>>) -> MessageFault {
     MessageFault { code: "bad_request", message: message.into() }
 }
 
@@ -293,6 +299,14 @@ mod tests {
             let message = ClientMessage::read(json, &[], 100);
             assert!(message.request.is_err(), "{json}");
             assert_eq!(message.cid.as_deref(), Some(cid), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_binary_message_is_refused_with_its_cid() {
+        for (payload, cid) in [(&br#"{"type":"message","text":"x","cid":"c1"}"#[..], Some("c1")), (b"\xFF", None)] {
+            let message = ClientMessage::binary(payload);
+            assert_eq!((message.request.is_err(), message.cid.as_deref()), (true, cid), "{payload:?}");
         }
     }
 

@@ -103,10 +103,7 @@ impl Ws {
                     step
                 }
                 Message::Text(text) => self.read_text(&text, context, now, outbox),
-                Message::Binary(_) => {
-                    let fault = message::bad_request("Messages are JSON in text frames.");
-                    self.pass_on(ClientMessage { request: Err(fault), cid: None }, context, now, outbox)
-                }
+                Message::Binary(payload) => self.pass_on(ClientMessage::binary(&payload), context, now, outbox),
                 Message::Ping(payload) => {
                     frame::write_control(outbox, Control::Pong, &payload);
                     None
