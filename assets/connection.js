@@ -39,6 +39,7 @@ export class Connection {
     this.#handlers = handlers;
     // A phone that was asleep, or that has another network now, is not told that its connections are dead.
     window.addEventListener("online", () => this.#check());
+    navigator.connection?.addEventListener?.("change", () => this.#check());
     window.addEventListener("offline", () => this.lose());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.#check();

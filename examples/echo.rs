@@ -24,8 +24,8 @@ use snugd::ws;
 use snugd::ws::frame::{self, Assembler, FrameFault, Message, MessageLimits};
 use tungstenite::protocol::frame::coding::{Control, Data};
 
-/// The biggest messages of Autobahn's suite have 16 MiB, and those of the most frames 65,536.
-const LIMITS: MessageLimits = MessageLimits { bytes: 16 << 20, fragments: 1 << 16 };
+/// The biggest messages of Autobahn's suite have 16 MiB, and those of the most frames 65,536 and an empty one.
+const LIMITS: MessageLimits = MessageLimits { bytes: 16 << 20, fragments: 1 << 17 };
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());

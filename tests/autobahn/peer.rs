@@ -148,10 +148,11 @@ pub fn ended(payload: &[u8]) -> Vec<u8> {
     frame(LAST | CONTINUATION, payload)
 }
 
-/// A message in frames of this size.
+/// A message in frames of this size. As the suite does it, the last one is empty where nothing is left for it.
 pub fn fragmented(opcode: u8, payload: &[u8], fragment_bytes: usize) -> Vec<Vec<u8>> {
-    let count = payload.len().div_ceil(fragment_bytes);
-    let fragments = payload.chunks(fragment_bytes).enumerate();
-    let first_byte = |index| if index == 0 { opcode } else { CONTINUATION } | if index + 1 == count { LAST } else { 0 };
-    fragments.map(|(index, fragment)| frame(first_byte(index), fragment)).collect()
+    let whole_fragments = payload.chunks_exact(fragment_bytes);
+    let rest = whole_fragments.remainder();
+    let first_byte = |index| if index == 0 { opcode } else { CONTINUATION };
+    let frames = whole_fragments.enumerate().map(|(index, fragment)| begun(first_byte(index), fragment));
+    frames.chain([ended(rest)]).collect()
 }

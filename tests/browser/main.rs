@@ -743,6 +743,34 @@ fn a_text_that_the_server_does_not_take_stands_in_the_way_of_no_other() {
     ana.wait_for("document.querySelectorAll('#waiting .failed').length === 3");
 }
 
+#[test]
+fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let page = chromium.open_window();
+    create_room(&page, &server, "Ana");
+    // An hour passes in a few seconds for what is waited for from here on.
+    page.evaluate(
+        "import(document.querySelector('script').src.replace('room.js', 'outbox.js')).then(({ Outbox }) => {
+            const setTimeout = window.setTimeout;
+            window.setTimeout = (run, delay_ms) => setTimeout(run, delay_ms / 1000);
+            window.sent = [];
+            const outbox = new Outbox('test', 'Ana', {
+                transmit: ({ text }) => window.sent.push(text),
+                changed: (entries) => { window.waiting = entries; },
+                unanswered: () => { outbox.close(); outbox.open(0); },
+            });
+            window.answer = () => outbox.acknowledge(window.waiting.at(-1).cid);
+            outbox.add('say', 'one');
+            outbox.add('say', 'two');
+            outbox.open(0);
+        })",
+    );
+    page.wait_for("window.sent?.slice(0, 4).join() === 'one,one,one,two'");
+    page.evaluate("window.answer()");
+    page.wait_for("window.waiting.map(({ text, failure }) => `${text}: ${failure}`).join() === 'one: The server does not answer.'");
+}
+
 /// WebSockets that the page has opened so far.
 fn web_sockets(window: &Window) -> usize {
     window.seen().requests.iter().filter(|request| request.starts_with("ws:")).count()
@@ -763,24 +791,37 @@ fn a_connection_that_is_dead_without_a_word_is_noticed() {
                 if (this !== window.dead) send.call(this, text);
                 window.latest = this;
             };
-            const dispatch = (type, target) => target.dispatchEvent(new Event(type));
-            window.wake = () => { dispatch('online', window); dispatch('visibilitychange', document); };
-            wake();
         })()",
     );
     // One that lives answers, and is kept.
-    ana.wait_for("window.sent.join() === 'ping'");
+    for [target, event] in [["window", "online"], ["document", "visibilitychange"], ["navigator.connection", "change"]]
+    {
+        // Whatever is said is an answer to the ping before.
+        say(&ana, event);
+        ana.evaluate(&format!("window.sent = []; {target}.dispatchEvent(new Event({event:?}));"));
+        ana.wait_for("window.sent.includes('ping')");
+    }
     say(&ana, "still here");
-    ana.evaluate("wake()");
-    ana.wait_for("window.sent.filter(type => type === 'ping').length === 2");
     assert_eq!(web_sockets(&ana), 1);
 
-    ana.evaluate("window.dead = window.latest; wake();");
+    ana.evaluate("window.dead = window.latest; window.dispatchEvent(new Event('online'));");
     ana.wait_for("window.sent.at(-1) === 'join'");
     wait_until_connected(&ana);
     say(&ana, "here again");
     assert_eq!(web_sockets(&ana), 2);
-    assert_eq!(timeline(&ana)[1..], ["2 still here", "3 here again"]);
+    assert_eq!(timeline(&ana)[4..], ["5 still here", "6 here again"]);
+
+    // Silence is asked about as well, here after a shorter time.
+    ana.evaluate(
+        "(() => {
+            const setTimeout = window.setTimeout;
+            window.setTimeout = (run, delay_ms) => setTimeout(run, delay_ms === 20_000 ? 50 : delay_ms);
+            window.sent = [];
+        })()",
+    );
+    say(&ana, "and silent");
+    ana.wait_for("window.sent.filter(type => type === 'ping').length > 2");
+    assert_eq!(web_sockets(&ana), 2);
     assert_well_behaved(&ana, &server);
 }
 
