@@ -71,14 +71,25 @@ pub struct MessageLimits {
     pub fragments: u32,
 }
 
-/// The beginning of a message whose last frame has not come yet.
+/// The beginning of a message that has not come completely yet.
 #[derive(Debug)]
 struct Fragments {
     is_text: bool,
     bytes: Vec<u8>,
     /// So many of them are whole characters, if this is a text.
     checked_bytes: usize,
+    /// Frames that have begun.
     count: u32,
+    /// The last of them, as long as it has not come completely.
+    frame: Option<UnfinishedFrame>,
+}
+
+#[derive(Debug)]
+struct UnfinishedFrame {
+    is_final: bool,
+    /// As it is for the next byte.
+    mask: [u8; 4],
+    missing_bytes: usize,
 }
 
 impl Fragments {
@@ -109,6 +120,12 @@ impl Assembler {
     /// What the peer did wrong; the connection cannot go on after it.
     pub fn next(&mut self, input: &mut Input<'_>, limits: MessageLimits) -> Result<Option<Message>, FrameFault> {
         loop {
+            if self.is_within_frame() {
+                let message = self.take_payload(input)?;
+                if message.is_some() || self.is_within_frame() {
+                    return Ok(message);
+                }
+            }
             let mut cursor = Cursor::new(input.rest());
             let Some((header, payload_bytes)) = FrameHeader::parse(&mut cursor).map_err(|_| FrameFault::Protocol)?
             else {
@@ -118,25 +135,28 @@ impl Assembler {
             let mask = self.check(&header, payload_bytes, limits)?;
             let payload_bytes = payload_bytes as usize;
             let frame_bytes = header_bytes + payload_bytes;
-            if input.rest().len() < frame_bytes {
-                return Ok(None);
-            }
-            let payload = &mut input.rest_mut()[header_bytes..frame_bytes];
-            unmask(payload, mask);
-
-            let message = match header.opcode {
-                OpCode::Data(Data::Text) if header.is_final => {
+            let is_whole = input.rest().len() >= frame_bytes;
+            match header.opcode {
+                OpCode::Data(Data::Text) if header.is_final && is_whole => {
+                    unmask(&mut input.rest_mut()[header_bytes..frame_bytes], mask);
                     return Ok(Some(Message::TextInPlace { header_bytes, text_bytes: payload_bytes }));
                 }
-                OpCode::Data(Data::Binary) if header.is_final => Some(Message::Binary(payload.to_vec())),
-                OpCode::Data(_) => self.add_fragment(&header, payload)?,
-                OpCode::Control(Control::Ping) => Some(Message::Ping(payload.to_vec())),
-                OpCode::Control(Control::Pong) => Some(Message::Pong),
-                OpCode::Control(_) => Some(Message::Close(payload.to_vec())),
-            };
-            input.consume(frame_bytes);
-            if message.is_some() {
-                return Ok(message);
+                OpCode::Data(_) => {
+                    input.consume(header_bytes);
+                    self.begin_frame(&header, mask, payload_bytes);
+                }
+                OpCode::Control(_) if !is_whole => return Ok(None),
+                OpCode::Control(kind) => {
+                    let payload = &mut input.rest_mut()[header_bytes..frame_bytes];
+                    unmask(payload, mask);
+                    let message = match kind {
+                        Control::Ping => Message::Ping(payload.to_vec()),
+                        Control::Pong => Message::Pong,
+                        _ => Message::Close(payload.to_vec()),
+                    };
+                    input.consume(frame_bytes);
+                    return Ok(Some(message));
+                }
             }
         }
     }
@@ -162,18 +182,40 @@ impl Assembler {
         Ok(mask)
     }
 
-    /// Keeps a frame that is not a whole message; returns the message that it completes.
-    fn add_fragment(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<Option<Message>, FrameFault> {
+    /// Whether the last frame has not come completely.
+    fn is_within_frame(&self) -> bool {
+        self.fragments.as_ref().is_some_and(|fragments| fragments.frame.is_some())
+    }
+
+    /// A frame has begun that is kept as it comes: its header is consumed.
+    fn begin_frame(&mut self, header: &FrameHeader, mask: [u8; 4], payload_bytes: usize) {
         let fragments = self.fragments.get_or_insert_with(|| {
             let is_text = header.opcode == OpCode::Data(Data::Text);
-            Box::new(Fragments { is_text, bytes: Vec::new(), checked_bytes: 0, count: 0 })
+            Box::new(Fragments { is_text, bytes: Vec::new(), checked_bytes: 0, count: 0, frame: None })
         });
         fragments.count += 1;
+        fragments.frame = Some(UnfinishedFrame { is_final: header.is_final, mask, missing_bytes: payload_bytes });
+    }
+
+    /// Keeps what has come of a frame that has begun; returns the message that it completes.
+    fn take_payload(&mut self, input: &mut Input<'_>) -> Result<Option<Message>, FrameFault> {
+        let Some(fragments) = self.fragments.as_deref_mut() else { return Ok(None) };
+        let Some(frame) = &mut fragments.frame else { return Ok(None) };
+        let count = frame.missing_bytes.min(input.rest().len());
+        let payload = &mut input.rest_mut()[..count];
+        unmask(payload, frame.mask);
+        frame.mask.rotate_left(count % 4);
+        frame.missing_bytes -= count;
+        let (is_whole, is_final) = (frame.missing_bytes == 0, frame.is_final);
         fragments.bytes.extend_from_slice(payload);
+        input.consume(count);
         if fragments.is_text {
             fragments.check_encoding()?;
         }
-        if !header.is_final {
+        if is_whole {
+            fragments.frame = None;
+        }
+        if !(is_whole && is_final) {
             return Ok(None);
         }
         let whole = self.fragments.take();
@@ -364,6 +406,13 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_looked_at_as_it_comes() {
+        let good_then_wrong = frame(0x81, b"a\xC3(bcdef");
+        assert_eq!(read(&good_then_wrong[..8], 1000), Ok(vec![]), "the character may still become one");
+        assert_eq!(read(&good_then_wrong[..9], 5), Err(FrameFault::Encoding));
+    }
+
+    #[test]
     fn a_character_may_be_in_several_frames() {
         let text = "κόσμε 😀".as_bytes();
         let mut bytes = frame(0x01, b"");
@@ -396,10 +445,13 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_make_no_difference(
-            texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8),
+            frames in prop::collection::vec((0usize..7, ".{0,30}"), 1..12),
             piece_bytes in 1usize..50,
         ) {
-            let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text)).collect();
+            // Whole texts and binaries, control frames, and fragments, which need not fit together.
+            let first_bytes = [0x81, 0x82, 0x89, 0x8A, 0x01, 0x00, 0x80];
+            let frames = frames.iter().flat_map(|(kind, text)| frame(first_bytes[*kind], text.as_bytes()));
+            let bytes: Vec<u8> = frames.collect();
             prop_assert_eq!(read(&bytes, piece_bytes), read(&bytes, bytes.len()));
         }
 
