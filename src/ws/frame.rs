@@ -21,9 +21,9 @@ const MAX_CONTROL_BYTES: u64 = 125;
 /// A message, or a control frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
-    /// A text message, as bytes that are yet to be checked for UTF-8.
+    /// A text message that came in several pieces: UTF-8, if its last character is whole.
     Text(Vec<u8>),
-    /// A text message within the input: the next bytes of it, in their place after the header.
+    /// A text message within the input, yet to be checked for UTF-8: the next bytes of it, after the header.
     TextInPlace {
         /// Bytes of the frame's header.
         header_bytes: usize,
