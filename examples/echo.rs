@@ -16,7 +16,7 @@ use snugd::invitation::Invitation;
 use snugd::journal::MemoryJournal;
 use snugd::line::{self, LocalClock};
 use snugd::options::Options;
-use snugd::reactor::{AdmissionLimits, MioNet, OutputLimits, Port, Reactor, Shared, all_encoders};
+use snugd::reactor::{AdmissionLimits, HangUp, MioNet, OutputLimits, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{EncoderId, Reply, Rooms};
 use snugd::session_api::{Flow, Input, Protocol, Step, encoders};
 use snugd::time::Now;
@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
 /// A server at this address, and the port that it took.
 pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, MemoryJournal>)> {
     let options = Options::parse_command_line(["echo".into()]).map_err(|exit| io::Error::other(exit.text))?;
-    let net = MioNet::bind(address, None).map_err(|unusable| unusable.error)?;
+    let net = MioNet::bind(address, None, HangUp::Stop).map_err(|unusable| unusable.error)?;
     let bound = net.bound_address(Port::Web)?.unwrap_or(address);
     let limits = options.limits;
     let invitation = Invitation {
