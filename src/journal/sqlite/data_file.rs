@@ -15,6 +15,9 @@ use super::{cleaning, migration, schema};
 /// Another program may hold the file for a moment: somebody looks into it with SQLite's own shell, say.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// And for so long, for a backup, before what would have to be stored is refused.
+pub(super) const LOCKED_LIMIT: Duration = Duration::from_secs(30);
+
 /// What is left of the write-ahead log in its file when it begins anew.
 const LOG_LIMIT_BYTES: i64 = 16 << 20;
 
@@ -85,7 +88,9 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
 
 /// Opens another connection to a file that is open already.
 pub(super) fn connect_reader(path: &Path) -> Result<Connection, Unusable> {
-    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unusable(path, &error))
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let connection = connection.and_then(|connection| connection.busy_timeout(LOCKED_LIMIT).map(|()| connection));
+    connection.map_err(|error| unusable(path, &error))
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {

@@ -5,6 +5,8 @@ use rusqlite::{Error, ffi};
 /// Why something was not done.
 #[derive(Debug)]
 pub(super) enum WriteFault {
+    /// Another program holds the file. Nothing of it was stored.
+    Locked(Error),
     /// It may succeed later: the disk is full, say. Nothing of it was stored.
     Passing(Error),
     /// What was said to be durable, or was not, may not be trusted from here on.
@@ -14,7 +16,11 @@ pub(super) enum WriteFault {
 impl WriteFault {
     /// Of anything but the end of a transaction.
     pub(super) fn of(error: Error) -> WriteFault {
-        if is_passing(&error) { WriteFault::Passing(error) } else { WriteFault::Final(error) }
+        match extended_code(&error) & 0xFF {
+            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => WriteFault::Locked(error),
+            _ if is_passing(&error) => WriteFault::Passing(error),
+            _ => WriteFault::Final(error),
+        }
     }
 
     /// Of the end of a transaction that has been taken back since. Only where it is known that the last page of it
@@ -49,8 +55,6 @@ fn is_passing(error: &Error) -> bool {
             ffi::SQLITE_FULL
                 | ffi::SQLITE_IOERR
                 | ffi::SQLITE_READONLY
-                | ffi::SQLITE_BUSY
-                | ffi::SQLITE_LOCKED
                 | ffi::SQLITE_NOMEM
                 | ffi::SQLITE_CANTOPEN
                 | ffi::SQLITE_PERM
@@ -72,8 +76,11 @@ mod tests {
 
     #[test]
     fn a_full_disk_passes_and_a_failed_fsync_does_not() {
-        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY, ffi::SQLITE_BUSY] {
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY] {
             assert!(matches!(WriteFault::of(error(code)), WriteFault::Passing(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY, ffi::SQLITE_LOCKED] {
+            assert!(matches!(WriteFault::of(error(code)), WriteFault::Locked(_)), "{code}");
         }
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_CONSTRAINT]
         {

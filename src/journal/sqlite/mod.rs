@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -89,7 +90,7 @@ impl SqliteJournal {
         let unusable = |error| data_file::unusable(&file.path, &error);
         let rooms = reader::stored_rooms(&file.connection).map_err(unusable)?;
         let reading = data_file::connect_reader(&file.path)?;
-        let journal = SqliteJournal::start(file, reading, history_events, Arc::new(wake));
+        let journal = SqliteJournal::start(file, reading, history_events, data_file::LOCKED_LIMIT, Arc::new(wake));
         Ok((journal, rooms))
     }
 
@@ -97,6 +98,7 @@ impl SqliteJournal {
         file: DataFile,
         reading: Connection,
         history_events: usize,
+        locked_limit: Duration,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> SqliteJournal {
         let (proposal_sender, proposals) = sync_channel(CHANNEL_PROPOSALS);
@@ -105,7 +107,8 @@ impl SqliteJournal {
         let load = Arc::new(Load::default());
         let answers = Answers { outcomes: outcome_sender, wake, load: Arc::clone(&load) };
         let DataFile { path, lock, connection, is_clean } = file;
-        let writer = Writer::new(connection, &path, is_clean, history_events as u64, proposals, answers.clone());
+        let history_events = history_events as u64;
+        let writer = Writer::new(connection, &path, is_clean, history_events, locked_limit, proposals, answers.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(run).expect("a process can have three threads")
         };

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::prelude::*;
 use rusqlite::OpenFlags;
@@ -38,6 +38,13 @@ impl Folder {
 
     fn open(&self, history_events: usize) -> (SqliteJournal, Vec<StoredRoom>) {
         SqliteJournal::open(&self.file(), history_events, || ()).expect("a usable file")
+    }
+
+    /// The same, by a journal that does not wait for other programs.
+    fn open_impatiently(&self, history_events: usize) -> SqliteJournal {
+        let file = DataFile::open(&self.file()).expect("a usable file");
+        let reading = data_file::connect_reader(&file.path).expect("a second connection");
+        SqliteJournal::start(file, reading, history_events, Duration::ZERO, Arc::new(|| ()))
     }
 
     fn refusal(&self) -> String {
@@ -347,7 +354,7 @@ fn no_page_has_anything_of_what_was_deleted() {
 #[test]
 fn what_cannot_be_kept_is_refused_or_waits_in_order() {
     let folder = Folder::new();
-    let (mut journal, _) = folder.open(100);
+    let mut journal = folder.open_impatiently(100);
     journal.keep([opened(1, "KXQT"), placed(1, 1, "ana")]);
     let other = folder.connect();
     other.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
@@ -374,12 +381,40 @@ fn what_cannot_be_kept_is_refused_or_waits_in_order() {
 }
 
 #[test]
+fn who_holds_the_file_for_a_while_is_waited_for() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(100);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben"), said(1, 1, "before")]);
+    let other = folder.connect();
+    other.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
+    let waits = |journal: &mut SqliteJournal, count| {
+        wait_for("it waits", || {
+            journal.dispatch(Now::default());
+            (journal.load.backlog.load(Ordering::Relaxed) == count).then_some(())
+        });
+    };
+    // Each time the writer has tried to get the file in vain.
+    journal.submit(said(1, 1, "first"));
+    waits(&mut journal, 1);
+    journal.submit(vacated(1, 2, true));
+    journal.submit(said(1, 1, "second"));
+    waits(&mut journal, 3);
+    assert!(journal.take_outcome().is_none(), "nothing is refused, and nothing acknowledged");
+    assert!(!journal.is_failing() && !journal.is_congested());
+    assert_eq!(journal.read_now(epoch(1), 1, 10).events.len(), 1, "reading goes on");
+
+    other.execute_batch("ROLLBACK").expect("it was begun");
+    assert_eq!([1, 2, 3].map(|_| journal.next_kept()), [Some(2), None, Some(3)]);
+    assert_eq!(journal.keep([said(1, 1, "after")]), [Some(4)]);
+}
+
+#[test]
 fn a_full_disk_refuses_messages_and_deletes_nothing() {
     let folder = Folder::new();
     let file = DataFile::open(&folder.file()).expect("a usable file");
     file.connection.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).expect("a limit");
     let reading = data_file::connect_reader(&file.path).expect("a second connection");
-    let mut journal = SqliteJournal::start(file, reading, 10_000, Arc::new(|| ()));
+    let mut journal = SqliteJournal::start(file, reading, 10_000, data_file::LOCKED_LIMIT, Arc::new(|| ()));
     journal.keep([opened(1, "KXQT")]);
     let text = "x".repeat(3000);
     let mut kept = 0;

@@ -1,8 +1,9 @@
 //! The thread that writes: one connection, groups of changes, each group durable before it is answered for.
 //!
 //! What cannot be stored now, and cannot be refused either, waits in the backlog: nothing newer is stored before it.
+//! While somebody else holds the file for a moment, what could be refused waits there as well.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
@@ -17,7 +18,7 @@ use super::data_file;
 use super::fault::WriteFault;
 use super::table_writer::TableWriter;
 use crate::journal::Outcome;
-use crate::rooms::{Change, Proposal};
+use crate::rooms::{AuthorId, Change, Epoch, Proposal};
 
 /// Changes in one transaction.
 const GROUP_PROPOSALS: usize = 4096;
@@ -60,6 +61,10 @@ pub(super) struct Writer {
     backlog: VecDeque<Proposal>,
     /// When to try the backlog again.
     retry_at: Option<Instant>,
+    /// Since when another program holds the file; `None`: nobody does.
+    locked_since: Option<Instant>,
+    /// How long that is waited for.
+    locked_limit: Duration,
     /// When the next group may be written: half the time that the last one took after it.
     ready_at: Instant,
     /// Changes since the length of the write-ahead log was last looked at.
@@ -72,12 +77,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// `is_clean`: nothing is left in the file of what was deleted before.
+    /// `is_clean`: nothing is left in the file of what was deleted before. `locked_limit`: how long it is waited for
+    /// another program that holds the file.
     pub(super) fn new(
         connection: Connection,
         path: &Path,
         is_clean: bool,
         history_events: u64,
+        locked_limit: Duration,
         proposals: Receiver<Proposal>,
         answers: Answers,
     ) -> Self {
@@ -100,6 +107,8 @@ impl Writer {
             answers,
             backlog,
             retry_at: None,
+            locked_since: None,
+            locked_limit,
             ready_at,
             unmeasured_proposals: 0,
             tried_at_pages: 0,
@@ -156,12 +165,15 @@ impl Writer {
         let is_idle = group.is_empty();
         let is_paused = self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at);
         if is_paused {
-            self.defer(group);
+            self.refuse_or_defer(group);
         } else {
             let mut proposals: Vec<Proposal> = self.backlog.drain(..).chain(group).collect();
             match self.write(&mut proposals) {
                 Ok(impossible) => self.succeed(proposals, &impossible),
+                Err(WriteFault::Locked(_)) if self.may_be_over_soon(started) => self.wait(proposals),
+                Err(WriteFault::Locked(error)) => self.fail(proposals, &error),
                 Err(WriteFault::Passing(error)) => {
+                    self.locked_since = None;
                     self.fail(proposals, &error);
                     // Where nothing can be added to the log, what is in it may have a place in the file.
                     self.checkpoint()?;
@@ -221,7 +233,41 @@ impl Writer {
         self.connection.execute_batch("ROLLBACK").map_err(WriteFault::Final)
     }
 
+    /// Another program holds the file, since `started` if it did not before. Whether that is to be waited for.
+    fn may_be_over_soon(&mut self, started: Instant) -> bool {
+        if self.locked_since.is_none() && self.retry_at.is_none() {
+            log::info!("another program holds the data file: messages wait until it lets go");
+        }
+        self.locked_since.get_or_insert(started).elapsed() < self.locked_limit
+    }
+
+    /// Keeps everything for the next time, which is at once: SQLite itself waits for whoever holds the file.
+    ///
+    /// What can be committed early is, unless it relies on something that may still be refused: on a room that is to
+    /// begin, on a place, or, for one who leaves, on what it said last.
+    fn wait(&mut self, proposals: Vec<Proposal>) {
+        self.retry_at = Some(Instant::now());
+        let mut refusable: HashSet<(Epoch, Option<AuthorId>)> = HashSet::new();
+        for mut proposal in proposals {
+            let author = match &proposal.change {
+                Change::Publish { event } => Some(event.author),
+                Change::Vacate { author, .. } => Some(*author),
+                _ => None,
+            };
+            let relies = [None, author].iter().any(|author| refusable.contains(&(proposal.epoch, *author)));
+            if proposal.is_refusable() {
+                refusable.insert((proposal.epoch, author));
+            } else if !relies {
+                self.commit_early(&mut proposal);
+            }
+            if proposal.change != Change::Nothing || relies {
+                self.backlog.push_back(proposal);
+            }
+        }
+    }
+
     fn succeed(&mut self, proposals: Vec<Proposal>, impossible: &[usize]) {
+        self.locked_since = None;
         if self.retry_at.take().is_some() {
             log::info!("the data file can be written again");
         }
@@ -238,23 +284,27 @@ impl Writer {
             log::warn!("the data file cannot be written ({error}): messages are refused until it can");
         }
         self.retry_at = Some(Instant::now() + RETRY);
-        self.defer(proposals);
+        self.refuse_or_defer(proposals);
     }
 
-    /// Refuses what can be refused, and puts the rest into the backlog. What can be committed early is: who is there is
-    /// true whether it is stored or not.
-    fn defer(&mut self, proposals: Vec<Proposal>) {
+    /// Refuses what can be refused, and puts the rest into the backlog.
+    fn refuse_or_defer(&mut self, proposals: Vec<Proposal>) {
         for mut proposal in proposals {
             if proposal.is_refusable() {
                 self.answers.give(Outcome::Refused(proposal));
                 continue;
             }
-            if let Some(early) = proposal.take_early() {
-                self.answers.give(Outcome::Committed(early));
-            }
+            self.commit_early(&mut proposal);
             if proposal.change != Change::Nothing {
                 self.backlog.push_back(proposal);
             }
+        }
+    }
+
+    /// Commits what can be committed early: who is there is true whether it is stored or not.
+    fn commit_early(&mut self, proposal: &mut Proposal) {
+        if let Some(early) = proposal.take_early() {
+            self.answers.give(Outcome::Committed(early));
         }
     }
 
@@ -279,7 +329,7 @@ impl Writer {
         self.cleaner.read_log();
         match self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE).map_err(WriteFault::of) {
             Err(WriteFault::Final(error)) => Err(error),
-            Ok(_) | Err(WriteFault::Passing(_)) => Ok(()),
+            Ok(_) | Err(WriteFault::Locked(_) | WriteFault::Passing(_)) => Ok(()),
         }
     }
 
@@ -303,7 +353,7 @@ impl Writer {
                 }
                 Ok(())
             }
-            Err(WriteFault::Passing(error)) => {
+            Err(WriteFault::Locked(error) | WriteFault::Passing(error)) => {
                 log::debug!("the data file cannot be cleaned yet: {error}");
                 self.cleaning = Some((now + RETRY, until.max(now + RETRY)));
                 Ok(())
@@ -333,6 +383,9 @@ impl Writer {
     fn close(&mut self) -> rusqlite::Result<()> {
         self.retry_at = None;
         self.take_in(Vec::new())?;
+        while self.locked_since.is_some_and(|since| since.elapsed() < self.locked_limit) {
+            self.take_in(Vec::new())?;
+        }
         if !self.backlog.is_empty() {
             log::error!("the data file cannot be written: {} changes are lost", self.backlog.len());
             return Ok(());
@@ -346,7 +399,7 @@ impl Writer {
         match cleaned {
             Ok(_) => data_file::mark_closed(&self.connection),
             // It is checked and cleaned at the next start.
-            Err(WriteFault::Passing(error)) => {
+            Err(WriteFault::Locked(error) | WriteFault::Passing(error)) => {
                 log::warn!("the data file cannot be closed in good order: {error}");
                 Ok(())
             }
