@@ -21,7 +21,6 @@ const JOIN_PAUSE_MS = 5000;
 /** Refusals that pass, in words for somebody who need do nothing. */
 const PASSING = {
   storage_failed: "The server cannot store anything now. Trying again…",
-  rate_limited: "Too many attempts from here. Trying again…",
 };
 /** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
 const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };

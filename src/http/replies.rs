@@ -78,11 +78,9 @@ impl ResponseContext<'_> {
 
     fn respond_refused<'o>(&self, refusal: &Refusal, outbox: &'o mut Vec<u8>) -> Response<'o> {
         let response = self.respond(status_of(refusal), outbox);
-        match refusal {
-            Refusal::RateLimited { retry_ms } => {
-                response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string())
-            }
-            _ => response,
+        match refusal.retry_ms() {
+            Some(retry_ms) => response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string()),
+            None => response,
         }
     }
 
@@ -116,7 +114,10 @@ impl ResponseContext<'_> {
         let field = match refusal {
             Refusal::NameRequired | Refusal::NameTaken { .. } => Some(Field::Name),
             Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } => Some(Field::Code),
-            Refusal::NotJoined | Refusal::RateLimited { .. } | Refusal::StorageFailed => None,
+            Refusal::NotJoined
+            | Refusal::RateLimited { .. }
+            | Refusal::TooManyCodes { .. }
+            | Refusal::StorageFailed => None,
         };
         let notice = Some(Notice::Error(refusal.to_string(), field));
         self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, notice });
@@ -128,7 +129,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         Refusal::NotJoined | Refusal::NameRequired => StatusCode::BAD_REQUEST,
         Refusal::NoSuchRoom { .. } => StatusCode::NOT_FOUND,
         Refusal::NameTaken { .. } | Refusal::RoomFull { .. } => StatusCode::CONFLICT,
-        Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

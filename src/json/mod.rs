@@ -129,11 +129,7 @@ pub fn write_error(code: &'static str, message: &str, cid: Option<&str>, retry_m
 
 /// Appends a refusal of the rooms.
 pub fn write_refusal(refusal: &Refusal, cid: Option<&str>, out: &mut Vec<u8>) {
-    let retry_ms = match refusal {
-        Refusal::RateLimited { retry_ms } => Some(*retry_ms),
-        _ => None,
-    };
-    write_error(error_code(refusal), &refusal.to_string(), cid, retry_ms, out);
+    write_error(error_code(refusal), &refusal.to_string(), cid, refusal.retry_ms(), out);
 }
 
 /// The contract's error code for a refusal.
@@ -144,7 +140,7 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::NameTaken { .. } => "name_taken",
         Refusal::NoSuchRoom { .. } => "no_such_room",
         Refusal::RoomFull { .. } => "room_full",
-        Refusal::RateLimited { .. } => "rate_limited",
+        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
         Refusal::StorageFailed => "storage_failed",
     }
 }

@@ -418,6 +418,7 @@ impl Line {
                 Refusal::NoSuchRoom { .. }
                 | Refusal::RoomFull { .. }
                 | Refusal::RateLimited { .. }
+                | Refusal::TooManyCodes { .. }
                 | Refusal::StorageFailed => unjoined.target = None,
                 Refusal::NotJoined => (),
             }

@@ -110,7 +110,10 @@ fn the_other_refusals_of_a_room() {
     let me = world.connect();
     assert_eq!(world.type_in(me, "/join KXQT ben\n"), "! Room KXQT is full.\r\nRoom code, or \"new\": ");
     assert_eq!(world.type_in(me, "ZZZZ\n"), "! There is no room ZZZZ.\r\nRoom code, or \"new\": ");
-    assert_eq!(world.type_in(me, "YYYY\n"), "! Too often. Try again in 60 s.\r\nRoom code, or \"new\": ");
+    assert_eq!(
+        world.type_in(me, "YYYY\n"),
+        "! Too many wrong codes came from your network. Try again in 60 s.\r\nRoom code, or \"new\": "
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! every node that is handed the same changes in the same order.
 
 use super::command::{ConnectionId, Membership, Reply};
-use super::{AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, Token, TokenHash, Via};
+use super::{Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, Token, TokenHash, Via};
 
 /// A change on its way to the journal and back to the rooms.
 #[derive(Debug)]
@@ -157,6 +157,7 @@ pub(super) enum OnCommit {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Joining {
     pub connection: ConnectionId,
+    pub address: Address,
     pub encoder: EncoderId,
     pub stays_elsewhere: bool,
     /// The memberships that it gives up for this one, once it has it.

@@ -310,8 +310,23 @@ pub enum Refusal {
         /// Milliseconds to wait.
         retry_ms: u64,
     },
+    /// Too many unknown codes were asked for from the same network; again after this time.
+    TooManyCodes {
+        /// Milliseconds to wait.
+        retry_ms: u64,
+    },
     /// The message could not be kept, so nobody has seen it.
     StorageFailed,
+}
+
+impl Refusal {
+    /// Milliseconds after which the same may be tried again, where that is known.
+    pub fn retry_ms(&self) -> Option<u64> {
+        match self {
+            Refusal::RateLimited { retry_ms } | Refusal::TooManyCodes { retry_ms } => Some(*retry_ms),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Refusal {
@@ -324,6 +339,10 @@ impl std::fmt::Display for Refusal {
             Refusal::RoomFull { code } => write!(formatter, "Room {code} is full."),
             Refusal::RateLimited { retry_ms } => {
                 write!(formatter, "Too often. Try again in {} s.", retry_ms.div_ceil(1000))
+            }
+            Refusal::TooManyCodes { retry_ms } => {
+                let seconds = retry_ms.div_ceil(1000);
+                write!(formatter, "Too many wrong codes came from your network. Try again in {seconds} s.")
             }
             Refusal::StorageFailed => {
                 formatter.write_str("That could not be stored, so nobody has seen it. Try again.")

@@ -19,8 +19,10 @@ impl Rooms {
                 // Whoever is in the room when it is committed is sent it, this member as well.
                 return Ok(());
             }
+            let history = &room.state.history;
+            let before = || room.has_returned(here.author).then(|| history.said_before(here.author, key)).flatten();
             let read = || room.paging.as_ref().and_then(|paging| paging.found(here.author, key)).flatten();
-            if let Some(id) = room.state.history.said(here.author, key).or_else(read) {
+            if let Some(id) = history.said(here.author, key).or_else(before).or_else(read) {
                 self.reply(caller.connection, Reply::AlreadySaid { cid: key.clone(), id });
                 return Ok(());
             }

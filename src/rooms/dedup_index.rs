@@ -42,7 +42,16 @@ struct Entry {
 impl DedupIndex {
     /// The event that this message is, if it is known.
     pub fn find(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
-        let is_it = |entry: &&Entry| entry.author == author && entry.key == *key && entry.id > self.forgotten_id;
+        self.find_after(self.forgotten_id, author, key)
+    }
+
+    /// The same, of those as well that are forgotten and not released yet.
+    pub fn find_unreleased(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        self.find_after(self.released_id, author, key)
+    }
+
+    fn find_after(&self, id: u64, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        let is_it = |entry: &&Entry| entry.author == author && entry.key == *key && entry.id > id;
         let entry = |number| self.entry(number).filter(is_it);
         let number = self.table.find(hash_of(&self.hasher, author, key), |&number| entry(number).is_some())?;
         entry(*number).map(|entry| entry.id)
@@ -53,17 +62,13 @@ impl DedupIndex {
         self.entries.capacity() * size_of::<Entry>() + self.table.allocation_size()
     }
 
-    /// Forgets the messages up to the event with this id.
-    pub fn forget_until(&mut self, id: u64) {
+    /// Forgets the messages up to the event with this id. `release` is handed those that are released with that.
+    pub fn forget_until(&mut self, id: u64, release: impl FnMut(AuthorId, &MessageKey, u64)) {
         self.forgotten_id = id;
         if id < self.released_id + RELEASED_EVENTS {
             return;
         }
-        self.released_id = id;
-        while self.entries.front().is_some_and(|entry| entry.id <= id) {
-            self.entries.pop_front();
-            self.first_number = self.first_number.wrapping_add(1);
-        }
+        self.release_forgotten(release);
         if self.entries.capacity() > KEPT_ENTRIES.max(4 * self.entries.len()) {
             self.entries.shrink_to(KEPT_ENTRIES.max(2 * self.entries.len()));
             self.table = HashTable::new();
@@ -71,10 +76,24 @@ impl DedupIndex {
         }
     }
 
+    /// Releases what is forgotten.
+    fn release_forgotten(&mut self, mut release: impl FnMut(AuthorId, &MessageKey, u64)) {
+        self.released_id = self.forgotten_id;
+        while self.entries.front().is_some_and(|entry| entry.id <= self.forgotten_id) {
+            let Some(Entry { id, author, key }) = self.entries.pop_front() else { return };
+            self.first_number = self.first_number.wrapping_add(1);
+            release(author, &key, id);
+        }
+    }
+
     /// Remembers messages from before all others.
-    pub fn record_older(&mut self, older: impl Iterator<Item = (u64, AuthorId, MessageKey)>) {
-        let forgotten_id = self.forgotten_id;
-        let newer = std::mem::take(&mut self.entries).into_iter().filter(|entry| entry.id > forgotten_id);
+    pub fn record_older(
+        &mut self,
+        older: impl Iterator<Item = (u64, AuthorId, MessageKey)>,
+        release: impl FnMut(AuthorId, &MessageKey, u64),
+    ) {
+        self.release_forgotten(release);
+        let newer = std::mem::take(&mut self.entries);
         self.entries = older.map(|(id, author, key)| Entry { id, author, key }).chain(newer).collect();
         let known_id = self.entries.front().map_or(u64::MAX, |entry| entry.id - 1);
         self.forgotten_id = self.forgotten_id.min(known_id);
@@ -120,7 +139,7 @@ fn never_rehash(_: &u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     use proptest::prelude::*;
 
@@ -150,17 +169,23 @@ mod tests {
             let mut index = DedupIndex::default();
             let mut model: HashMap<(u32, u8), u64> = HashMap::new();
             let (mut last_id, mut forgotten) = (0, 0);
+            let (mut said, mut released) = (HashSet::new(), HashSet::new());
             for step in steps {
                 match step {
                     Step::Record(author, number) if !model.contains_key(&(author, number)) => {
                         last_id += 1;
                         index.record(AuthorId(author), key(number), last_id);
                         model.insert((author, number), last_id);
+                        said.insert((author, number));
                     }
                     Step::Record(..) => {}
                     Step::Forget(distance) => {
                         forgotten = last_id.saturating_sub(distance).max(forgotten);
-                        index.forget_until(forgotten);
+                        index.forget_until(forgotten, |author, key, id| {
+                            let number = key.as_str()[1..].parse().expect("a number");
+                            assert!(id <= forgotten);
+                            released.insert((author.0, number));
+                        });
                         model.retain(|_, id| *id > forgotten);
                     }
                 }
@@ -168,6 +193,9 @@ mod tests {
                     for number in 0..20 {
                         let found = index.find(AuthorId(author), &key(number));
                         prop_assert_eq!(found, model.get(&(author, number)).copied());
+                        let is_known = index.find_unreleased(AuthorId(author), &key(number)).is_some()
+                            || released.contains(&(author, number));
+                        prop_assert_eq!(is_known, said.contains(&(author, number)), "nothing is lost on the way");
                     }
                 }
                 prop_assert!((model.len()..model.len() + RELEASED_EVENTS as usize).contains(&index.entries.len()));
@@ -180,7 +208,7 @@ mod tests {
         let mut index = DedupIndex::default();
         for id in 1..10_000 {
             index.record(AuthorId(1), key(id as u8), id);
-            index.forget_until(id.saturating_sub(10));
+            index.forget_until(id.saturating_sub(10), |_, _, _| ());
         }
         assert!((10..10 + RELEASED_EVENTS as usize).contains(&index.entries.len()));
         assert!(index.table.capacity() <= 224);
@@ -190,7 +218,7 @@ mod tests {
     fn what_is_not_needed_any_more_goes_back() {
         let mut index = DedupIndex::default();
         (1..=1000).for_each(|id| index.record(AuthorId(1), key(id as u8), id));
-        index.forget_until(1000);
+        index.forget_until(1000, |_, _, _| ());
         assert!(index.memory_bytes() < 8 << 10, "{}", index.memory_bytes());
         index.record(AuthorId(1), key(7), 1001);
         assert_eq!(index.find(AuthorId(1), &key(7)), Some(1001));
@@ -199,10 +227,10 @@ mod tests {
     #[test]
     fn older_messages_that_come_and_go_take_no_more_space() {
         let mut index = DedupIndex::default();
-        index.forget_until(1000);
+        index.forget_until(1000, |_, _, _| ());
         for _ in 0..1000 {
-            index.record_older((991..=1000).map(|id| (id, AuthorId(1), key(id as u8))));
-            index.forget_until(1000);
+            index.record_older((991..=1000).map(|id| (id, AuthorId(1), key(id as u8))), |_, _, _| ());
+            index.forget_until(1000, |_, _, _| ());
         }
         assert!(index.entries.len() < RELEASED_EVENTS as usize, "{}", index.entries.len());
     }
@@ -211,11 +239,11 @@ mod tests {
     fn older_messages_are_forgotten_first() {
         let mut index = DedupIndex::default();
         index.record(AuthorId(1), key(3), 102);
-        index.forget_until(101);
-        index.record_older([(100, AuthorId(1), key(1)), (101, AuthorId(2), key(1))].into_iter());
+        index.forget_until(101, |_, _, _| ());
+        index.record_older([(100, AuthorId(1), key(1)), (101, AuthorId(2), key(1))].into_iter(), |_, _, _| ());
         index.record(AuthorId(1), key(4), 103);
         assert_eq!(index.find(AuthorId(1), &key(1)), Some(100));
-        index.forget_until(100);
+        index.forget_until(100, |_, _, _| ());
         assert_eq!(index.find(AuthorId(1), &key(1)), None);
         assert_eq!(index.find(AuthorId(2), &key(1)), Some(101));
         assert_eq!(index.find(AuthorId(1), &key(3)), Some(102));

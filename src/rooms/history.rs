@@ -4,6 +4,7 @@
 
 use super::dedup_index::DedupIndex;
 use super::event_ring::EventRing;
+use super::last_messages::LastMessages;
 use super::{AuthorId, Event, MessageKey, Span};
 
 /// Events sent with `joined` where the client does not say what it has.
@@ -14,6 +15,9 @@ pub const MAX_PAGE_EVENTS: usize = 500;
 
 /// Nor more bytes of text than this, unless a single event has more.
 const MAX_PAGE_BYTES: usize = 1 << 20;
+
+/// For so long, a member that may come back says nothing twice.
+const REPEATABLE_MS: u64 = 24 * 3600 * 1000;
 
 /// How much of its history a room keeps.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +50,18 @@ pub(super) struct HistoryPage {
 pub(super) struct History {
     latest: EventRing,
     dedup: DedupIndex,
+    /// This node's own: what members may say again, beyond the events in memory.
+    last_messages: LastMessages,
+    /// This node's own: when the last message may have been said of which only the journal knows, if there is one.
+    /// Milliseconds since 1970, UTC.
+    left_at_ms: Option<u64>,
 }
 
 impl History {
     /// The history of an earlier run: its events are read when somebody asks for them.
-    pub fn after(last_id: u64) -> History {
-        History { latest: EventRing::after(last_id), dedup: DedupIndex::default() }
+    pub fn after(last_id: u64, last_time_ms: u64) -> History {
+        let left_at_ms = (last_id > 0).then_some(last_time_ms);
+        History { latest: EventRing::after(last_id), left_at_ms, ..History::default() }
     }
 
     /// The id of the last event; 0 before the first.
@@ -61,7 +71,7 @@ impl History {
 
     /// Bytes of memory that it takes.
     pub fn memory_bytes(&self) -> usize {
-        self.latest.memory_bytes() + self.dedup.memory_bytes()
+        self.latest.memory_bytes() + self.dedup.memory_bytes() + self.last_messages.memory_bytes()
     }
 
     /// Events in memory.
@@ -69,26 +79,60 @@ impl History {
         self.latest.len()
     }
 
-    /// Records the room's next event, and releases what is too old.
-    pub fn record(&mut self, event: &Event, kept: Kept) {
+    /// Records the room's next event, and releases what is too old. `may_return`: who may come back.
+    pub fn record(&mut self, event: &Event, kept: Kept, may_return: impl Fn(AuthorId) -> bool) {
         if let Some((author, key)) = event.message_key() {
             self.dedup.record(author, key.clone(), event.id);
         }
         self.latest.push(event);
-        self.release_beyond(kept.in_memory);
+        self.release_beyond(kept.in_memory, may_return);
     }
 
     /// Holds no more than so many events in memory.
-    pub fn release_beyond(&mut self, events: usize) {
+    pub fn release_beyond(&mut self, events: usize, may_return: impl Fn(AuthorId) -> bool) {
         while self.latest.len() > events {
             self.latest.pop();
         }
-        self.dedup.forget_until(self.first_held_id() - 1);
+        let last_messages = &mut self.last_messages;
+        self.dedup.forget_until(self.latest.first_id() - 1, keep_last(last_messages, may_return));
+    }
+
+    /// Whether anything is remembered beyond the events in memory.
+    pub fn has_last_messages(&self) -> bool {
+        !self.last_messages.is_empty()
+    }
+
+    /// Forgets what nobody can say again any more.
+    pub fn forget_author(&mut self, author: AuthorId) {
+        self.last_messages.forget(author);
+    }
+
+    /// Forgets half of what is remembered beyond the events in memory.
+    pub fn forget_last_messages(&mut self) {
+        self.last_messages.forget_half();
+    }
+
+    /// Leaves to the journal what is remembered beyond the events in memory.
+    pub fn leave_last_messages(&mut self) {
+        let last = self.latest.events_from(self.last_id()).next();
+        self.left_at_ms = self.left_at_ms.max(last.map(|event| event.time_ms));
+        self.last_messages = LastMessages::default();
     }
 
     /// The event that a member's message with this client id is, if memory knows.
     pub fn said(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
         self.dedup.find(author, key)
+    }
+
+    /// The same, for who may say again what it said before the events in memory.
+    pub fn said_before(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        self.dedup.find_unreleased(author, key).or_else(|| self.last_messages.find(author, key))
+    }
+
+    /// Whether the journal may know of messages that memory does not, and that may be said again at this time.
+    pub fn may_know_less(&self, wall_ms: u64, kept: Kept) -> bool {
+        let is_recent = |left_at_ms: u64| wall_ms < left_at_ms.saturating_add(REPEATABLE_MS);
+        self.first_held_id() > self.first_kept_id(kept) || self.left_at_ms.is_some_and(is_recent)
     }
 
     /// What a client that has the events up to `since` missed, as far as it is known and at most a page of it, and
@@ -195,7 +239,7 @@ impl History {
     }
 
     /// Takes in what was read, where memory holds too little for those who come, and it leads up to what it holds.
-    pub fn page_in(&mut self, page: &[Event], kept: Kept) {
+    pub fn page_in(&mut self, page: &[Event], kept: Kept, may_return: impl Fn(AuthorId) -> bool) {
         let held = self.latest.len();
         if held >= EVENTS_ON_JOIN {
             return;
@@ -208,12 +252,24 @@ impl History {
         let first = self.first_held_id();
         let added = page.iter().filter(|event| (first..first_held).contains(&event.id));
         let older = added.filter_map(|event| event.message_key().map(|(author, key)| (event.id, author, key.clone())));
-        self.dedup.record_older(older);
+        self.dedup.record_older(older, keep_last(&mut self.last_messages, may_return));
     }
 
     /// Everything that memory holds.
     pub fn events(&self) -> impl Iterator<Item = Event> {
         self.latest.events_from(0)
+    }
+}
+
+/// Takes in what is released of the events in memory.
+fn keep_last(
+    last_messages: &mut LastMessages,
+    may_return: impl Fn(AuthorId) -> bool,
+) -> impl FnMut(AuthorId, &MessageKey, u64) {
+    move |author, key, id| {
+        if last_messages.knows(author) || may_return(author) {
+            last_messages.record(author, key, id);
+        }
     }
 }
 

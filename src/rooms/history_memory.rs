@@ -67,7 +67,8 @@ impl Rooms {
         while self.history_memory.used_bytes > wanted_bytes {
             let mut rooms: Vec<(u64, RoomId)> = Vec::new();
             for (slot, room) in &self.rooms {
-                if room.state.history.held_events() > least_events {
+                let history = &room.state.history;
+                if history.held_events() > least_events || history.has_last_messages() {
                     rooms.push((room.last_read, RoomId(slot as u32)));
                 }
             }
@@ -80,8 +81,14 @@ impl Rooms {
                     return;
                 }
                 let room = &mut self.rooms[room_id.0 as usize];
-                let events = if self.relies_on_journal { 0 } else { room.state.history.held_events() / 2 };
-                room.state.history.release_beyond(events.max(least_events));
+                let held_events = room.state.history.held_events();
+                let events = if self.relies_on_journal { 0 } else { held_events / 2 };
+                room.state.release_beyond(events.max(least_events));
+                if self.relies_on_journal {
+                    room.state.history.leave_last_messages();
+                } else if held_events <= least_events {
+                    room.state.history.forget_last_messages();
+                }
                 let bytes = room.state.history.memory_bytes();
                 self.history_memory.used_bytes += bytes;
                 self.history_memory.used_bytes -= std::mem::replace(&mut room.memory_bytes, bytes);

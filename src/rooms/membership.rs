@@ -54,6 +54,7 @@ impl Rooms {
         let room = self.room(room_id);
         let mut joining = Box::new(Joining {
             connection: caller.connection,
+            address: caller.address,
             encoder: caller.encoder,
             stays_elsewhere,
             leaves,
@@ -196,6 +197,7 @@ impl Rooms {
     pub(super) fn subscribe(&mut self, here: Membership, joining: Joining, now: Now, delivery: &mut dyn Delivery) {
         let Joining {
             connection,
+            address,
             encoder,
             stays_elsewhere,
             leaves,
@@ -217,6 +219,7 @@ impl Rooms {
         }
         self.subscribe_from_here(here, connection, encoder);
         let room = self.room_mut(here.room);
+        room.note_network(address);
         if let Some(member) = room.state.roster.member_mut(here.author) {
             member.has_returned |= has_returned;
         }

@@ -15,6 +15,7 @@ mod event_ring;
 mod flushing;
 mod history;
 mod history_memory;
+mod last_messages;
 mod limiter;
 mod look_alike;
 mod membership;
@@ -39,6 +40,7 @@ pub use command::{
 };
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
+pub use last_messages::MAX_LAST_MESSAGES;
 pub use limiter::{Address, AddressLimiter, Bucket, Rate};
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use paging::Resumed;
@@ -136,6 +138,8 @@ pub struct Rooms {
     /// Both.
     epochs: HashMap<Epoch, RoomId>,
     unknown_codes: AddressLimiter,
+    /// Codes asked for beyond that, of rooms that are none or that nobody has come into from there.
+    unfamiliar_codes: AddressLimiter,
     creations: AddressLimiter,
     deadlines: BTreeSet<(u64, Deadline)>,
     dirty: Vec<RoomId>,
@@ -174,11 +178,17 @@ enum Deadline {
 
 const MINUTE_MS: u64 = 60_000;
 
+/// Where a network has asked for too many unknown codes, so many times as many again before those who share it are told
+/// nothing either about rooms in which some of them are.
+const UNFAMILIAR_CODES: u32 = 5;
+
 impl Rooms {
     /// No rooms yet. `encoders` are the encodings in which rooms can be read, named by their places.
     pub fn new(limits: Limits, encoders: Vec<Box<dyn Encoder>>, random: StdRng) -> Rooms {
+        let unfamiliar_rate = limits.join_rate.saturating_mul(UNFAMILIAR_CODES);
         Rooms {
             unknown_codes: AddressLimiter::new(Rate::new(limits.join_rate, MINUTE_MS, limits.join_rate)),
+            unfamiliar_codes: AddressLimiter::new(Rate::new(unfamiliar_rate, MINUTE_MS, unfamiliar_rate)),
             creations: AddressLimiter::new(Rate::new(limits.create_rate, MINUTE_MS, limits.create_rate)),
             history_memory: HistoryMemory::new(limits.memory_bytes),
             limits,

@@ -19,8 +19,8 @@ impl Rooms {
         self.opening.get(&code).or_else(living).copied()
     }
 
-    /// The room with this code. Whoever asks for too many codes that are none is told nothing about any,
-    /// unless a token shows that it knows the room already.
+    /// The room with this code. Whoever asks for too many codes that are none is told nothing about any, unless a token
+    /// shows that it knows the room already, or others have come into it from the same network.
     pub(super) fn find(
         &mut self,
         code: RoomCode,
@@ -35,7 +35,9 @@ impl Rooms {
                 return Ok(id);
             }
         }
-        self.unknown_codes.check(address, now.steady_ms).map_err(rate_limited)?;
+        if let Err(retry_ms) = self.unknown_codes.check(address, now.steady_ms) {
+            return self.find_familiar(found, address, now).ok_or(Refusal::TooManyCodes { retry_ms });
+        }
         found.ok_or_else(|| {
             // Cannot fail: there was room for it a line above.
             let _ = self.unknown_codes.take(address, now.steady_ms);
@@ -43,7 +45,18 @@ impl Rooms {
         })
     }
 
-    /// The same, for those who only look: what is about to begin is not there yet.
+    /// The room, if others have come into it from this network. What else is asked for, living or not, counts against a
+    /// second budget, and beyond that nothing is told here either.
+    fn find_familiar(&mut self, found: Option<RoomId>, address: Address, now: Now) -> Option<RoomId> {
+        self.unfamiliar_codes.check(address, now.steady_ms).ok()?;
+        let familiar = found.filter(|room| self.room(*room).is_familiar_to(address));
+        if familiar.is_none() {
+            let _ = self.unfamiliar_codes.take(address, now.steady_ms);
+        }
+        familiar
+    }
+
+    /// The same as [`find`](Self::find), for those who only look: what is about to begin is not there yet.
     pub(super) fn find_open(
         &mut self,
         code: RoomCode,

@@ -108,7 +108,7 @@ impl Rooms {
             }
             Command::In(room, RoomCommand::Say { cid: Some(key), .. }) => {
                 let membership = self.membership(memberships, *room)?;
-                return Ok(self.message_to_look_for(membership, key).map(|wanted| (membership.room, wanted)));
+                return Ok(self.message_to_look_for(membership, key, now).map(|wanted| (membership.room, wanted)));
             }
             _ => return Ok(None),
         };
@@ -117,17 +117,17 @@ impl Rooms {
     }
 
     /// A member that came back may say again what it said before it left, further back than memory goes.
-    fn message_to_look_for(&self, membership: Membership, key: &MessageKey) -> Option<Wanted> {
+    fn message_to_look_for(&self, membership: Membership, key: &MessageKey, now: Now) -> Option<Wanted> {
         let Membership { room, author } = membership;
         let room = self.room(room);
         let history = &room.state.history;
         let is_known = || {
-            history.said(author, key).is_some()
+            history.said_before(author, key).is_some()
                 || room.proposed.is_being_said(author, key)
                 || room.paging.as_ref().is_some_and(|paging| paging.found(author, key).is_some())
         };
-        let has_older = || history.first_held_id() > history.first_kept_id(self.kept());
-        let may_repeat = room.member(author).is_some_and(|member| member.has_returned) && has_older() && !is_known();
+        let may_know_less = || history.may_know_less(now.wall_ms, self.kept());
+        let may_repeat = room.has_returned(author) && may_know_less() && !is_known();
         may_repeat.then(|| Wanted::Messages(vec![(author, key.clone())]))
     }
 
@@ -182,7 +182,7 @@ impl Rooms {
         };
         match request.wanted {
             Wanted::Events { first_id, last_id } => {
-                room.state.history.page_in(&events, kept);
+                room.state.page_in(&events, kept);
                 paging.page = HistoryPage { range: Some(IdRange { first: first_id, last: last_id }), events };
             }
             Wanted::Messages(messages) => {

@@ -1,12 +1,17 @@
 //! One room on this node: what all agree on, what is proposed, and what its members here are still to be sent.
 
+use std::collections::VecDeque;
+
 use super::broadcast_log::BroadcastLog;
 use super::history::HistoryPage;
 use super::paging::Paging;
 use super::proposed::Proposed;
 use super::roster::{Member, Presence, Subscription};
 use super::state::RoomState;
-use super::{AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
+use super::{Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
+
+/// Networks from which members have come in, remembered a room.
+const MAX_NETWORKS: usize = 64;
 
 /// A conversation.
 pub struct Room {
@@ -23,6 +28,8 @@ pub struct Room {
     pub(super) flushes_again_at_ms: Option<u64>,
     /// When the room ends, as long as nobody is in it.
     pub(super) ends_at_ms: Option<u64>,
+    /// From where members have come in: the last ones.
+    networks: VecDeque<Address>,
     /// Commands that wait for events that memory does not hold.
     pub(super) paging: Option<Box<Paging>>,
     /// Bytes of memory that its history took when it was last counted.
@@ -42,6 +49,7 @@ impl Room {
             tells_presence_at_ms: 0,
             flushes_again_at_ms: None,
             ends_at_ms: None,
+            networks: VecDeque::new(),
             paging: None,
             memory_bytes: 0,
             last_read: 0,
@@ -83,6 +91,11 @@ impl Room {
         self.state.roster.member(author)
     }
 
+    /// Whether this member has been here before, and may say again what it said then.
+    pub(super) fn has_returned(&self, author: AuthorId) -> bool {
+        self.member(author).is_some_and(|member| member.has_returned)
+    }
+
     /// Whether what a client has, up to this id of this epoch, can be continued.
     pub(super) fn is_continued_by(&self, since: u64, epoch: Option<Epoch>) -> bool {
         since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch())
@@ -107,6 +120,22 @@ impl Room {
             }
         };
         Some(Event { id: 0, time_ms: wall_ms, name, via, author, body })
+    }
+
+    /// Somebody has come in from there.
+    pub(super) fn note_network(&mut self, address: Address) {
+        if self.is_familiar_to(address) {
+            return;
+        }
+        if self.networks.len() == MAX_NETWORKS {
+            self.networks.pop_front();
+        }
+        self.networks.push_back(address);
+    }
+
+    /// Whether somebody has come in from there.
+    pub(super) fn is_familiar_to(&self, address: Address) -> bool {
+        self.networks.contains(&address)
     }
 
     /// Where a member reads the room, if it does.

@@ -173,6 +173,11 @@ impl Roster {
         Some(Known::Departed { name: departed.name.clone(), author: departed.author })
     }
 
+    /// Whether somebody with this number may come back, or is here.
+    pub fn may_return(&self, author: AuthorId) -> bool {
+        self.slot(author).is_some() || self.departed.iter().any(|departed| departed.author == author)
+    }
+
     /// Has the next one be numbered after this: no number is given twice.
     pub fn number_authors_after(&mut self, last: AuthorId) {
         self.last_author = last;
@@ -210,9 +215,10 @@ impl Roster {
         self.entered += usize::from(!std::mem::replace(&mut member.has_entered, true));
     }
 
-    /// Frees a member's place; with `may_return`, its secret still tells who it was.
-    pub fn vacate(&mut self, author: AuthorId, may_return: bool) {
-        let Some(slot) = self.slot(author) else { return };
+    /// Frees a member's place; with `may_return`, its secret still tells who it was. Returns who cannot come back from
+    /// here on.
+    pub fn vacate(&mut self, author: AuthorId, may_return: bool) -> Option<AuthorId> {
+        let slot = self.slot(author)?;
         let is_it = |candidate: &Slot| *candidate as usize == slot;
         let hash = token_hash(self.members[slot].token);
         for (table, hash) in [(&mut self.authors, author_hash(author)), (&mut self.tokens, hash)] {
@@ -223,9 +229,10 @@ impl Roster {
         let member = self.members.remove(slot);
         self.entered -= usize::from(member.has_entered);
         self.free_name(&member.name, slot as Slot);
-        if may_return {
-            self.remember(Departed { name: member.name, author: member.author, token: member.token });
+        if !may_return {
+            return Some(author);
         }
+        self.remember(Departed { name: member.name, author: member.author, token: member.token })
     }
 
     /// Remembers one who is gone.
@@ -233,11 +240,11 @@ impl Roster {
         self.remember(Departed { name: stored.name.clone(), author: stored.author, token: (&stored.token).into() });
     }
 
-    fn remember(&mut self, departed: Departed) {
-        if self.departed.len() == MAX_DEPARTED {
-            self.departed.pop_front();
-        }
+    /// Remembers one who is gone. Returns who is forgotten for that.
+    fn remember(&mut self, departed: Departed) -> Option<AuthorId> {
+        let forgotten = if self.departed.len() == MAX_DEPARTED { self.departed.pop_front() } else { None };
         self.departed.push_back(departed);
+        forgotten.map(|forgotten| forgotten.author)
     }
 
     /// Gives the member another name, which must be nobody else's.

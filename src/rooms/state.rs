@@ -6,7 +6,7 @@
 use super::change::{Change, Newcomer};
 use super::history::{History, Kept};
 use super::roster::{Known, Roster};
-use super::{AuthorId, Body, Epoch, RoomCode, StoredRoom};
+use super::{AuthorId, Body, Epoch, Event, RoomCode, StoredRoom};
 
 /// A room, as far as committed changes have made it.
 pub(super) struct RoomState {
@@ -39,8 +39,8 @@ impl RoomState {
 
     /// A room as the journal remembers it. Who had a place has it again.
     pub fn restored(stored: &StoredRoom) -> RoomState {
-        let history = History::after(stored.last_id);
         let last_time_ms = stored.last_time_ms;
+        let history = History::after(stored.last_id, last_time_ms);
         let mut state = RoomState { history, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
         for member in &stored.members {
             if !member.is_placed {
@@ -142,14 +142,28 @@ impl RoomState {
                     member.via = *via;
                 }
             }
-            Change::Vacate { author, may_return, .. } => self.roster.vacate(*author, *may_return),
+            Change::Vacate { author, may_return, .. } => {
+                if let Some(forgotten) = self.roster.vacate(*author, *may_return) {
+                    self.history.forget_author(forgotten);
+                }
+            }
             Change::Open { .. } | Change::End | Change::Nothing => (),
         }
         // Last, since most of it has left the processor's caches: what is written after it would wait for it.
         if let Some(event) = change.event() {
             self.last_time_ms = event.time_ms;
-            self.history.record(event, kept);
+            self.history.record(event, kept, |author| self.roster.may_return(author));
         }
+    }
+
+    /// Holds no more than so many events in memory.
+    pub fn release_beyond(&mut self, events: usize) {
+        self.history.release_beyond(events, |author| self.roster.may_return(author));
+    }
+
+    /// Takes in events that were read.
+    pub fn page_in(&mut self, page: &[Event], kept: Kept) {
+        self.history.page_in(page, kept, |author| self.roster.may_return(author));
     }
 
     /// Appends all that nodes agree on, as text: the same bytes for the same state.

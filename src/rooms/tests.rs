@@ -51,6 +51,8 @@ const SILENT: EncoderId = EncoderId(1);
 struct House {
     rooms: Rooms,
     now: Now,
+    /// From where whoever asks next comes.
+    address: [u8; 4],
     memberships: Vec<Vec<Membership>>,
     /// The secret that each was last told.
     tokens: Vec<Option<Token>>,
@@ -64,7 +66,8 @@ impl House {
         let random = StdRng::seed_from_u64(7);
         let now = Now { steady_ms: 1_000_000, wall_ms: 1_700_000_000_000 };
         let rooms = Rooms::new(limits, encoders, random);
-        House { rooms, now, memberships: Vec::new(), tokens: Vec::new(), replies: Vec::new(), sent: Sent::default() }
+        let (address, memberships, tokens, replies) = ([127, 0, 0, 1], Vec::new(), Vec::new(), Vec::new());
+        House { rooms, now, address, memberships, tokens, replies, sent: Sent::default() }
     }
 
     fn connect(&mut self) -> usize {
@@ -84,7 +87,7 @@ impl House {
     fn propose_on(&mut self, connection: usize, encoder: EncoderId, command: Command) {
         let caller = Caller {
             connection: ConnectionId(connection as u64),
-            address: Address::from(core::net::IpAddr::from([127, 0, 0, 1])),
+            address: Address::from(core::net::IpAddr::from(self.address)),
             via: Via::Web,
             encoder,
         };
@@ -504,6 +507,68 @@ fn a_repeated_cid_is_said_once_even_after_coming_back() {
 }
 
 #[test]
+fn a_member_that_comes_back_says_nothing_twice_however_much_others_have_said() {
+    let mut house = House::new(Limits { history_events: 10, create_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, token) = (house.code(ana), house.token(ana));
+    let ben = house.join(JoinTarget::Code(code), "ben");
+    house.execute(ana, say("hi", Some("c1")));
+    house.drop_connection(ana);
+    house.pass(Limits::default().grace_ms);
+    // Each time another part of what was said is on its way out of memory.
+    for number in 0..200 {
+        house.execute(ben, say(&number.to_string(), Some(&number.to_string())));
+        let again = house.connect();
+        house.execute(again, join(JoinTarget::Code(code), None, Some(token)));
+        house.execute(again, say("hi", Some("c1")));
+        let cid = MessageKey::parse("c1").expect("an id");
+        assert_eq!(house.last_reply(again), &Reply::AlreadySaid { cid, id: 3 }, "{number}");
+    }
+    assert_eq!(house.rooms.counts().messages, 201);
+    // Who was never away has nothing to say again, and what is too old is new.
+    house.execute(ben, say("0", Some("0")));
+    assert_eq!(house.rooms.counts().messages, 202);
+}
+
+#[test]
+fn what_is_remembered_of_members_is_bounded_and_goes_with_them() {
+    let limits = Limits { history_events: 10, create_rate: 0, grace_ms: 0, ..Limits::default() };
+    let mut house = House::new(limits.clone());
+    let first = house.join(JoinTarget::New, "ana");
+    let (code, room) = (house.code(first), house.membership(first).room);
+    let bytes = |house: &House| house.rooms.room(room).state.history.memory_bytes();
+    let talk = |house: &mut House, connection, count| {
+        for number in 0..count {
+            house.execute(connection, say("hello", Some(&number.to_string())));
+        }
+    };
+    let ben = house.join(JoinTarget::Code(code), "ben");
+    talk(&mut house, ben, 1000);
+    let one_bytes = bytes(&house);
+    talk(&mut house, ben, 1000);
+    assert_eq!(bytes(&house), one_bytes, "no member takes more, however much it says");
+    let silent: Vec<_> = (0..100).map(|number| house.join(JoinTarget::Code(code), &format!("eve {number}"))).collect();
+    talk(&mut house, ben, 200);
+    assert!(bytes(&house) <= one_bytes, "nobody who says nothing takes anything");
+    // Those who leave for good, and those who are forgotten behind others, leave nothing.
+    for &connection in &silent {
+        talk(&mut house, connection, 100);
+        house.execute_in(connection, RoomCommand::Leave);
+    }
+    talk(&mut house, ben, 200);
+    let kept_bytes = 4096;
+    assert!(bytes(&house) <= one_bytes + kept_bytes, "{} of {one_bytes}", bytes(&house));
+    for number in 0..2 * MAX_DEPARTED {
+        let gone = house.join(JoinTarget::Code(code), &format!("ida {number}"));
+        talk(&mut house, gone, 2);
+        house.drop_connection(gone);
+    }
+    talk(&mut house, ben, 200);
+    let most_bytes = one_bytes + MAX_DEPARTED * 200;
+    assert!(bytes(&house) <= most_bytes, "{} of {most_bytes}", bytes(&house));
+}
+
+#[test]
 fn since_tells_what_was_missed_and_what_is_gone() {
     let mut house = House::new(Limits { history_events: 10, create_rate: 0, ..Limits::default() });
     let ana = house.join(JoinTarget::New, "ana");
@@ -601,20 +666,44 @@ fn guessing_codes_is_slow_and_tells_nothing() {
     let ana = house.join(JoinTarget::New, "ana");
     let (code, token) = (house.code(ana), house.token(ana));
     let unknown = RoomCode::parse("ZZZZZ").expect("a code");
+    house.address = [10, 0, 0, 1];
     let guesser = house.connect();
     for _ in 0..3 {
         house.execute(guesser, join(JoinTarget::Code(unknown), Some("eve"), None));
         assert!(matches!(house.refusal(guesser), Refusal::NoSuchRoom { .. }));
     }
-    for known in [unknown, code] {
+    // Somebody else comes in from there, but into another room; and however often the guesser asks, it is told the same.
+    house.join(JoinTarget::New, "ben");
+    for known in [unknown, code].repeat(50) {
         house.execute(guesser, join(JoinTarget::Code(known), Some("eve"), None));
-        assert!(matches!(house.refusal(guesser), Refusal::RateLimited { retry_ms: 1.. }));
+        assert_eq!(house.refusal(guesser), &Refusal::TooManyCodes { retry_ms: 20_000 });
     }
     house.execute(guesser, join(JoinTarget::Code(code), None, Some(token)));
     assert!(matches!(house.last_reply(guesser), Reply::Joined { .. }), "a member may always come back");
     house.pass(20_000);
     house.execute(guesser, join(JoinTarget::Code(unknown), Some("eve"), None));
     assert!(matches!(house.refusal(guesser), Refusal::NoSuchRoom { .. }));
+}
+
+#[test]
+fn wrong_codes_of_a_network_keep_nobody_out_of_a_room_where_some_of_it_are() {
+    let mut house = House::new(Limits { join_rate: 3, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, unknown) = (house.code(ana), RoomCode::parse("ZZZZZ").expect("a code"));
+    let pupil = house.connect();
+    let wrong_codes = 3 + 3 * UNFAMILIAR_CODES;
+    for number in 0..wrong_codes {
+        house.join(JoinTarget::Code(code), &format!("ben {number}"));
+        house.execute(pupil, join(JoinTarget::Code(unknown), Some("eve"), None));
+        assert!(matches!(house.refusal(pupil), Refusal::NoSuchRoom { .. } | Refusal::TooManyCodes { .. }));
+    }
+    house.execute(pupil, join(JoinTarget::Code(code), Some("eve"), None));
+    let words = "Too many wrong codes came from your network. Try again in 20 s.";
+    assert_eq!(house.refusal(pupil).to_string(), words, "a flood is told nothing");
+    // The second budget is a rate as well.
+    house.pass(60_000 / u64::from(3 * UNFAMILIAR_CODES));
+    house.execute(pupil, join(JoinTarget::Code(code), Some("eve"), None));
+    assert!(matches!(house.last_reply(pupil), Reply::Joined { .. }));
 }
 
 #[test]

@@ -545,6 +545,58 @@ fn no_answer_has_more_than_a_page() {
 }
 
 #[test]
+fn what_is_older_than_history_is_not_said_twice_even_after_a_restart() {
+    let folder = Folder::new();
+    let server = folder.serve(&["--history", "100"]);
+    let room = server.create_room();
+    let (mut ana, joined) = join(&server, &room, "ana");
+    let first = say(&mut ana, "only once", "c1");
+    let (mut ben, _) = join(&server, &room, "ben");
+    for number in 0..2_500 {
+        let (text, cid) = (format!("text {number}"), format!("b{number}"));
+        ben.send(json!({"type": "message", "text": text, "cid": cid}));
+    }
+    let last = ben.expect_where("the last", |message| message["text"] == "text 2499");
+    drop(ana);
+    let check = |server: &Server| {
+        let (mut ana, again) = rejoin(server, &room, &joined, first);
+        assert_eq!(again["gap"], true);
+        ana.send(json!({"type": "message", "text": "only once", "cid": "c1"}));
+        let ok = ana.expect_where("the answer", |message| message["type"] == "ok");
+        assert_eq!((&ok["cid"], &ok["id"]), (&json!("c1"), &json!(first)));
+        let described = server.get(&format!("/api/v1/rooms/{room}")).json();
+        assert_eq!(described["last"], last["id"], "nothing was said again");
+    };
+    check(&server);
+    drop(server);
+    check(&folder.serve(&["--history", "100"]));
+    let keys: i64 = Connection::open(folder.file())
+        .and_then(|file| file.query_row("SELECT count(*) FROM message_key", [], |row| row.get(0)))
+        .expect("a count");
+    assert!(keys <= 2048 + 256 + 1, "{keys}: no more are kept than may be said again");
+}
+
+#[test]
+fn while_another_program_holds_the_file_messages_wait() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    let backup = Connection::open(folder.file()).expect("a database");
+    backup.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
+    for number in 0..3 {
+        ana.send(json!({"type": "message", "text": format!("text {number}"), "cid": format!("c{number}")}));
+    }
+    // Somebody who comes is let in once the file could not be had: so that has happened by now, and reading goes on.
+    let (mut ben, joined) = join(&server, &room, "ben");
+    assert_eq!(joined["last"], 1);
+    ben.send(json!({"type": "message", "text": "text 3", "cid": "c3"}));
+    backup.execute_batch("ROLLBACK").expect("it was begun");
+    let texts: Vec<Value> = (0..4).map(|_| ana.expect("message")["text"].clone()).collect();
+    assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3"]);
+}
+
+#[test]
 fn a_message_from_further_back_than_memory_goes_is_not_said_twice() {
     let folder = Folder::new();
     let server = folder.serve(&["--history", "100000"]);

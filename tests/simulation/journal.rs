@@ -1,7 +1,7 @@
 //! A journal over a simulated disk: late, in groups, failing, stuck, and losing what was not synced in a crash.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use rand::rngs::StdRng;
@@ -145,7 +145,8 @@ impl Disk {
                 let is_wanted = |(author, key, _): &(AuthorId, MessageKey, u64)| {
                     messages.iter().any(|wanted| wanted.0 == *author && wanted.1 == *key)
                 };
-                page.messages = kept.filter_map(message).filter(is_wanted).collect();
+                // Of those who may come back, what they said last is kept longer.
+                page.messages = room.events.iter().filter_map(message).filter(is_wanted).collect();
             }
         }
         assert!(page.events.len().max(page.messages.len()) <= MAX_PAGE_EVENTS, "no command reads more: {request:?}");
@@ -176,6 +177,8 @@ pub struct SimJournal {
     /// Done, and not told yet.
     outcomes: VecDeque<Outcome>,
     is_failing: bool,
+    /// Somebody else holds the file at this time.
+    is_locked: bool,
     is_broken: bool,
 }
 
@@ -187,6 +190,7 @@ impl SimJournal {
             requests: VecDeque::new(),
             outcomes: VecDeque::new(),
             is_failing: false,
+            is_locked: false,
             is_broken: false,
         }
     }
@@ -209,6 +213,25 @@ impl SimJournal {
                 true => Outcome::Committed(proposal),
                 false => Outcome::Refused(proposal),
             });
+        }
+    }
+
+    /// Somebody else holds the file: everything waits, but for what can be committed early and relies on nothing that
+    /// may still be refused.
+    fn wait(&mut self) {
+        let mut refusable: HashSet<(Epoch, Option<AuthorId>)> = HashSet::new();
+        for proposal in &mut self.waiting {
+            let author = match &proposal.change {
+                Change::Publish { event } => Some(event.author),
+                Change::Vacate { author, .. } => Some(*author),
+                _ => None,
+            };
+            let relies = [None, author].iter().any(|author| refusable.contains(&(proposal.epoch, *author)));
+            if proposal.is_refusable() {
+                refusable.insert((proposal.epoch, author));
+            } else if !relies {
+                self.outcomes.extend(proposal.take_early().map(Outcome::Committed));
+            }
         }
     }
 
@@ -235,8 +258,11 @@ impl SimJournal {
             return;
         }
         self.is_failing = if self.is_failing { !disk.chance(20) && disk.misbehaves } else { disk.chance(3) };
+        self.is_locked = if self.is_locked { !disk.chance(20) && disk.misbehaves } else { disk.chance(3) };
         if self.is_failing {
             self.fail_group(&mut disk);
+        } else if self.is_locked {
+            self.wait();
         } else if !self.waiting.is_empty() && disk.chance(1) {
             // The sync itself has failed: some of it may be on the disk, and nobody can tell.
             if disk.chance(50) {
@@ -270,7 +296,7 @@ impl Journal for SimJournal {
         if self.is_broken && self.outcomes.is_empty() {
             return None;
         }
-        let has_work = !self.waiting.is_empty() || !self.requests.is_empty() || self.is_failing;
+        let has_work = !self.waiting.is_empty() || !self.requests.is_empty() || self.is_failing || self.is_locked;
         if self.outcomes.is_empty() && has_work {
             self.work();
         }

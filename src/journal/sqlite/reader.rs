@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::answers::Answers;
-use super::columns;
+use super::{columns, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
     AuthorId, Epoch, Event, MessageKey, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom, Via, Wanted,
@@ -74,14 +74,18 @@ fn find_messages(
     let mut select = connection.prepare_cached(
         "WITH RECURSIVE kept(segment) AS ( \
          SELECT max(segment) FROM message_key WHERE room = ?1 UNION ALL \
-         SELECT segment - 1 FROM kept WHERE segment > (SELECT min(segment) FROM message_key WHERE room = ?1)) \
-         SELECT id FROM kept CROSS JOIN message_key USING (segment) WHERE room = ?1 AND author = ?2 AND cid = ?3 LIMIT 1",
+         SELECT segment - 1 FROM kept WHERE segment > \
+         (SELECT min(segment) FROM message_key WHERE room = ?1 AND segment > ?4)), \
+         searched(segment) AS (SELECT segment FROM kept UNION ALL SELECT ?4) \
+         SELECT id FROM searched CROSS JOIN message_key USING (segment) \
+         WHERE room = ?1 AND author = ?2 AND cid = ?3 LIMIT 1",
     )?;
     let earlier =
         wanted.iter().filter(|(author, key)| !found.iter().any(|known| known.0 == *author && known.1 == *key));
     let mut looked_up = Vec::new();
     for (author, key) in earlier {
-        let id = select.query_row(params![room, author.0, key.as_str()], |row| columns::number(row, 0)).optional()?;
+        let found = params![room, author.0, key.as_str(), schema::LAST_MESSAGES];
+        let id = select.query_row(found, |row| columns::number(row, 0)).optional()?;
         looked_up.extend(id.map(|id| (*author, key.clone(), id)));
     }
     found.append(&mut looked_up);

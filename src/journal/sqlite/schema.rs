@@ -64,6 +64,8 @@ CREATE INDEX departed ON member (room, departed) WHERE departed IS NOT NULL;
 /// Those ids are random: an index of them all is written to at another place with each message, and a commit has twice
 /// as many pages to write. So the events of a room are taken in segments, each of which is written to for a while and
 /// then never again, and in batches; who looks for a message goes through the segments.
+///
+/// Segment -1 has what is kept of segments whose events are gone: the last messages of each who may come back.
 pub(super) const MESSAGE_KEYS: &str = "
 CREATE TABLE message_key (
     room INTEGER NOT NULL,
@@ -78,6 +80,9 @@ CREATE TABLE message_key (
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) const KEY_MESSAGES: &str =
     "INSERT OR REPLACE INTO message_key SELECT room, id / 1024, author, cid, id FROM event";
+
+/// The segment of messages whose events are gone.
+pub(super) const LAST_MESSAGES: i64 = -1;
 
 /// The segment that an event's client id is in.
 pub(super) fn segment_of(id: u64) -> i64 {

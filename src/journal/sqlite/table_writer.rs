@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::{columns, schema};
-use crate::rooms::{AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, Name, Proposal, RoomCode, TokenHash, Via};
+use crate::rooms::{
+    AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Name, Proposal, RoomCode, TokenHash, Via,
+};
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
 const TRIMMED_EVENTS: u64 = 64;
@@ -116,6 +118,7 @@ impl TableWriter {
                     connection
                         .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
                         .execute(params![room, author.0])?;
+                    forget_last_messages(connection, room, author.0)?;
                 }
             }
             Change::End => {
@@ -177,6 +180,10 @@ impl TableWriter {
         let trimmed = place.held_events().saturating_sub(history_events).min(most);
         if trimmed > 0 {
             place.first_id += trimmed;
+            if place.keyed_id + 1 < place.first_id {
+                // The last messages of each stay known when their events are gone.
+                key_messages(connection, place)?;
+            }
             let (room, first_id) = (place.room, place.first_id);
             delete_events(connection, room, first_id)?;
             self.has_deleted = true;
@@ -262,13 +269,53 @@ fn key_messages(connection: &Connection, place: &mut RoomPosition) -> Result<()>
 
 /// Deletes a room's events before this one, and what they are found by. Returns how many.
 fn delete_events(connection: &Connection, room: i64, end: u64) -> Result<u64> {
-    connection
-        .prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment < ?2")?
-        .execute(params![room, schema::segment_of(end)])?;
+    let first_segment = |connection: &Connection| -> Result<Option<i64>> {
+        connection
+            .prepare_cached("SELECT min(segment) FROM message_key WHERE room = ?1 AND segment > ?2")?
+            .query_row([room, schema::LAST_MESSAGES], |row| row.get(0))
+    };
+    while let Some(segment) = first_segment(connection)?.filter(|segment| *segment < schema::segment_of(end)) {
+        delete_segment(connection, room, segment)?;
+    }
     let deleted = connection
         .prepare_cached("DELETE FROM event WHERE room = ?1 AND id < ?2")?
         .execute(params![room, end.cast_signed()])?;
     Ok(deleted as u64)
+}
+
+/// Deletes a segment of message keys, but for the last messages of each who may come back.
+fn delete_segment(connection: &Connection, room: i64, segment: i64) -> Result<()> {
+    let mut select = connection.prepare_cached(
+        "SELECT DISTINCT author FROM message_key WHERE room = ?1 AND segment = ?2 \
+         AND author IN (SELECT author FROM member WHERE room = ?1)",
+    )?;
+    let authors: Vec<u32> = select.query_map([room, segment], |row| row.get(0))?.collect::<Result<_>>()?;
+    let most = MAX_LAST_MESSAGES as i64;
+    for author in authors {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO message_key SELECT room, ?4, author, cid, id FROM message_key \
+                 WHERE room = ?1 AND segment = ?2 AND author = ?3 ORDER BY id DESC LIMIT ?5",
+            )?
+            .execute(params![room, segment, author, schema::LAST_MESSAGES, most])?;
+        connection
+            .prepare_cached(
+                "DELETE FROM message_key WHERE room = ?1 AND segment = ?2 AND author = ?3 AND id <= \
+                 (SELECT id FROM message_key WHERE room = ?1 AND segment = ?2 AND author = ?3 \
+                 ORDER BY id DESC LIMIT 1 OFFSET ?4)",
+            )?
+            .execute(params![room, schema::LAST_MESSAGES, author, most])?;
+    }
+    connection.prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment = ?2")?.execute([room, segment])?;
+    Ok(())
+}
+
+/// Somebody cannot come back any more, and say something again.
+fn forget_last_messages(connection: &Connection, room: i64, author: u32) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment = ?2 AND author = ?3")?
+        .execute(params![room, schema::LAST_MESSAGES, author])?;
+    Ok(())
 }
 
 /// Rooms that hold more than so many events.
@@ -328,12 +375,13 @@ fn depart(connection: &Connection, room: i64, author: u32) -> Result<bool> {
              WHERE room = ?1 AND author = ?2",
         )?
         .execute(params![room, author])?;
-    let forgotten = connection
-        .prepare_cached(
-            "DELETE FROM member WHERE room = ?1 AND departed <= \
-             (SELECT departed FROM member WHERE room = ?1 AND departed IS NOT NULL \
-             ORDER BY departed DESC LIMIT 1 OFFSET ?2)",
-        )?
-        .execute(params![room, MAX_DEPARTED as i64])?;
-    Ok(forgotten > 0)
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM member WHERE room = ?1 AND departed <= \
+         (SELECT departed FROM member WHERE room = ?1 AND departed IS NOT NULL \
+         ORDER BY departed DESC LIMIT 1 OFFSET ?2) RETURNING author",
+    )?;
+    let forgotten = delete.query_map(params![room, MAX_DEPARTED as i64], |row| row.get(0))?;
+    let forgotten = forgotten.collect::<Result<Vec<u32>>>()?;
+    forgotten.iter().try_for_each(|author| forget_last_messages(connection, room, *author))?;
+    Ok(!forgotten.is_empty())
 }
