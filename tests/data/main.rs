@@ -7,8 +7,9 @@ mod support;
 mod version_1;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -594,6 +595,46 @@ fn while_another_program_holds_the_file_messages_wait() {
     backup.execute_batch("ROLLBACK").expect("it was begun");
     let texts: Vec<Value> = (0..4).map(|_| ana.expect("message")["text"].clone()).collect();
     assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3"]);
+}
+
+#[test]
+fn who_leaves_while_its_last_words_wait_is_told_what_became_of_them() {
+    let folder = Folder::new();
+    let server = folder.serve_on_faulty_disk();
+    let room = server.create_room();
+    let mut ben = Terminal::join(&server, &room, "ben");
+    let backup = Connection::open(folder.file()).expect("a database");
+    backup.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
+    ben.send_line("hello");
+    ben.send_line("/quit");
+    // Each is let in once the file could not be had.
+    let (_ana, _) = join(&server, &room, "ana");
+    let (_eve, _) = join(&server, &room, "eve");
+    folder.fail("full");
+    backup.execute_batch("ROLLBACK").expect("it was begun");
+    let words = ben.read_to_end();
+    folder.heal("full");
+    let (refused, goodbye) = (words.find("could not be stored"), words.find("* Bye."));
+    assert!(refused.is_some() && refused < goodbye, "{words}");
+}
+
+#[test]
+fn a_start_waits_for_another_program_that_holds_the_file() {
+    let folder = Folder::new();
+    drop(folder.serve(&[]));
+    let backup = Connection::open(folder.file()).expect("a database");
+    backup.execute_batch("BEGIN IMMEDIATE").expect("nobody else uses it");
+    let mut command = command();
+    command.args(["--listen", "127.0.0.1:0", "--line-listen", "off", "--data", &folder.file()]);
+    let mut program = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started");
+    let mut log = BufReader::new(program.stderr.take().expect("a pipe")).lines();
+    let waits = log.find(|line| line.as_ref().is_ok_and(|line| line.contains("another program holds the data file")));
+    backup.execute_batch("ROLLBACK").expect("it was begun");
+    let listens = BufReader::new(program.stdout.take().expect("a pipe")).lines().next();
+    program.kill().expect("it can be ended");
+    program.wait().expect("it ends");
+    assert!(waits.is_some());
+    assert!(listens.is_some_and(|line| line.is_ok_and(|line| line.starts_with("listening web "))));
 }
 
 #[test]

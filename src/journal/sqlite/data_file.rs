@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, Error, MAIN_DB, OpenFlags, ffi};
 
-use super::fault::extended_code;
+use super::fault::{extended_code, is_locked};
 use super::{cleaning, migration, schema};
 
 /// Another program may hold the file for a moment: somebody looks into it with SQLite's own shell, say.
@@ -53,6 +53,7 @@ impl DataFile {
         if connection.is_readonly(MAIN_DB).map_err(unusable)? {
             return Err(not_writable(&path));
         }
+        wait_until_unlocked(&connection).map_err(unusable)?;
         let mut is_clean = true;
         if is_new(&connection).map_err(unusable)? {
             set_up(&connection).and_then(|()| schema::create(&connection)).map_err(unusable)?;
@@ -99,6 +100,20 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(32);
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// Waits for another program that holds the file. No other snugd does: that is known by now.
+fn wait_until_unlocked(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries_left = LOCKED_LIMIT.as_secs() / BUSY_TIMEOUT.as_secs();
+    loop {
+        match connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK") {
+            Err(error) if is_locked(&error) && tries_left > 0 => {
+                log::info!("another program holds the data file, which is waited for");
+                tries_left -= 1;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Durable by a write-ahead log that is synced at every commit; what is deleted is overwritten.

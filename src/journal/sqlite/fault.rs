@@ -16,10 +16,10 @@ pub(super) enum WriteFault {
 impl WriteFault {
     /// Of anything but the end of a transaction.
     pub(super) fn of(error: Error) -> WriteFault {
-        match extended_code(&error) & 0xFF {
-            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => WriteFault::Locked(error),
-            _ if is_passing(&error) => WriteFault::Passing(error),
-            _ => WriteFault::Final(error),
+        match error {
+            error if is_locked(&error) => WriteFault::Locked(error),
+            error if is_passing(&error) => WriteFault::Passing(error),
+            error => WriteFault::Final(error),
         }
     }
 
@@ -32,6 +32,11 @@ impl WriteFault {
         );
         if is_known { WriteFault::of(error) } else { WriteFault::Final(error) }
     }
+}
+
+/// Whether another program holds the file.
+pub(super) fn is_locked(error: &Error) -> bool {
+    matches!(extended_code(error) & 0xFF, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)
 }
 
 /// Whether the same may succeed later, on the same handle.
