@@ -515,9 +515,10 @@ fn a_room_has_no_more_members_than_allowed() {
 
 #[test]
 fn codes_cannot_be_found_by_trying() {
-    let server = Server::with(&["--join-rate", "3"]);
+    let server = Server::with(&["--join-rate", "3", "--trusted-proxy", "127.0.0.1"]);
     let (mut member, room, joined) = open_room(&server, "ana");
-    let mut guesser = WebSocketClient::connect(&server);
+    let elsewhere = [("X-Forwarded-For", "192.0.2.1")];
+    let (mut guesser, _) = WebSocketClient::connect_with(&server, "/ws", &elsewhere).expect("the handshake succeeds");
     for _ in 0..3 {
         guesser.send(json!({"type": "join", "room": "BBBBBB", "name": "mallory"}));
         guesser.expect_error("no_such_room");
@@ -533,6 +534,23 @@ fn codes_cannot_be_found_by_trying() {
     member.drop_connection();
     let back = json!({"type": "join", "room": room, "token": joined["token"]});
     join_as(&server, back);
+}
+
+#[test]
+fn wrong_codes_of_others_keep_nobody_out_of_a_room_that_their_network_knows() {
+    let server = Server::with(&["--join-rate", "3"]);
+    let (_teacher, room, _) = open_room(&server, "ana");
+    for number in 0..11 {
+        let mut pupil = WebSocketClient::connect(&server);
+        pupil.send(json!({"type": "join", "room": "BBBBBB", "name": format!("wrong {number}")}));
+        let error = pupil.expect("error");
+        assert_eq!(error["code"], if number < 3 { "no_such_room" } else { "rate_limited" });
+        if number >= 3 {
+            let words = error["message"].as_str().expect("words");
+            assert!(words.starts_with("Too many wrong codes came from your network."), "{words}");
+        }
+        WebSocketClient::join(&server, &room, &format!("right {number}"));
+    }
 }
 
 #[test]

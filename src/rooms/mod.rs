@@ -138,7 +138,7 @@ pub struct Rooms {
     /// Both.
     epochs: HashMap<Epoch, RoomId>,
     unknown_codes: AddressLimiter,
-    /// Codes asked for beyond that, of rooms that are none or that nobody has come into from there.
+    /// Codes asked for beyond that, of rooms that are none or [unfamiliar](Room::is_familiar_to) to who asks.
     unfamiliar_codes: AddressLimiter,
     creations: AddressLimiter,
     deadlines: BTreeSet<(u64, Deadline)>,
@@ -179,7 +179,7 @@ enum Deadline {
 const MINUTE_MS: u64 = 60_000;
 
 /// Where a network has asked for too many unknown codes, so many times as many again before those who share it are told
-/// nothing either about rooms in which some of them are.
+/// nothing either about rooms that some of them know.
 const UNFAMILIAR_CODES: u32 = 5;
 
 impl Rooms {

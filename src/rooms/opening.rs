@@ -20,7 +20,7 @@ impl Rooms {
     }
 
     /// The room with this code. Whoever asks for too many codes that are none is told nothing about any, unless a token
-    /// shows that it knows the room already, or others have come into it from the same network.
+    /// shows that it knows the room already, or it was made from the same network, or others have come into it from there.
     pub(super) fn find(
         &mut self,
         code: RoomCode,
@@ -45,7 +45,7 @@ impl Rooms {
         })
     }
 
-    /// The room, if others have come into it from this network. What else is asked for, living or not, counts against a
+    /// The room, if it is familiar to this network. What else is asked for, living or not, counts against a
     /// second budget, and beyond that nothing is told here either.
     fn find_familiar(&mut self, found: Option<RoomId>, address: Address, now: Now) -> Option<RoomId> {
         self.unfamiliar_codes.check(address, now.steady_ms).ok()?;
@@ -76,6 +76,7 @@ impl Rooms {
         let code = code.unwrap_or_else(|| self.free_code());
         let epoch = Epoch::random(&mut self.random);
         let room = self.add_room(RoomState::new(code, epoch));
+        self.room_mut(room).note_network(address);
         self.opening.insert(code, room);
         Ok(room)
     }

@@ -10,7 +10,7 @@ use super::roster::{Member, Presence, Subscription};
 use super::state::RoomState;
 use super::{Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
 
-/// Networks from which members have come in, remembered a room.
+/// Networks from which members have come in that are remembered of a room.
 const MAX_NETWORKS: usize = 64;
 
 /// A conversation.
@@ -28,7 +28,7 @@ pub struct Room {
     pub(super) flushes_again_at_ms: Option<u64>,
     /// When the room ends, as long as nobody is in it.
     pub(super) ends_at_ms: Option<u64>,
-    /// From where members have come in: the last ones.
+    /// From where it was made, and members have come in: the last ones.
     networks: VecDeque<Address>,
     /// Commands that wait for events that memory does not hold.
     pub(super) paging: Option<Box<Paging>>,
@@ -122,7 +122,7 @@ impl Room {
         Some(Event { id: 0, time_ms: wall_ms, name, via, author, body })
     }
 
-    /// Somebody has come in from there.
+    /// Somebody has made it or come in from there.
     pub(super) fn note_network(&mut self, address: Address) {
         if self.is_familiar_to(address) {
             return;
@@ -133,7 +133,7 @@ impl Room {
         self.networks.push_back(address);
     }
 
-    /// Whether somebody has come in from there.
+    /// Whether somebody has made it or come in from there, and so knows its code.
     pub(super) fn is_familiar_to(&self, address: Address) -> bool {
         self.networks.contains(&address)
     }

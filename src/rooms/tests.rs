@@ -890,6 +890,24 @@ fn memory_has_a_bound_and_the_least_recently_read_rooms_give_back_first() {
 }
 
 #[test]
+fn what_members_said_last_is_part_of_the_memory_that_has_a_bound() {
+    let memory_bytes = 1 << 20;
+    let mut house = House::new(Limits { history_events: 10, create_rate: 0, memory_bytes, ..Limits::default() });
+    for number in 0..30 {
+        let ana = house.join(JoinTarget::New, "ana");
+        let code = house.code(ana);
+        let others: Vec<_> = (0..16).map(|other| house.join(JoinTarget::Code(code), &format!("ben {other}"))).collect();
+        for said in 0..300 {
+            others.iter().for_each(|&other| house.execute(other, say("hello", Some(&format!("{number}-{said}")))));
+            let used_bytes = house.rooms.counts().history_bytes;
+            assert!(used_bytes <= memory_bytes, "{used_bytes}");
+        }
+    }
+    let used_bytes = house.rooms.counts().history_bytes;
+    assert!(used_bytes > memory_bytes / 2, "{used_bytes}: it is made use of");
+}
+
+#[test]
 fn more_members_are_listed_page_by_page() {
     let mut house = House::new(Limits { create_rate: 0, join_rate: 0, ..Limits::default() });
     let ana = house.join(JoinTarget::New, "ana");
