@@ -514,6 +514,23 @@ fn a_room_has_no_more_members_than_allowed() {
 }
 
 #[test]
+fn what_is_said_again_after_a_drop_is_not_said_twice_however_much_others_said_meanwhile() {
+    let server = Server::with(&["--rate", "0"]);
+    let (mut ana, room, joined) = open_room(&server, "ana");
+    ana.send(json!({"type": "message", "text": "only once", "cid": "c1"}));
+    let first = ana.expect("message")["id"].clone();
+    ana.drop_connection();
+    let mut ben = WebSocketClient::join(&server, &room, "ben");
+    for number in 0..1_100 {
+        ben.send(json!({"type": "message", "text": format!("text {number}"), "cid": format!("b{number}")}));
+    }
+    ben.expect_where("the last", |message| message["text"] == "text 1099");
+    let (mut ana, _) = join_as(&server, json!({"type": "join", "room": room, "token": joined["token"]}));
+    ana.send(json!({"type": "message", "text": "only once", "cid": "c1"}));
+    assert_eq!(ana.expect("ok"), json!({"type": "ok", "cid": "c1", "id": first}));
+}
+
+#[test]
 fn codes_cannot_be_found_by_trying() {
     let server = Server::with(&["--join-rate", "3", "--trusted-proxy", "127.0.0.1"]);
     let (mut member, room, joined) = open_room(&server, "ana");
