@@ -65,7 +65,8 @@ CREATE INDEX departed ON member (room, departed) WHERE departed IS NOT NULL;
 /// as many pages to write. So the events of a room are taken in segments, each of which is written to for a while and
 /// then never again, and in batches; who looks for a message goes through the segments.
 ///
-/// Segment -1 has what is kept of segments whose events are gone: the last messages of each who may come back.
+/// Some segments stay when their events are gone. Segment -1 has what is kept of those before them: the last messages
+/// of members that may come back and have said nothing since.
 pub(super) const MESSAGE_KEYS: &str = "
 CREATE TABLE message_key (
     room INTEGER NOT NULL,
@@ -81,7 +82,7 @@ CREATE TABLE message_key (
 pub(super) const KEY_MESSAGES: &str =
     "INSERT OR REPLACE INTO message_key SELECT room, id / 1024, author, cid, id FROM event";
 
-/// The segment of messages whose events are gone.
+/// The segment of what is kept of segments that are gone.
 pub(super) const LAST_MESSAGES: i64 = -1;
 
 /// The segment that an event's client id is in.

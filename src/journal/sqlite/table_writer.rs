@@ -18,6 +18,9 @@ const MAX_TRIMMED_EVENTS: u64 = 4 * TRIMMED_EVENTS;
 /// So many events of a room are looked through for a client's id; then they become ones that can be looked up.
 const UNKEYED_EVENTS: u64 = 256;
 
+/// Segments of message keys that stay beyond the events: what is said again was hardly said before them.
+const KEPT_SEGMENTS: i64 = 16;
+
 /// Events of a room that is over that are deleted at once.
 const SWEPT_EVENTS: u64 = 1000;
 
@@ -267,15 +270,19 @@ fn key_messages(connection: &Connection, place: &mut RoomPosition) -> Result<()>
     Ok(())
 }
 
-/// Deletes a room's events before this one, and what they are found by. Returns how many.
+/// Deletes a room's events before this one, and later what they are found by. Returns how many.
 fn delete_events(connection: &Connection, room: i64, end: u64) -> Result<u64> {
+    let end_segment = schema::segment_of(end) - KEPT_SEGMENTS;
     let first_segment = |connection: &Connection| -> Result<Option<i64>> {
         connection
             .prepare_cached("SELECT min(segment) FROM message_key WHERE room = ?1 AND segment > ?2")?
             .query_row([room, schema::LAST_MESSAGES], |row| row.get(0))
     };
-    while let Some(segment) = first_segment(connection)?.filter(|segment| *segment < schema::segment_of(end)) {
-        delete_segment(connection, room, segment)?;
+    while let Some(segment) = first_segment(connection)?.filter(|segment| *segment < end_segment) {
+        keep_last_messages(connection, room, segment)?;
+        connection
+            .prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment = ?2")?
+            .execute([room, segment])?;
     }
     let deleted = connection
         .prepare_cached("DELETE FROM event WHERE room = ?1 AND id < ?2")?
@@ -283,30 +290,35 @@ fn delete_events(connection: &Connection, room: i64, end: u64) -> Result<u64> {
     Ok(deleted as u64)
 }
 
-/// Deletes a segment of message keys, but for the last messages of each who may come back.
-fn delete_segment(connection: &Connection, room: i64, segment: i64) -> Result<()> {
+/// Keeps what members said last of a segment that is about to be deleted. Who has said something since then in later
+/// segments has come back and said again what it had to before that: nothing is kept of those, who are nearly all where
+/// much is said. Each message that is kept lands on a page of its own.
+fn keep_last_messages(connection: &Connection, room: i64, segment: i64) -> Result<()> {
     let mut select = connection.prepare_cached(
-        "SELECT DISTINCT author FROM message_key WHERE room = ?1 AND segment = ?2 \
-         AND author IN (SELECT author FROM member WHERE room = ?1)",
+        "WITH RECURSIVE later(segment) AS ( \
+         SELECT max(segment) FROM message_key WHERE room = ?1 UNION ALL \
+         SELECT segment - 1 FROM later WHERE segment > ?2 + ?3) \
+         SELECT author FROM (SELECT DISTINCT author FROM message_key WHERE room = ?1 AND segment = ?2) AS said \
+         WHERE author IN (SELECT author FROM member WHERE room = ?1) AND NOT EXISTS \
+         (SELECT 1 FROM later CROSS JOIN message_key AS key USING (segment) \
+         WHERE key.room = ?1 AND key.author = said.author)",
     )?;
-    let authors: Vec<u32> = select.query_map([room, segment], |row| row.get(0))?.collect::<Result<_>>()?;
-    let most = MAX_LAST_MESSAGES as i64;
-    for author in authors {
+    let authors = select.query_map([room, segment, KEPT_SEGMENTS / 2], |row| row.get(0))?;
+    for author in authors.collect::<Result<Vec<u32>>>()? {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO message_key SELECT room, ?4, author, cid, id FROM message_key \
                  WHERE room = ?1 AND segment = ?2 AND author = ?3 ORDER BY id DESC LIMIT ?5",
             )?
-            .execute(params![room, segment, author, schema::LAST_MESSAGES, most])?;
+            .execute(params![room, segment, author, schema::LAST_MESSAGES, MAX_LAST_MESSAGES as i64])?;
         connection
             .prepare_cached(
                 "DELETE FROM message_key WHERE room = ?1 AND segment = ?2 AND author = ?3 AND id <= \
                  (SELECT id FROM message_key WHERE room = ?1 AND segment = ?2 AND author = ?3 \
                  ORDER BY id DESC LIMIT 1 OFFSET ?4)",
             )?
-            .execute(params![room, schema::LAST_MESSAGES, author, most])?;
+            .execute(params![room, schema::LAST_MESSAGES, author, MAX_LAST_MESSAGES as i64])?;
     }
-    connection.prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment = ?2")?.execute([room, segment])?;
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use rusqlite::OpenFlags;
 
 use super::*;
 use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, Kind, MAX_DEPARTED, MessageKey, Name, Newcomer, Page, StoredMember, Text,
-    Token, TokenHash, Via, Wanted,
+    AuthorId, Body, Change, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page,
+    StoredMember, Text, Token, TokenHash, Via, Wanted,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -474,12 +474,46 @@ fn a_message_is_found_by_its_authors_own_id() {
     let mut numbers = 1000..;
     while !find(&mut journal, 1, "a").is_empty() {
         // It may outlive its event, but not by much.
-        journal.keep(numbers.by_ref().take(100).map(|number| say(2, &format!("c{number}"))));
-        assert!(numbers.start < 2000, "its event is kept no longer");
+        journal.keep(numbers.by_ref().take(1000).map(|number| say(2, &format!("c{number}"))));
+        assert!(numbers.start < 20_000, "its event is kept no longer");
     }
     let keys: i64 =
         folder.connect().query_row("SELECT count(*) FROM message_key", [], |row| row.get(0)).expect("a count");
-    assert!(keys <= 2048 + 128, "{keys}: they go with their events");
+    assert!(keys <= 18 * 1024 + 1000, "{keys}: they go with their events");
+}
+
+#[test]
+fn what_members_said_last_is_found_when_its_segment_is_gone() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    let say = |author, cid: &str| {
+        let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+    };
+    let find = |journal: &mut SqliteJournal, author, cid: &str| {
+        let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
+        let found = journal.read_wanted(epoch(1), Wanted::Messages(vec![message])).messages;
+        found.first().map(|(_, _, id)| *id)
+    };
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben"), placed(1, 3, "eve")]);
+    // Ana falls silent after many messages, Ben leaves for good, nobody has heard of Ida, and Eve goes on.
+    journal.keep((0..300).map(|number| say(1, &format!("a{number}"))));
+    journal.keep([say(2, "b"), say(3, "first"), say(4, "i")]);
+    let talk = |journal: &mut SqliteJournal, numbers: std::ops::Range<u32>| {
+        journal.keep(numbers.map(|number| say(3, &format!("e{number}"))));
+    };
+    talk(&mut journal, 0..18 * 1024);
+    let most = MAX_LAST_MESSAGES as u64;
+    assert_eq!(find(&mut journal, 1, "a299"), Some(300));
+    assert_eq!(find(&mut journal, 1, &format!("a{}", 300 - most)), Some(301 - most));
+    assert_eq!(find(&mut journal, 1, &format!("a{}", 299 - most)), None, "no more than the last");
+    assert_eq!(find(&mut journal, 2, "b"), Some(301));
+    assert_eq!((find(&mut journal, 3, "first"), find(&mut journal, 4, "i")), (None, None));
+    journal.keep([vacated(1, 1, true), vacated(1, 2, false)]);
+    assert_eq!((find(&mut journal, 1, "a299"), find(&mut journal, 2, "b")), (Some(300), None));
+    let last = "SELECT count(*) FROM message_key WHERE segment = -1";
+    let keys: u64 = folder.connect().query_row(last, [], |row| columns::number(row, 0)).expect("a count");
+    assert_eq!(keys, most);
 }
 
 #[test]
