@@ -266,11 +266,7 @@ fn keep_last(
     last_messages: &mut LastMessages,
     may_return: impl Fn(AuthorId) -> bool,
 ) -> impl FnMut(AuthorId, &MessageKey, u64) {
-    move |author, key, id| {
-        if last_messages.knows(author) || may_return(author) {
-            last_messages.record(author, key, id);
-        }
-    }
+    move |author, key, id| last_messages.record(author, key, id, || may_return(author))
 }
 
 /// How many of these events fit into a page; at least one.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::{AuthorId, MessageKey};
 
@@ -41,11 +42,6 @@ impl LastMessages {
         ring.iter().rev().find(|message| message.key_hash == key_hash).map(|message| message.id)
     }
 
-    /// Whether anything is known of this author.
-    pub fn knows(&self, author: AuthorId) -> bool {
-        self.authors.contains_key(&author)
-    }
-
     /// Whether nothing is known of anybody.
     pub fn is_empty(&self) -> bool {
         self.authors.is_empty()
@@ -56,10 +52,15 @@ impl LastMessages {
         self.authors.allocation_size() + self.ring_bytes
     }
 
-    /// The author's message is the event with this id. What is older than what is known of it already is left out.
-    pub fn record(&mut self, author: AuthorId, key: &MessageKey, id: u64) {
+    /// The author's message is the event with this id. What is older than what is known of it already is left out, and
+    /// so is everything of who cannot come back; `may_return` is asked only where nothing is known of it.
+    pub fn record(&mut self, author: AuthorId, key: &MessageKey, id: u64, may_return: impl FnOnce() -> bool) {
         let key_hash = self.hasher.hash_one(key);
-        let ring = self.authors.entry(author).or_default();
+        let ring = match self.authors.entry(author) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) if may_return() => unknown.insert(VecDeque::new()),
+            Entry::Vacant(_) => return,
+        };
         if ring.back().is_some_and(|last| last.id >= id) {
             return;
         }
@@ -109,16 +110,18 @@ mod tests {
     fn the_last_messages_of_each_are_known_and_no_more() {
         let (ana, ben) = (AuthorId(1), AuthorId(2));
         let mut last = LastMessages::default();
-        last.record(ben, &key(1), 1);
+        last.record(ben, &key(1), 1, || true);
+        last.record(AuthorId(3), &key(1), 2, || false);
+        assert_eq!(last.find(AuthorId(3), &key(1)), None);
         for number in 2..=1000 {
-            last.record(ana, &key(number), number);
+            last.record(ana, &key(number), number, || number == 2);
         }
         assert_eq!((last.find(ben, &key(1)), last.find(ben, &key(1000))), (Some(1), None));
         let first_known = 1001 - MAX_LAST_MESSAGES as u64;
         assert_eq!(last.find(ana, &key(first_known)), Some(first_known));
         assert_eq!(last.find(ana, &key(first_known - 1)), None);
         // What was read again is known already.
-        last.record(ana, &key(5), 5);
+        last.record(ana, &key(5), 5, || true);
         assert_eq!((last.find(ana, &key(5)), last.find(ana, &key(first_known))), (None, Some(first_known)));
         assert!(last.memory_bytes() < 2 * MAX_LAST_MESSAGES * size_of::<Message>(), "{}", last.memory_bytes());
     }
@@ -128,7 +131,7 @@ mod tests {
         let mut last = LastMessages::default();
         assert_eq!(last.memory_bytes(), 0);
         for id in 1..=1000 {
-            last.record(AuthorId(id as u32 % 10), &key(id), id);
+            last.record(AuthorId(id as u32 % 10), &key(id), id, || true);
         }
         last.forget_half();
         assert_eq!((last.find(AuthorId(0), &key(10)), last.find(AuthorId(0), &key(1000))), (None, Some(1000)));
