@@ -61,6 +61,8 @@ pub(super) struct Writer {
     backlog: VecDeque<Proposal>,
     /// When to try the backlog again.
     retry_at: Option<Instant>,
+    /// The last try has failed, and what can be refused was.
+    is_refusing: bool,
     /// Since when another program holds the file; `None`: nobody does.
     locked_since: Option<Instant>,
     /// How long that is waited for.
@@ -107,6 +109,7 @@ impl Writer {
             answers,
             backlog,
             retry_at: None,
+            is_refusing: false,
             locked_since: None,
             locked_limit,
             ready_at,
@@ -235,7 +238,7 @@ impl Writer {
 
     /// Another program holds the file, since `started` if it did not before. Whether that is to be waited for.
     fn may_be_over_soon(&mut self, started: Instant) -> bool {
-        if self.locked_since.is_none() && self.retry_at.is_none() {
+        if self.locked_since.is_none() && !self.is_refusing {
             log::info!("another program holds the data file: messages wait until it lets go");
         }
         self.locked_since.get_or_insert(started).elapsed() < self.locked_limit
@@ -267,7 +270,7 @@ impl Writer {
     }
 
     fn succeed(&mut self, proposals: Vec<Proposal>, impossible: &[usize]) {
-        self.locked_since = None;
+        (self.locked_since, self.is_refusing) = (None, false);
         if self.retry_at.take().is_some() {
             log::info!("the data file can be written again");
         }
@@ -280,7 +283,7 @@ impl Writer {
     }
 
     fn fail(&mut self, proposals: Vec<Proposal>, error: &rusqlite::Error) {
-        if self.retry_at.is_none() {
+        if !std::mem::replace(&mut self.is_refusing, true) {
             log::warn!("the data file cannot be written ({error}): messages are refused until it can");
         }
         self.retry_at = Some(Instant::now() + RETRY);
