@@ -31,21 +31,50 @@ have_nc() {
     have nc && nc -h 2>&1 | grep -q -e '-N'
 }
 
+# Servers and games are not on everybody's path.
+have_somewhere() {
+    have "$1" || [ -x "/usr/sbin/$1" ] || [ -x "/usr/games/$1" ]
+}
+
+# Debian's Python knows Debian's packages; another one that comes first on the path does not.
+have_python_websockets() {
+    /usr/bin/python3 -c 'import websockets' 2>/dev/null
+}
+
+have_node_ws() {
+    have node && NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null
+}
+
 # The Debian packages of what the tests drive and is not there.
 missing_packages() {
     have cc || printf ' gcc libc6-dev'
     have_browser || printf ' chromium'
     have_nc || printf ' netcat-openbsd'
     have telnet || printf ' telnet'
-    if [ "$(uname)" = Linux ]; then
-        have unshare || printf ' util-linux'
-        have ip || printf ' iproute2'
-    fi
+    # What follows is driven on Linux alone.
+    [ "$(uname)" = Linux ] || return 0
+    have unshare || printf ' util-linux'
+    have ip || printf ' iproute2'
+    have nc.openbsd || printf ' netcat-openbsd'
+    have nc.traditional || printf ' netcat-traditional'
+    have ncat || printf ' ncat'
+    have busybox || printf ' busybox'
+    have socat || printf ' socat'
+    have plink || printf ' putty-tools'
+    have_somewhere tt++ || printf ' tintin++'
+    have curl || printf ' curl'
+    have wget || printf ' wget'
+    have_python_websockets || printf ' python3-websockets'
+    have_node_ws || printf ' node-ws'
+    have_somewhere nginx || printf ' nginx-light'
+    have_somewhere haproxy || printf ' haproxy'
+    have_somewhere apache2 || printf ' apache2-bin'
+    have_somewhere caddy || printf ' caddy'
 }
 
 install_packages() {
     if ! have apt-get; then
-        fail "Please install a C compiler, Chromium, OpenBSD's netcat and telnet; missing (by their Debian names):$1."
+        fail "Please install what the tests drive; missing (by their Debian names):$1."
     fi
     as_root=
     if [ "$(id -u)" -ne 0 ]; then

@@ -47,7 +47,9 @@ pub fn is_code(code: &str, length: usize) -> bool {
 /// The program's path if it can be found, else a failure that says what to install.
 pub fn find_program(names: &[&str], package: &str) -> std::path::PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    // Where distributions put servers and games, which is not on everybody's path.
+    let others = ["/usr/sbin", "/usr/games"].map(std::path::PathBuf::from);
+    let folders: Vec<_> = std::env::split_paths(&path).chain(others).collect();
     names
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))

@@ -29,10 +29,19 @@ impl WebSocketClient {
         headers: &[(&'static str, &str)],
     ) -> Result<(WebSocketClient, Handshake), u16> {
         let stream = TcpStream::connect(server.web).expect("the server accepts connections");
+        WebSocketClient::connect_over(stream, &format!("ws://{}{path}", server.web), headers)
+    }
+
+    /// A handshake for this address over a connection that is there already, as through a proxy.
+    pub fn connect_over(
+        stream: TcpStream,
+        url: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(WebSocketClient, Handshake), u16> {
         stream.set_nodelay(true).expect("a TCP socket can");
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
         stream.set_write_timeout(Some(DEADLINE)).expect("a socket has timeouts");
-        let mut request = format!("ws://{}{path}", server.web).into_client_request().expect("a URL");
+        let mut request = url.into_client_request().expect("a URL");
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("a header's value"));
         }

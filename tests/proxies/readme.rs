@@ -1,0 +1,37 @@
+//! The configurations as README shows them: what people copy is what is tested.
+
+const README: &str = include_str!("../../README.md");
+
+/// The code block in this language.
+pub fn code_block(language: &str) -> String {
+    let start = format!("\n```{language}\n");
+    let (_, rest) = README.split_once(&start).unwrap_or_else(|| panic!("README has no block in {language}"));
+    let (block, rest) = rest.split_once("\n```").expect("a block has an end");
+    assert!(!rest.contains(&start), "README has two blocks in {language}");
+    block.to_owned()
+}
+
+/// The options of README's command line for a server behind a proxy.
+pub fn options() -> Vec<&'static str> {
+    let (_, rest) = README.split_once("\nsnugd --listen ").expect("README has the command line");
+    let line = rest.lines().next().expect("a line");
+    ["--listen"].into_iter().chain(line.split(' ')).collect()
+}
+
+/// Words that README has in its text, as code.
+pub fn quoted(code: &str) -> &str {
+    assert!(README.contains(&format!("`{code}`")), "README does not say {code:?}");
+    code
+}
+
+/// Replaces what stands there; a configuration in which it does not is another one.
+pub trait Replaced {
+    fn replaced(self, from: &str, to: &str) -> String;
+}
+
+impl Replaced for String {
+    fn replaced(self, from: &str, to: &str) -> String {
+        assert!(self.contains(from), "no {from:?} in\n{self}");
+        self.replace(from, to)
+    }
+}
