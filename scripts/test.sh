@@ -64,6 +64,7 @@ missing_packages() {
     have_somewhere tt++ || printf ' tintin++'
     have curl || printf ' curl'
     have wget || printf ' wget'
+    have openssl || printf ' openssl'
     have_python_websockets || printf ' python3-websockets'
     have_node_ws || printf ' node-ws'
     have_somewhere nginx || printf ' nginx-light'
@@ -80,6 +81,13 @@ install_packages() {
     if [ "$(id -u)" -ne 0 ]; then
         have sudo || fail "Please have somebody with the right to do so run: apt-get install$1"
         as_root=sudo
+    fi
+    # A server's package starts it, unless there is a policy against it. The tests start their own.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap '$as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+        $as_root chmod +x "$policy"
     fi
     # Both are empty or lists of words on purpose.
     # shellcheck disable=SC2086

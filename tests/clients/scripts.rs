@@ -1,37 +1,17 @@
 //! Programs at the web port: what scripts ask over HTTP, and the WebSocket libraries of other languages.
 
 use std::fs;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::support::{Server, WebSocketClient, eventually, find_program};
-
-/// Runs a program with this input, and waits until it ends in good order; returns what it wrote.
-pub fn run_to_end(mut command: Command, input: &str) -> String {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
-    let mut stdout = child.stdout.take().expect("it is piped");
-    let reader = std::thread::spawn(move || {
-        let mut output = String::new();
-        stdout.read_to_string(&mut output).expect("UTF-8");
-        output
-    });
-    // It may have ended before it has read everything, which its status tells.
-    let _ = child.stdin.take().expect("it is piped").write_all(input.as_bytes());
-    let status = eventually("the program ends", || child.try_wait().expect("a child can be waited for"));
-    let output = reader.join().expect("the reader does not panic");
-    assert!(status.success(), "{command:?} ended with {status}: {output}");
-    output
-}
+use super::robin;
+use super::support::program::run_to_end;
+use super::support::{Server, WebSocketClient, find_program};
 
 fn run(command: &mut Command) -> String {
-    run_to_end(std::mem::replace(command, Command::new("true")), "")
+    run_to_end(command, "")
 }
 
 // ---- HTTP
@@ -66,7 +46,8 @@ fn curl_asks_and_posts() {
     let url = |path: &str| format!("http://{}{path}", server.web);
     let ask = || {
         let mut command = Command::new(&curl);
-        command.args(["-sS", "--fail-with-body", "-b"]).arg(&jar).arg("-c").arg(&jar);
+        command.args(["-q", "-sS", "--fail-with-body", "-b"]).arg(&jar).arg("-c").arg(&jar);
+        command.env_remove("http_proxy").env_remove("all_proxy").env_remove("ALL_PROXY");
         command
     };
     assert!(run(ask().arg(url("/"))).contains("<form"));
@@ -112,34 +93,17 @@ fn wget_asks_and_posts() {
 
 // ---- WebSockets
 
-/// A script joins as `robin`, says `grüße, ana`, pings, waits for `bye`, leaves, and tells the code of the close.
-fn talk(mut command: Command) {
-    let server = Server::start();
-    let room = server.create_room();
-    let mut ana = WebSocketClient::join(&server, &room, "ana");
-    command.arg(format!("ws://{}/ws", server.web)).arg(&room);
-    let script = std::thread::spawn(move || run_to_end(command, ""));
-    assert_eq!(ana.expect("enter")["name"], "robin");
-    let message = ana.expect("message");
-    assert_eq!((&message["text"], &message["via"]), (&json!("grüße, ana"), &json!("web")));
-    ana.say("bye");
-    assert_eq!(ana.expect("part")["name"], "robin");
-    let told = script.join().expect("the script does what it should");
-    assert_eq!(told.lines().collect::<Vec<_>>(), ["subprotocol snugd.v1", "ponged", "heard bye", "closed 1000"]);
-}
-
 #[test]
 fn pythons_websockets() {
-    // The distribution's, whose packages no other Python finds.
-    let mut command = Command::new("/usr/bin/python3");
-    command.args(["-c", include_str!("talk.py")]);
-    talk(command);
+    let server = Server::start();
+    robin::talk(&server, robin::python(), &format!("ws://{}/ws", server.web), &[]);
 }
 
 #[test]
 fn nodes_ws() {
+    let server = Server::start();
     let mut command = Command::new(find_program(&["node"], "nodejs"));
     // Where the distribution has its packages; not every node looks there.
     command.env("NODE_PATH", "/usr/share/nodejs").args(["-e", include_str!("talk.js"), "--"]);
-    talk(command);
+    robin::talk(&server, command, &format!("ws://{}/ws", server.web), &[]);
 }

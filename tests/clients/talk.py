@@ -1,14 +1,18 @@
-"""A member that the library `websockets` makes: arguments are the WebSocket's address and the room."""
+"""A member that the library `websockets` makes: arguments are the WebSocket's address, the room, and the machine and
+port to connect to if that is not the address's."""
 
 import asyncio
 import json
 import sys
+import urllib.parse
 
 import websockets
 
 
-async def talk(address, room):
-    async with websockets.connect(address, subprotocols=["snugd.v1"]) as socket:
+async def talk(address, room, host=None, port=None):
+    name = urllib.parse.urlsplit(address).hostname
+    elsewhere = {"host": host, "port": int(port), "server_hostname": name} if host else {}
+    async with websockets.connect(address, subprotocols=["snugd.v1"], **elsewhere) as socket:
         print("subprotocol", socket.subprotocol)
 
         async def send(**message):

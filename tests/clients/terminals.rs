@@ -5,7 +5,7 @@ use std::process::Command;
 use rexpect::session::{PtySession, spawn_command};
 use serde_json::json;
 
-use super::scripts::run_to_end;
+use super::support::program::run_to_end;
 use super::support::terminal::NAME_PROMPT;
 use super::support::{DEADLINE, Server, WebSocketClient, find_program};
 
@@ -83,7 +83,7 @@ fn pipe(program: &str, package: &str, arguments: &[&str], goodbye: &str) {
     let room = server.create_room();
     let mut ana = WebSocketClient::join(&server, &room, "ana");
     let script = format!("/join {room} deploy\nversion 2 is out\n/who\n{goodbye}");
-    let shown = run_to_end(start(&server, "", program, package, arguments), &script);
+    let shown = run_to_end(&mut start(&server, "", program, package, arguments), &script);
     assert!(shown.contains("* ana (web), deploy (line)"), "{shown}");
     assert_eq!(ana.expect("message")["text"], "version 2 is out");
     assert_eq!(ana.expect("part")["name"], "deploy");
@@ -153,6 +153,6 @@ fn tintin() {
 
 #[test]
 fn curl_speaks_telnet() {
-    talk("curl", "curl", &["-sN", "telnet://127.0.0.1:{port}"], End::CtrlD);
-    pipe("curl", "curl", &["-sN", "telnet://127.0.0.1:{port}"], AFTER_QUIT);
+    talk("curl", "curl", &["-q", "-sN", "telnet://127.0.0.1:{port}"], End::CtrlD);
+    pipe("curl", "curl", &["-q", "-sN", "telnet://127.0.0.1:{port}"], AFTER_QUIT);
 }

@@ -7,15 +7,19 @@ mod support;
 
 mod proxy;
 mod readme;
+#[path = "../clients/robin.rs"]
+mod robin;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use proxy::{Proxy, connect_from};
 use readme::{Replaced, code_block, options, quoted};
 use serde_json::json;
+use support::program::run_to_end;
 use support::{HttpClient, Response, Server, Terminal, WebSocketClient, eventually, find_program};
 
 /// Where README says that the program is.
@@ -29,97 +33,147 @@ const BEN: [u8; 4] = [127, 0, 0, 3];
 
 // ---- the proxies
 
-/// How a proxy is started before a server that is under this path.
-type Start = fn(&Server, &str) -> Proxy;
+/// What a proxy is put before, and how it is reached.
+#[derive(Clone)]
+struct Site {
+    upstream: String,
+    base: &'static str,
+    /// With `https`, TLS ends at the proxy.
+    scheme: &'static str,
+}
 
-fn caddy(server: &Server, base: &str) -> Proxy {
-    let program = find_program(&["caddy"], "caddy");
-    let upstream = server.web.to_string();
-    let mut site = code_block("caddyfile");
-    if base != "/" {
-        site = site.replaced(&format!("reverse_proxy {UPSTREAM}"), quoted("reverse_proxy /chat/* 127.0.0.1:5000"));
+impl Site {
+    fn new(server: &Server, base: &'static str, scheme: &'static str) -> Site {
+        Site { upstream: server.web.to_string(), base, scheme }
     }
-    let site = site.replaced(UPSTREAM, &upstream);
-    Proxy::start(move |folder, address| {
-        // Without TLS: a name without a certificate would be asked for at somebody else's.
-        let site = site.clone().replaced(
-            &format!("{HOST} {{"),
-            &format!("http://{HOST}:{} {{\n    bind {}", address.port(), address.ip()),
-        );
-        let text = format!("{{\n    admin off\n}}\n{site}\n");
-        let program = program.clone();
+}
+
+/// How a proxy is started.
+type Start = fn(Site) -> Proxy;
+
+fn caddy(site: Site) -> Proxy {
+    let program = find_program(&["caddy"], "caddy");
+    let mut text = code_block("caddyfile");
+    if site.base != "/" {
+        text = text.replaced(&format!("reverse_proxy {UPSTREAM}"), quoted("reverse_proxy /chat/* 127.0.0.1:5000"));
+    }
+    let text = text.replaced(UPSTREAM, &site.upstream);
+    Proxy::start(site.scheme, move |folder, address| {
+        // With a certificate that is there, since it would ask others for one.
+        let tls = if site.scheme == "https" {
+            format!("    tls {0}/certificate.pem {0}/key.pem\n", certify(folder).display())
+        } else {
+            String::new()
+        };
+        let first_lines = format!("{}://{HOST}:{} {{\n    bind {}\n{tls}", site.scheme, address.port(), address.ip());
+        let text = text.clone().replaced(&format!("{HOST} {{\n"), &first_lines);
+        let text = format!("{{\n    admin off\n    auto_https disable_redirects\n}}\n{text}\n");
         let file = write(folder, "Caddyfile", &text);
+        let program = program.clone();
         move |_: &Path| command(&program, &[&"run", &"--adapter", &"caddyfile", &"--config", &file])
     })
 }
 
-fn nginx(server: &Server, base: &str) -> Proxy {
+fn nginx(site: Site) -> Proxy {
     let program = find_program(&["nginx"], "nginx-light");
-    let upstream = server.web.to_string();
-    let mut site = code_block("nginx").replaced(UPSTREAM, &upstream);
-    if base != "/" {
-        site = site.replaced("location / {", quoted("location /chat/ {"));
+    let mut text = code_block("nginx").replaced(UPSTREAM, &site.upstream);
+    if site.base != "/" {
+        text = text.replaced("location / {", quoted("location /chat/ {"));
     }
-    Proxy::start(move |folder, address| {
-        let site = site.clone().replaced("listen 443 ssl;", &format!("listen {address};"));
+    Proxy::start(site.scheme, move |folder, address| {
+        let here = folder.display();
+        let text = if site.scheme == "https" {
+            certify(folder);
+            let certificate =
+                format!("ssl_certificate {here}/certificate.pem;\n    ssl_certificate_key {here}/key.pem;");
+            text.clone()
+                .replaced("listen 443 ssl;", &format!("listen {address} ssl;"))
+                .replaced("# ssl_certificate, ssl_certificate_key", &certificate)
+        } else {
+            text.clone().replaced("listen 443 ssl;", &format!("listen {address};"))
+        };
         let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("    {name}_temp_path {}/{name};\n", folder.display()))
+            .map(|name| format!("    {name}_temp_path {here}/{name};\n"))
             .concat();
         let text = format!(
-            "daemon off;\npid {}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n    access_log off;\n{folders}{site}\n}}\n",
-            folder.display()
+            "daemon off;\npid {here}/pid;\nerror_log stderr;\nevents {{}}\n\
+             http {{\n    access_log off;\n{folders}{text}\n}}\n"
         );
-        let program = program.clone();
         let file = write(folder, "nginx.conf", &text);
+        let program = program.clone();
         move |folder: &Path| command(&program, &[&"-e", &"stderr", &"-p", &folder, &"-c", &file])
     })
 }
 
-fn haproxy(server: &Server, base: &str) -> Proxy {
+fn haproxy(site: Site) -> Proxy {
     let program = find_program(&["haproxy"], "haproxy");
-    let upstream = server.web.to_string();
-    let mut site = code_block("haproxy").replaced(UPSTREAM, &upstream);
-    if base != "/" {
-        site = site.replaced("default_backend snugd", quoted("use_backend snugd if { path_beg /chat/ }"));
+    let mut text = code_block("haproxy").replaced(UPSTREAM, &site.upstream);
+    if site.base != "/" {
+        text = text.replaced("default_backend snugd", quoted("use_backend snugd if { path_beg /chat/ }"));
     }
-    Proxy::start(move |folder, address| {
-        let (_, after) = site.split_once("    bind :443 ssl crt ").expect("it listens");
-        let (_, rest) = after.split_once('\n').expect("a line");
+    Proxy::start(site.scheme, move |folder, address| {
+        let certificate = if site.scheme == "https" {
+            format!(" ssl crt {}/both.pem", certify(folder).display())
+        } else {
+            String::new()
+        };
+        let bind = format!("bind {address}{certificate}");
+        let text = text.clone().replaced("bind :443 ssl crt /etc/haproxy/chat.example.org.pem", &bind);
         // The defaults are Debian's.
-        let text = format!(
-            "defaults\n    mode http\n    timeout connect 5000\n    timeout client 50000\n    timeout server 50000\n\
-             frontend chat\n    bind {address}\n{rest}\n"
-        );
+        let timeouts = "timeout connect 5000\n    timeout client 50000\n    timeout server 50000";
+        let file = write(folder, "haproxy.cfg", &format!("defaults\n    mode http\n    {timeouts}\n{text}\n"));
         let program = program.clone();
-        let file = write(folder, "haproxy.cfg", &text);
         move |_: &Path| command(&program, &[&"-db", &"-f", &file])
     })
 }
 
-fn apache(server: &Server, base: &str) -> Proxy {
-    let program = find_program(&["apache2", "httpd"], "apache2-bin");
-    let upstream = server.web.to_string();
-    let mut site = code_block("apache");
-    if base != "/" {
+fn apache(site: Site) -> Proxy {
+    let program = find_program(&["apache2"], "apache2-bin");
+    let mut text = code_block("apache");
+    if site.base != "/" {
         let under_path = quoted("ProxyPass /chat/ http://127.0.0.1:5000/chat/ upgrade=websocket");
-        site = site.replaced("ProxyPass / http://127.0.0.1:5000/ upgrade=websocket", under_path);
+        text = text.replaced("ProxyPass / http://127.0.0.1:5000/ upgrade=websocket", under_path);
     }
-    let site = site.replaced(UPSTREAM, &upstream).replaced("    SSLEngine on\n", "");
-    let modules = PathBuf::from("/usr/lib/apache2/modules");
-    Proxy::start(move |folder, address| {
-        let site = site.clone().replaced("<VirtualHost *:443>", &format!("<VirtualHost {address}>"));
-        let loaded: String = ["mpm_event", "authz_core", "headers", "proxy", "proxy_http"]
-            .map(|name| format!("LoadModule {name}_module {}/mod_{name}.so\n", modules.display()))
-            .concat();
+    let text = text.replaced(UPSTREAM, &site.upstream);
+    Proxy::start(site.scheme, move |folder, address| {
         let here = folder.display();
+        let mut modules = vec!["mpm_event", "authz_core", "headers", "proxy", "proxy_http"];
+        let text = text.clone().replaced("*:443", &address.to_string());
+        let text = if site.scheme == "https" {
+            certify(folder);
+            modules.push("ssl");
+            let certificate =
+                format!("SSLCertificateFile {here}/certificate.pem\n    SSLCertificateKeyFile {here}/key.pem");
+            text.replaced("# SSLCertificateFile, SSLCertificateKeyFile", &certificate)
+        } else {
+            text.replaced("    SSLEngine on\n", "")
+        };
+        let modules: String = modules
+            .iter()
+            .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+            .collect();
         let text = format!(
-            "ServerRoot {here}\nDefaultRuntimeDir {here}\nPidFile {here}/pid\nMutex file:{here}\nErrorLog /dev/stderr\n\
-             ServerName localhost\nListen {address}\n{loaded}{site}\n"
+            "ServerRoot {here}\nDefaultRuntimeDir {here}\nPidFile {here}/pid\nMutex file:{here}\n\
+             ErrorLog /dev/stderr\nServerName localhost\nListen {address}\n{modules}{text}\n"
         );
-        let program = program.clone();
         let file = write(folder, "apache2.conf", &text);
+        let program = program.clone();
         move |_: &Path| command(&program, &[&"-DFOREGROUND", &"-f", &file])
     })
+}
+
+/// Puts a certificate for the host into a folder: `certificate.pem`, `key.pem`, and `both.pem`.
+fn certify(folder: &Path) -> &Path {
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    let mut openssl = Command::new(find_program(&["openssl"], "openssl"));
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", &format!("/CN={HOST}"), "-addext", &format!("subjectAltName=DNS:{HOST}")]);
+    run_to_end(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).stderr(Stdio::null()), "");
+    let read = |file: &Path| fs::read_to_string(file).expect("openssl has written it");
+    write(folder, "both.pem", &(read(&certificate) + &read(&key)));
+    // As the proxy is somebody else; it is for this test alone.
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("it is ours");
+    folder
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -186,9 +240,9 @@ impl Browser {
     }
 }
 
-fn page_form_and_web_socket_pass(start: Start, base: &str) {
+fn page_form_and_web_socket_pass(start: Start, base: &'static str) {
     let server = server_behind(base, &[]);
-    let proxy = start(&server, base);
+    let proxy = start(Site::new(&server, base, "http"));
     let ana = Browser::new(ANA, &proxy);
 
     let home = ana.get(base, &[]);
@@ -226,7 +280,7 @@ fn page_form_and_web_socket_pass(start: Start, base: &str) {
 /// Who asks for too many rooms that are not there is told so; others are not, whatever the first one says of itself.
 fn requests_are_counted_by_their_clients(start: Start) {
     let server = server_behind("/", &["--join-rate", "2"]);
-    let proxy = start(&server, "/");
+    let proxy = start(Site::new(&server, "/", "http"));
     let (ana, ben) = (Browser::new(ANA, &proxy), Browser::new(BEN, &proxy));
     let ask = |browser: &Browser, headers: &[(&str, &str)]| browser.get("/BBBBBB", headers).status;
     assert_eq!([ask(&ana, &[]), ask(&ana, &[]), ask(&ana, &[])], [404, 404, 429]);
@@ -236,7 +290,7 @@ fn requests_are_counted_by_their_clients(start: Start) {
 
 fn a_foreign_page_is_refused(start: Start) {
     let server = server_behind("/", &[]);
-    let proxy = start(&server, "/");
+    let proxy = start(Site::new(&server, "/", "http"));
     let mut browser = Browser::new(ANA, &proxy);
     browser.origin = "http://evil.example".to_owned();
     assert_eq!(browser.post_form("/", &[("name", "ana"), ("create", "1")]).status, 403);
@@ -246,7 +300,7 @@ fn a_foreign_page_is_refused(start: Start) {
 /// A proxy that is restarted, or reads its configuration again, drops every connection without a word.
 fn a_restart_is_not_noticed_in_the_room(start: Start) {
     let server = server_behind("/", &[]);
-    let mut proxy = start(&server, "/");
+    let mut proxy = start(Site::new(&server, "/", "http"));
     let browser = Browser::new(ANA, &proxy);
     let room = server.create_room();
     let mut ben = Terminal::join(&server, &room, "ben");
@@ -268,6 +322,26 @@ fn a_restart_is_not_noticed_in_the_room(start: Start) {
     assert!(noticed.ends_with("<ana> of course"), "the first that ben notices: {noticed}");
 }
 
+/// Browsers speak TLS with the proxy, and HTTP/2 where it does.
+fn tls_ends_at_the_proxy(start: Start) {
+    let server = server_behind("/", &[]);
+    let proxy = start(Site::new(&server, "/", "https"));
+    let port = proxy.address.port().to_string();
+    let certificate = proxy.folder().join("certificate.pem");
+    let mut curl = Command::new(find_program(&["curl"], "curl"));
+    curl.args(["-q", "-sS", "-i", "--noproxy", "*", "--cacert"]).arg(&certificate);
+    curl.args(["--resolve", &format!("{HOST}:{port}:127.0.0.1"), "-H", &format!("Origin: https://{HOST}:{port}")]);
+    let created = run_to_end(curl.args(["-d", "name=ana&create=1", &format!("https://{HOST}:{port}/")]), "");
+    let status = created.lines().next().unwrap_or_default();
+    assert!(status.starts_with("HTTP/") && status.contains(" 303"), "{created}");
+    let cookie = created.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: snug="));
+    assert!(cookie.is_some_and(|cookie| cookie.contains("; Secure")), "{created}");
+
+    let mut script = robin::python();
+    script.env("SSL_CERT_FILE", &certificate);
+    robin::talk(&server, script, &format!("wss://{HOST}:{port}/ws"), &["127.0.0.1", &port]);
+}
+
 // ---- each of them
 
 #[test]
@@ -280,6 +354,11 @@ fn caddy_passes_on_page_form_and_web_socket() {
 fn caddy_tells_whose_requests_they_are() {
     requests_are_counted_by_their_clients(caddy);
     a_foreign_page_is_refused(caddy);
+}
+
+#[test]
+fn caddy_ends_tls() {
+    tls_ends_at_the_proxy(caddy);
 }
 
 #[test]
@@ -300,6 +379,11 @@ fn nginx_tells_whose_requests_they_are() {
 }
 
 #[test]
+fn nginx_ends_tls() {
+    tls_ends_at_the_proxy(nginx);
+}
+
+#[test]
 fn nginxs_restart_is_not_noticed() {
     a_restart_is_not_noticed_in_the_room(nginx);
 }
@@ -317,6 +401,11 @@ fn haproxy_tells_whose_requests_they_are() {
 }
 
 #[test]
+fn haproxy_ends_tls() {
+    tls_ends_at_the_proxy(haproxy);
+}
+
+#[test]
 fn haproxys_restart_is_not_noticed() {
     a_restart_is_not_noticed_in_the_room(haproxy);
 }
@@ -331,6 +420,11 @@ fn apache_passes_on_page_form_and_web_socket() {
 fn apache_tells_whose_requests_they_are() {
     requests_are_counted_by_their_clients(apache);
     a_foreign_page_is_refused(apache);
+}
+
+#[test]
+fn apache_ends_tls() {
+    tls_ends_at_the_proxy(apache);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A proxy that runs for one test: as an ordinary user, in a folder of its own, on loopback.
 
 use std::fs::{self, File, Permissions};
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -11,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::RngExt;
 
+use crate::HOST;
 use crate::support::server::signal;
-use crate::support::{DEADLINE, eventually};
+use crate::support::{DEADLINE, eventually, find_program};
 
 /// Whom root becomes: `nobody`, who owns nothing.
 const ORDINARY_USER: u32 = 65_534;
@@ -20,15 +20,16 @@ const ORDINARY_USER: u32 = 65_534;
 /// A running proxy. Dropping it stops it and removes its folder.
 pub struct Proxy {
     pub address: SocketAddr,
+    scheme: &'static str,
     folder: Folder,
     command: Box<dyn Fn(&Path) -> Command>,
     child: Child,
 }
 
 impl Proxy {
-    /// Starts a proxy: `configure` writes what it needs into a folder, for this address, and returns the command
+    /// Starts a proxy that speaks `http` or `https`: `configure` writes what it needs into a folder, for this address, and returns the command
     /// that runs it there in the foreground.
-    pub fn start<C>(configure: impl Fn(&Path, SocketAddr) -> C) -> Proxy
+    pub fn start<C>(scheme: &'static str, configure: impl Fn(&Path, SocketAddr) -> C) -> Proxy
     where
         C: Fn(&Path) -> Command + 'static,
     {
@@ -38,13 +39,18 @@ impl Proxy {
             let folder = Folder::new();
             let command: Box<dyn Fn(&Path) -> Command> = Box::new(configure(&folder.path, address));
             let child = run(&folder, &*command);
-            let mut proxy = Proxy { address, folder, command, child };
+            let mut proxy = Proxy { address, scheme, folder, command, child };
             if proxy.is_up() {
                 return proxy;
             }
             eprintln!("the proxy does not start:\n{}", proxy.log());
         }
         panic!("the proxy does not start");
+    }
+
+    /// Where its configuration is.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Stops it, and starts it again at the same address.
@@ -56,10 +62,10 @@ impl Proxy {
 
     /// Waits until it answers; false if it ends instead.
     fn is_up(&mut self) -> bool {
-        let (address, child) = (self.address, &mut self.child);
+        let (scheme, address, child) = (self.scheme, self.address, &mut self.child);
         eventually("the proxy answers", || match child.try_wait().expect("a child can be waited for") {
             Some(_) => Some(false),
-            None => answers(address).then_some(true),
+            None => answers(scheme, address).then_some(true),
         })
     }
 
@@ -87,11 +93,12 @@ impl Drop for Proxy {
 }
 
 /// Whether anything comes back. That a connection is accepted tells little: some fail after they began to listen.
-fn answers(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else { return false };
-    let mut byte = [0];
-    let asked = stream.set_read_timeout(Some(DEADLINE)).and_then(|()| stream.write_all(b"GET / HTTP/1.0\r\n\r\n"));
-    asked.and_then(|()| stream.read_exact(&mut byte)).is_ok()
+fn answers(scheme: &str, address: SocketAddr) -> bool {
+    let port = address.port();
+    let mut curl = Command::new(find_program(&["curl"], "curl"));
+    curl.args(["-q", "-s", "-k", "-o", "/dev/null", "--noproxy", "*"]);
+    curl.args(["--resolve", &format!("{HOST}:{port}:{}", address.ip()), &format!("{scheme}://{HOST}:{port}/")]);
+    curl.status().expect("curl can be started").success()
 }
 
 fn run(folder: &Folder, command: &dyn Fn(&Path) -> Command) -> Child {

@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod http;
+pub mod program;
 pub mod server;
 pub mod terminal;
 pub mod web_socket;
@@ -14,6 +15,7 @@ pub mod web_socket;
 use std::time::{Duration, Instant};
 
 pub use http::{HttpClient, Response};
+pub use program::find_program;
 pub use server::Server;
 pub use terminal::Terminal;
 pub use web_socket::WebSocketClient;
@@ -42,17 +44,4 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// Whether this is a code of `length` letters as the program makes them.
 pub fn is_code(code: &str, length: usize) -> bool {
     code.len() == length && code.chars().all(|letter| CODE_LETTERS.contains(letter))
-}
-
-/// The program's path if it can be found, else a failure that says what to install.
-pub fn find_program(names: &[&str], package: &str) -> std::path::PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Where distributions put servers and games, which is not on everybody's path.
-    let others = ["/usr/sbin", "/usr/games"].map(std::path::PathBuf::from);
-    let folders: Vec<_> = std::env::split_paths(&path).chain(others).collect();
-    names
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
-        .find(|program| program.is_file())
-        .unwrap_or_else(|| panic!("{} is missing: install the package {package}", names[0]))
 }
