@@ -39,6 +39,7 @@ use request::{BodyLength, Head, HeadScan, Method, RequestFault, accepts_html, he
 use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
+use trust::is_trusted_proxy;
 
 use crate::rooms::{Reply, Rooms};
 use crate::session_api::{Flow, Input, Step};
@@ -48,6 +49,9 @@ use crate::time::Now;
 const REQUEST_TIMEOUT_MS: u64 = 10_000;
 /// How long a connection may stay open between two requests.
 const IDLE_TIMEOUT_MS: u64 = 60_000;
+/// How long a trusted proxy's may, which is kept there for the next request of anybody. Proxies close theirs after two
+/// minutes at the most. If this side were first, a request that is on its way just then would fail at the proxy.
+const PROXY_IDLE_TIMEOUT_MS: u64 = 180_000;
 /// After so much has been written, the reactor may send it before more requests are answered: a few bytes of
 /// requests can cause many bytes of responses.
 const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
@@ -175,15 +179,20 @@ impl Http {
             }
             RouteOutcome::Upgraded(upgrade) => Step::Upgrade(upgrade),
         };
-        self.finish(now);
+        self.finish(site, now);
         step
     }
 
     /// Prepares for the next request.
-    fn finish(&mut self, now: Now) {
+    fn finish(&mut self, site: &Site, now: Now) {
         self.scan = HeadScan::default();
         self.has_begun = false;
-        self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
+        self.deadline_ms = now.steady_ms + self.idle_timeout_ms(site);
+    }
+
+    /// How long this connection may stay open between two requests.
+    fn idle_timeout_ms(&self, site: &Site) -> u64 {
+        if is_trusted_proxy(self.peer, &site.options.trusted_proxies) { PROXY_IDLE_TIMEOUT_MS } else { IDLE_TIMEOUT_MS }
     }
 
     /// Says what is wrong with a request. `rest` is what there is of it, unless its head was read already.
@@ -207,7 +216,7 @@ impl Http {
         response_options.keeps_alive &= !site.is_stopping();
         let context = ResponseContext { rooms, site, local: self.local, date: site.date(now), response_options };
         context.answer(kind, client, reply, outbox);
-        self.deadline_ms = now.steady_ms + IDLE_TIMEOUT_MS;
+        self.deadline_ms = now.steady_ms + self.idle_timeout_ms(site);
         if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
     }
 

@@ -807,6 +807,20 @@ fn time_runs_out_for_those_who_dawdle() {
     assert_eq!((answers[0].status, answers[0].field("Connection")), (408, Some("close")));
 }
 
+#[test]
+fn a_connection_that_a_proxy_keeps_is_closed_by_the_proxy() {
+    let (of_anybody, of_a_proxy): (&[&str], &[&str]) = (&[], &["--trusted-proxy", "127.0.0.1"]);
+    for (options, idle_timeout_ms) in [(of_anybody, IDLE_TIMEOUT_MS), (of_a_proxy, PROXY_IDLE_TIMEOUT_MS)] {
+        let mut server = Server::with(options);
+        let mut connection = server.connect();
+        // The first is answered at once, the second by the rooms.
+        for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            connection.send(&mut server, request.as_bytes());
+            assert_eq!(connection.http.deadline_ms(), Some(server.now.steady_ms + idle_timeout_ms), "{request}");
+        }
+    }
+}
+
 // ---- every way to cut it
 
 /// Everything that is answered when the bytes come in pieces that end at these places.

@@ -18,8 +18,8 @@ pub struct Client {
 impl Client {
     /// Uses the fields that a trusted proxy added; those of any other peer are ignored.
     pub fn read(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr]) -> Client {
-        let is_trusted = |address: IpAddr| trusted_proxies.iter().any(|proxies| proxies.contains(address));
-        if trusted_proxies.is_empty() || !is_trusted(peer) {
+        let is_trusted = |address: IpAddr| is_trusted_proxy(address, trusted_proxies);
+        if !is_trusted(peer) {
             return Client { forwarded_for: None, is_secure: false };
         }
         // Each proxy appends the address that it sees: the client is the last one that is no trusted proxy. The
@@ -35,6 +35,11 @@ impl Client {
         let scheme = head.items("x-forwarded-proto").next_back();
         Client { forwarded_for, is_secure: scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) }
     }
+}
+
+/// Whether what this peer tells of its clients is believed.
+pub fn is_trusted_proxy(peer: IpAddr, trusted_proxies: &[Cidr]) -> bool {
+    trusted_proxies.iter().any(|proxies| proxies.contains(peer))
 }
 
 /// An address as proxies write it, some of them with a port.
