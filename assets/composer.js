@@ -1,6 +1,8 @@
 // Where one writes: the text field, its keys, and the commands that begin with a slash.
 
 const ENCODER = new TextEncoder();
+/** The code of every key that goes to an input method, which makes a character of several. */
+const COMPOSING = 229;
 
 /** @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "refuse", words: string}} Intent */
 
@@ -30,7 +32,9 @@ export class Composer {
       this.#submit();
     });
     this.#field.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      // In Safari a composition is over before the Enter that ends it is told of.
+      const isComposing = event.isComposing || event.keyCode === COMPOSING;
+      if (event.key !== "Enter" || event.shiftKey || isComposing) return;
       event.preventDefault();
       this.#submit();
     });

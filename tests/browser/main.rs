@@ -215,6 +215,29 @@ fn markup_stays_text() {
 }
 
 #[test]
+fn the_enter_that_ends_a_composition_sends_nothing() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    wait_until_connected(&ana);
+    ana.fill("#text", "日本語");
+    // As browsers tell it, and as Safari does, where the composition has ended before.
+    for composing in ["isComposing: true", "keyCode: 229"] {
+        let is_left_alone = ana.evaluate(&format!(
+            "document.querySelector('#text').dispatchEvent(
+                 new KeyboardEvent('keydown', {{ key: 'Enter', bubbles: true, cancelable: true, {composing} }}))"
+        ));
+        assert_eq!(is_left_alone, true, "{composing}");
+        assert_eq!(ana.value("#text"), "日本語", "{composing}");
+    }
+    ana.press("Enter");
+    wait_for_message(&ana, "日本語");
+    assert_eq!(timeline(&ana).iter().filter(|line| line.contains("日本語")).count(), 1);
+    assert_well_behaved(&ana, &server);
+}
+
+#[test]
 fn a_reload_is_silent() {
     let server = Server::start();
     let chromium = Chromium::launch();
