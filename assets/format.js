@@ -4,7 +4,8 @@ const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const IN_FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "medium" });
 
-const URL_IN_TEXT = /\bhttps?:\/\/[^\s<>"]+/gi;
+/** Ends at what Chinese and Japanese end sentences with, too: there no space follows. */
+const URL_IN_TEXT = /\bhttps?:\/\/[^\s<>"\u3000-\u303f\uff00-\uffef]+/gi;
 const TONES = 7;
 
 /** The local day, in words. */

@@ -215,6 +215,21 @@ fn markup_stays_text() {
 }
 
 #[test]
+fn addresses_in_a_text_are_links_without_what_ends_the_sentence() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    wait_until_connected(&ana);
+    say(&ana, "http://a.example/x, (see http://a.example/y_(z)). 看http://a.example/w。然后（http://a.example/v）");
+    assert_eq!(
+        ana.evaluate("[...document.querySelectorAll('#timeline .text a')].map(link => link.href).join(' ')"),
+        "http://a.example/x http://a.example/y_(z) http://a.example/w http://a.example/v"
+    );
+    assert_well_behaved(&ana, &server);
+}
+
+#[test]
 fn the_enter_that_ends_a_composition_sends_nothing() {
     let server = Server::start();
     let chromium = Chromium::launch();
