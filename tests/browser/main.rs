@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, channel};
 use chromium::{Chromium, Seen, Window};
 use proxy::Proxy;
 use serde_json::json;
-use support::{DEADLINE, Server, WebSocketClient, eventually, find_program, is_code};
+use support::{DEADLINE, Server, Terminal, WebSocketClient, eventually, find_program, is_code};
 
 /// The home page as this machine's browsers find it.
 fn home(server: &Server) -> String {
@@ -280,6 +280,25 @@ fn a_reload_is_silent() {
     for window in [&ana, &ben] {
         assert_well_behaved(window, &server);
     }
+}
+
+#[test]
+fn the_way_back_leads_into_the_room_again_and_nobody_notices() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    let room = create_room(&ana, &server, "Ana");
+    let mut ben = Terminal::join(&server, &room, "ben");
+    wait_for_notice(&ana, "ben came in");
+    // Browsers keep the page as it is, and close its WebSocket, or load it again.
+    ana.open(&(home(&server) + "?code=" + &room));
+    ben.send_line("while you were away");
+    ana.evaluate("history.back()");
+    wait_for_message(&ana, "while you were away");
+    say(&ana, "back again");
+    let noticed = ben.expect_line_where("anything", |line| !line.is_empty());
+    assert!(noticed.ends_with("<Ana> back again"), "the first that ben notices: {noticed}");
+    assert_well_behaved(&ana, &server);
 }
 
 #[test]
