@@ -10,7 +10,7 @@ use std::time::Duration;
 use headless_chrome::browser::tab::Tab;
 use headless_chrome::browser::tab::point::Point;
 use headless_chrome::protocol::cdp::types::Event;
-use headless_chrome::protocol::cdp::{Emulation, Log, Network, Runtime};
+use headless_chrome::protocol::cdp::{Emulation, Log, Network, Page, Runtime};
 use headless_chrome::{Browser, LaunchOptions};
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ impl Chromium {
             "--disable-component-update",
             "--disable-gpu",
             // Whatever it wants to ask, it finds nobody but this machine.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            "--host-resolver-rules=MAP chat.lan 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         ];
         let options = LaunchOptions {
             path: Some(path),
@@ -115,6 +115,18 @@ impl Window {
     pub fn open_without_scripts(&self, url: &str) {
         self.tab.call_method(Emulation::SetScriptExecutionDisabled { value: true }).expect("scripts can be forbidden");
         self.navigate(url);
+    }
+
+    /// Runs this before anything of the pages that are opened from now on.
+    pub fn prepare_pages(&self, script: &str) {
+        let source = script.to_owned();
+        let prepare = Page::AddScriptToEvaluateOnNewDocument {
+            source,
+            world_name: None,
+            include_command_line_api: None,
+            run_immediately: None,
+        };
+        self.tab.call_method(prepare).expect("pages can be prepared");
     }
 
     pub fn open(&self, url: &str) {

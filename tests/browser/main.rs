@@ -302,6 +302,54 @@ fn the_way_back_leads_into_the_room_again_and_nobody_notices() {
 }
 
 #[test]
+fn a_local_network_without_tls_is_enough() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    // Any name but this machine's own: there browsers keep some of what they can do to pages over TLS.
+    let home = format!("http://chat.lan:{}/", server.web.port());
+    ana.open(&home);
+    assert_eq!(ana.evaluate("isSecureContext"), false);
+    ana.fill("#name", "Ana");
+    ana.click("#create");
+    wait_until_connected(&ana);
+    let room = ana.url().strip_prefix(&home).expect("an address here").to_owned();
+    let mut ben = Terminal::join(&server, &room, "ben");
+    say(&ana, "over the local network");
+    ben.expect_said("<Ana> over the local network");
+    ben.send_line("heard");
+    wait_for_message(&ana, "heard");
+    assert_eq!(ana.value("#link"), ana.url());
+    ana.click("#copy");
+    ana.wait_for("document.querySelector('#copy').textContent.trim() === 'Copied'");
+    assert_eq!(ana.seen().complaints, [] as [String; 0]);
+}
+
+#[test]
+fn a_browser_that_lets_pages_store_nothing_will_do() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    ana.prepare_pages(
+        "for (const area of ['localStorage', 'sessionStorage'])
+             Object.defineProperty(window, area, { get() { throw new DOMException('Denied.', 'SecurityError'); } });",
+    );
+    let room = create_room(&ana, &server, "Ana");
+    assert_eq!(
+        ana.evaluate("(() => { try { return localStorage } catch (error) { return error.name } })()"),
+        "SecurityError"
+    );
+    let mut ben = Terminal::join(&server, &room, "ben");
+    say(&ana, "stored nowhere");
+    ben.expect_said("<Ana> stored nowhere");
+    ana.reload();
+    wait_until_connected(&ana);
+    say(&ana, "still here");
+    ben.expect_said("<Ana> still here");
+    assert_well_behaved(&ana, &server);
+}
+
+#[test]
 fn a_taken_name_is_refused_and_what_was_typed_is_kept() {
     let server = Server::start();
     let chromium = Chromium::launch();
