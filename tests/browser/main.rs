@@ -350,6 +350,30 @@ fn a_browser_that_lets_pages_store_nothing_will_do() {
 }
 
 #[test]
+fn what_is_said_neither_widens_the_page_nor_moves_what_is_read() {
+    let server = Server::with(&["--rate", "0"]);
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    let room = create_room(&ana, &server, "Ana");
+    let mut ben = WebSocketClient::join(&server, &room, "ben");
+    say_all(&mut ben, &numbered("text", 60));
+    wait_for_message(&ana, "text 59");
+    scroll_to(&ana, "text 20");
+    let place = place_of_what_is_read(&ana);
+    let long_word = "x".repeat(4000);
+    say_all(&mut ben, &[long_word.clone(), "the last one".to_owned()]);
+    wait_for_message(&ana, &long_word);
+    wait_for_message(&ana, "the last one");
+    // Once more is laid out than that.
+    ana.wait_for("document.querySelector('#newer')?.hidden === false");
+    assert_eq!(place_of_what_is_read(&ana), place);
+    for element in ["document.querySelector('#timeline')", "document.documentElement"] {
+        assert_eq!(ana.evaluate(&format!("{element}.scrollWidth - {element}.clientWidth")), 0, "{element}");
+    }
+    assert_well_behaved(&ana, &server);
+}
+
+#[test]
 fn a_taken_name_is_refused_and_what_was_typed_is_kept() {
     let server = Server::start();
     let chromium = Chromium::launch();
