@@ -231,6 +231,23 @@ fn a_room_that_is_not_there_is_404_with_the_form() {
 }
 
 #[test]
+fn a_code_is_found_in_what_people_paste() {
+    let server = Server::start();
+    let room = server.create_room();
+    let (start, end) = room.split_at(2);
+    let pasted = [format!("{start} {end}"), format!("{start}-{end}"), format!("http://{}/{room}", server.web)];
+    for (name, typed) in ["ana", "ben", "cleo"].iter().zip(pasted) {
+        let joined = server.post_form(&[("name", name), ("code", &typed), ("join", "1")]);
+        assert_eq!((joined.status, joined.header("Location")), (303, Some(format!("/{room}").as_str())), "{typed}");
+    }
+    // Programs that make links of addresses take in what ends the sentence.
+    for path in [format!("/{room}."), format!("/{room}),"), format!("/{start}-{end}"), format!("/{start}%20{end}")] {
+        let led = server.get(&path);
+        assert_eq!((led.status, led.header("Location")), (303, Some(format!("/{room}").as_str())), "{path}");
+    }
+}
+
+#[test]
 fn a_code_in_lower_case_leads_to_the_room() {
     let server = Server::start();
     let room = server.create_room();

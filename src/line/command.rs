@@ -161,8 +161,7 @@ fn parse_join(argument: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
 }
 
 fn parse_code(typed: &str) -> Result<RoomCode, CommandFault<'_>> {
-    let code = typed.rsplit('/').next().unwrap_or(typed);
-    RoomCode::parse(code).ok_or(CommandFault::CodeMalformed(typed))
+    RoomCode::parse(typed).ok_or(CommandFault::CodeMalformed(typed))
 }
 
 fn parse_optional_name(typed: &str) -> Result<Option<Name>, CommandFault<'_>> {

@@ -22,22 +22,21 @@ pub struct RoomCode {
 }
 
 impl RoomCode {
-    /// Reads a code as people type it: trimmed, in any case.
+    /// Reads a code as people type or paste it: in any case, with spaces and hyphens, or within a whole invitation.
     ///
-    /// `None` if it has another letter than the 21 consonants, or another length than 4 to 12.
+    /// `None` if there is another letter than the 21 consonants in it, or another number of them than 4 to 12.
     pub fn parse(typed: &str) -> Option<RoomCode> {
-        let typed = typed.trim();
-        if !(MIN_LETTERS..=MAX_LETTERS).contains(&typed.len()) {
-            return None;
-        }
         let mut letters = [0; MAX_LETTERS];
-        for (letter, byte) in letters.iter_mut().zip(typed.bytes()) {
-            *letter = byte.to_ascii_uppercase();
-            if !ALPHABET.contains(letter) {
+        let mut length = 0;
+        for character in within_invitation(typed).chars().filter(|&character| !is_separator(character)) {
+            let letter = u8::try_from(character).ok()?.to_ascii_uppercase();
+            if !ALPHABET.contains(&letter) {
                 return None;
             }
+            *letters.get_mut(length)? = letter;
+            length += 1;
         }
-        Some(RoomCode { letters, length: typed.len() as u8 })
+        (length >= MIN_LETTERS).then_some(RoomCode { letters, length: length as u8 })
     }
 
     /// Draws a code of `length` letters.
@@ -71,6 +70,26 @@ impl fmt::Debug for RoomCode {
     }
 }
 
+/// What stands in an address where invitations have the code; all of it if it is none. What ends the sentence that it
+/// was taken out of is left out.
+fn within_invitation(typed: &str) -> &str {
+    let typed = typed.trim().trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '>', '"', '\'']);
+    if let Some((_, query)) = typed.split_once("?code=") {
+        return query.split(['&', '#']).next().unwrap_or(query);
+    }
+    let address = typed.split(['?', '#']).next().unwrap_or(typed).trim_end_matches('/');
+    let path = match address.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => address,
+    };
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Spaces, and hyphens of all kinds: programs for writing make longer ones of the plain one.
+fn is_separator(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -80,13 +99,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_read_trimmed_and_in_any_case() {
-        assert_eq!(RoomCode::parse(" kxQt\r\n").map(|code| code.to_string()), Some("KXQT".into()));
+    fn is_read_as_people_type_and_paste_it() {
+        let typed = [
+            " kxQt\r\n",
+            "KX QT",
+            "kx-qt",
+            "KX\u{2013}QT.",
+            "http://192.168.1.20:5000/KXQT",
+            "https://chat.example.org/chat/kxqt/?utm_source=mail#now",
+            "192.168.1.20:5000/KXQT",
+            "http://localhost:5000/?code=KXQT",
+            "http://localhost:5000/?code=KXQT&x=y",
+            "https://chat.example.org/KXQT).",
+        ];
+        for typed in typed {
+            assert_eq!(RoomCode::parse(typed).map(|code| code.to_string()), Some("KXQT".into()), "{typed}");
+        }
     }
 
     #[test]
     fn refuses_what_no_code_can_be() {
-        for typed in ["", "KXQ", "KXQA", "KX T", "KXQ1", "KXQÄ", "KXQTKXQTKXQTK", "ĸxqt"] {
+        for typed in ["", "KXQ", "KXQA", "KX T", "KXQ1", "KXQÄ", "KXQTKXQTKXQTK", "ĸxqt", "http://kxqt", "http://kxqt/"]
+        {
             assert_eq!(RoomCode::parse(typed), None, "{typed}");
         }
     }
@@ -108,7 +142,10 @@ mod tests {
         #[test]
         fn any_text_is_parsed_without_panic(typed in ".*") {
             if let Some(code) = RoomCode::parse(&typed) {
-                prop_assert_eq!(code.as_str(), typed.trim().to_ascii_uppercase());
+                prop_assert_eq!(RoomCode::parse(code.as_str()), Some(code));
+                let capitals = typed.to_ascii_uppercase();
+                let mut letters = capitals.chars();
+                prop_assert!(code.as_str().chars().all(|letter| letters.any(|other| other == letter)));
             }
         }
     }
