@@ -372,6 +372,26 @@ fn a_place_is_not_given_up_while_its_member_comes_back() {
 }
 
 #[test]
+fn a_place_is_kept_while_its_member_waits_behind_another_change() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, token, here) = (house.code(ana), house.token(ana), house.membership(ana));
+    let nick = RoomCommand::Nick(Name::parse("ann").expect("a name"));
+    house.propose_on(ana, ECHOING, Command::In(RoomRef::Only, nick));
+    house.rooms.disconnect(ConnectionId(ana as u64), here, house.now);
+    let again = house.connect();
+    house.propose_on(again, ECHOING, join(JoinTarget::Code(code), None, Some(token)));
+    let [renaming, coming] = <[Proposal; 2]>::try_from(house.take_proposals()).expect("two changes");
+    house.rooms.commit(renaming, house.now, &mut house.sent);
+    house.now.steady_ms += 60_000;
+    house.rooms.expire(house.now);
+    house.rooms.commit(coming, house.now, &mut house.sent);
+    house.settle();
+    assert!(matches!(house.last_reply(again), Reply::Joined { .. }), "{:?}", house.last_reply(again));
+    assert!(house.rooms.room(here.room).member(here.author).is_some(), "it has its place");
+}
+
+#[test]
 fn after_the_grace_the_member_parts_and_its_token_still_brings_it_back() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");
