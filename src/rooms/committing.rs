@@ -170,6 +170,12 @@ impl Rooms {
         match on_commit {
             OnCommit::Nothing => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::Subscribe(author, joining) if self.room(room).proposed.will_be_gone(author) => {
+                // The place that it was to have behind that was refused: what it said would be numbered in vain.
+                let (refusal, cid, is_answer) = (Refusal::StorageFailed, None, true);
+                self.counts.refusals += 1;
+                self.reply(joining.connection, Reply::Refused { refusal, cid, is_answer });
+            }
             OnCommit::Subscribe(author, joining) => {
                 if self.room(room).state.has_place(author) {
                     return self.subscribe(Membership { room, author }, *joining, now, delivery);
@@ -253,7 +259,13 @@ impl Rooms {
         let Proposal { epoch, change, on_commit, .. } = proposal;
         let room_id = self.find_epoch(epoch);
         if let Some(room) = room_id {
-            self.room_mut(room).proposed.settle(&change, false);
+            let proposed = &mut self.room_mut(room).proposed;
+            match &change {
+                Change::Place { newcomer, .. } => proposed.note_refused_place(newcomer.author),
+                Change::Enter { takes_place: Some(_), event, .. } => proposed.note_refused_place(event.author),
+                _ => (),
+            }
+            proposed.settle(&change, false);
         }
         let (connection, cid, is_answer) = match on_commit {
             OnCommit::Subscribe(author, joining) => {

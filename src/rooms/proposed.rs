@@ -117,6 +117,16 @@ impl Proposed {
         }
     }
 
+    /// A place is not given after all. Whoever was to have it has none, or is about to give up the one it has: only then
+    /// was another proposed.
+    pub fn note_refused_place(&mut self, author: AuthorId) {
+        if let Some(member) = self.members.get_mut(&author)
+            && let Standing::Placed { name, .. } = &member.standing
+        {
+            member.standing = Standing::Gone { name: name.clone(), may_return: true };
+        }
+    }
+
     fn note_newcomer(&mut self, newcomer: &Newcomer, has_entered: bool) {
         let Newcomer { author, token, name, via } = newcomer;
         self.added_places += 1;
@@ -184,7 +194,8 @@ impl Proposed {
         !self.members.contains_key(&author)
     }
 
-    fn will_be_gone(&self, author: AuthorId) -> bool {
+    /// Whether this member is about to give up its place.
+    pub fn will_be_gone(&self, author: AuthorId) -> bool {
         let member = self.members.get(&author);
         member.is_some_and(|member| matches!(member.standing, Standing::Gone { .. }))
     }
