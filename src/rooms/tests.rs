@@ -392,6 +392,31 @@ fn a_place_is_kept_while_its_member_waits_behind_another_change() {
 }
 
 #[test]
+fn nobody_is_let_into_a_place_that_is_about_to_be_given_up() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, token, here) = (house.code(ana), house.token(ana), house.membership(ana));
+    house.rooms.disconnect(ConnectionId(ana as u64), here, house.now);
+    house.now.steady_ms += 60_000;
+    house.rooms.expire(house.now);
+    let [first, second] = [house.connect(), house.connect()];
+    for connection in [first, second] {
+        house.propose_on(connection, ECHOING, join(JoinTarget::Code(code), None, Some(token)));
+    }
+    let [parting, coming, mut behind] =
+        <[Proposal; 3]>::try_from(house.take_proposals()).expect("she parts, comes back, and once more");
+    house.rooms.refuse(coming, house.now);
+    let early = behind.take_early().expect("somebody waits for it");
+    house.rooms.commit(early, house.now, &mut house.sent);
+    house.rooms.commit(parting, house.now, &mut house.sent);
+    house.settle();
+    for connection in [first, second] {
+        let reply = house.last_reply(connection);
+        assert!(matches!(reply, Reply::Refused { refusal: Refusal::StorageFailed, .. }), "{reply:?}");
+    }
+}
+
+#[test]
 fn after_the_grace_the_member_parts_and_its_token_still_brings_it_back() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");
