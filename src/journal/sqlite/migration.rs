@@ -31,7 +31,7 @@ fn key_messages(connection: &Connection) -> Result<()> {
          {} WHERE cid IS NOT NULL; \
          UPDATE room SET keyed_id = coalesce((SELECT max(id) FROM event WHERE event.room = room.room), 0);",
         schema::MESSAGE_KEYS,
-        schema::KEY_MESSAGES
+        schema::key_messages()
     ))
 }
 

@@ -79,15 +79,19 @@ CREATE TABLE message_key (
 ";
 
 /// Puts the client ids of events into the table above. A condition follows.
-pub(super) const KEY_MESSAGES: &str =
-    "INSERT OR REPLACE INTO message_key SELECT room, id / 1024, author, cid, id FROM event";
+pub(super) fn key_messages() -> String {
+    format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
+}
+
+/// Events whose client ids are in one segment.
+const SEGMENT_EVENTS: i64 = 1024;
 
 /// The segment of what is kept of segments that are gone.
 pub(super) const LAST_MESSAGES: i64 = -1;
 
 /// The segment that an event's client id is in.
 pub(super) fn segment_of(id: u64) -> i64 {
-    id.cast_signed() / 1024
+    id.cast_signed() / SEGMENT_EVENTS
 }
 
 /// Makes an empty file one of ours, wholly or not at all.

@@ -261,7 +261,7 @@ impl RoomPosition {
 /// Has the messages since the last time found by their clients' ids.
 fn key_messages(connection: &Connection, place: &mut RoomPosition) -> Result<()> {
     connection
-        .prepare_cached(&format!("{} WHERE room = ?1 AND id > ?2 AND cid IS NOT NULL", schema::KEY_MESSAGES))?
+        .prepare_cached(&format!("{} WHERE room = ?1 AND id > ?2 AND cid IS NOT NULL", schema::key_messages()))?
         .execute(params![place.room, place.keyed_id.cast_signed()])?;
     place.keyed_id = place.last_id;
     connection
