@@ -151,7 +151,11 @@ impl<S: Write> Connection<S> {
                     self.note_progress(now_ms);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                Err(_) => self.lose_output(),
+                Err(error) => {
+                    // A reset is told once. Behind it a read sees an end, which is not that of the last line.
+                    self.is_broken |= error.kind() != io::ErrorKind::BrokenPipe;
+                    self.lose_output();
+                }
             }
         }
         if self.is_output_lost { wanted } else { sent }

@@ -22,6 +22,8 @@ pub struct Socket {
     to_client: VecDeque<u8>,
     server_ended: bool,
     is_reset: bool,
+    /// The server has been told of the reset: a system tells it once.
+    is_reset_told: bool,
     is_closed: bool,
     window_bytes: usize,
     registered: Option<ConnectionId>,
@@ -33,6 +35,14 @@ pub struct Socket {
     is_gone: bool,
     /// Since when its system should have acknowledged something.
     overdue_since_ms: Option<u64>,
+}
+
+impl Socket {
+    /// The reset, unless it has been told, or comes behind the end of what the client sent (tcp(7)).
+    fn tell_reset(&mut self) -> Option<io::ErrorKind> {
+        let is_news = self.is_reset && !self.client_ended && !std::mem::replace(&mut self.is_reset_told, true);
+        is_news.then_some(io::ErrorKind::ConnectionReset)
+    }
 }
 
 /// The system's state, shared by the reactor's side and the clients'.
@@ -240,10 +250,10 @@ impl Read for SimStream {
         let count = world.random.random_range(1..=64);
         let socket = &mut world.sockets[self.socket];
         if socket.to_server.is_empty() {
-            if socket.is_reset {
-                return Err(io::ErrorKind::ConnectionReset.into());
+            if let Some(error) = socket.tell_reset() {
+                return Err(error.into());
             }
-            return if socket.client_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+            return if socket.client_ended || socket.is_reset { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let whole = socket.to_server.len().min(buffer.len());
         // A read takes what is there; less only if the rest arrives just then, which is a new edge.
@@ -264,7 +274,7 @@ impl Write for SimStream {
         let socket = &mut world.sockets[self.socket];
         assert!(!socket.server_ended, "nothing is written after the end");
         if socket.is_reset {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(socket.tell_reset().unwrap_or(io::ErrorKind::BrokenPipe).into());
         }
         let room = socket.window_bytes.saturating_sub(socket.to_client.len());
         if room == 0 {
