@@ -132,8 +132,9 @@ impl World {
 
     /// The client sends no more.
     pub fn end(&mut self, socket: usize) {
-        self.sockets[socket].client_ended = true;
-        self.sockets[socket].readable_edge = true;
+        let socket = &mut self.sockets[socket];
+        socket.client_ended |= !socket.is_reset;
+        socket.readable_edge = true;
     }
 
     /// The client's cable is pulled: nothing arrives any more, and nobody says so.
@@ -151,8 +152,10 @@ impl World {
     pub fn break_connection(&mut self, socket: usize, is_lost: bool) {
         let socket = &mut self.sockets[socket];
         socket.is_reset = true;
-        if is_lost {
+        if is_lost && !socket.to_server.is_empty() {
             socket.to_server.clear();
+            // It comes behind what is lost.
+            socket.client_ended = false;
         }
         socket.readable_edge = true;
         socket.writable_edge = true;
