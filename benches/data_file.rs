@@ -183,7 +183,7 @@ fn since(started: Instant) -> Now {
 
 fn message(number: usize) -> Change {
     let text = Text::clean(&format!("what was said, in so many words: {number}"), 4096).expect("a text");
-    // A browser's ids are random, so they come in no order.
+    // Ids of clients that come in no order are the dearest.
     let cid = MessageKey::parse(&format!("{:016x}", (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     let body = Body::Message { kind: Kind::Say, text, cid };
     let name = Name::parse("ana").expect("a name");

@@ -126,7 +126,7 @@ cargo clippy --locked --all-targets -- -D warnings
 if [ -d benches/load ]; then
     section "Format and lints of benches/load"
     cargo fmt --manifest-path benches/load/Cargo.toml --check
-    cargo clippy --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" \
+    cargo clippy --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" \
         --all-targets -- -D warnings
 fi
 
@@ -135,5 +135,8 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 section "Tests"
 cargo test --locked --no-fail-fast
+if [ -d benches/load ]; then
+    cargo test --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
+fi
 
 section "All is well"

@@ -61,7 +61,7 @@ CREATE INDEX departed ON member (room, departed) WHERE departed IS NOT NULL;
 
 /// Finds what somebody said by the client's own id for it.
 ///
-/// Those ids are random: an index of them all is written to at another place with each message, and a commit has twice
+/// Those ids may be random: an index of them all is written to at another place with each message, and a commit has twice
 /// as many pages to write. So the events of a room are taken in segments, each of which is written to for a while and
 /// then never again, and in batches; who looks for a message goes through the segments.
 ///
