@@ -9,6 +9,7 @@ mod chromium;
 mod history;
 #[path = "../history/party.rs"]
 mod party;
+#[allow(dead_code)]
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
