@@ -494,7 +494,9 @@ impl Client {
             }
             let place: usize = cid.parse().expect("an id of ours");
             history.note_refused(&self.texts[place - 1]);
-            let waiting = self.unacknowledged.iter_mut().filter(|waiting| waiting.cid == cid);
+            // Over a later connection it was sent again since.
+            let is_current = self.link() == Some(number);
+            let waiting = self.unacknowledged.iter_mut().filter(|waiting| is_current && waiting.cid == cid);
             return waiting.for_each(|waiting| waiting.was_refused = true);
         }
         let is_current = self.link() == Some(number);
