@@ -85,6 +85,15 @@ impl Name {
         well_formed.then(|| Name(name.into()))
     }
 
+    /// A name as a data file has it. An earlier version may have taken one that this one refuses, and who bears it keeps
+    /// it; `None` for what no version has taken.
+    pub fn stored(text: &str) -> Option<Name> {
+        let may_have_been_one = !text.is_empty()
+            && text.chars().count() <= MAX_CHARACTERS
+            && text.chars().all(|character| is_joiner(character) || !is_harmful(character));
+        may_have_been_one.then(|| Name::known(text))
+    }
+
     /// A name that has been one before.
     pub(super) fn known(name: &str) -> Name {
         Name(name.into())
@@ -130,19 +139,20 @@ impl fmt::Display for Name {
 fn may_stand_in_name(character: char) -> bool {
     // U+FFFC and U+FFFD stand for what could not be shown or read.
     let is_unknown = matches!(character, '\u{FFFC}' | char::REPLACEMENT_CHARACTER);
-    let is_harmful = || {
-        matches!(
-            character.general_category(),
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::LineSeparator
-                | GeneralCategory::ParagraphSeparator
-                | GeneralCategory::Surrogate
-                | GeneralCategory::Unassigned
-                | GeneralCategory::PrivateUse
-        )
-    };
-    is_joiner(character) || !is_unknown && !BLANK.contains(&character) && !is_harmful()
+    is_joiner(character) || !is_unknown && !BLANK.contains(&character) && !is_harmful(character)
+}
+
+fn is_harmful(character: char) -> bool {
+    matches!(
+        character.general_category(),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::Surrogate
+            | GeneralCategory::Unassigned
+            | GeneralCategory::PrivateUse
+    )
 }
 
 fn is_joiner(character: char) -> bool {

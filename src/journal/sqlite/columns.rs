@@ -1,6 +1,7 @@
 //! How values of ours stand in columns.
 //!
-//! Everything was written by this program, so what cannot be read back means that the file is damaged.
+//! Everything was written by this program, so what cannot be read back means that the file is damaged. It may have been
+//! an earlier version with other rules: what it took is read as well.
 
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
@@ -36,7 +37,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
     let body = match kind.as_str() {
         "enter" => Body::Enter,
         "part" => Body::Part,
-        "nick" => Body::Nick { to: parsed(row, 6, Name::parse)? },
+        "nick" => Body::Nick { to: parsed(row, 6, Name::stored)? },
         kind => {
             let kind = [Kind::Say, Kind::Me].into_iter().find(|known| known.as_str() == kind);
             let kind = parsed(row, 5, |_| kind)?;
@@ -49,7 +50,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
         id: number(row, 0)?,
         time_ms: number(row, 1)?,
         author: author(row, 2)?,
-        name: parsed(row, 3, Name::parse)?,
+        name: parsed(row, 3, Name::stored)?,
         via: parsed(row, 4, Via::parse)?,
         body,
     })

@@ -127,7 +127,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
             stored.members.push(StoredMember {
                 author: columns::author(row, 1)?,
                 token: columns::token_hash(row, 2)?,
-                name: columns::parsed(row, 3, Name::parse)?,
+                name: columns::parsed(row, 3, Name::stored)?,
                 via: columns::parsed(row, 4, Via::parse)?,
                 is_placed: row.get(5)?,
                 has_entered: row.get(6)?,

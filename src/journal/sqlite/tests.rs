@@ -566,6 +566,44 @@ fn a_crash_at_any_time_loses_nothing_that_was_kept() {
 }
 
 #[test]
+fn a_name_that_was_one_when_it_was_stored_is_one_still() {
+    // Who typed it in another encoding, or piled up marks, was let in once.
+    let piled = format!("x{}", "\u{30D}".repeat(31));
+    for called in ["J\u{FFFD}rgen", piled.as_str()] {
+        let folder = Folder::new();
+        let (mut journal, _) = folder.open(1000);
+        let nick = Body::Nick { to: name("ben") };
+        journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), said(1, 1, "hello"), published(1, 1, "ana", nick)]);
+        drop(journal);
+        let rename = "UPDATE member SET name = ?1; UPDATE event SET name = ?1; \
+                      UPDATE event SET text = ?1 WHERE kind = 'nick';";
+        for statement in rename.split_inclusive(';') {
+            folder.connect().execute(statement.trim(), [called]).expect("it becomes one");
+        }
+        let (mut journal, rooms) = folder.open(1000);
+        assert_eq!(rooms[0].members[0].name.as_str(), called);
+        let events = journal.read_now(epoch(1), 1, 2).events;
+        let [Event { name: author, .. }, Event { body: Body::Nick { to }, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!((author.as_str(), to.as_str()), (called, called));
+    }
+}
+
+#[test]
+fn what_can_have_been_no_name_is_damage() {
+    let long = "x".repeat(33);
+    for called in ["", "a\nb", "a\u{1b}[31m", "a\u{85}b", long.as_str()] {
+        let folder = Folder::new();
+        let (mut journal, _) = folder.open(1000);
+        journal.keep([opened(1, "KXQT"), placed(1, 1, "ana")]);
+        drop(journal);
+        folder.connect().execute("UPDATE member SET name = ?1", [called]).expect("it becomes one");
+        assert!(folder.refusal().contains("is damaged"), "{called:?}");
+    }
+}
+
+#[test]
 fn who_left_is_remembered_as_long_as_in_memory() {
     let folder = Folder::new();
     let (mut journal, _) = folder.open(10);
