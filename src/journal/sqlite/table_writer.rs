@@ -296,7 +296,7 @@ fn delete_events(connection: &Connection, room: i64, end: u64) -> Result<u64> {
 fn keep_last_messages(connection: &Connection, room: i64, segment: i64) -> Result<()> {
     let mut select = connection.prepare_cached(
         "WITH RECURSIVE later(segment) AS ( \
-         SELECT max(segment) FROM message_key WHERE room = ?1 UNION ALL \
+         SELECT max(segment) FROM message_key WHERE room = ?1 HAVING max(segment) >= ?2 + ?3 UNION ALL \
          SELECT segment - 1 FROM later WHERE segment > ?2 + ?3) \
          SELECT author FROM (SELECT DISTINCT author FROM message_key WHERE room = ?1 AND segment = ?2) AS said \
          WHERE author IN (SELECT author FROM member WHERE room = ?1) AND NOT EXISTS \

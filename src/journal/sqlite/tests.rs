@@ -517,6 +517,24 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
 }
 
 #[test]
+fn what_members_said_last_is_found_where_the_others_talk_without_ids() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    let say = |author, cid: &str| {
+        let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+    };
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben"), say(1, "a")]);
+    // One is in the last segment that there is, the other has a later one behind it.
+    journal.keep((0..2000).map(|_| said(1, 2, "hello")));
+    journal.keep([say(2, "b")]);
+    journal.keep((0..20 * 1024).map(|_| said(1, 2, "hello")));
+    let messages = [(1, "a"), (2, "b")].map(|(author, cid)| (AuthorId(author), MessageKey::parse(cid).expect("an id")));
+    let found = journal.read_wanted(epoch(1), Wanted::Messages(messages.to_vec())).messages;
+    assert_eq!(found.iter().map(|(_, _, id)| *id).collect::<Vec<_>>(), [1, 2002]);
+}
+
+#[test]
 fn an_early_file_of_version_2_is_completed() {
     let folder = Folder::new();
     let (mut journal, _) = folder.open(1000);
