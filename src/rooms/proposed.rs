@@ -251,7 +251,7 @@ mod tests {
         let name = Name::parse("ana").expect("a name");
         let (author, token, via) = (AuthorId(1), TokenHash::from_bytes([1; 32]), Via::Web);
         let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
-        roster.place(&Newcomer { author, token, name: name.clone(), via });
+        roster.place(&Newcomer { author, token, name: name.clone(), via }, false);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), Some(author));
         proposed.note(&Change::Vacate { author, event: None, may_return: true, time_ms: 0 }, &roster);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), None);

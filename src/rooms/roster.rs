@@ -183,8 +183,8 @@ impl Roster {
         self.last_author = last;
     }
 
-    /// Gives somebody a place. Author, name and token must be nobody else's.
-    pub fn place(&mut self, newcomer: &Newcomer) {
+    /// Gives somebody a place, who may have been here before. Author, name and token must be nobody else's.
+    pub fn place(&mut self, newcomer: &Newcomer, has_returned: bool) {
         let Newcomer { author, ref token, ref name, via } = *newcomer;
         let token = token.into();
         self.departed.retain(|departed| departed.token != token);
@@ -195,7 +195,7 @@ impl Roster {
             author,
             via,
             has_entered: false,
-            has_returned: false,
+            has_returned,
             presence: Presence::Elsewhere,
             typed_at_ms: 0,
         }) as Slot;
@@ -311,7 +311,7 @@ mod tests {
         let mut roster = Roster::default();
         for (number, name) in names.iter().enumerate() {
             let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
-            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web });
+            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web }, false);
             roster.enter(author, Via::Web);
         }
         roster

@@ -48,7 +48,7 @@ impl RoomState {
                 continue;
             }
             let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
-            state.roster.place(&Newcomer { author, token, name, via });
+            state.roster.place(&Newcomer { author, token, name, via }, true);
             if member.has_entered {
                 state.roster.enter(author, via);
             }
@@ -124,11 +124,11 @@ impl RoomState {
     /// Makes a [checked](Self::check) change.
     pub fn apply(&mut self, change: &Change, kept: Kept) {
         match change {
-            Change::Place { newcomer, .. } => self.roster.place(newcomer),
-            Change::Enter { takes_place, event, .. } => {
+            Change::Place { newcomer, returns, .. } => self.roster.place(newcomer, *returns),
+            Change::Enter { takes_place, returns, event, .. } => {
                 if let Some(token) = *takes_place {
                     let (author, name, via) = (event.author, event.name.clone(), event.via);
-                    self.roster.place(&Newcomer { author, token, name, via });
+                    self.roster.place(&Newcomer { author, token, name, via }, *returns);
                 }
                 self.roster.enter(event.author, event.via);
             }

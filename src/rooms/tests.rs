@@ -576,6 +576,29 @@ fn a_member_that_comes_back_says_nothing_twice_however_much_others_have_said() {
 }
 
 #[test]
+fn who_comes_back_by_the_form_says_nothing_twice_either() {
+    let mut house = House::new(Limits { history_events: 10, create_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, token) = (house.code(ana), house.token(ana));
+    let ben = house.join(JoinTarget::Code(code), "ben");
+    house.execute(ana, say("hi", Some("c1")));
+    house.drop_connection(ana);
+    house.pass(Limits::default().grace_ms);
+    for _ in 0..200 {
+        house.execute(ben, say("hello", None));
+    }
+    let form = house.connect();
+    let (target, name) = (JoinTarget::Code(code), Name::parse("ana").expect("a name"));
+    house.execute(form, Command::Reserve { target, name, token: Some(token) });
+    assert_eq!(house.last_reply(form), &Reply::Reserved { code, token });
+    let page = house.connect();
+    house.execute(page, join(target, None, Some(token)));
+    house.execute(page, say("hi", Some("c1")));
+    let cid = MessageKey::parse("c1").expect("an id");
+    assert_eq!(house.last_reply(page), &Reply::AlreadySaid { cid, id: 3 });
+}
+
+#[test]
 fn what_is_remembered_of_members_is_bounded_and_goes_with_them() {
     let limits = Limits { history_events: 10, create_rate: 0, grace_ms: 0, ..Limits::default() };
     let mut house = House::new(limits.clone());
