@@ -274,6 +274,23 @@ fn rooms_that_end_are_deleted_and_their_space_is_used_again() {
 }
 
 #[test]
+fn a_room_that_ends_just_before_the_stop_is_deleted_before_it() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(100_000);
+    journal.keep([opened(1, "KXQT")]);
+    journal.keep((0..5000).map(|number| said(1, 1, &format!("over {number}"))));
+    journal.keep([proposal(1, Change::End)]);
+    drop(journal);
+    let count = |table| {
+        let count = format!("SELECT count(*) FROM {table}");
+        folder.connect().query_row(&count, [], |row| row.get::<_, i64>(0)).expect("a count")
+    };
+    assert_eq!((count("event"), count("room")), (0, 0));
+    let bytes = fs::read(folder.file()).expect("the file");
+    assert!(!bytes.windows(5).any(|window| window == b"over "));
+}
+
+#[test]
 fn the_log_beside_the_file_stays_bounded() {
     let folder = Folder::new();
     let (mut journal, _) = folder.open(100_000);

@@ -34,6 +34,9 @@ const GATHERING: (Duration, Duration) = (Duration::from_millis(1), Duration::fro
 /// The pause between two steps of deleting what is left of rooms that are over, while there is nothing else to do.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
+/// The end waits so long for what is left of rooms that are over to be deleted; the rest is, after the next start.
+const LAST_SWEEPS: Duration = Duration::from_secs(5);
+
 /// Pages in the write-ahead log that are worth being moved into the file itself: about 4 MB.
 const CHECKPOINT_PAGES: i32 = 1000;
 
@@ -382,11 +385,15 @@ impl Writer {
         Ok(true)
     }
 
-    /// The end: what is still to be stored is tried once more.
+    /// The end: what is still to be stored is tried once more, and of what is over nothing is left.
     fn close(&mut self) -> rusqlite::Result<()> {
         self.retry_at = None;
         self.take_in(Vec::new())?;
         while self.locked_since.is_some_and(|since| since.elapsed() < self.locked_limit) {
+            self.take_in(Vec::new())?;
+        }
+        let started = Instant::now();
+        while self.tables.may_have_remains() && self.retry_at.is_none() && started.elapsed() < LAST_SWEEPS {
             self.take_in(Vec::new())?;
         }
         if !self.backlog.is_empty() {
