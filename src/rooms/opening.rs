@@ -123,8 +123,11 @@ impl Rooms {
         let is_new = self.is_new(target);
         let room = match target {
             JoinTarget::New => self.create(address, None, now)?,
-            JoinTarget::CodeOrNew(code) if is_new => self.create(address, Some(code), now)?,
-            JoinTarget::Code(code) | JoinTarget::CodeOrNew(code) => self.find(code, token, address, now)?,
+            JoinTarget::Code(code) | JoinTarget::CodeOrNew(code) => match self.find(code, token, address, now) {
+                // To be told that it is new tells as much as that there is none, and counts as much.
+                Err(Refusal::NoSuchRoom { .. }) if is_new => self.create(address, Some(code), now)?,
+                found => found?,
+            },
         };
         Ok((room, is_new))
     }

@@ -754,6 +754,26 @@ fn guessing_codes_is_slow_and_tells_nothing() {
 }
 
 #[test]
+fn who_would_make_a_room_under_a_code_asks_for_it_as_well() {
+    let mut house = House::new(Limits { join_rate: 3, create_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let living = JoinTarget::CodeOrNew(house.code(ana));
+    let unknown = |letter: &str| JoinTarget::CodeOrNew(RoomCode::parse(&letter.repeat(5)).expect("a code"));
+    house.address = [10, 0, 0, 1];
+    for letter in ["B", "C", "D"] {
+        let eve = house.join(unknown(letter), "eve");
+        assert!(matches!(house.last_reply(eve), Reply::Joined { created: true, .. }));
+    }
+    for target in [unknown("F"), living] {
+        let eve = house.join(target, "eve");
+        assert_eq!(house.refusal(eve), &Refusal::TooManyCodes { retry_ms: 20_000 });
+    }
+    assert_eq!(house.rooms.counts().rooms, 4);
+    let again = house.join(unknown("B"), "ida");
+    assert!(matches!(house.last_reply(again), Reply::Joined { created: false, .. }), "rooms of its own are familiar");
+}
+
+#[test]
 fn wrong_codes_of_a_network_keep_nobody_out_of_a_room_where_some_of_it_are() {
     let mut house = House::new(Limits { join_rate: 3, ..Limits::default() });
     let ana = house.join(JoinTarget::New, "ana");
