@@ -248,6 +248,8 @@ pub struct StoredRoom {
     pub code: RoomCode,
     /// The tag of its ids.
     pub epoch: Epoch,
+    /// The id of the first event that is still there; of the next one, if none is.
+    pub first_id: u64,
     /// The id of its last event; 0 before the first.
     pub last_id: u64,
     /// The time of its beginning, its last event or the last place that was given up, whichever was last.

@@ -48,6 +48,8 @@ pub(super) struct HistoryPage {
 /// A room's history.
 #[derive(Default)]
 pub(super) struct History {
+    /// The first event that an earlier run has left, which may have kept fewer; 0: there was none.
+    first_left_id: u64,
     latest: EventRing,
     dedup: DedupIndex,
     /// This node's own: what members may say again, beyond the events in memory.
@@ -59,9 +61,9 @@ pub(super) struct History {
 
 impl History {
     /// The history of an earlier run: its events are read when somebody asks for them.
-    pub fn after(last_id: u64, last_time_ms: u64) -> History {
+    pub fn after(first_id: u64, last_id: u64, last_time_ms: u64) -> History {
         let left_at_ms = (last_id > 0).then_some(last_time_ms);
-        History { latest: EventRing::after(last_id), left_at_ms, ..History::default() }
+        History { first_left_id: first_id, latest: EventRing::after(last_id), left_at_ms, ..History::default() }
     }
 
     /// The id of the last event; 0 before the first.
@@ -212,7 +214,7 @@ impl History {
         if !kept.in_journal {
             return self.first_held_id();
         }
-        (self.last_id() + 1).saturating_sub(kept.events as u64).max(1)
+        (self.last_id() + 1).saturating_sub(kept.events as u64).max(self.first_left_id).max(1)
     }
 
     // ---- what memory does not hold

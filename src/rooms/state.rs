@@ -40,7 +40,7 @@ impl RoomState {
     /// A room as the journal remembers it. Who had a place has it again.
     pub fn restored(stored: &StoredRoom) -> RoomState {
         let last_time_ms = stored.last_time_ms;
-        let history = History::after(stored.last_id, last_time_ms);
+        let history = History::after(stored.first_id, stored.last_id, last_time_ms);
         let mut state = RoomState { history, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
         for member in &stored.members {
             if !member.is_placed {

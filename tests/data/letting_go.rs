@@ -109,6 +109,20 @@ fn a_smaller_history_is_one_from_the_start_on() {
 }
 
 #[test]
+fn a_larger_history_begins_with_what_a_smaller_one_has_left() {
+    let folder = Folder::new();
+    let server = folder.serve(&["--history", "20"]);
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    say_marked(&mut ana, "hello", 600);
+    drop(server);
+    let server = folder.serve(&["--history", "100000"]);
+    let events = all_events(&server, &room);
+    assert!((20..100).contains(&events.len()), "{} events", events.len());
+    assert_eq!(events[events.len() - 1]["id"], 601 + u64::from(events[events.len() - 1]["type"] == "part"));
+}
+
+#[test]
 fn nothing_is_left_of_a_member_that_left_for_good() {
     let folder = Folder::new();
     let server = folder.serve(&["--history", "1"]);

@@ -59,6 +59,7 @@ impl Disk {
         let stored = |room: &RoomOnDisk| StoredRoom {
             code: room.code,
             epoch: room.epoch,
+            first_id: 1,
             last_id: room.events.len() as u64,
             last_time_ms: room.last_time_ms,
             last_author: room.last_author,

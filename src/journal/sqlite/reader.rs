@@ -95,7 +95,8 @@ fn find_messages(
 /// Every room that is not over, and who is or was in it, but for what was said.
 pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
     let mut select = connection.prepare(
-        "SELECT room.room, code, epoch, coalesce(last.id, 0), max(last_time, coalesce(last.time, 0)), last_author \
+        "SELECT room.room, code, epoch, coalesce((SELECT min(id) FROM event WHERE event.room = room.room), 1), \
+         coalesce(last.id, 0), max(last_time, coalesce(last.time, 0)), last_author \
          FROM room LEFT JOIN event AS last ON last.room = room.room \
          AND last.id = (SELECT max(id) FROM event WHERE event.room = room.room) \
          WHERE code IS NOT NULL ORDER BY room.room",
@@ -104,9 +105,10 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
         let stored = StoredRoom {
             code: columns::parsed(row, 1, RoomCode::parse)?,
             epoch: columns::parsed(row, 2, Epoch::parse)?,
-            last_id: columns::number(row, 3)?,
-            last_time_ms: columns::number(row, 4)?,
-            last_author: columns::author(row, 5)?,
+            first_id: columns::number(row, 3)?,
+            last_id: columns::number(row, 4)?,
+            last_time_ms: columns::number(row, 5)?,
+            last_author: columns::author(row, 6)?,
             members: Vec::new(),
         };
         Ok((row.get::<_, i64>(0)?, stored))

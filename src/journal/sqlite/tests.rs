@@ -787,6 +787,7 @@ impl Model {
             let room = StoredRoom {
                 code,
                 epoch: epoch(number),
+                first_id: 1,
                 last_id: 0,
                 last_time_ms: time_ms,
                 last_author: AuthorId(0),
