@@ -26,10 +26,8 @@ impl WriteFault {
     /// Of the end of a transaction that has been taken back since. Only where it is known that the last page of it
     /// did not get into the log, it is known as well that a crash will not bring it back.
     pub(super) fn of_commit(error: Error) -> WriteFault {
-        let is_known = matches!(
-            extended_code(&error),
-            ffi::SQLITE_FULL | ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_BUSY | ffi::SQLITE_NOMEM
-        );
+        let is_known = is_locked(&error)
+            || matches!(extended_code(&error), ffi::SQLITE_FULL | ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_NOMEM);
         if is_known { WriteFault::of(error) } else { WriteFault::Final(error) }
     }
 }
@@ -98,6 +96,9 @@ mod tests {
     fn a_commit_must_be_known_not_to_have_happened() {
         assert!(matches!(WriteFault::of_commit(error(ffi::SQLITE_FULL)), WriteFault::Passing(_)));
         assert!(matches!(WriteFault::of_commit(error(ffi::SQLITE_IOERR_WRITE)), WriteFault::Passing(_)));
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY, ffi::SQLITE_BUSY_SNAPSHOT] {
+            assert!(matches!(WriteFault::of_commit(error(code)), WriteFault::Locked(_)), "{code}");
+        }
         for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMMAP] {
             assert!(matches!(WriteFault::of_commit(error(code)), WriteFault::Final(_)), "{code}");
         }
