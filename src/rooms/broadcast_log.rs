@@ -260,9 +260,9 @@ impl BroadcastLog {
                 }
             }
         }
-        // Nearly the golden section, which lets everybody's turn come soon.
-        let readers = self.readers.len();
-        self.first = (first + readers * 5 / 8 + 1) % readers.max(1);
+        // Nearly the golden section, which lets everybody's turn come soon. Slots of those who left may be empty.
+        let slots = self.readers.iter().next_back().map_or(1, |(last, _)| last + 1);
+        self.first = (first + slots * 5 / 8 + 1) % slots;
         self.offered_until = self.round_end;
         let slowest = self.readers.iter().map(|(_, reader)| reader.cursor).min().unwrap_or(end);
         self.release_before(slowest);
@@ -296,7 +296,7 @@ impl BroadcastLog {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     use proptest::prelude::*;
 
@@ -433,6 +433,23 @@ mod tests {
         }
         let _ = flush(&mut log, &mut network);
         assert!((1..5).all(|connection| network.sent(connection) == network.sent(0)));
+    }
+
+    #[test]
+    fn nobody_is_always_the_first_where_others_have_left() {
+        let (mut log, mut network) = (BroadcastLog::default(), Network::with_room(1000));
+        let readers: Vec<ReaderId> = (0..10).map(|connection| log.subscribe(ConnectionId(connection))).collect();
+        readers[..6].iter().for_each(|&reader| log.drop_reader(reader));
+        let mut first = HashSet::new();
+        for _ in 0..20 {
+            append(&mut log, "hello ");
+            // As far as the first one.
+            assert!(!log.flush(&mut 1, 8, &mut network, &mut Vec::new()));
+            first.extend((6..10).filter(|&connection| !network.sent(connection).is_empty()));
+            let _ = flush(&mut log, &mut network);
+            network.sent.clear();
+        }
+        assert_eq!(first.len(), 4, "{first:?}");
     }
 
     #[test]

@@ -29,7 +29,6 @@ impl Rooms {
         }
         self.check_journal()?;
         let event = room.make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
-        self.counts.messages += 1;
         self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
         Ok(())
     }
@@ -141,6 +140,7 @@ impl Rooms {
         room.state.apply(change, kept);
         if let Some(event) = change.event() {
             self.counts.events += 1;
+            self.counts.messages += u64::from(matches!(event.body, Body::Message { .. }));
             self.count_memory(room_id);
             match event.body {
                 Body::Enter | Body::Part => self.mark_presence(room_id, now),

@@ -1075,6 +1075,21 @@ fn a_name_that_is_taken_and_given_up_while_nothing_can_be_kept_is_no_early_place
 }
 
 #[test]
+fn what_could_not_be_stored_is_no_message_that_was_said() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    house.execute(ana, say("hi", None));
+    house.propose_on(ana, ECHOING, say("ho", None));
+    for proposal in house.take_proposals() {
+        house.rooms.refuse(proposal, house.now);
+    }
+    house.settle();
+    assert_eq!(house.refusal(ana), &Refusal::StorageFailed);
+    let Counts { events, messages, refusals, .. } = house.rooms.counts();
+    assert_eq!((events, messages, refusals), (2, 1, 1));
+}
+
+#[test]
 fn an_early_place_is_counted_once() {
     let mut house = House::new(Limits { members: 3, create_rate: 0, ..Limits::default() });
     let ana = house.join(JoinTarget::New, "ana");

@@ -317,7 +317,12 @@ impl Writer {
     /// Moves the write-ahead log into the file when it is long. Done here and not by SQLite itself, which would
     /// tell nobody of a failed fsync.
     fn checkpoint_if_long(&mut self) -> rusqlite::Result<()> {
-        let (pages, moved_pages) = self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::NOOP)?;
+        let looked_at = self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::NOOP);
+        let (pages, moved_pages) = match looked_at.map_err(WriteFault::of) {
+            Ok(pages) => pages,
+            Err(WriteFault::Final(error)) => return Err(error),
+            Err(WriteFault::Locked(_) | WriteFault::Passing(_)) => return Ok(()),
+        };
         if pages < self.tried_at_pages {
             // It was all moved, and begun again.
             self.tried_at_pages = 0;
