@@ -90,7 +90,7 @@ impl Rooms {
                 let room = self.room(room_id);
                 let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
                 let range = room.state.history.range_to_continue(since, room.page(), kept);
-                if range.is_some() && join.name.is_some() {
+                if range.is_some() && (join.name.is_some() || !join.keeps_name) {
                     // Who is refused anyway causes no read.
                     self.identify(room_id, join.name.clone(), join.token.map(Token::hash), Some(caller.connection))?;
                 }

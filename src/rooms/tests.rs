@@ -934,6 +934,31 @@ fn nothing_reads_more_than_a_page() {
 }
 
 #[test]
+fn who_is_refused_anyway_causes_no_read() {
+    let mut house = House::new(Limits { create_rate: 0, ..Limits::default() });
+    house.rooms.rely_on_journal();
+    let (code, epoch) = (RoomCode::parse("KXQT").expect("a code"), Epoch::random(&mut StdRng::seed_from_u64(1)));
+    let member = StoredMember {
+        author: AuthorId(1),
+        token: Token::random(&mut StdRng::seed_from_u64(2)).hash(),
+        name: Name::parse("ana").expect("a name"),
+        via: Via::Web,
+        is_placed: true,
+        has_entered: true,
+    };
+    let (last_time_ms, last_author, members) = (house.now.wall_ms, member.author, vec![member]);
+    let room = StoredRoom { code, epoch, first_id: 1, last_id: 100, last_time_ms, last_author, members };
+    house.rooms.restore(vec![room], house.now);
+    let unknown = Token::parse(&"7".repeat(32)).expect("a token");
+    let eve = house.connect();
+    house.execute(eve, join(JoinTarget::Code(code), Some("Ana"), Some(unknown)));
+    assert!(matches!(house.refusal(eve), Refusal::NameTaken { .. }));
+    house.execute(eve, join(JoinTarget::Code(code), None, Some(unknown)));
+    assert_eq!(house.refusal(eve), &Refusal::NameRequired);
+    assert_eq!(house.rooms.take_read_request(), None);
+}
+
+#[test]
 fn pages_are_bounded_in_bytes_too() {
     let mut house = House::new(Limits { message_bytes: 1 << 20, create_rate: 0, ..Limits::default() });
     let ana = house.join(JoinTarget::New, "ana");
