@@ -1,6 +1,6 @@
 /* Preloaded into the program by tests: its disk is full, or its fsync fails, as long as there is a file of that
    name in the folder FAULTS. With DIES_AT, the program is killed when it is about to write for the so-manieth time; with FULL_AT,
-   the disk is full from then on. */
+   the disk is full from then on; with SYNC_FAILS_AT, the so-manieth fsync of a file fails, and no other. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -52,13 +52,20 @@ ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset
     return real(descriptor, bytes, count, offset);
 }
 
+static int is_sync_that_fails(int descriptor) {
+    static int count;
+    const char *fails = getenv("SYNC_FAILS_AT");
+    struct stat status;
+    return fails != NULL && fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && ++count == atoi(fails);
+}
+
 static int sync_by(const char *name, int descriptor) {
     int (*real)(int);
     *(void **)&real = dlsym(RTLD_NEXT, name);
     /* Microseconds: how long a slower disk would take. */
     const char *delay = getenv("FSYNC_US");
     if (delay != NULL) usleep((useconds_t)atoi(delay));
-    if (is_wanted("fsync")) {
+    if (is_wanted("fsync") || is_sync_that_fails(descriptor)) {
         errno = EIO;
         return -1;
     }

@@ -230,3 +230,25 @@ fn a_crash_on_the_way_leaves_one_version_or_the_other() {
         assert!(versions.is_sorted() && versions.contains(&1) && versions.contains(&2), "{versions:?}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_failed_fsync_on_the_way_is_the_end_of_the_start() {
+    let starts_on = |sync: u32| {
+        let folder = folder_with("version_1.db");
+        let mut command = folder.on_faulty_disk();
+        command.args(LONG_LIVED).env("SYNC_FAILS_AT", sync.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it can be started");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it says UTF-8");
+        if line.is_empty() {
+            refused(child.wait_with_output().expect("it has ended"));
+        } else {
+            child.kill().and_then(|()| child.wait()).expect("it was running");
+        }
+        !line.is_empty()
+    };
+    // What is written anew, the change, and two for the log that is emptied into the file; then it has started.
+    let started: Vec<bool> = (1..=12).map(starts_on).collect();
+    assert!(started.is_sorted() && started[..4] == [false; 4] && started[11], "{started:?}");
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, Error, MAIN_DB, OpenFlags, ffi};
 
-use super::fault::{extended_code, is_locked};
+use super::fault::{WriteFault, extended_code, is_locked};
 use super::{cleaning, migration, schema};
 
 /// Another program may hold the file for a moment: somebody looks into it with SQLite's own shell, say.
@@ -66,7 +66,13 @@ impl DataFile {
             }
             if version < schema::VERSION {
                 migration::migrate(&connection).map_err(unusable)?;
-                is_clean = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection)).is_ok();
+                let cleaned = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection));
+                is_clean = match cleaned.map_err(WriteFault::of) {
+                    Ok(()) => true,
+                    // It is tried again while it is in use.
+                    Err(WriteFault::Locked(_) | WriteFault::Passing(_)) => false,
+                    Err(WriteFault::Final(error)) => return Err(unusable(error)),
+                };
             }
             migration::complete(&connection).map_err(unusable)?;
         }
