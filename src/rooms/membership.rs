@@ -110,7 +110,7 @@ impl Rooms {
         // A browser that comes by the form under the name it has is the same member; under another, another.
         let token = token.filter(|token| match room.proposed.known_by(&token.hash(), roster) {
             Some(Known::Member(author)) => room.proposed.holder_of(&name.keys(), roster) == Some(author),
-            Some(Known::Departed { name: known, .. }) => known == name,
+            Some(Known::Departed { name: known, .. }) => known.keys().overlap(&name.keys()),
             None => true,
         });
         let identity = self.identify(room_id, Some(name), token.map(Token::hash), None);

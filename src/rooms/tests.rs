@@ -599,6 +599,25 @@ fn who_comes_back_by_the_form_says_nothing_twice_either() {
 }
 
 #[test]
+fn who_writes_its_name_another_way_in_the_form_is_still_the_same() {
+    for pause_ms in [0, Limits::default().grace_ms] {
+        let mut house = house();
+        let ana = house.join(JoinTarget::New, "ana");
+        let (code, token, here) = (house.code(ana), house.token(ana), house.membership(ana));
+        house.join(JoinTarget::Code(code), "ben");
+        house.drop_connection(ana);
+        house.pass(pause_ms);
+        let form = house.connect();
+        let (target, name) = (JoinTarget::Code(code), Name::parse("Ana").expect("a name"));
+        house.execute(form, Command::Reserve { target, name, token: Some(token) });
+        assert_eq!(house.last_reply(form), &Reply::Reserved { code, token }, "after {pause_ms} ms");
+        let page = house.connect();
+        house.execute(page, join(target, None, Some(token)));
+        assert_eq!(house.membership(page), here);
+    }
+}
+
+#[test]
 fn what_is_remembered_of_members_is_bounded_and_goes_with_them() {
     let limits = Limits { history_events: 10, create_rate: 0, grace_ms: 0, ..Limits::default() };
     let mut house = House::new(limits.clone());
