@@ -46,14 +46,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// The connection's members leave or keep their places.
+    /// The connection's members leave or keep their places. What that proposes is relayed by whoever calls this, or
+    /// further up: connections are closed within `relay` too, and it must not run within itself.
     pub(super) fn leave_rooms(&mut self, slot: usize) {
         let id = self.connections.id_of(slot);
         let memberships = self.connections.slab[slot].memberships.take();
         for &membership in memberships.as_slice() {
             self.rooms.disconnect(id, membership, self.now);
         }
-        self.relay();
     }
 
     /// Frees the slots of connections that are closed, now that nothing of this turn refers to them any more.
@@ -66,6 +66,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.admission.release(connection.address);
             self.meters().open_connections.dec();
             self.net.close(connection.stream);
+            self.relay();
         }
     }
 

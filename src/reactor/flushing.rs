@@ -58,6 +58,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for consumer in slow.drain(..) {
             if let Some(slot) = self.connections.find(consumer.connection) {
                 self.leave_rooms(slot);
+                self.relay();
             }
         }
         self.slow_consumers = slow;

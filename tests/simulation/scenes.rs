@@ -236,6 +236,28 @@ fn many_who_ask_at_once_for_what_memory_does_not_hold_share_what_is_read() {
 }
 
 #[test]
+fn many_who_leave_at_once_do_not_pile_up_on_each_other() {
+    const LEAVING: usize = 5_000;
+    let run = || {
+        let mut scene = Scene::new(durable(40));
+        // Programs: nothing is said to them at the end that would have to be sent first.
+        let hello = |number: usize| format!("/json\n/new p{number}\n");
+        let leaving: Vec<usize> = (0..LEAVING).map(|number| scene.connect(Port::Line, &hello(number))).collect();
+        scene.turns(60);
+        assert!(leaving.iter().all(|socket| scene.read(*socket).contains("\"joined\"")));
+        scene.disk().borrow_mut().is_stuck = true;
+        leaving.iter().for_each(|socket| scene.send(*socket, "/quit\n"));
+        scene.turns(5);
+        scene.disk().borrow_mut().is_stuck = false;
+        scene.turns(60);
+        assert!(leaving.iter().all(|socket| scene.world.borrow().has_ended_well(*socket)));
+        assert_eq!(scene.reactor.rooms().counts().members, 0);
+    };
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(run).expect("a thread");
+    thread.join().expect("nothing panics, and the stack is enough");
+}
+
+#[test]
 fn who_was_away_for_long_is_told_a_page_and_that_there_is_more() {
     let mut scene = Scene::new(durable(40));
     let ana = scene.connect(Port::Other, "join KXQT ana - - -\n");
