@@ -573,10 +573,17 @@ fn it_survives_running_out_of_descriptors() {
     let mut ana = WebSocketClient::join(&server, &room, "ana");
     let mut ben = Terminal::join(&server, &room, "ben");
 
-    let mut crowd: Vec<HttpClient> = (0..45).map(|_| server.http()).collect();
-    let last = crowd.last_mut().expect("a crowd");
-    let words = String::from_utf8(last.read_to_end()).expect("words");
-    assert!(words.starts_with("HTTP/1.1 503 ") && words.contains("\r\nRetry-After: "), "{words}");
+    const ACCEPTED: &str = "snugd_accepted_connections_total{port=\"web\"}";
+    const REFUSED: &str = "snugd_refused_connections_total{reason=\"descriptors\"}";
+    let accepted_before = figure(&server, ACCEPTED);
+    let come_in_a_crowd = || {
+        let mut crowd: Vec<HttpClient> = (0..45).map(|_| server.http()).collect();
+        let last = crowd.last_mut().expect("a crowd");
+        let words = String::from_utf8(last.read_to_end()).expect("words");
+        assert!(words.starts_with("HTTP/1.1 503 ") && words.contains("\r\nRetry-After: "), "{words}");
+        crowd
+    };
+    let crowd = come_in_a_crowd();
     // Who is in goes on as ever.
     ana.expect("enter");
     ana.say("is it crowded?");
@@ -584,9 +591,22 @@ fn it_survives_running_out_of_descriptors() {
     ben.send_line("very");
     ana.expect_where("the answer", |message| message["text"] == "very");
 
-    drop(crowd);
-    eventually("newcomers are served again", || is_served(&server).then_some(()));
-    assert!(figure(&server, "snugd_refused_connections_total{reason=\"descriptors\"}") > 0);
+    let mut attempts = 0;
+    let mut leave = |crowd: Vec<HttpClient>| {
+        drop(crowd);
+        eventually("newcomers are served again", || {
+            attempts += 1;
+            is_served(&server).then_some(())
+        });
+    };
+    leave(crowd);
+    leave(come_in_a_crowd());
+    // It counts whom it has refused, not how often it has looked whether it may accept again.
+    let refused = figure(&server, REFUSED);
+    let accepted = figure(&server, ACCEPTED) - accepted_before;
+    assert!(refused > 0);
+    assert_eq!(refused + accepted, 2 * 45 + attempts + 2, "those who asked for the figures are counted as well");
+    assert_eq!(server.log().matches("no descriptor is left").count(), 1, "it is not said again and again");
     let _cleo = Terminal::join(&server, &room, "cleo");
     assert_eq!(ana.expect("enter")["name"], "cleo");
 }

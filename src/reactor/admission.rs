@@ -20,6 +20,9 @@ const ACCEPTS_A_TURN: usize = 256;
 /// After the descriptors ran out, it is tried again after this time.
 const RETRY_MS: u64 = 100;
 
+/// It is logged once in this time that they did.
+const WARNING_PAUSE_MS: u64 = 60_000;
+
 /// Connections that may be open. 0 means no limit.
 #[derive(Clone, Debug, Default)]
 pub struct AdmissionLimits {
@@ -39,11 +42,14 @@ pub struct Admission {
     ready: Vec<Port>,
     /// When to accept again, after the descriptors ran out.
     retry_at_ms: Option<u64>,
+    /// Until then it is not logged again that descriptors ran out.
+    warns_again_at_ms: u64,
 }
 
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Admission {
-        Admission { limits, by_address: HashMap::new(), ready: Vec::new(), retry_at_ms: None }
+        let (by_address, ready) = (HashMap::new(), Vec::new());
+        Admission { limits, by_address, ready, retry_at_ms: None, warns_again_at_ms: 0 }
     }
 
     pub fn set_ready(&mut self, port: Port) {
@@ -140,9 +146,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                         may_have_more = false;
                         break;
                     }
-                    Accept::OutOfDescriptors => {
-                        log::warn!("no descriptor is left for another connection; raise the limit for open files");
-                        self.meters().refused_out_of_descriptors.inc();
+                    Accept::OutOfDescriptors { refused } => {
+                        self.note_refused_out_of_descriptors(refused);
                         self.admission.retry_at_ms = Some(self.now.steady_ms + RETRY_MS);
                         break;
                     }
@@ -151,6 +156,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             if may_have_more {
                 self.admission.set_ready(port);
             }
+        }
+    }
+
+    fn note_refused_out_of_descriptors(&mut self, refused: u32) {
+        self.meters().refused_out_of_descriptors.inc_by(refused.into());
+        if refused > 0 && self.now.steady_ms >= self.admission.warns_again_at_ms {
+            self.admission.warns_again_at_ms = self.now.steady_ms + WARNING_PAUSE_MS;
+            log::warn!("no descriptor is left for another connection; raise the limit for open files");
         }
     }
 

@@ -95,9 +95,12 @@ pub enum Accept<S> {
     Connection(Accepted<S>),
     /// None waits.
     Nothing,
-    /// Some waited, but there was no descriptor for them: they have been told so. More may wait, and nothing will
+    /// There is no descriptor for one more. Those who waited have been told so; more may come, and nothing will
     /// announce them: they are to be asked for again.
-    OutOfDescriptors,
+    OutOfDescriptors {
+        /// How many have been told.
+        refused: u32,
+    },
 }
 
 /// What the reactor needs of the system: sockets that do not block, readiness by edges, time.
@@ -229,15 +232,19 @@ impl MioNet {
     }
 
     /// No descriptor is left: gives up the spare one to take those who wait, one after the other, and tells them.
-    fn refuse_waiting(&mut self, port: Port, refusal: &[u8]) {
-        for _ in 0..REFUSALS_AT_ONCE {
+    /// Returns how many they were.
+    fn refuse_waiting(&mut self, port: Port, refusal: &[u8]) -> u32 {
+        let mut refused = 0;
+        while refused < REFUSALS_AT_ONCE {
             self.spare = None;
             let accepted = self.listener(port).map(TcpListener::accept);
             let Some(Ok((stream, _))) = accepted else { break };
             self.refuse(stream, refusal);
             self.spare = spare_descriptor();
+            refused += 1;
         }
         self.spare = self.spare.take().or_else(spare_descriptor);
+        refused
     }
 }
 
@@ -362,8 +369,8 @@ impl Net for MioNet {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accept::Nothing,
                 Err(error) if is_out_of_descriptors(&error) => {
-                    self.refuse_waiting(port, refusal);
-                    return Accept::OutOfDescriptors;
+                    // Linux says so even if nobody waits.
+                    return Accept::OutOfDescriptors { refused: self.refuse_waiting(port, refusal) };
                 }
                 // The peer gave up while it waited: the next one may be fine.
                 Err(_) => continue,

@@ -336,7 +336,7 @@ impl Net for SimNet {
     fn accept(&mut self, port: Port, _refusal: &[u8]) -> Accept<SimStream> {
         let mut world = self.0.borrow_mut();
         if world.chance(2) && !world.backlog.is_empty() {
-            return Accept::OutOfDescriptors;
+            return Accept::OutOfDescriptors { refused: 0 };
         }
         let Some(place) = world.backlog.iter().position(|(waits_at, _)| *waits_at == port) else {
             return Accept::Nothing;
