@@ -38,7 +38,8 @@ fn main() -> io::Result<()> {
 /// A server at this address, and the port that it took.
 pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, MemoryJournal>)> {
     let options = Options::parse_command_line(["echo".into()]).map_err(|exit| io::Error::other(exit.text))?;
-    let net = MioNet::bind(address, None, HangUp::Stop).map_err(|unusable| unusable.error)?;
+    let mut net = MioNet::bind(address, None).map_err(|unusable| unusable.error)?;
+    net.take_signals(HangUp::Stop)?;
     let bound = net.bound_address(Port::Web)?.unwrap_or(address);
     let limits = options.limits;
     let invitation = Invitation {

@@ -97,6 +97,7 @@ fn run(options: Options) -> Result<(), Failure> {
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
     };
+    net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
 
     let mut stdout = io::stdout();
@@ -150,7 +151,7 @@ fn bind(options: &Options) -> Result<MioNet, BindError> {
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(options.listen, options.line_listen, surroundings::hang_up()) {
+        match MioNet::bind(options.listen, options.line_listen) {
             Err(BindError { wanted: Some((_, address)), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {

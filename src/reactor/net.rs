@@ -159,8 +159,8 @@ pub struct MioNet {
     events: Events,
     web: Option<TcpListener>,
     line: Option<TcpListener>,
-    signals: Signals,
-    hang_up: HangUp,
+    /// Once they are taken; what each of them did before is not brought back.
+    signals: Option<(Signals, HangUp)>,
     acknowledgements: Option<Acknowledgements>,
     started: Instant,
     /// Given up for a moment when no descriptor is left, to take a connection and tell it.
@@ -168,12 +168,11 @@ pub struct MioNet {
 }
 
 impl MioNet {
-    /// Listens where it is told, and to the signals that end the program. Fails without a trace: signals do then
-    /// what they did before.
+    /// Listens where it is told.
     ///
     /// # Errors
     /// An address cannot be bound: which one, and why.
-    pub fn bind(web: SocketAddr, line: Option<SocketAddr>, hang_up: HangUp) -> Result<MioNet, BindError> {
+    pub fn bind(web: SocketAddr, line: Option<SocketAddr>) -> Result<MioNet, BindError> {
         let system = |error| BindError { wanted: None, error };
         let poll = Poll::new().map_err(system)?;
         let listen = |port, address, token| -> Result<TcpListener, BindError> {
@@ -185,23 +184,32 @@ impl MioNet {
         };
         let web = Some(listen(Port::Web, web, WEB)?);
         let line = line.map(|address| listen(Port::Line, address, LINE)).transpose()?;
-        // Last: what a signal did before is not brought back.
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(system)?;
-        if hang_up != HangUp::Ignore {
-            signals.add_signal(SIGHUP).map_err(system)?;
-        }
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(system)?;
         Ok(MioNet {
             web,
             line,
             poll,
             events: Events::with_capacity(READY_AT_ONCE),
-            signals,
-            hang_up,
+            signals: None,
             acknowledgements: Acknowledgements::open(),
             started: Instant::now(),
             spare: spare_descriptor(),
         })
+    }
+
+    /// Takes the signals by which the program is told to stop, or to read its configuration again; until then each ends
+    /// it at once. To be asked for when the loop is about to begin: whatever is waited for before could not be
+    /// interrupted otherwise.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub fn take_signals(&mut self, hang_up: HangUp) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        if hang_up != HangUp::Ignore {
+            signals.add_signal(SIGHUP)?;
+        }
+        self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        self.signals = Some((signals, hang_up));
+        Ok(())
     }
 
     /// What another thread calls to have [`wait`](Net::wait) end, since there is something for the loop to take.
@@ -336,11 +344,12 @@ impl Net for MioNet {
                 WEB => Readiness::Listener(Port::Web),
                 LINE => Readiness::Listener(Port::Line),
                 SIGNALS => {
-                    ready.extend(self.signals.pending().filter_map(|signal| match (signal, self.hang_up) {
-                        (SIGHUP, HangUp::Ignore) => None,
-                        (SIGHUP, HangUp::Reload) => Some(Readiness::Reload),
-                        _ => Some(Readiness::Stop),
-                    }));
+                    if let Some((signals, hang_up)) = &mut self.signals {
+                        ready.extend(signals.pending().map(|signal| match (signal, *hang_up) {
+                            (SIGHUP, HangUp::Reload) => Readiness::Reload,
+                            _ => Readiness::Stop,
+                        }));
+                    }
                     continue;
                 }
                 WAKER => continue,
@@ -427,7 +436,7 @@ mod tests {
     use super::*;
 
     fn listening(address: SocketAddr) -> MioNet {
-        MioNet::bind(address, None, HangUp::Ignore).expect("a free port")
+        MioNet::bind(address, None).expect("a free port")
     }
 
     /// Somebody who connects to this host, at both ends.

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::server::command;
+use support::server::{command, signal};
 use support::{Server, Terminal, WebSocketClient, eventually};
 
 /// A folder with a data file, gone with the test.
@@ -634,6 +634,26 @@ fn a_start_waits_for_another_program_that_holds_the_file() {
     program.wait().expect("it ends");
     assert!(waits.is_some());
     assert!(listens.is_some_and(|line| line.is_ok_and(|line| line.starts_with("listening web "))));
+}
+
+#[test]
+fn a_start_that_waits_for_the_file_can_be_stopped() {
+    let folder = Folder::new();
+    drop(folder.serve(&[]));
+    let backup = Connection::open(folder.file()).expect("a database");
+    for name in ["INT", "TERM"] {
+        backup.execute_batch("BEGIN IMMEDIATE").expect("nobody else uses it");
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0", "--line-listen", "off", "--data", &folder.file()]);
+        let mut program = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it can be started");
+        let mut log = BufReader::new(program.stderr.take().expect("a pipe")).lines();
+        let waits = |line: &str| line.contains("another program holds the data file");
+        assert!(log.any(|line| line.is_ok_and(|line| waits(&line))));
+        signal(program.id(), name);
+        let status = eventually("it ends", || program.try_wait().expect("a child can be waited for"));
+        assert_eq!(status.code(), None, "by the signal");
+        backup.execute_batch("ROLLBACK").expect("it was begun");
+    }
 }
 
 #[test]
