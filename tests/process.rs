@@ -74,6 +74,7 @@ fn help_tells_every_option() {
         "--room-ttl",
         "--grace",
         "--code-length",
+        "--memory",
         "--max-message",
         "--rate",
         "--join-rate",
@@ -87,8 +88,8 @@ fn help_tells_every_option() {
         "--allowed-origin",
         "--allowed-host",
         "--log",
-        "-v",
-        "-q",
+        "--verbose",
+        "--quiet",
         "--help",
         "--version",
         "SNUGD_",
@@ -108,9 +109,10 @@ fn version_tells_the_version() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_one_sentence() {
-    let cases: [(&[&str], &[&str]); 16] = [
+    let cases: [(&[&str], &[&str]); 18] = [
         (&["--listn", "127.0.0.1:0"], &["--listn"]),
         (&["5000"], &["5000"]),
+        (&["bakup", "snugd.db"], &["bakup", "backup", "export"]),
         (&["--listen"], &["--listen"]),
         (&["--listen", "nowhere"], &["--listen", "nowhere"]),
         (&["--line-listen", "on"], &["--line-listen", "off"]),
@@ -119,6 +121,7 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
         (&["--room-ttl", "soon"], &["--room-ttl", "soon"]),
         (&["--history", "0"], &["--history"]),
         (&["--code-length", "3"], &["--code-length", "4", "12"]),
+        (&["--memory", "512K"], &["--memory", "1M"]),
         (&["--rate", "-1"], &["--rate"]),
         (&["--max-message", "1e3"], &["--max-message"]),
         (&["--public-url", "chat.example"], &["--public-url", "chat.example"]),
@@ -134,7 +137,7 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
 }
 
 /// Every variable, with a value that makes no sense in it. Every path could be a data file.
-const WRONG_VARIABLES: [(&str, &str); 21] = [
+const WRONG_VARIABLES: [(&str, &str); 22] = [
     ("SNUGD_LISTEN", "nowhere"),
     ("SNUGD_LINE_LISTEN", "nowhere"),
     ("SNUGD_HISTORY", "0"),
@@ -142,6 +145,7 @@ const WRONG_VARIABLES: [(&str, &str); 21] = [
     ("SNUGD_GRACE", "soon"),
     ("SNUGD_CODE_LENGTH", "3"),
     ("SNUGD_MAX_MEMBERS", "x"),
+    ("SNUGD_MEMORY", "512K"),
     ("SNUGD_MAX_MESSAGE", "1e3"),
     ("SNUGD_RATE", "-1"),
     ("SNUGD_JOIN_RATE", "x"),

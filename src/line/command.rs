@@ -145,11 +145,8 @@ pub fn parse_name(typed: &str) -> Result<Name, CommandFault<'_>> {
 
 /// `CODE`, `CODE NAME` or `CODE NAME TOKEN`; names may have spaces in them.
 fn parse_join(argument: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
-    let (code, rest) = split_word(argument);
-    if code.is_empty() {
-        return Err(CommandFault::CodeMissing);
-    }
-    let target = JoinTarget::Code(parse_code(code)?);
+    let (code, rest) = split_code(argument)?;
+    let target = JoinTarget::Code(code);
     let (name, token) = match rest.rsplit_once(char::is_whitespace) {
         Some((name, last)) => match Token::parse(last) {
             Some(token) => (name, Some(token)),
@@ -162,6 +159,18 @@ fn parse_join(argument: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
 
 fn parse_code(typed: &str) -> Result<RoomCode, CommandFault<'_>> {
     RoomCode::parse(typed).ok_or(CommandFault::CodeMalformed(typed))
+}
+
+/// The code that a text begins with and, trimmed, what follows it. A code may be written with spaces: it has as many
+/// words as it takes to be one.
+fn split_code(text: &str) -> Result<(RoomCode, &str), CommandFault<'_>> {
+    let ends = text.char_indices().filter(|(_, character)| character.is_whitespace()).map(|(place, _)| place);
+    let mut parts = ends.chain([text.len()]).map(|end| text.split_at(end));
+    let found = parts.find_map(|(code, rest)| Some((RoomCode::parse(code)?, rest.trim())));
+    found.ok_or_else(|| match split_word(text).0 {
+        "" => CommandFault::CodeMissing,
+        word => CommandFault::CodeMalformed(word),
+    })
 }
 
 fn parse_optional_name(typed: &str) -> Result<Option<Name>, CommandFault<'_>> {
@@ -207,6 +216,11 @@ mod tests {
         // Without a name before it, it is one.
         assert_eq!(parse(&format!("/join KXQT {digits}")), join(code(), name(&digits), None));
         assert_eq!(parse("/join http://192.168.1.20:5000/KXQT"), join(code(), None, None));
+        // A code has no spaces for whoever writes it with some.
+        assert_eq!(parse("/join kx qt"), join(code(), None, None));
+        assert_eq!(parse("/join K X-Q  T Ana Maria"), join(code(), name("Ana Maria"), None));
+        assert_eq!(parse("/join kxqt bcd"), join(code(), name("bcd"), None));
+        assert_eq!(parse("/join kx ana"), Err(CommandFault::CodeMalformed("kx")));
         assert_eq!(parse("/new"), join(JoinTarget::New, None, None));
         assert_eq!(parse("/new ana"), join(JoinTarget::New, name("ana"), None));
         assert_eq!(parse("/join"), Err(CommandFault::CodeMissing));

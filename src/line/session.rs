@@ -101,7 +101,10 @@ impl Line {
             let at_end = || input.has_ended().then(|| self.editor.finish(limit_bytes));
             let step = match typed.map(Some).or_else(at_end) {
                 Some(Some(typed)) => self.take_line(typed, context, now, outbox),
-                Some(None) => Some(Step::Close),
+                Some(None) => {
+                    self.end_prompt(outbox);
+                    Some(Step::Close)
+                }
                 None => Some(Step::NeedInput),
             };
             if let Some(step) = step {
@@ -125,9 +128,7 @@ impl Line {
             Reply::Members { room, .. } => self.format.members(rooms.room(room), outbox),
             Reply::History { events, more } => self.format.history(&events, more, &context.clock, now, outbox),
             Reply::EncoderSwitched => {
-                if matches!(self.stage, Stage::Unjoined(_)) {
-                    self.format.end_prompt(outbox);
-                }
+                self.end_prompt(outbox);
                 self.format = OutputFormat::Program;
                 if let Stage::Joined(joined) = &self.stage {
                     let (membership, token) = **joined;
@@ -190,9 +191,7 @@ impl Line {
 
     /// Says that the server stops.
     pub fn goodbye(&self, outbox: &mut Vec<u8>) {
-        if matches!(self.stage, Stage::Unjoined(_)) {
-            self.format.end_prompt(outbox);
-        }
+        self.end_prompt(outbox);
         self.format.notice("The server is stopping. Bye.", outbox);
     }
 
@@ -244,10 +243,7 @@ impl Line {
             Typed::Line(line) | Typed::NotUtf8(line) => Some(line.as_str()),
             Typed::TooLong => None,
             Typed::EndOfInput => {
-                // Nobody has answered the prompt, so its line is not ended.
-                if matches!(self.stage, Stage::Unjoined(_)) {
-                    self.format.end_prompt(outbox);
-                }
+                self.end_prompt(outbox);
                 Some("/quit")
             }
         };
@@ -265,9 +261,12 @@ impl Line {
         };
         let Some(line) = line else {
             self.refuse_long_text(context, outbox);
+            if is_first {
+                // It may have been a request line, and its header must not be taken for lines.
+                return Some(Step::Close);
+            }
             self.prompt(outbox);
-            // It may have been a request line, and its header must not be taken for lines.
-            return is_first.then_some(Step::Close);
+            return None;
         };
         if is_first && opening::is_http_request(line) {
             return Some(self.point_to_web(context, outbox));
@@ -390,6 +389,13 @@ impl Line {
         if let Stage::Unjoined(unjoined) = &self.stage {
             let question = if unjoined.name.is_none() { "Name: " } else { "Room code, or \"new\": " };
             self.format.prompt(question, outbox);
+        }
+    }
+
+    /// Ends the line of the prompt that nobody answers, if there is one.
+    fn end_prompt(&self, outbox: &mut Vec<u8>) {
+        if matches!(self.stage, Stage::Unjoined(_)) {
+            self.format.end_prompt(outbox);
         }
     }
 

@@ -266,6 +266,20 @@ fn a_line_that_is_not_utf8_is_refused_once_with_a_hint() {
 }
 
 #[test]
+fn no_prompt_is_left_behind() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    assert_eq!(world.end_input(me), "\r\n", "the next thing shown begins a line");
+    assert!(world.terminals[me].is_closed);
+    let me = world.connect();
+    let shown = world.type_in(me, &format!("{}\n", "x".repeat(10_000)));
+    assert_eq!(shown, "! That line is longer than 4096 bytes; it was not sent.\r\n");
+    assert!(world.terminals[me].is_closed);
+    let me = world.connect_as("ben");
+    assert_eq!(world.end_input(me), "", "there is no prompt");
+}
+
+#[test]
 fn an_http_request_that_is_not_utf8_is_one_all_the_same() {
     let mut world = World::with_room(&["ana"]);
     let me = world.connect();
@@ -469,14 +483,6 @@ fn after_the_end_of_input_lines_are_still_paced() {
     world.receive(me);
     assert!(world.terminals[me].is_closed);
     assert!(world.shown(ana).ends_with("<ben> last\r\n"));
-}
-
-#[test]
-fn the_end_alone_closes() {
-    let mut world = World::with_room(&[]);
-    let me = world.connect();
-    assert_eq!(world.end_input(me), "");
-    assert!(world.terminals[me].is_closed);
 }
 
 #[test]

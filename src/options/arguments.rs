@@ -253,7 +253,7 @@ fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
         }
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             let word = if usage.is_empty() { context(ContextKind::InvalidSubcommand) } else { usage };
-            format!("{word:?} stands alone; everything is said by options, such as --listen :8080.")
+            format!("{word:?} is neither a command (backup, export) nor an option, such as --listen :8080.")
         }
         ErrorKind::ValueValidation => match error.source() {
             Some(wanted) => format!("{} wants {wanted}, not {value:?}.", named(flag)),

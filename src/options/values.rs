@@ -129,9 +129,7 @@ pub(super) fn read_size_bytes(value: &str) -> Result<usize, &'static str> {
         Some(b'G' | b'g') => 1 << 30,
         _ => return Err(wrong),
     };
-    let digits = &value[..value.len() - 1];
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let number: Option<usize> = is_number.then(|| digits.parse().ok()).flatten();
+    let number: Option<usize> = read_digits(&value[..value.len() - 1]);
     let bytes = number.and_then(|number| number.checked_mul(unit_bytes));
     bytes.filter(|bytes| *bytes >= 1 << 20).ok_or(wrong)
 }
