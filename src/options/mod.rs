@@ -182,7 +182,8 @@ impl Options {
 /// Reads `PORT`, with which cloud platforms tell the port for browsers.
 fn read_port(value: OsString) -> Result<u16, Exit> {
     let value = value.to_string_lossy();
-    value.parse().map_err(|_| Exit::misused(&format!("PORT wants a port number from 0 to 65535, not {value:?}.")))
+    let wrong = || Exit::misused(&format!("PORT wants a port number from 0 to 65535, not {value:?}."));
+    values::read_digits(&value).ok_or_else(wrong)
 }
 
 /// Determines what depends on more than one option.

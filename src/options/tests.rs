@@ -128,10 +128,10 @@ fn port_moves_the_web_and_closes_the_line() {
     assert_eq!(listeners(&["--line-listen", ":23"], port), pair("0.0.0.0:8080", "[::]:23"));
     assert_eq!(listeners(&["--listen", ":80"], port), pair("[::]:80", "off"));
     assert_eq!(listeners(&[], None), pair("[::]:5000", "[::]:5001"));
-    assert_eq!(
-        refusal(&[], Some("http")),
-        "snugd: PORT wants a port number from 0 to 65535, not \"http\". See snugd --help."
-    );
+    for wrong in ["http", "+80", " 80", "65536"] {
+        let sentence = format!("snugd: PORT wants a port number from 0 to 65535, not {wrong:?}. See snugd --help.");
+        assert_eq!(refusal(&[], Some(wrong)), sentence);
+    }
 }
 
 #[test]
