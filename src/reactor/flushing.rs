@@ -52,7 +52,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         slow.retain(|slow| self.is_too_slow(slow));
         for consumer in &slow {
-            self.cut_off(consumer);
+            if let Some(slot) = self.connections.find(consumer.connection) {
+                self.cut_off(slot);
+            }
         }
         // Only now, since it is an event for others, who may answer: none of that may follow what these have missed.
         for consumer in slow.drain(..) {
@@ -77,10 +79,19 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         waiting_bytes > limits.hard_bytes as u64 || stalled_ms >= limits.stalled_ms
     }
 
+    /// Whether so much waits for a member in its own output queue that it is to be given up: what it is sent itself,
+    /// such as pings, has moved there what its rooms' logs held for it.
+    fn holds_too_much(&self, slot: usize) -> bool {
+        let connection = &self.connections.slab[slot];
+        connection.phase == Phase::Open
+            && !connection.is_writable
+            && !connection.memberships.as_slice().is_empty()
+            && connection.output.unsent_bytes() > self.output_limits.hard_bytes as u64
+    }
+
     /// Closes a connection that fell too far behind, and tells it why.
-    fn cut_off(&mut self, slow: &SlowConsumer) {
-        let Some(slot) = self.connections.find(slow.connection) else { return };
-        log::debug!("connection {} reads too slowly", slow.connection.0);
+    fn cut_off(&mut self, slot: usize) {
+        log::debug!("connection {} reads too slowly", self.connections.id_of(slot).0);
         self.meters().slow_consumers_closed.inc();
         self.skip_unread(slot);
         let connection = &mut self.connections.slab[slot];
@@ -94,6 +105,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn flush_connection(&mut self, slot: usize) {
         self.connections.send(slot, &[]);
         let id = self.connections.id_of(slot);
+        if self.holds_too_much(slot) {
+            self.cut_off(slot);
+            self.leave_rooms(slot);
+            return self.relay();
+        }
         let connection = &mut self.connections.slab[slot];
         if connection.phase == Phase::Draining && connection.output.is_empty() {
             if !connection.is_output_lost {

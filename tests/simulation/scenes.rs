@@ -202,6 +202,40 @@ fn a_slow_reader_does_not_hold_up_its_room() {
 }
 
 #[test]
+fn who_reads_more_slowly_than_its_room_talks_is_cut_off_though_it_is_pinged() {
+    const HARD_BYTES: usize = 100_000;
+    let mut conditions = in_memory(no_limits());
+    conditions.output_limits = OutputLimits { soft_bytes: 20_000, stalled_ms: 60_000, hard_bytes: HARD_BYTES };
+    let mut scene = Scene::new(conditions);
+    let ana = scene.join("KXQT", "ana");
+    let slow = scene.connect(
+        Port::Web,
+        "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let join = br#"{"type":"join","room":"KXQT","name":"slow"}"#;
+    // A text frame that is masked by zeros.
+    let frame = [&[0x81, 0x80 | join.len() as u8, 0, 0, 0, 0], &join[..]].concat();
+    scene.world.borrow_mut().send(slow, &frame);
+    scene.turns(3);
+    assert!(scene.read(slow).contains("\"joined\""));
+    scene.world.borrow_mut().set_window(slow, 1_000);
+    let mut most_bytes = 0;
+    for round in 0..50 {
+        // Less than the soft limit, until the next ping moves it out of the log.
+        let said = (0..4).map(|number| format!("say KXQT {round}-{number} {}\n", "x".repeat(2_500)));
+        scene.send(ana, &said.collect::<String>());
+        scene.pass(26_000);
+        scene.read(ana);
+        scene.read_most(slow, 500);
+        scene.turns(3);
+        most_bytes = most_bytes.max(scene.reactor.output_memory_bytes().0);
+    }
+    assert!(most_bytes < 2 * HARD_BYTES, "{most_bytes} bytes wait");
+    assert_eq!(scene.cut_off(), 1);
+}
+
+#[test]
 fn many_who_ask_at_once_for_what_memory_does_not_hold_share_what_is_read() {
     const ASKING: usize = 5_000;
     const PAGES: usize = 10;
