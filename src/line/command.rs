@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rooms::{JoinTarget, Name, RoomCode, Token};
+use crate::rooms::{JoinTarget, MAX_LETTERS, Name, RoomCode, Token};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -162,10 +162,12 @@ fn parse_code(typed: &str) -> Result<RoomCode, CommandFault<'_>> {
 }
 
 /// The code that a text begins with and, trimmed, what follows it. A code may be written with spaces: it has as many
-/// words as it takes to be one.
+/// words as it takes to be one, and no more than letters.
 fn split_code(text: &str) -> Result<(RoomCode, &str), CommandFault<'_>> {
-    let ends = text.char_indices().filter(|(_, character)| character.is_whitespace()).map(|(place, _)| place);
-    let mut parts = ends.chain([text.len()]).map(|end| text.split_at(end));
+    let ends_word = |place: usize| !text[..place].ends_with(char::is_whitespace);
+    let spaces = text.char_indices().filter(|(_, character)| character.is_whitespace()).map(|(place, _)| place);
+    let ends = spaces.filter(|place| ends_word(*place)).chain([text.len()]);
+    let mut parts = ends.take(MAX_LETTERS).map(|end| text.split_at(end));
     let found = parts.find_map(|(code, rest)| Some((RoomCode::parse(code)?, rest.trim())));
     found.ok_or_else(|| match split_word(text).0 {
         "" => CommandFault::CodeMissing,
