@@ -724,7 +724,10 @@ fn the_handshake_is_that_of_the_rfc() {
     let mut other_version = HANDSHAKE;
     other_version[2].1 = "8";
     assert_eq!(server.get_with("/ws", &other_version).expect_header("Sec-WebSocket-Version"), "13");
-    assert_eq!(server.get("/ws").status, 426);
+    for refused in [server.get("/ws"), server.get_with("/ws", &other_version)] {
+        assert_eq!((refused.status, refused.expect_header("Upgrade")), (426, "websocket"));
+        assert_eq!(refused.expect_header("Connection"), "Upgrade");
+    }
 }
 
 #[test]
@@ -840,7 +843,7 @@ fn only_allowed_hosts_are_answered() {
     let server = Server::with(&["--allowed-host", "chat.example"]);
     let port = server.web.port();
     for host in ["chat.example", "CHAT.EXAMPLE:80", "localhost", &format!("127.0.0.1:{port}"), "[::1]:5000"] {
-        assert_eq!(server.get_with("/healthz", &[("Host", host)]).status, 200, "{host}");
+        assert_eq!(server.get_with("/", &[("Host", host)]).status, 200, "{host}");
     }
     for path in ["/", "/ws", "/api/v1/rooms/BBBB", "/nothing/here", "/healthz/"] {
         assert_eq!(server.get_with(path, &[("Host", "evil.example")]).status, 421, "{path}");

@@ -32,24 +32,24 @@ pub struct Handshake {
 pub struct Rejection {
     /// How it is refused.
     pub status: StatusCode,
-    /// The header field that tells the client what is supported.
-    pub field: Option<(&'static str, &'static str)>,
+    /// The header fields that tell the client what is supported.
+    pub fields: &'static [(&'static str, &'static str)],
     /// What is wrong, for a person.
     pub words: &'static str,
 }
 
-const NO_UPGRADE: Rejection = Rejection {
-    status: StatusCode::UPGRADE_REQUIRED,
-    field: Some(("Upgrade", "websocket")),
-    words: "Only WebSockets are served here.",
-};
+/// RFC 9110 section 15.5.22: what a 426 wants; and section 7.8: that it concerns this connection alone.
+const WANTED: [(&str, &str); 2] = [("Upgrade", "websocket"), ("Connection", "Upgrade")];
+
+const NO_UPGRADE: Rejection =
+    Rejection { status: StatusCode::UPGRADE_REQUIRED, fields: &WANTED, words: "Only WebSockets are served here." };
 const OTHER_VERSION: Rejection = Rejection {
     status: StatusCode::UPGRADE_REQUIRED,
-    field: Some(("Sec-WebSocket-Version", VERSION)),
+    fields: &[WANTED[0], WANTED[1], ("Sec-WebSocket-Version", VERSION)],
     words: "Only version 13 of WebSocket is known here.",
 };
 const BAD_KEY: Rejection =
-    Rejection { status: StatusCode::BAD_REQUEST, field: None, words: "Sec-WebSocket-Key is 16 bytes in base64." };
+    Rejection { status: StatusCode::BAD_REQUEST, fields: &[], words: "Sec-WebSocket-Key is 16 bytes in base64." };
 
 impl Handshake {
     /// Reads and checks the request of the client.

@@ -49,9 +49,10 @@ use crate::time::Now;
 const REQUEST_TIMEOUT_MS: u64 = 10_000;
 /// How long a connection may stay open between two requests.
 const IDLE_TIMEOUT_MS: u64 = 60_000;
-/// How long a trusted proxy's may, which is kept there for the next request of anybody. Proxies close theirs after two
-/// minutes at the most. If this side were first, a request that is on its way just then would fail at the proxy.
-const PROXY_IDLE_TIMEOUT_MS: u64 = 180_000;
+/// How long a trusted proxy's may, which is kept there for the next request of anybody. Most proxies close theirs after a
+/// minute or two, clouds' after fifteen, Envoy after an hour. If this side were first, a request that is on its way just
+/// then would fail at the proxy.
+const PROXY_IDLE_TIMEOUT_MS: u64 = 65 * 60_000;
 /// After so much has been written, the reactor may send it before more requests are answered: a few bytes of
 /// requests can cause many bytes of responses.
 const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
@@ -151,9 +152,10 @@ impl Http {
                 Box::new(partial)
             }
         };
-        if !partial.receive(input)? {
+        let received = partial.receive(input);
+        if received != Ok(true) {
             self.partial = Some(partial);
-            return Ok(None);
+            return received.map(|_| None);
         }
         // A head borrows from its bytes, so it is read again rather than kept.
         let mut space = header_space();
@@ -197,8 +199,7 @@ impl Http {
 
     /// Says what is wrong with a request. `rest` is what there is of it, unless its head was read already.
     fn write_fault(&self, fault: RequestFault, rest: &[u8], site: &Site, now: Now, outbox: &mut Vec<u8>) {
-        let response_options = ResponseOptions { is_head: rest.starts_with(b"HEAD "), ..ResponseOptions::LAST };
-        let response = Response::new(fault.status, site.date(now), response_options, outbox);
+        let response = Response::new(fault.status, site.date(now), self.last_response_options(rest), outbox);
         if fault == RequestFault::HEAD_TOO_LONG && accepts_html(rest) {
             return site.write_head_too_long(response);
         }
@@ -207,6 +208,13 @@ impl Http {
             _ => String::new(),
         };
         response.text(&format!("{}{pointer}\n", fault.words));
+    }
+
+    /// For the last response, to a request that is not complete. `rest` is what there is of it, unless its head was read
+    /// already.
+    fn last_response_options(&self, rest: &[u8]) -> ResponseOptions {
+        let start = self.partial.as_deref().map_or(rest, PartialRequest::head);
+        ResponseOptions { is_head: start.starts_with(b"HEAD "), ..ResponseOptions::LAST }
     }
 
     /// Writes the response that waited for this reply.
@@ -243,7 +251,7 @@ impl Http {
         }
         if self.has_begun {
             let date = HttpDate::new(now.wall_ms / 1000);
-            Response::new(StatusCode::REQUEST_TIMEOUT, date, ResponseOptions::LAST, outbox)
+            Response::new(StatusCode::REQUEST_TIMEOUT, date, self.last_response_options(b""), outbox)
                 .text("The request took too long to arrive.\n");
         }
         Flow::Close

@@ -19,8 +19,8 @@ use super::target::{Target, is_authority};
 /// Longest head, in bytes: cookies belong to a host, so a browser sends along those of all other programs that it has
 /// met there at another port.
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Most header fields.
-pub const MAX_HEADERS: usize = 64;
+/// Most header fields: a browser sends some thirty, and each of several proxies may add ten.
+pub const MAX_HEADERS: usize = 100;
 
 /// Room for the header fields of one head, on the stack.
 pub type HeaderSpace<'b> = [MaybeUninit<Header<'b>>; MAX_HEADERS];

@@ -107,7 +107,8 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
     let Some(route) = route else {
         if base_path.strip_suffix('/') == Some(head.path) {
             let response = request.respond(StatusCode::PERMANENT_REDIRECT, outbox);
-            response.field("Location", base_path).empty();
+            let query = if head.query.is_empty() { String::new() } else { format!("?{}", head.query) };
+            response.field("Location", &format!("{base_path}{query}")).empty();
             return RouteOutcome::Answered;
         }
         return request.not_found(outbox);
@@ -254,7 +255,7 @@ impl RouteRequest<'_> {
             Ok(handshake) => handshake,
             Err(rejection) => {
                 let response = self.respond(rejection.status, outbox);
-                response.fields(rejection.field.as_slice()).text(&format!("{}\n", rejection.words));
+                response.fields(rejection.fields).text(&format!("{}\n", rejection.words));
                 return RouteOutcome::Answered;
             }
         };

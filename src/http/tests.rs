@@ -415,6 +415,14 @@ fn cookies_of_other_programs_are_not_in_the_way() {
 }
 
 #[test]
+fn what_proxies_add_to_a_request_is_not_in_the_way() {
+    // A browser's thirty fields, a network of servers in front, one that signs people in, and one that traces requests.
+    let fields: String = (0..96).map(|number| format!("X-Added-{number}: y\r\n")).collect();
+    let mut server = Server::new();
+    assert_eq!(server.get_with("/", fields.trim_end()).status, 200);
+}
+
+#[test]
 fn head_is_get_without_the_body() {
     let mut server = Server::new();
     let code = server.create_room();
@@ -543,10 +551,14 @@ fn a_websocket_takes_along_what_the_request_knew() {
 fn what_is_no_handshake_says_what_would_be_one() {
     let mut server = Server::new();
     let plain = server.get("/ws");
-    assert_eq!((plain.status, plain.field("Upgrade")), (426, Some("websocket")));
     let old = HANDSHAKE.replace("13", "8");
     let refused = server.get_with("/ws", old.trim_end());
-    assert_eq!((refused.status, refused.field("Sec-WebSocket-Version")), (426, Some("13")));
+    assert_eq!(refused.field("Sec-WebSocket-Version"), Some("13"));
+    // RFC 9110 sections 7.8 and 15.5.22: a 426 names the protocol that is wanted, and that the field is for this hop.
+    for answer in [plain, refused] {
+        assert_eq!((answer.status, answer.field("Upgrade")), (426, Some("websocket")));
+        assert_eq!(answer.field("Connection"), Some("Upgrade"));
+    }
     // Elsewhere the wish for another protocol is ignored, whatever its version.
     for fields in [HANDSHAKE, &old] {
         assert_eq!(server.get_with("/", fields.trim_end()).status, 200);
@@ -603,6 +615,8 @@ fn a_public_url_and_a_base_path_hold_everywhere() {
     ask(&mut server, "GET /snug/", "", "").says("action=\"/snug/\"");
     let redirect = ask(&mut server, "GET /snug", "", "");
     assert_eq!((redirect.status, redirect.field("Location")), (308, Some("/snug/")));
+    let with_code = ask(&mut server, "GET /snug?code=KXQT", "", "");
+    assert_eq!((with_code.status, with_code.field("Location")), (308, Some("/snug/?code=KXQT")));
     assert_eq!(ask(&mut server, "GET /", "", "").status, 404);
     let made = ask(&mut server, "POST /snug/", "Origin: https://chat.example\r\n", "name=ana&create=1");
     let location = made.field("Location").expect("a location").to_owned();
@@ -747,6 +761,21 @@ fn a_malformed_head_request_is_refused_without_a_body() {
         connection.send(&mut server, format!("{method} / HTTP/1.1\r\n\r\n").as_bytes());
         assert_eq!(connection.outbox.ends_with(b"names no host.\n"), has_body, "{method}");
         assert!(connection.outbox.starts_with(b"HTTP/1.1 400 "), "{method}");
+        // Its head is read, and its body is malformed, too long, or does not come.
+        let bodies =
+            [("zz\r\n", "is malformed.\n"), ("2001\r\n", "is too long.\n"), ("5\r\nhel", "too long to arrive.\n")];
+        for (body, words) in bodies {
+            let mut connection = server.connect();
+            let head = format!("{method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            connection.send(&mut server, head.as_bytes());
+            connection.send(&mut server, body.as_bytes());
+            if !connection.is_closed {
+                let late = Now { steady_ms: server.now.steady_ms + REQUEST_TIMEOUT_MS, wall_ms: 0 };
+                assert_eq!(connection.http.expire(late, &mut connection.outbox), Flow::Close);
+            }
+            assert_eq!(connection.outbox.ends_with(words.as_bytes()), has_body, "{method} {body:?}");
+            assert!(connection.outbox.starts_with(b"HTTP/1.1 4"), "{method} {body:?}");
+        }
     }
 }
 
@@ -818,6 +847,10 @@ fn a_connection_that_a_proxy_keeps_is_closed_by_the_proxy() {
             connection.send(&mut server, request.as_bytes());
             assert_eq!(connection.http.deadline_ms(), Some(server.now.steady_ms + idle_timeout_ms), "{request}");
         }
+    }
+    // How long nginx, Caddy, Google's and Cloudflare's proxies and Envoy keep it, unless they are told otherwise.
+    for kept_seconds in [60, 120, 600, 900, 3600] {
+        assert!(PROXY_IDLE_TIMEOUT_MS > kept_seconds * 1000, "{kept_seconds} s");
     }
 }
 

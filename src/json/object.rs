@@ -1,6 +1,6 @@
 //! Writing JSON objects (RFC 8259) field by field.
 //!
-//! Every message of every room is written here, and who joins a full room is told a thousand names: an object is
+//! Every message of every room is written here, and who joins a full room is told two hundred names: an object is
 //! appended to the bytes that will be sent, keys as they are, and of texts only those with something to escape are
 //! gone through by a library.
 

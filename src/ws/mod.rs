@@ -26,7 +26,7 @@ const PING_AFTER_MS: u64 = 25_000;
 /// A peer that is silent for this long is gone.
 const GONE_AFTER_MS: u64 = 75_000;
 
-/// A message of the shortest texts may be six times as long in JSON escapes.
+/// A byte of a text may be six in JSON: `\u0061`.
 const ESCAPED_BYTES: usize = 6;
 /// No message below this is too big, so that somebody who pastes too much is told, not cut off.
 const MIN_MESSAGE_LIMIT_BYTES: usize = 1 << 16;
