@@ -1,6 +1,10 @@
 //! The cookie `snug`: the rooms this browser is a member of, and the secret for each.
 //!
 //! It holds several rooms, so that two tabs in two rooms both stay members when they are reloaded.
+//!
+//! Cookies belong to a host, whatever the port and the scheme. A browser that has been here over TLS has a `Secure` one,
+//! which it neither sends without TLS nor lets be replaced there (RFC 6265bis section 5.7): without TLS the same is
+//! therefore said under a second name too, or the form would lead back to the form.
 
 use core::fmt::Write as _;
 
@@ -8,6 +12,9 @@ use super::request::Head;
 use crate::rooms::{RoomCode, Token};
 
 const NAME: &str = "snug";
+
+/// The second name. It is not looked at over TLS: anybody on the way could have set it.
+const NAME_WITHOUT_TLS: &str = "snug-plain";
 
 /// Rooms remembered at the most.
 const MAX_SESSIONS: usize = 8;
@@ -21,16 +28,22 @@ pub struct Sessions(Vec<(RoomCode, Token)>);
 
 impl Sessions {
     /// Reads them from a request. What cannot be read is left out: a browser that comes with an old or
-    /// damaged cookie is only asked for a name again.
-    pub fn read(head: &Head<'_, '_>) -> Sessions {
+    /// damaged cookie is only asked for a name again. `is_secure`: the request came over TLS.
+    pub fn read(head: &Head<'_, '_>, is_secure: bool) -> Sessions {
         let cookies = head.values("cookie").flat_map(|value| value.split(|&byte| byte == b';'));
         let pairs = cookies.filter_map(|pair| str::from_utf8(pair).ok()?.trim().split_once('='));
-        let own = pairs.filter(|(name, _)| *name == NAME).flat_map(|(_, value)| value.split('~'));
-        let read = own.filter_map(|session| {
+        let own = pairs.filter(|(name, _)| *name == NAME || !is_secure && *name == NAME_WITHOUT_TLS);
+        let read = own.flat_map(|(_, value)| value.split('~')).filter_map(|session| {
             let (code, token) = session.split_once('.')?;
             Some((RoomCode::parse(code)?, Token::parse(token)?))
         });
-        Sessions(read.take(MAX_SESSIONS).collect())
+        let mut sessions = Sessions::default();
+        for (code, token) in read {
+            if sessions.0.len() < MAX_SESSIONS && sessions.token_for(code).is_none() {
+                sessions.0.push((code, token));
+            }
+        }
+        sessions
     }
 
     /// The secret for a room.
@@ -45,10 +58,15 @@ impl Sessions {
         self.0.truncate(MAX_SESSIONS);
     }
 
-    /// The value of `Set-Cookie`. Scripts do not see it, and it is sent along on requests from other sites
+    /// The values of `Set-Cookie`. Scripts do not see these cookies, and they are sent along on requests from other sites
     /// only where somebody follows a link here. `is_secure`: never sent without TLS.
-    pub fn to_set_cookie(&self, path: &str, is_secure: bool) -> String {
-        let mut value = format!("{NAME}=");
+    pub fn to_set_cookies(&self, path: &str, is_secure: bool) -> impl Iterator<Item = String> {
+        let names = if is_secure { &[NAME][..] } else { &[NAME, NAME_WITHOUT_TLS] };
+        names.iter().map(move |name| self.to_set_cookie(name, path, is_secure))
+    }
+
+    fn to_set_cookie(&self, name: &str, path: &str, is_secure: bool) -> String {
+        let mut value = format!("{name}=");
         for (number, (code, token)) in self.0.iter().enumerate() {
             let separator = if number == 0 { "" } else { "~" };
             write!(value, "{separator}{code}.{token}").expect("a string takes everything");
@@ -79,8 +97,16 @@ mod tests {
     }
 
     fn read(cookie: &str) -> Sessions {
+        read_over(cookie, false)
+    }
+
+    fn read_over(cookie: &str, is_secure: bool) -> Sessions {
         let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
-        Sessions::read(&Head::parse(bytes.as_bytes(), &mut header_space()).expect("a request"))
+        Sessions::read(&Head::parse(bytes.as_bytes(), &mut header_space()).expect("a request"), is_secure)
+    }
+
+    fn written(sessions: &Sessions, path: &str, is_secure: bool) -> Vec<String> {
+        sessions.to_set_cookies(path, is_secure).collect()
     }
 
     #[test]
@@ -89,16 +115,34 @@ mod tests {
         sessions.remember(code("KXQT"), token('1'));
         sessions.remember(code("BCDFGH"), token('2'));
         sessions.remember(code("KXQT"), token('3'));
-        let written = sessions.to_set_cookie("/chat/", true);
+        let written = written(&sessions, "/chat/", true).concat();
         let ones = "3".repeat(32);
         assert!(written.starts_with(&format!("snug=KXQT.{ones}~BCDFGH.222")), "{written}");
         assert!(written.ends_with("; Path=/chat/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure"), "{written}");
-        assert!(!sessions.to_set_cookie("/", false).contains("Secure"));
 
         let value = written.split(';').next().expect("the pair");
         assert_eq!(read(&format!("theme=dark; {value}; other=1")), sessions);
         assert_eq!(sessions.token_for(code("KXQT")), Some(token('3')));
         assert_eq!(sessions.token_for(code("ZZZZ")), None);
+    }
+
+    #[test]
+    fn without_tls_it_has_a_second_name() {
+        let mut sessions = Sessions::default();
+        sessions.remember(code("KXQT"), token('1'));
+        let plain = written(&sessions, "/", false);
+        assert!(plain.iter().all(|cookie| !cookie.contains("Secure") && cookie.ends_with("; HttpOnly; SameSite=Lax")));
+        let pairs: Vec<_> = plain.iter().map(|cookie| cookie.split(';').next().expect("the pair")).collect();
+        for cookies in [pairs[0], pairs[1], &pairs.join("; ")] {
+            assert_eq!(read(cookies), sessions, "{cookies}");
+        }
+        assert_eq!(read_over(pairs[0], true), sessions);
+        assert_eq!(read_over(pairs[1], true), Sessions::default());
+        // Of two for one room the first counts, and leaves the others their places.
+        let other = format!("snug={}", vec![format!("KXQT.{}", "2".repeat(32)); MAX_SESSIONS].join("~"));
+        let both = read(&format!("{}; {other}; snug=BCDF.{}", pairs[0], "3".repeat(32)));
+        assert_eq!(both.token_for(code("KXQT")), Some(token('1')));
+        assert_eq!(both.token_for(code("BCDF")), Some(token('3')));
     }
 
     #[test]
@@ -119,7 +163,8 @@ mod tests {
         assert_eq!(sessions.0.len(), MAX_SESSIONS);
         assert_eq!(sessions.token_for(code("BBBB")), None);
         assert_eq!(sessions.token_for(code("NNNN")), Some(token('1')));
-        let many = vec![format!("BCDF.{}", "a".repeat(32)); 100].join("~");
+        let other = |letter: char| format!("{0}{0}{0}{0}.{1}", letter, "a".repeat(32));
+        let many = "BCDFGHJKLMN".chars().map(other).collect::<Vec<_>>().join("~");
         assert_eq!(read(&format!("snug={many}")).0.len(), MAX_SESSIONS);
     }
 }

@@ -88,9 +88,10 @@ impl ResponseContext<'_> {
     fn admitted(&self, client: Client, mut sessions: Sessions, code: RoomCode, token: Token, outbox: &mut Vec<u8>) {
         let base_path = &self.site.options.base_path;
         sessions.remember(code, token);
-        let cookie = sessions.to_set_cookie(base_path, client.is_secure);
         let response = self.respond(StatusCode::SEE_OTHER, outbox).field("Location", &format!("{base_path}{code}"));
-        response.field("Set-Cookie", &cookie).fields(&[NOT_STORED]).empty();
+        let cookies = sessions.to_set_cookies(base_path, client.is_secure);
+        let response = cookies.fold(response, |response, cookie| response.field("Set-Cookie", &cookie));
+        response.fields(&[NOT_STORED]).empty();
     }
 
     /// Who is no member yet gets the home page with the room's code filled in.

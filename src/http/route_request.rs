@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use http::StatusCode;
 
+use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::pending::{PendingKind, PendingRequest};
 use super::request::Head;
@@ -48,11 +49,18 @@ impl RouteRequest<'_> {
 
     /// Sends a command to the rooms; their reply becomes the response.
     pub(super) fn ask(&self, command: Command, kind: PendingKind) -> RouteOutcome {
-        let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
-        RouteOutcome::Pending(
-            command,
-            Box::new(PendingRequest { kind, client, response_options: self.response_options }),
-        )
+        let pending = PendingRequest { kind, client: self.client(), response_options: self.response_options };
+        RouteOutcome::Pending(command, Box::new(pending))
+    }
+
+    /// Who sent this.
+    pub(super) fn client(&self) -> Client {
+        Client::read(self.head, self.peer, &self.site.options.trusted_proxies)
+    }
+
+    /// The sessions that the browser has.
+    pub(super) fn sessions(&self) -> Sessions {
+        Sessions::read(self.head, self.client().is_secure)
     }
 
     /// The origin that a browser reports for this request. A foreign one is noted, since it is refused everywhere.

@@ -3,14 +3,13 @@
 use http::StatusCode;
 
 use super::api;
-use super::cookie::Sessions;
 use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
 use super::pages::{Field, Home, Notice};
 use super::pending::PendingKind;
 use super::request::Method;
 use super::route_request::{RouteOutcome, RouteRequest};
-use super::trust::{Client, is_answered_host};
+use super::trust::is_answered_host;
 use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode};
 use crate::session_api::Upgrade;
 
@@ -183,7 +182,7 @@ impl RouteRequest<'_> {
             self.respond(StatusCode::SEE_OTHER, outbox).field("Location", &location).empty();
             return RouteOutcome::Answered;
         }
-        let token = Sessions::read(self.head).token_for(code);
+        let token = self.sessions().token_for(code);
         self.ask(Command::Visit { code, token }, PendingKind::RoomPage { code, host: self.head.host.into() })
     }
 
@@ -221,7 +220,7 @@ impl RouteRequest<'_> {
             let words = format!("There is no room {}.", shorten(form.code.trim()));
             return self.refuse_form(&form, StatusCode::NOT_FOUND, &words, Some(Field::Code), outbox);
         };
-        let sessions = Sessions::read(self.head);
+        let sessions = self.sessions();
         let token = match target {
             JoinTarget::Code(code) => sessions.token_for(code),
             _ => None,
@@ -264,9 +263,8 @@ impl RouteRequest<'_> {
         }
         let mut response = Vec::new();
         handshake.write(&mut response);
-        let client = Client::read(self.head, self.peer, &self.site.options.trusted_proxies);
-        let sessions = Sessions::read(self.head).into_vec();
-        RouteOutcome::Upgraded(Upgrade { sessions, forwarded_for: client.forwarded_for, response })
+        let sessions = self.sessions().into_vec();
+        RouteOutcome::Upgraded(Upgrade { sessions, forwarded_for: self.client().forwarded_for, response })
     }
 }
 
