@@ -69,7 +69,7 @@ fn read_span(query: &str) -> Option<Span> {
         match &*name {
             "since" => span.since = Some(read_number(&value)?),
             "before" => span.before = Some(read_number(&value)?),
-            "limit" => span.limit = usize::try_from(read_number(&value)?).unwrap_or(MAX_EVENTS).min(MAX_EVENTS),
+            "limit" => span.limit = usize::try_from(read_number(&value)?).unwrap_or(MAX_EVENTS).clamp(1, MAX_EVENTS),
             _ => {}
         }
     }
@@ -91,6 +91,7 @@ mod tests {
         assert_eq!(span(""), Some(Span { since: None, before: None, limit: 50 }));
         assert_eq!(span("since=3&before=9&limit=7&x=y"), Some(Span { since: Some(3), before: Some(9), limit: 7 }));
         assert_eq!(span("limit=100000&since="), Some(Span { since: None, before: None, limit: 200 }));
+        assert_eq!(span("limit=0"), Some(Span { since: None, before: None, limit: 1 }), "or nobody gets on");
         for query in ["since=x", "before=-1", "limit=+5", "limit=1.5", "since=99999999999999999999"] {
             assert_eq!(span(query), None, "{query}");
         }
