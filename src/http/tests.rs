@@ -943,8 +943,7 @@ proptest! {
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
         let mut bytes = format!("{line}\r\nHost: a\r\nContent-Length: {length}\r\n{fields}\r\n").into_bytes();
         bytes.extend_from_slice(&body);
-        let (outbox, is_closed, is_upgraded) = converse(&bytes, &[]);
+        let (outbox, ..) = converse(&bytes, &[]);
         prop_assert!(outbox.starts_with(b"HTTP/1.1 "));
-        prop_assert!(is_closed || is_upgraded || !outbox.is_empty());
     }
 }

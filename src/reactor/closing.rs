@@ -70,7 +70,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Tells every connection that the server stops, closes them, and accepts no more.
+    /// Tells every connection that the server stops, closes them, and accepts no more. A request that waits for the rooms
+    /// is answered first: what it asked for is done, and who sent it would not know.
     pub(super) fn stop(&mut self) {
         if self.stops_at_ms.is_some() {
             return;
@@ -81,7 +82,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.net.close_listeners();
         let slots: Vec<usize> = self.connections.slab.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            if self.connections.slab[slot].phase != Phase::Open {
+            let connection = &self.connections.slab[slot];
+            if connection.phase != Phase::Open || connection.awaits_reply && connection.session.ends_with_an_answer() {
                 continue;
             }
             self.queue_unread(slot);

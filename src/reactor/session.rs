@@ -130,6 +130,11 @@ impl Session {
         }
     }
 
+    /// Whether it ends by itself with its next answer once the server stops.
+    pub fn ends_with_an_answer(&self) -> bool {
+        matches!(self, Session::Http(_))
+    }
+
     /// Says that the peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {

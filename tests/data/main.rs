@@ -618,6 +618,26 @@ fn who_leaves_while_its_last_words_wait_is_told_what_became_of_them() {
 }
 
 #[test]
+fn a_request_that_waits_for_the_file_is_answered_although_the_server_stops() {
+    let folder = Folder::new();
+    let mut server = folder.serve(&[]);
+    let backup = Connection::open(folder.file()).expect("a database");
+    backup.execute_batch("BEGIN IMMEDIATE").expect("nothing is being written");
+    let (mut waiting, mut idle) = (server.http(), server.http());
+    waiting.send_request("POST", "/", &[], b"name=ana&create=1");
+    eventually("it waits", || server.log().contains("another program holds the data file").then_some(()));
+    assert_eq!(idle.get("/readyz").status, 200);
+    server.signal("TERM");
+    idle.expect_end();
+    backup.execute_batch("ROLLBACK").expect("it was begun");
+    let created = waiting.response_to("POST");
+    assert_eq!((created.status, created.expect_header("Connection")), (303, "close"));
+    waiting.expect_end();
+    drop((waiting, idle));
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
 fn a_start_waits_for_another_program_that_holds_the_file() {
     let folder = Folder::new();
     drop(folder.serve(&[]));

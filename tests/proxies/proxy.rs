@@ -27,8 +27,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy that speaks `http` or `https`: `configure` writes what it needs into a folder, for this address, and returns the command
-    /// that runs it there in the foreground.
+    /// Starts a proxy that speaks `http` or `https`: `configure` writes what it needs into a folder, for this address,
+    /// and returns the command that runs it there in the foreground.
     pub fn start<C>(scheme: &'static str, configure: impl Fn(&Path, SocketAddr) -> C) -> Proxy
     where
         C: Fn(&Path) -> Command + 'static,
