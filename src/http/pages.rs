@@ -12,15 +12,26 @@ use crate::rooms::{Name, RoomCode};
 /// No page tells others where its links stand.
 pub const REFERRER_POLICY: (&str, &str) = ("Referrer-Policy", "no-referrer");
 
-/// Header fields of the pages: only scripts from this server, no requests to other servers, no frame around it.
-pub const PAGE_FIELDS: [(&str, &str); 2] = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    REFERRER_POLICY,
-];
+/// Only scripts from this server, no requests to other servers, no frame around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+                      connect-src 'self'";
+
+/// Header fields of the pages, but for those of rooms.
+pub const PAGE_FIELDS: [(&str, &str); 2] = [("Content-Security-Policy", POLICY), REFERRER_POLICY];
+
+/// The Content-Security-Policy of a room's page, which opens a WebSocket at one of these hosts. To Safari before version
+/// 16 a WebSocket is no `'self'`, so they are named.
+pub fn room_policy<'a>(hosts: impl Iterator<Item = &'a str>) -> String {
+    hosts
+        .filter(|host| is_policy_host(host))
+        .fold(POLICY.to_owned(), |policy, host| format!("{policy} ws://{host} wss://{host}"))
+}
+
+/// Whether a policy can name this host with its port, if it has one. It cannot name IPv6 addresses.
+fn is_policy_host(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte))
+}
 
 /// Makes the pages. It holds the values that are the same for every request.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::json_response::{write_error, write_json};
 use super::metrics::OPEN_METRICS;
-use super::pages::{Field, Home, Notice, PAGE_FIELDS, RoomPage};
+use super::pages::{Field, Home, Notice, REFERRER_POLICY, RoomPage};
 use super::pending::PendingKind;
 use super::response::{HTML, Response, ResponseOptions};
 use super::site::{NOT_STORED, Site};
@@ -107,7 +107,9 @@ impl ResponseContext<'_> {
         let invite = self.site.invitation.room_url_by_host(host, client.is_secure, self.local, code);
         let line_hint = self.site.invitation.terminal_command(self.local).unwrap_or_default();
         let page = self.site.pages.room(&RoomPage { code, name, invite: &invite, line_hint: &line_hint });
-        response.fields(&PAGE_FIELDS).fields(&[NOT_STORED]).body(HTML, page.as_bytes());
+        let policy = self.site.room_policy(host);
+        let fields = [("Content-Security-Policy", policy.as_str()), REFERRER_POLICY, NOT_STORED];
+        response.fields(&fields).body(HTML, page.as_bytes());
     }
 
     /// The rooms refused: the home page says why, and keeps what was typed.

@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::assets::Assets;
 use super::date::{DateClock, HttpDate};
 use super::metrics::{Meters, Metrics};
-use super::pages::{Home, PAGE_FIELDS, Pages, REFERRER_POLICY};
+use super::pages::{Home, PAGE_FIELDS, Pages, REFERRER_POLICY, room_policy};
 use super::response::{HTML, Prepared, Response};
 use crate::invitation::Invitation;
 use crate::options::{Limits, WebOptions};
@@ -85,6 +85,14 @@ impl Site {
 
     pub(super) fn date(&self, now: Now) -> HttpDate {
         self.dates.at(now.wall_ms)
+    }
+
+    /// The Content-Security-Policy of a room's page that was asked for at this host and port. A proxy may not pass them on
+    /// as they are in the address bar, so the public ones are meant as well.
+    pub(super) fn room_policy(&self, host: &str) -> String {
+        let origin = self.options.public_url.as_deref().and_then(origin_of);
+        let public_host = origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        room_policy([host].into_iter().chain(public_host.filter(|public_host| *public_host != host)))
     }
 
     /// Ends a response with the home page.

@@ -393,6 +393,29 @@ fn an_invitation_shows_the_host_that_was_asked_for() {
 }
 
 #[test]
+fn a_room_page_may_open_its_websocket_by_the_host_it_was_asked_for() {
+    let connects_to = |server: &mut Server, host: &str| {
+        let answer = server.ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\nname=ana&create=1");
+        let location = answer.field("Location").expect("a location").to_owned();
+        let pair = answer.field("Set-Cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+        let page = server.ask(&format!("GET {location} HTTP/1.1\r\nHost: {host}\r\nCookie: {pair}\r\n\r\n"));
+        page.says("data-name=\"ana\"");
+        let policy = page.field("Content-Security-Policy").expect("a policy");
+        policy.split("; ").find_map(|part| part.strip_prefix("connect-src ")).expect("a directive").to_owned()
+    };
+    let mut server = Server::new();
+    assert_eq!(connects_to(&mut server, "chat.lan:8080"), "'self' ws://chat.lan:8080 wss://chat.lan:8080");
+    // What no source of a policy may be.
+    for host in ["[::1]:5000", "a_b", "a%20b", "a~b"] {
+        assert_eq!(connects_to(&mut server, host), "'self'", "{host}");
+    }
+    let mut server = Server::with(&["--public-url", "https://chat.example:8443/x"]);
+    let both = "'self' ws://localhost wss://localhost ws://chat.example:8443 wss://chat.example:8443";
+    assert_eq!(connects_to(&mut server, "localhost"), both, "the proxy may not pass on the host");
+    assert_eq!(connects_to(&mut server, "chat.example:8443"), "'self' ws://chat.example:8443 wss://chat.example:8443");
+}
+
+#[test]
 fn cookies_of_other_programs_are_not_in_the_way() {
     let mut server = Server::new();
     for length in [9_000, 20_000, 32_000] {
