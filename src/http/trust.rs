@@ -33,7 +33,10 @@ impl Client {
             }
         }
         let scheme = head.items("x-forwarded-proto").next_back();
-        Client { forwarded_for, is_secure: scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) }
+        // Traefik says `wss` of a WebSocket.
+        let is_secure =
+            scheme.is_some_and(|scheme| ["https", "wss"].iter().any(|tls| tls.eq_ignore_ascii_case(scheme)));
+        Client { forwarded_for, is_secure }
     }
 }
 
@@ -145,7 +148,13 @@ mod tests {
         assert_eq!(client("192.0.2.1", told), Client { forwarded_for: None, is_secure: false });
         assert_eq!(forwarded_for("10.0.0.1", told).as_deref(), Some("203.0.113.9"));
         assert_eq!(forwarded_for("::ffff:10.0.0.1", told).as_deref(), Some("203.0.113.9"));
-        assert!(client("::1", told).is_secure);
+        for (scheme, is_secure) in
+            [("https", true), ("wss", true), ("http, HTTPS", true), ("https, http", false), ("ws", false)]
+        {
+            let told = format!("X-Forwarded-Proto: {scheme}");
+            assert_eq!(client("::1", &told).is_secure, is_secure, "{scheme}");
+            assert!(!client("192.0.2.1", &told).is_secure, "{scheme}");
+        }
         assert_eq!(forwarded_for("10.0.0.1", "Accept: a"), None);
     }
 
