@@ -162,7 +162,7 @@ impl History {
     pub fn check(&self, promises: Promises) {
         let record = Record::of(self);
         record.check_single_lives(promises);
-        record.check_gapless(promises);
+        record.check_gapless(promises, self.losses);
         self.check_connections(promises);
         self.check_recalls(&record, promises);
         self.check_said(&record, promises);
@@ -420,9 +420,11 @@ impl Record {
         self.sent.get(text).is_some_and(|&(_, times)| times == 1)
     }
 
-    /// Where nothing is too old to be kept, everything is known, from the first event to the last.
-    fn check_gapless(&self, promises: Promises) {
-        for (life, events) in &self.lives {
+    /// Where nothing is too old to be kept, everything is known, from the first event to the last. Of a life that was
+    /// lost before the end, nobody could ask for what came while only terminals looked.
+    fn check_gapless(&self, promises: Promises, losses: u32) {
+        let is_lost = |life: &Life| self.losses_before.get(life).is_some_and(|&before| before < losses);
+        for (life, events) in self.lives.iter().filter(|(life, _)| !is_lost(life)) {
             let last = self.last_id(life);
             let first = events.keys().next().copied().unwrap_or(1);
             if last <= promises.history_events {
