@@ -168,7 +168,7 @@ impl Cluster {
                 _ => {
                     let cid = MessageKey::parse(&self.random.random_range(0..40).to_string());
                     let (kind, text) = (Kind::Say, Text::clean("hello", 100).expect("a text"));
-                    Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid })
+                    Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid, reply_to: None })
                 }
             };
             self.nodes[node].execute(number, command, self.now);
@@ -258,7 +258,7 @@ fn a_message_is_said_once_whatever_way_it_takes() {
     let token = cluster.nodes[0].connections[0].token;
     let say = || {
         let (kind, text, cid) = (Kind::Say, Text::clean("hi", 100).expect("a text"), MessageKey::parse("c1"));
-        Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid })
+        Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid, reply_to: None })
     };
     cluster.nodes[0].execute(0, say(), cluster.now);
     let first = cluster.nodes[0].proposals.pop_front().expect("it is proposed");

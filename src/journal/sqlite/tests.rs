@@ -161,7 +161,7 @@ fn published(room: u64, author: u32, called: &str, body: Body) -> Proposal {
 
 fn said(room: u64, author: u32, text: &str) -> Proposal {
     let text = Text::clean(text, 10_000).expect("a text");
-    published(room, author, "ana", Body::Message { kind: Kind::Say, text, cid: None })
+    published(room, author, "ana", Body::Message { kind: Kind::Say, text, cid: None, annotations: None })
 }
 
 fn vacated(room: u64, author: u32, may_return: bool) -> Proposal {
@@ -325,7 +325,7 @@ fn no_page_has_anything_of_what_was_deleted() {
                 let mark = format!("<{room}.{last}>");
                 let text = Text::clean(&format!("{mark}{}", "x".repeat(length)), 10_000).expect("a text");
                 let cid = if draw(3) > 0 { MessageKey::parse(&mark) } else { None };
-                published(room, draw(9) as u32, "ana", Body::Message { kind: Kind::Say, text, cid })
+                published(room, draw(9) as u32, "ana", Body::Message { kind: Kind::Say, text, cid, annotations: None })
             });
             journal.keep(said.collect::<Vec<_>>());
             if draw(8) == 0 {
@@ -452,7 +452,7 @@ fn a_message_is_found_by_its_authors_own_id() {
     let (mut journal, _) = folder.open(1000);
     let say = |author, cid: &str| {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
-        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid), annotations: None })
     };
     let find = |journal: &mut SqliteJournal, author, cid: &str| {
         let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
@@ -488,7 +488,7 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
     let (mut journal, _) = folder.open(10);
     let say = |author, cid: &str| {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
-        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid), annotations: None })
     };
     let find = |journal: &mut SqliteJournal, author, cid: &str| {
         let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
@@ -522,7 +522,7 @@ fn an_early_file_of_version_2_is_completed() {
     let (mut journal, _) = folder.open(1000);
     let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
     let message = (AuthorId(1), MessageKey::parse("a").expect("an id"));
-    let body = Body::Message { kind, text, cid: Some(message.1.clone()) };
+    let body = Body::Message { kind, text, cid: Some(message.1.clone()), annotations: None };
     journal.keep([opened(1, "KXQT"), published(1, 1, "ana", body)]);
     drop(journal);
     let early = "DROP TABLE message_key; ALTER TABLE room DROP COLUMN keyed_id; \
@@ -620,7 +620,7 @@ fn what_is_no_data_file_is_refused_and_left_alone() {
 fn a_newer_file_is_refused() {
     let folder = Folder::new();
     drop(folder.open(10));
-    folder.connect().pragma_update(None, "user_version", 3).expect("a version");
+    folder.connect().pragma_update(None, "user_version", super::schema::VERSION + 1).expect("a version");
     assert!(folder.refusal().contains("newer snugd"));
 }
 
@@ -781,7 +781,7 @@ impl Model {
             Step::Say { author, text, cid, .. } => {
                 let text = Text::clean(&text, 1000).ok()?;
                 let cid = cid.and_then(|cid| MessageKey::parse(&cid));
-                let body = Body::Message { kind: Kind::Me, text, cid };
+                let body = Body::Message { kind: Kind::Me, text, cid, annotations: None };
                 Change::Publish { event: model_event(room, events, author, body, time_ms)? }
             }
             Step::Open { .. } | Step::End { .. } => return None,
@@ -796,7 +796,7 @@ fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body
     match &body {
         Body::Enter => member.has_entered = true,
         Body::Nick { to } => member.name = to.clone(),
-        Body::Part | Body::Message { .. } => (),
+        _ => (),
     }
     room.last_id += 1;
     room.last_time_ms = room.last_time_ms.max(time_ms);
