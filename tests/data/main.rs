@@ -1,6 +1,7 @@
 //! `--data`: what is in the file after a stop, a crash, and a full disk; files that are refused; copies.
 #![cfg(feature = "sqlite")]
 
+mod amending;
 mod letting_go;
 #[path = "../support/mod.rs"]
 mod support;

@@ -302,7 +302,7 @@ impl SeveralClient {
                 }
                 self.say_again(tag, history);
             }
-            "message" | "enter" | "part" | "nick" => {
+            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" => {
                 history.note_received(connection(socket, tag), object);
                 let id = object["id"].as_u64().expect("an id");
                 if let Some((_, has)) = &mut self.membership(tag).has {
