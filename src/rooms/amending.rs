@@ -2,7 +2,7 @@
 //! what is proposed.
 
 use super::change::{Change, OnCommit};
-use super::command::{Caller, Command, Membership, Refusal};
+use super::command::{Caller, Command, Membership, Refusal, RoomCommand};
 use super::history::IdRange;
 use super::{Body, Emoji, Event, MessageKey, MessageRef, Reactions, RoomId, Rooms, Text, Wanted, amendment};
 use crate::time::Now;
@@ -119,15 +119,18 @@ impl Rooms {
         }
     }
 
-    /// What has to be read before something can be done with a message.
+    /// What has to be read before something can be done with a message, whatever is held for others at this time.
     pub(super) fn read_to_amend(&self, here: Membership, command: &Command, now: Now) -> Option<Wanted> {
         let (_, of) = command.message_ref()?;
-        let (room, kept) = (self.room(here.room), self.kept());
-        let range = room.state.history.range_to_amend(of, here.author, room.page(), kept);
+        let is_reply = matches!(command, Command::In(_, RoomCommand::Say { .. }));
+        let history = &self.room(here.room).state.history;
+        // What a reply names by its id need not be known.
+        let range = history.range_to_amend(of, here.author, self.kept()).filter(|_| !is_reply || of.is_relative());
         let range = range.map(|IdRange { first, last }| (first, last));
-        // Only a correction is looked for by its client's id.
         let message = match command {
-            Command::In(_, super::RoomCommand::Edit { cid: Some(key), .. }) => self.message_to_look_for(here, key, now),
+            Command::In(_, RoomCommand::Say { cid: Some(key), .. } | RoomCommand::Edit { cid: Some(key), .. }) => {
+                self.message_to_look_for(here, key, now)
+            }
             _ => None,
         };
         match (range, message) {

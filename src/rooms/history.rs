@@ -267,15 +267,15 @@ impl History {
     }
 
     /// The ids that have to be read before something can be done with a message.
-    pub fn range_to_amend(&self, of: MessageRef, asking: AuthorId, page: &HistoryPage, kept: Kept) -> Option<IdRange> {
+    pub fn range_to_amend(&self, of: MessageRef, asking: AuthorId, kept: Kept) -> Option<IdRange> {
+        let nothing = HistoryPage::default();
         if let MessageRef::Id(id) = of {
-            return self.missing(IdRange { first: id, last: id }, page, kept);
+            return self.missing(IdRange { first: id, last: id }, &nothing, kept);
         }
         if self.latest.last_message(|author| of.is_by(author, asking)).is_some() {
             return None;
         }
-        let before = Some(self.first_held_id());
-        self.range_to_select(Span { since: None, before, limit: MAX_PAGE_EVENTS }, page, kept)
+        self.missing(self.range_in(Span { limit: MAX_PAGE_EVENTS, ..Span::default() }, kept), &nothing, kept)
     }
 
     // ---- what memory does not hold

@@ -121,22 +121,34 @@ impl Rooms {
                 let room = self.room(room_id);
                 (room_id, room.state.history.range_to_select(*span, room.page(), kept))
             }
-            Command::In(room, RoomCommand::Say { cid: Some(key), .. }) => {
+            Command::In(room, RoomCommand::Say { cid: Some(key), reply_to: None, .. }) => {
                 let membership = self.membership(memberships, *room)?;
-                if command.message_ref().is_none_or(|(_, of)| !of.is_relative()) {
-                    let message = self.message_to_look_for(membership, key, now);
-                    return Ok(message.map(|message| (membership.room, Wanted::Messages(vec![message]))));
-                }
-                return Ok(self.read_to_amend(membership, command, now).map(|wanted| (membership.room, wanted)));
+                let message = self.message_to_look_for(membership, key, now);
+                let wanted = message.map(|message| Wanted::Messages(vec![message]));
+                return Ok(self.unread(membership.room, wanted));
             }
-            Command::In(room, RoomCommand::Edit { .. } | RoomCommand::Delete { .. } | RoomCommand::React { .. }) => {
+            Command::In(
+                room,
+                RoomCommand::Say { reply_to: Some(_), .. }
+                | RoomCommand::Edit { .. }
+                | RoomCommand::Delete { .. }
+                | RoomCommand::React { .. },
+            ) => {
                 let membership = self.membership(memberships, *room)?;
-                return Ok(self.read_to_amend(membership, command, now).map(|wanted| (membership.room, wanted)));
+                return Ok(self.unread(membership.room, self.read_to_amend(membership, command, now)));
             }
             _ => return Ok(None),
         };
         let wanted = range.map(|IdRange { first, last }| Wanted::Events { first_id: first, last_id: last });
         Ok(wanted.map(|wanted| (room_id, wanted)))
+    }
+
+    /// What of this is not read yet. All of it or nothing: a part that is held for others may be gone once the rest is
+    /// read.
+    fn unread(&self, room: RoomId, wanted: Option<Wanted>) -> Option<(RoomId, Wanted)> {
+        let paging = self.room(room).paging.as_ref();
+        let wanted = wanted.filter(|wanted| !paging.is_some_and(|paging| paging.satisfies(wanted)))?;
+        Some((room, wanted))
     }
 
     /// A member that came back may say again what it said before it left, further back than memory goes.
@@ -149,11 +161,7 @@ impl Rooms {
         let Membership { room, author } = membership;
         let room = self.room(room);
         let history = &room.state.history;
-        let is_known = || {
-            history.said_before(author, key).is_some()
-                || room.proposed.is_being_said(author, key)
-                || room.paging.as_ref().is_some_and(|paging| paging.found(author, key).is_some())
-        };
+        let is_known = || history.said_before(author, key).is_some() || room.proposed.is_being_said(author, key);
         let may_know_less = || history.may_know_less(now.wall_ms, self.kept());
         let may_repeat = room.has_returned(author) && may_know_less() && !is_known();
         may_repeat.then(|| (author, key.clone()))

@@ -33,14 +33,31 @@ pub fn first_text(event: &Value, is_live: bool) -> Option<String> {
     text.map(str::to_owned)
 }
 
+/// What was done with each message of a life, in order.
+type Done<'a> = BTreeMap<u64, Vec<(u64, &'a Seen)>>;
+
 pub fn check(history: &History, record: &Record) {
+    let mut done: BTreeMap<&Life, Done> = BTreeMap::new();
+    for (life, seen) in &record.lives {
+        let of_life = done.entry(life).or_default();
+        for (id, seen) in seen {
+            if let Some(of) = seen.event["of"].as_u64() {
+                of_life.entry(of).or_default().push((*id, seen));
+            }
+        }
+    }
+    let check_all = |life: &Life, position: u64, events: &Value| {
+        if let Some(done) = done.get(life) {
+            check_all(record, done, life, position, events);
+        }
+    };
     let mut positions: BTreeMap<usize, (Life, u64)> = BTreeMap::new();
     for entry in &history.entries {
         match entry {
             Entry::Joined { connection, life, joined, .. } => {
                 let last = number(joined, "last");
                 positions.insert(*connection, (life.clone(), last));
-                check_all(record, life, last, &joined["events"]);
+                check_all(life, last, &joined["events"]);
             }
             Entry::Received { connection, event } => {
                 if let Some((_, position)) = positions.get_mut(connection) {
@@ -48,8 +65,8 @@ pub fn check(history: &History, record: &Record) {
                 }
             }
             Entry::Recalled { connection, life, answer, .. } => {
-                let (_, position) = positions[connection];
-                check_all(record, life, position, &answer["events"]);
+                let (_, position) = &positions[connection];
+                check_all(life, *position, &answer["events"]);
             }
             _ => (),
         }
@@ -57,15 +74,15 @@ pub fn check(history: &History, record: &Record) {
 }
 
 /// What is told when a life had come to `position` is at least as new as that.
-fn check_all(record: &Record, life: &Life, position: u64, events: &Value) {
-    let Some(seen) = record.lives.get(life) else { return };
+fn check_all(record: &Record, done: &Done, life: &Life, position: u64, events: &Value) {
+    let seen = &record.lives[life];
     for event in events.as_array().expect("a list of events").iter().filter(|event| has_state(event)) {
         let id = if event["type"] == "edit" { number(event, "of") } else { number(event, "id") };
         let words = || format!("{life:?} at {position}: {event}");
+        let so_far = done.get(&id).into_iter().flatten().filter(|(at, _)| *at <= position).copied();
+        let so_far: Vec<(u64, &Seen)> = so_far.collect();
         let of_it = |kind: &str| -> Vec<(u64, &Seen)> {
-            let is_it =
-                |(at, seen): &(&u64, &Seen)| seen.event["type"] == kind && seen.event["of"] == id && **at <= position;
-            seen.iter().filter(is_it).map(|(at, seen)| (*at, seen)).collect()
+            so_far.iter().filter(|(_, seen)| seen.event["type"] == kind).copied().collect()
         };
         if !of_it("delete").is_empty() {
             assert!(event["deleted"] == true && event["text"] == "", "it was deleted; {}", words());
@@ -88,25 +105,22 @@ fn check_all(record: &Record, life: &Life, position: u64, events: &Value) {
         if is_newest && event["type"] == "message" {
             assert_ne!(event["deleted"], true, "nobody deleted it; {}", words());
             assert_eq!(event["edited"] == true, !edits.is_empty(), "{}", words());
-            check_reactions(seen, id, position, event, &words());
+            // Not all that happened since may be known.
+            if seen.range(id..=position).count() as u64 == position + 1 - id {
+                check_reactions(&of_it("reaction"), event, &words());
+            }
         }
     }
 }
 
-fn check_reactions(seen: &BTreeMap<u64, Seen>, id: u64, position: u64, event: &Value, words: &str) {
-    if seen.range(id..=position).count() as u64 != position + 1 - id {
-        // Not all that happened since is known.
-        return;
-    }
+fn check_reactions(done: &[(u64, &Seen)], event: &Value, words: &str) {
     let mut expected: BTreeMap<(String, u64), String> = BTreeMap::new();
-    for (_, Seen { event, .. }) in seen.range(id..=position) {
-        if event["type"] == "reaction" && event["of"] == id {
-            let text = |field: &str| event[field].as_str().expect("a text").to_owned();
-            let (reaction, name) = ((text("emoji"), number(event, "author")), text("name"));
-            match event["on"] == true {
-                true => assert_eq!(expected.insert(reaction, name), None, "it changes nothing: {event}"),
-                false => assert!(expected.remove(&reaction).is_some(), "it changes nothing: {event}"),
-            }
+    for (_, Seen { event, .. }) in done {
+        let text = |field: &str| event[field].as_str().expect("a text").to_owned();
+        let (reaction, name) = ((text("emoji"), number(event, "author")), text("name"));
+        match event["on"] == true {
+            true => assert_eq!(expected.insert(reaction, name), None, "it changes nothing: {event}"),
+            false => assert!(expected.remove(&reaction).is_some(), "it changes nothing: {event}"),
         }
     }
     let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

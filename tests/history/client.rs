@@ -321,7 +321,7 @@ impl Client {
         }
         let any = 1 + which % (self.last_id() + 1);
         let own = self.own_messages.get(which as usize % self.own_messages.len().max(1)).copied();
-        let (emoji, on) = (["👍", "🎉"][which as usize % 2], which % 3 > 0);
+        let (emoji, on) = (["👍", "🎉"][which as usize % 2], !which.is_multiple_of(3));
         match (self.kind, choice % 4) {
             (Kind::Web, 0) => self.say_about(which as usize % 60, About::ReplyTo(any), "", history),
             (Kind::Web, 1) => {
@@ -539,11 +539,13 @@ impl Client {
 
     /// What is told of the past may be its own.
     fn acknowledge_all(&mut self, number: usize, events: &Value, history: &mut History) {
+        let life = self.find_link(number).and_then(|link| link.life.clone());
+        let is_of_this_life = self.has.as_ref().map(|(known, _)| known) == life.as_ref();
         for event in events.as_array().expect("events") {
             let text = match amendments::first_text(event, false) {
                 Some(text) => Some(text).filter(|text| text.starts_with(&self.mark)),
                 // Another text may have taken the place of the one that it sent under this id.
-                None if event["author"].as_u64() == self.author => {
+                None if is_of_this_life && event["author"].as_u64() == self.author => {
                     let place = event["cid"].as_str().and_then(|cid| cid.parse::<usize>().ok());
                     place.and_then(|place| self.texts.get(place - 1).cloned())
                 }

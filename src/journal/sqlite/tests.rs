@@ -9,8 +9,8 @@ use rusqlite::OpenFlags;
 
 use super::*;
 use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page,
-    StoredMember, Text, Token, TokenHash, Via, Wanted,
+    Annotations, AuthorId, Body, Change, Emoji, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name,
+    Newcomer, Page, StoredMember, Text, Token, TokenHash, Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -680,6 +680,7 @@ enum Step {
     Place { room: u8, author: u32, called: String },
     Enter { room: u8, author: u32 },
     Say { room: u8, author: u32, text: String, cid: Option<String> },
+    Amend { room: u8, author: u32, of: u64, what: u8, text: String },
     Nick { room: u8, author: u32, to: String },
     Vacate { room: u8, author: u32, may_return: bool },
     End { room: u8 },
@@ -693,6 +694,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (room(), author()).prop_map(|(room, author)| Step::Enter { room, author }),
         6 => (room(), author(), "\\PC{1,20}", proptest::option::of("[0-9a-f]{1,64}"))
             .prop_map(|(room, author, text, cid)| Step::Say { room, author, text, cid }),
+        4 => (room(), author(), any::<u64>(), any::<u8>(), "\\PC{1,20}")
+            .prop_map(|(room, author, of, what, text)| Step::Amend { room, author, of, what, text }),
         1 => (room(), author(), called()).prop_map(|(room, author, to)| Step::Nick { room, author, to }),
         2 => (room(), author(), any::<bool>())
             .prop_map(|(room, author, may_return)| Step::Vacate { room, author, may_return }),
@@ -727,6 +730,7 @@ impl Model {
             Step::Place { room, .. }
             | Step::Enter { room, .. }
             | Step::Say { room, .. }
+            | Step::Amend { room, .. }
             | Step::Nick { room, .. }
             | Step::Vacate { room, .. }
             | Step::End { room } => room,
@@ -784,6 +788,25 @@ impl Model {
                 let body = Body::Message { kind: Kind::Me, text, cid, annotations: None };
                 Change::Publish { event: model_event(room, events, author, body, time_ms)? }
             }
+            Step::Amend { author, of, what, text, .. } => {
+                let of = 1 + of % room.last_id.max(1);
+                let text = Text::clean(&text, 1000).ok()?;
+                let body = match what % 6 {
+                    0 => Body::Delete { of, of_whom: None },
+                    1 => Body::Delete { of, of_whom: Some(name("ben")) },
+                    2 => Body::Edit { of, text: Some(text), cid: MessageKey::parse(&what.to_string()) },
+                    3 => {
+                        let annotations = Annotations { reply_to: Some(of), ..Annotations::default() }.boxed();
+                        Body::Message { kind: Kind::Say, text, cid: None, annotations }
+                    }
+                    _ => {
+                        let emoji = ["👍", "🎉"][usize::from(what / 6 % 2)];
+                        let emoji = Emoji::parse(emoji).expect("an emoji");
+                        Body::Reaction { of, emoji, on: what / 12 % 3 > 0, quote: None }
+                    }
+                };
+                Change::Publish { event: model_event(room, events, author, body, time_ms)? }
+            }
             Step::Open { .. } | Step::End { .. } => return None,
         };
         Some(proposal(number, change))
@@ -801,6 +824,7 @@ fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body
     room.last_id += 1;
     room.last_time_ms = room.last_time_ms.max(time_ms);
     let event = Event { id: 0, time_ms, name, via: Via::Web, author: AuthorId(author), body };
+    amend(events, &event);
     events.push(Event { id: room.last_id, ..event.clone() });
     Some(event)
 }
