@@ -498,3 +498,30 @@ fn a_correction_that_is_sent_again_is_looked_for_together_with_its_message() {
     resume(&mut house);
     assert!(matches!(house.last_reply(ana), Reply::AlreadySaid { id: 7, .. }));
 }
+
+#[test]
+fn what_is_held_for_others_is_not_relied_on() {
+    let (mut house, ana, ben, stored) = talk_beyond_memory();
+    let token = house.token(ana);
+    let code = house.code(ana);
+    house.drop_connection(ana);
+    let ana = house.connect();
+    let mut command = join(JoinTarget::Code(code), None, Some(token));
+    if let Command::Join(join) = &mut command {
+        join.since = Some(9);
+    }
+    house.execute(ana, command);
+    execute_parked(&mut house, ben, in_room(RoomCommand::History(Span { before: Some(7), limit: 500, since: None })));
+    let request = house.rooms.take_read_request().expect("it is read");
+    let page = read(&stored, &request);
+    house.rooms.page_in(request, Some(page));
+    // The page that is held for ben has the message, but is gone by the time when the rest is read.
+    execute_parked(&mut house, ana, edit(id(3), "uno", Some("e1")));
+    resume(&mut house);
+    let request = house.rooms.take_read_request().expect("it is read");
+    assert!(matches!(request.wanted, Wanted::EventsAndMessage { first_id: 3, last_id: 3, .. }), "{request:?}");
+    let page = read(&stored, &request);
+    house.rooms.page_in(request, Some(page));
+    resume(&mut house);
+    assert_eq!(house.flush()[ben], "10ana~3:uno ");
+}
