@@ -182,7 +182,7 @@ fn amend_message(message: &mut Body, amendment: &Event) {
 
 /// Gives replies and reactions among these events, which are in the order of their ids, the beginning of what they are
 /// about, as far as `find` knows it or it is among them.
-pub(super) fn quote_in(events: &mut [Event], find: impl Fn(u64) -> Option<Quote>) {
+pub fn quote_in(events: &mut [Event], find: impl Fn(u64) -> Option<Quote>) {
     for index in 0..events.len() {
         let Some(of) = events[index].body.quotes() else { continue };
         let among = events.binary_search_by_key(&of, |event| event.id).ok();

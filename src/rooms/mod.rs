@@ -35,7 +35,7 @@ mod tests;
 mod text;
 mod token;
 
-pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend};
+pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend, quote_in};
 pub use broadcast_log::{Delivery, SlowConsumer};
 pub use change::{Change, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};

@@ -180,6 +180,10 @@ fn no_copy_and_no_export_has_what_is_deleted() {
     let corrected = say(&mut ana, "first-words", "c2");
     edit(&mut ana, corrected, "corrected-words", "e1");
     react(&mut ana, corrected, "👍", true);
+    ana.send(json!({"type": "message", "text": "a reply", "reply_to": corrected, "cid": "c3"}));
+    ana.expect_where("the reply", |message| message["cid"] == "c3");
+    ana.send(json!({"type": "message", "text": "another", "reply_to": deleted, "cid": "c4"}));
+    ana.expect_where("the reply", |message| message["cid"] == "c4");
     delete(&mut ana, deleted);
     // At once, whatever the file itself still holds beside its rows.
     let copies = Folder::new();
@@ -193,6 +197,8 @@ fn no_copy_and_no_export_has_what_is_deleted() {
         let exported = stdout(&run(&["export", &file.file(), &room]));
         assert!(!exported.contains("deleted-words") && !exported.contains("first-words"), "{exported}");
         assert!(exported.contains("<ana> corrected-words"), "{exported}");
+        assert!(exported.contains("<ana> a reply\n          ^ <ana> corrected-words\n"), "{exported}");
+        assert!(exported.contains("<ana> another\n          ^ an earlier message\n"), "{exported}");
     }
 }
 

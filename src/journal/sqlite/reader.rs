@@ -10,8 +10,8 @@ use super::answers::Answers;
 use super::{amendments, columns, data_file, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom,
-    Via, Wanted,
+    AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode, StoredMember,
+    StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -169,7 +169,9 @@ pub(super) fn visit_events<E: From<rusqlite::Error>>(
     let (first_id, last_id): (Option<i64>, Option<i64>) = (first_id, last_id);
     let (first_id, last_id) = (first_id.map_or(1, i64::cast_unsigned), last_id.map_or(0, i64::cast_unsigned));
     for first_id in (first_id..=last_id).step_by(MAX_PAGE_EVENTS) {
-        let events = read_events(&transaction, room, first_id, first_id + MAX_PAGE_EVENTS as u64 - 1)?;
+        let mut events = read_events(&transaction, room, first_id, first_id + MAX_PAGE_EVENTS as u64 - 1)?;
+        let read = |of| read_events(&transaction, room, of, of).ok()?.pop();
+        quote_in(&mut events, |of| read(of).as_ref().and_then(Quote::of));
         events.iter().try_for_each(&mut visit)?;
     }
     Ok(Some(()))
