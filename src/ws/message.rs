@@ -284,6 +284,44 @@ mod tests {
     }
 
     #[test]
+    fn reads_what_is_done_with_messages() {
+        let (of, cid) = (MessageRef::Id(7), || MessageKey::parse("c1"));
+        let text = || Text::clean("hi", 100).expect("a text");
+        let emoji = || Emoji::parse("👍").expect("an emoji");
+        for (json, command) in [
+            (
+                r#"{"type":"message","text":"hi","reply_to":7}"#,
+                RoomCommand::Say { kind: Kind::Say, text: text(), cid: None, reply_to: Some(of) },
+            ),
+            (r#"{"type":"edit","of":7,"text":"hi","cid":"c1"}"#, RoomCommand::Edit { of, text: text(), cid: cid() }),
+            (r#"{"type":"delete","of":7,"cid":"c1"}"#, RoomCommand::Delete { of, cid: cid() }),
+            (
+                r#"{"type":"react","of":7,"emoji":"\ud83d\udc4d"}"#,
+                RoomCommand::React { of, emoji: emoji(), on: true, cid: None },
+            ),
+            (
+                r#"{"type":"react","of":7,"emoji":"👍","on":false,"cid":"c1"}"#,
+                RoomCommand::React { of, emoji: emoji(), on: false, cid: cid() },
+            ),
+        ] {
+            assert_eq!(read(json), Ok(here(command)), "{json}");
+        }
+        for json in [
+            r#"{"type":"edit","text":"hi"}"#,
+            r#"{"type":"edit","of":7}"#,
+            r#"{"type":"edit","of":-1,"text":"hi"}"#,
+            r#"{"type":"delete"}"#,
+            r#"{"type":"delete","of":"7"}"#,
+            r#"{"type":"react","of":7}"#,
+            r#"{"type":"react","of":7,"emoji":"👍👍"}"#,
+            r#"{"type":"message","text":"hi","reply_to":"7"}"#,
+        ] {
+            assert_eq!(fault(json), "bad_request", "{json}");
+        }
+        assert_eq!(fault(r#"{"type":"edit","of":7,"text":" "}"#), "text_empty");
+    }
+
+    #[test]
     fn a_ping_is_no_command() {
         assert_eq!(ClientMessage::read(r#"{"type":"ping"}"#, &[], 100).request, Ok(Request::Ping));
     }
