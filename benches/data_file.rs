@@ -185,7 +185,7 @@ fn message(number: usize) -> Change {
     let text = Text::clean(&format!("what was said, in so many words: {number}"), 4096).expect("a text");
     // Ids of clients that come in no order are the dearest.
     let cid = MessageKey::parse(&format!("{:016x}", (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
-    let body = Body::Message { kind: Kind::Say, text, cid };
+    let body = Body::Message { kind: Kind::Say, text, cid, annotations: None };
     let name = Name::parse("ana").expect("a name");
     let event = Event { id: 0, time_ms: number as u64, name, via: Via::Web, author: AuthorId(1), body };
     Change::Publish { event }

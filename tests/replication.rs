@@ -9,8 +9,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::options::Limits;
 use snugd::rooms::{
-    Address, Caller, Change, Command, ConnectionId, Delivery, Encoder, EncoderId, Event, Join, JoinTarget, Kind,
-    Membership, MessageKey, Name, Proposal, Refusal, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Text, Token, Via,
+    Address, Caller, Change, Command, ConnectionId, Delivery, Emoji, Encoder, EncoderId, Event, Join, JoinTarget, Kind,
+    Membership, MessageKey, MessageRef, Name, Proposal, Refusal, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Text,
+    Token, Via,
 };
 use snugd::time::Now;
 
@@ -165,10 +166,11 @@ impl Cluster {
                     let (target, name) = (JoinTarget::CodeOrNew(code), Name::parse(name).expect("a name"));
                     Command::Reserve { target, name, token }
                 }
+                4..6 => Command::In(RoomRef::Only, self.draw_amendment()),
                 _ => {
                     let cid = MessageKey::parse(&self.random.random_range(0..40).to_string());
                     let (kind, text) = (Kind::Say, Text::clean("hello", 100).expect("a text"));
-                    Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid })
+                    Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid, reply_to: None })
                 }
             };
             self.nodes[node].execute(number, command, self.now);
@@ -188,6 +190,19 @@ impl Cluster {
         }
         for _ in 0..self.random.random_range(0..3) {
             self.order_one();
+        }
+    }
+
+    /// Something that is done with one of the first events, which may be a message of one's own.
+    fn draw_amendment(&mut self) -> RoomCommand {
+        let of = MessageRef::Id(self.random.random_range(1..30));
+        match self.random.random_range(0..3) {
+            0 => RoomCommand::Edit { of, text: Text::clean("hullo", 100).expect("a text"), cid: None },
+            1 => RoomCommand::Delete { of, cid: None },
+            _ => {
+                let emoji = Emoji::parse(["👍", "🎉"][self.random.random_range(0..2)]).expect("an emoji");
+                RoomCommand::React { of, emoji, on: self.random.random_bool(0.7), cid: None }
+            }
         }
     }
 
@@ -258,7 +273,7 @@ fn a_message_is_said_once_whatever_way_it_takes() {
     let token = cluster.nodes[0].connections[0].token;
     let say = || {
         let (kind, text, cid) = (Kind::Say, Text::clean("hi", 100).expect("a text"), MessageKey::parse("c1"));
-        Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid })
+        Command::In(RoomRef::Only, RoomCommand::Say { kind, text, cid, reply_to: None })
     };
     cluster.nodes[0].execute(0, say(), cluster.now);
     let first = cluster.nodes[0].proposals.pop_front().expect("it is proposed");

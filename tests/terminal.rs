@@ -752,3 +752,90 @@ fn telnet_drops_the_half_typed_line_at_ctrl_c_and_goes_on() {
     ana.send_line("are you still there?");
     see(&mut telnet, "<ana> are you still there?");
 }
+
+// ---- what is done with messages after they were said
+
+#[test]
+fn what_was_said_last_is_corrected_and_deleted_by_a_line() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut ben = Terminal::join(&server, &room, "ben");
+    let mut bot = WebSocketClient::join(&server, &room, "bot");
+    // In one go, as a script sends them: each is about what stands before it.
+    ana.send(b"helo\r\n/edit hello\r\nmore\r\n");
+    ben.expect_said("<ana> helo");
+    ben.expect_said("* <ana> corrected: \"hello\"");
+    ben.expect_said("<ana> more");
+    ana.expect_said("* <ana> corrected: \"hello\"");
+    ana.send_line("/delete");
+    ben.expect_said("* <ana> deleted a message");
+    ana.send_line("/delete");
+    ben.expect_said("* <ana> deleted a message");
+    ana.send_line("/delete");
+    ana.expect_line("! There is no such message, or it is gone.");
+    let first = bot.expect_where("the first one", |message| message["text"] == "helo");
+    assert_eq!(bot.expect("edit")["of"], first["id"]);
+    assert_eq!(bot.expect("delete")["of"].as_u64(), first["id"].as_u64().map(|id| id + 2));
+    assert_eq!(bot.expect("delete")["of"], first["id"]);
+    ben.send_line("/history 10");
+    ben.expect_said("* <ana>: a message that was deleted");
+    ben.expect_said("* <ana> corrected a message that was deleted");
+    ben.expect_line("* -- now --");
+}
+
+#[test]
+fn a_line_replies_and_reacts_to_what_was_said_last() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut ben = Terminal::join(&server, &room, "ben");
+    ana.send_line("slides are on the board, all seventeen of them");
+    ben.expect_said("<ana> slides are on the board, all seventeen of them");
+    ben.send_line("/react 👍");
+    ana.expect_said("* <ben> 👍 \"slides are on the board, all seventeen o…\"");
+    ben.expect_said("* <ben> 👍 \"slides are on the board, all seventeen o…\"");
+    ben.send_line("by the way");
+    ben.send_line("/reply where?");
+    ana.expect_said("<ben> where?");
+    ana.expect_line("          ^ <ana> slides are on the board, all seventeen o…");
+    // What is deleted is quoted no more.
+    ana.send_line("/delete");
+    ben.expect_said("* <ana> deleted a message");
+    ben.send_line("/history 20");
+    ben.expect_said("* <ben> 👍 an earlier message");
+    ben.expect_said("<ben> where?");
+    ben.expect_line("          ^ an earlier message");
+    for (line, refusal) in [
+        ("/edit", "! What? /edit TEXT"),
+        ("/reply", "! What? /reply TEXT"),
+        ("/react yes", "! With one emoji: /react 👍"),
+    ] {
+        ben.send_line(line);
+        ben.expect_line(refusal);
+    }
+}
+
+#[test]
+fn a_program_is_told_in_json_what_is_done_with_messages() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut bot = Terminal::connect(&server);
+    bot.send(format!("/json\n/join {room} bot\nhelo\n/edit hello\n/react 🎉\n/delete\n/delete\n"));
+    for (kind, text) in [("edit", "hello"), ("reaction", ""), ("delete", "")] {
+        let line = bot.expect_line_where(kind, |line| line.contains(&format!("\"type\":\"{kind}\"")));
+        let event: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&event["name"], event["text"].as_str().unwrap_or_default()), (&json!("bot"), text), "{event}");
+    }
+    bot.expect_line_where("a refusal", |line| line.contains("\"code\":\"no_such_event\""));
+    ana.expect_said("* <bot> 🎉 \"hello\"");
+    ana.expect_said("* <bot> deleted a message");
+}
+
+#[test]
+fn at_the_prompts_no_message_is_there_to_be_changed() {
+    let server = Server::start();
+    let mut ana = Terminal::connect(&server);
+    for line in ["/edit x", "/delete", "/reply x", "/react 👍"] {
+        ana.send_line(line);
+        ana.expect_line("! Join a room first.");
+    }
+}

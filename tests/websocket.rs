@@ -1045,3 +1045,144 @@ fn so_many_from_one_address_behind_a_proxy_and_no_more() {
     drop(held);
     eventually("those who are gone count no more", || (connect("203.0.113.7").1 == 101).then_some(()));
 }
+
+// ---- what is done with messages after they were said
+
+/// A room with two members, and what ana has said in it: the id.
+fn talk(server: &Server) -> (WebSocketClient, WebSocketClient, String, u64) {
+    let (mut ana, room, _) = open_room(server, "ana");
+    let mut ben = WebSocketClient::join(server, &room, "ben");
+    let id = say(&mut ana, "helo")["id"].as_u64().expect("an id");
+    ben.expect_where("helo", |message| message["text"] == "helo");
+    (ana, ben, room, id)
+}
+
+#[test]
+fn every_event_has_its_author_and_joined_tells_ones_own() {
+    let server = Server::start();
+    let (mut ana, room, joined) = open_room(&server, "ana");
+    let author = joined["author"].as_u64().expect("a number");
+    assert_eq!(joined["events"][0]["author"], author);
+    ana.send(json!({"type": "nick", "name": "anna"}));
+    assert_eq!(ana.expect("nick")["author"], author);
+    assert_eq!(say(&mut ana, "hi")["author"], author);
+    let (_, other) = join_as(&server, json!({"type": "join", "room": room, "name": "ben"}));
+    assert_ne!(other["author"], author);
+    ana.drop_connection();
+    let back = json!({"type": "join", "room": room, "token": joined["token"]});
+    assert_eq!(join_as(&server, back).1["author"], author);
+}
+
+#[test]
+fn a_message_is_corrected() {
+    let server = Server::start();
+    let (mut ana, mut ben, room, id) = talk(&server);
+    ana.send(json!({"type": "edit", "of": id, "text": "hello", "cid": "e1"}));
+    let edit = ben.expect("edit");
+    let seen = (&edit["id"], &edit["name"], &edit["of"], &edit["text"]);
+    assert_eq!(seen, (&json!(id + 1), &json!("ana"), &json!(id), &json!("hello")));
+    assert_eq!(ana.expect("edit")["cid"], "e1", "that is the acknowledgement");
+    ana.send(json!({"type": "edit", "of": id, "text": "hello", "cid": "e1"}));
+    assert_eq!(ana.expect("ok"), json!({"type": "ok", "cid": "e1", "id": id + 1}));
+
+    let (_, joined) = join_as(&server, json!({"type": "join", "room": room, "name": "cat"}));
+    assert_eq!(texts(&joined["events"]), ["hello", "hello"]);
+    let message = joined["events"].as_array().and_then(|events| events.iter().find(|event| event["id"] == id));
+    assert_eq!(message.expect("it is there")["edited"], true);
+    let (_, since) = join_as(&server, json!({"type": "join", "room": room, "name": "dan", "since": id}));
+    assert_eq!((&since["events"][0]["type"], &since["events"][0]["of"]), (&json!("edit"), &json!(id)));
+}
+
+#[test]
+fn a_message_is_deleted() {
+    let server = Server::start();
+    let (mut ana, mut ben, room, id) = talk(&server);
+    ana.send(json!({"type": "edit", "of": id, "text": "hello"}));
+    ana.send(json!({"type": "delete", "of": id}));
+    let deletion = ben.expect("delete");
+    ana.expect("delete");
+    assert_eq!((&deletion["of"], &deletion["name"], &deletion["by"]), (&json!(id), &json!("ana"), &Value::Null));
+    let events = server.get(&format!("/api/v1/rooms/{room}/events")).json()["events"].clone();
+    assert_eq!(texts(&events), ["", ""], "{events}");
+    let message = events.as_array().and_then(|events| events.iter().find(|event| event["id"] == id));
+    assert_eq!(message.expect("its place is kept")["deleted"], true);
+    for refused in [
+        json!({"type": "edit", "of": id, "text": "x", "cid": "a"}),
+        json!({"type": "delete", "of": id, "cid": "a"}),
+        json!({"type": "react", "of": id, "emoji": "👍", "on": true, "cid": "a"}),
+    ] {
+        ana.send(refused);
+        assert_eq!(ana.expect_error("no_such_event")["cid"], "a");
+    }
+}
+
+#[test]
+fn who_did_not_say_it_changes_nothing() {
+    let server = Server::start();
+    let (_ana, mut ben, _, id) = talk(&server);
+    for (request, code) in [
+        (json!({"type": "edit", "of": id, "text": "x", "cid": "a"}), "not_yours"),
+        (json!({"type": "delete", "of": id, "cid": "a"}), "not_yours"),
+        (json!({"type": "edit", "of": id, "text": " ", "cid": "a"}), "text_empty"),
+        (json!({"type": "edit", "of": id, "cid": "a"}), "bad_request"),
+        (json!({"type": "edit", "text": "x", "cid": "a"}), "bad_request"),
+        (json!({"type": "delete", "of": "x", "cid": "a"}), "bad_request"),
+        (json!({"type": "delete", "of": 999, "cid": "a"}), "no_such_event"),
+        (json!({"type": "delete", "of": 1, "cid": "a"}), "no_such_event"),
+        (json!({"type": "react", "of": id, "emoji": "no", "cid": "a"}), "bad_request"),
+        (json!({"type": "react", "of": id, "cid": "a"}), "bad_request"),
+        (json!({"type": "message", "text": "x", "reply_to": 999, "cid": "a"}), "no_such_event"),
+    ] {
+        ben.send(request.clone());
+        assert_eq!(ben.expect_error(code)["cid"], "a", "{request}");
+    }
+}
+
+#[test]
+fn members_react_to_a_message() {
+    let server = Server::start();
+    let (mut ana, mut ben, room, id) = talk(&server);
+    for (on, emoji) in [(true, "👍"), (true, "👍"), (true, "🎉"), (false, "🎉"), (false, "🎉")] {
+        ben.send(json!({"type": "react", "of": id, "emoji": emoji, "on": on}));
+    }
+    ana.send(json!({"type": "react", "of": id, "emoji": "👍", "on": true}));
+    let reactions: Vec<Value> = (0..4).map(|_| ana.expect("reaction")).collect();
+    let told = |event: &Value| format!("{}{}{}", event["name"], event["emoji"], event["on"]).replace('"', "");
+    let told: Vec<String> = reactions.iter().map(told).collect();
+    let of_ben: Vec<&String> = told.iter().filter(|told| told.starts_with("ben")).collect();
+    assert_eq!(of_ben, ["ben👍true", "ben🎉true", "ben🎉false"]);
+    assert!(told.contains(&"ana👍true".to_owned()) && reactions.iter().all(|event| event["of"] == id));
+    let events = server.get(&format!("/api/v1/rooms/{room}/events?since={}&limit=1", id - 1)).json();
+    let mut names = names_of(&events["events"][0]["reactions"][0]);
+    names.sort_unstable();
+    assert_eq!((names, &events["events"][0]["reactions"][1]), (vec!["ana", "ben"], &Value::Null), "{events}");
+}
+
+fn names_of(reactions: &Value) -> Vec<&str> {
+    let names = reactions["names"].as_array().expect("a list of names");
+    names.iter().map(|name| name.as_str().expect("a name")).collect()
+}
+
+#[test]
+fn a_message_replies_to_another() {
+    let server = Server::start();
+    let (mut ana, mut ben, room, id) = talk(&server);
+    ben.send(json!({"type": "message", "text": "hi", "reply_to": id}));
+    let reply = ana.expect_where("the reply", |message| message["text"] == "hi");
+    assert_eq!(reply["reply_to"], id);
+    let events = server.get(&format!("/api/v1/rooms/{room}/events?since={id}")).json();
+    assert_eq!(events["events"][0]["reply_to"], id);
+    assert!(!events.to_string().contains("quote"), "{events}");
+}
+
+#[test]
+fn corrections_count_against_the_rate() {
+    let server = Server::with(&["--rate", "1"]);
+    let (mut ana, _, _) = open_room(&server, "ana");
+    let id = say(&mut ana, "hi")["id"].clone();
+    for number in 0..4 {
+        ana.send(json!({"type": "edit", "of": id, "text": number.to_string(), "cid": number.to_string()}));
+    }
+    let refusal = ana.expect_where("a refusal", |message| message["type"] == "error");
+    assert_eq!((&refusal["code"], &refusal["cid"]), (&json!("rate_limited"), &json!("2")));
+}

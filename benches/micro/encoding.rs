@@ -10,7 +10,7 @@ use crate::setting::{NOW, TEXT_BYTES, code, text};
 
 fn event(text_bytes: usize) -> Event {
     let text = Text::clean(&text(text_bytes), text_bytes).expect("a text");
-    let body = Body::Message { kind: Kind::Say, text, cid: MessageKey::parse("c00000001") };
+    let body = Body::Message { kind: Kind::Say, text, cid: MessageKey::parse("c00000001"), annotations: None };
     let name = Name::parse("ana").expect("a name");
     Event { id: 1_234, time_ms: NOW.wall_ms, name, via: Via::Web, author: AuthorId(1), body }
 }

@@ -145,7 +145,7 @@ impl Company {
 
     /// Somebody says something.
     pub fn say(&mut self, caller: &Caller, membership: Membership, text: Text) {
-        let say = RoomCommand::Say { kind: Kind::Say, text, cid: None };
+        let say = RoomCommand::Say { kind: Kind::Say, text, cid: None, reply_to: None };
         self.execute(caller, &[membership], Command::In(RoomRef::Only, say));
     }
 

@@ -117,10 +117,7 @@ impl ResponseContext<'_> {
         let field = match refusal {
             Refusal::NameRequired | Refusal::NameTaken { .. } => Some(Field::Name),
             Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } => Some(Field::Code),
-            Refusal::NotJoined
-            | Refusal::RateLimited { .. }
-            | Refusal::TooManyCodes { .. }
-            | Refusal::StorageFailed => None,
+            _ => None,
         };
         let notice = Some(Notice::Error(refusal.to_string(), field));
         self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, notice });
@@ -130,8 +127,9 @@ impl ResponseContext<'_> {
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotJoined | Refusal::NameRequired => StatusCode::BAD_REQUEST,
-        Refusal::NoSuchRoom { .. } => StatusCode::NOT_FOUND,
-        Refusal::NameTaken { .. } | Refusal::RoomFull { .. } => StatusCode::CONFLICT,
+        Refusal::NoSuchRoom { .. } | Refusal::NoSuchEvent => StatusCode::NOT_FOUND,
+        Refusal::NotYours => StatusCode::FORBIDDEN,
+        Refusal::NameTaken { .. } | Refusal::RoomFull { .. } | Refusal::TooManyReactions => StatusCode::CONFLICT,
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
     }

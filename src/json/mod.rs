@@ -7,7 +7,9 @@ mod object;
 pub use object::Object;
 
 use crate::options::Limits;
-use crate::rooms::{AuthorId, Body, Event, Member, MessageKey, Name, Refusal, Room, RoomCode, Token};
+use crate::rooms::{
+    Annotations, AuthorId, Body, Event, Member, MessageKey, Name, Reactions, Refusal, Room, RoomCode, Text, Token,
+};
 
 /// Appends a room's event.
 pub fn write_event(event: &Event, out: &mut Vec<u8>) {
@@ -29,6 +31,7 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
         .word("type", "joined")
         .text("room", room.code().as_str())
         .text("name", member.name().as_str())
+        .number("author", member.author().0.into())
         .text("token", &token.to_string())
         .text("epoch", &room.epoch().to_string())
         .number("last", last);
@@ -140,6 +143,9 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::NameTaken { .. } => "name_taken",
         Refusal::NoSuchRoom { .. } => "no_such_room",
         Refusal::RoomFull { .. } => "room_full",
+        Refusal::NoSuchEvent => "no_such_event",
+        Refusal::NotYours => "not_yours",
+        Refusal::TooManyReactions => "bad_request",
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
         Refusal::StorageFailed => "storage_failed",
     }
@@ -147,16 +153,45 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
 
 fn add_event(event: &Event, object: &mut Object<'_>) {
     let r#type = match event.body {
-        Body::Message { .. } => "message",
+        Body::Message { .. } | Body::Deleted { .. } => "message",
+        Body::Edit { .. } => "edit",
+        Body::Delete { .. } => "delete",
+        Body::Reaction { .. } => "reaction",
         Body::Enter => "enter",
         Body::Part => "part",
         Body::Nick { .. } => "nick",
     };
-    object.word("type", r#type).number("id", event.id).number("time", event.time_ms).text("name", event.name.as_str());
+    object.word("type", r#type).number("id", event.id).number("time", event.time_ms);
+    object.number("author", event.author.0.into());
     match &event.body {
-        Body::Message { kind, text, cid } => {
+        // It says whose message it was, and who deleted it.
+        Body::Delete { of_whom: Some(whom), .. } => object.text("name", whom.as_str()).text("by", event.name.as_str()),
+        _ => object.text("name", event.name.as_str()),
+    };
+    match &event.body {
+        Body::Message { kind, text, cid, annotations } => {
             object.word("via", event.via.as_str()).word("kind", kind.as_str()).text("text", text.as_str());
             object.text_if("cid", cid.as_ref().map(MessageKey::as_str));
+            if let Some(annotations) = annotations {
+                add_annotations(annotations, object);
+            }
+        }
+        Body::Deleted { kind, cid } => {
+            object.word("via", event.via.as_str()).word("kind", kind.as_str()).text("text", "");
+            object.text_if("cid", cid.as_ref().map(MessageKey::as_str)).flag("deleted", true);
+        }
+        Body::Edit { of, text, cid } => {
+            object.number("of", *of).text("text", text.as_ref().map_or("", Text::as_str));
+            object.text_if("cid", cid.as_ref().map(MessageKey::as_str));
+            if text.is_none() {
+                object.flag("deleted", true);
+            }
+        }
+        Body::Delete { of, .. } => {
+            object.number("of", *of);
+        }
+        Body::Reaction { of, emoji, on, .. } => {
+            object.number("of", *of).text("emoji", emoji.as_str()).flag("on", *on);
         }
         Body::Enter | Body::Part => {
             object.word("via", event.via.as_str());
@@ -164,6 +199,23 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
         Body::Nick { to } => {
             object.text("to", to.as_str());
         }
+    }
+}
+
+/// Members that are named of those who react with one emoji; the others are counted.
+const MAX_REACTING: usize = 20;
+
+fn add_annotations(annotations: &Annotations, object: &mut Object<'_>) {
+    let Annotations { reply_to, is_edited, reactions, .. } = annotations;
+    object.number_if("reply_to", *reply_to);
+    if *is_edited {
+        object.flag("edited", true);
+    }
+    if !reactions.is_empty() {
+        object.objects("reactions", reactions.iter(), |Reactions { emoji, members }, object| {
+            let names = members.iter().take(MAX_REACTING).map(|(_, name)| name.as_str());
+            object.text("emoji", emoji.as_str()).texts("names", names).number("count", members.len() as u64);
+        });
     }
 }
 
@@ -180,7 +232,7 @@ fn add_members<'m>(members: impl Iterator<Item = &'m Member>, object: &mut Objec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::{AuthorId, Kind, Text, Via};
+    use crate::rooms::{Emoji, Kind, Via};
 
     fn event(body: Body) -> Event {
         let name = Name::parse("a\"na").expect("a name");
@@ -198,15 +250,57 @@ mod tests {
         let text = Text::clean("<b>\"hi\"</b>\n\\", 100).expect("text");
         let cid = MessageKey::parse("c1");
         assert_eq!(
-            written(Body::Message { kind: Kind::Me, text, cid }),
-            r#"{"type":"message","id":7,"time":1700000000000,"name":"a\"na","via":"line","kind":"me","text":"<b>\"hi\"</b>\n\\","cid":"c1"}"#
+            written(Body::Message { kind: Kind::Me, text, cid, annotations: None }),
+            r#"{"type":"message","id":7,"time":1700000000000,"author":1,"name":"a\"na","via":"line","kind":"me","text":"<b>\"hi\"</b>\n\\","cid":"c1"}"#
         );
-        assert_eq!(written(Body::Enter), r#"{"type":"enter","id":7,"time":1700000000000,"name":"a\"na","via":"line"}"#);
+        assert_eq!(
+            written(Body::Enter),
+            r#"{"type":"enter","id":7,"time":1700000000000,"author":1,"name":"a\"na","via":"line"}"#
+        );
         let to = Name::parse("ben").expect("a name");
         assert_eq!(
             written(Body::Nick { to }),
-            r#"{"type":"nick","id":7,"time":1700000000000,"name":"a\"na","to":"ben"}"#
+            r#"{"type":"nick","id":7,"time":1700000000000,"author":1,"name":"a\"na","to":"ben"}"#
         );
+    }
+
+    #[test]
+    fn what_became_of_a_message_has_the_contracts_fields() {
+        let (name, text) = (|name: &str| Name::parse(name).expect("a name"), Text::clean("hi", 100).expect("text"));
+        let emoji = Emoji::parse("👍").expect("an emoji");
+        let members: Vec<_> = (0..21).map(|number| (AuthorId(number), name(&format!("m{number}")))).collect();
+        let reactions = vec![Reactions { emoji: emoji.clone(), members }];
+        let annotations = Annotations { reply_to: Some(3), quote: None, is_edited: true, reactions }.boxed();
+        let message: serde_json::Value = serde_json::from_str(&written(Body::Message {
+            kind: Kind::Say,
+            text: text.clone(),
+            cid: None,
+            annotations,
+        }))
+        .expect("JSON");
+        assert_eq!((&message["reply_to"], &message["edited"]), (&3.into(), &true.into()));
+        let reactions = &message["reactions"][0];
+        assert_eq!((&reactions["emoji"], &reactions["count"]), (&"👍".into(), &21.into()));
+        assert_eq!((&reactions["names"][19], &reactions["names"][20]), (&"m19".into(), &serde_json::Value::Null));
+        let head = |r#type| format!(r#"{{"type":"{type}","id":7,"time":1700000000000,"author":1,"#);
+        for (body, r#type, expected) in [
+            (
+                Body::Deleted { kind: Kind::Me, cid: MessageKey::parse("c1") },
+                "message",
+                r#""name":"a\"na","via":"line","kind":"me","text":"","cid":"c1","deleted":true}"#,
+            ),
+            (Body::Edit { of: 3, text: Some(text), cid: None }, "edit", r#""name":"a\"na","of":3,"text":"hi"}"#),
+            (Body::Edit { of: 3, text: None, cid: None }, "edit", r#""name":"a\"na","of":3,"text":"","deleted":true}"#),
+            (Body::Delete { of: 3, of_whom: None }, "delete", r#""name":"a\"na","of":3}"#),
+            (Body::Delete { of: 3, of_whom: Some(name("ben")) }, "delete", r#""name":"ben","by":"a\"na","of":3}"#),
+            (
+                Body::Reaction { of: 3, emoji, on: false, quote: None },
+                "reaction",
+                r#""name":"a\"na","of":3,"emoji":"👍","on":false}"#,
+            ),
+        ] {
+            assert_eq!(written(body), format!("{}{expected}", head(r#type)));
+        }
     }
 
     #[test]

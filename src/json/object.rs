@@ -95,6 +95,20 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A field with an array of texts.
+    pub fn texts<'t>(&mut self, key: &'static str, texts: impl Iterator<Item = &'t str>) -> &mut Self {
+        self.key(key);
+        self.out.push(b'[');
+        for (index, text) in texts.enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            write_text(text, self.out);
+        }
+        self.out.push(b']');
+        self
+    }
+
     /// Ends it.
     pub fn end(&mut self) {
         self.out.push(b'}');
@@ -157,10 +171,11 @@ mod tests {
                 object.number("i", item);
             })
             .objects("nobody", [0; 0].into_iter(), |_, _| ())
+            .texts("t", ["a", "\"b"].into_iter())
             .end();
         assert_eq!(
             String::from_utf8_lossy(&out),
-            r#"before {"a":"b","w":"x","n":18446744073709551615,"f":true,"o":{"g":false},"empty":{},"l":[{"i":1},{"i":2}],"nobody":[]}"#
+            r#"before {"a":"b","w":"x","n":18446744073709551615,"f":true,"o":{"g":false},"empty":{},"l":[{"i":1},{"i":2}],"nobody":[],"t":["a","\"b"]}"#
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rooms::{JoinTarget, MAX_LETTERS, Name, RoomCode, Token};
+use crate::rooms::{Emoji, JoinTarget, MAX_LETTERS, Name, RoomCode, Token};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -16,6 +16,14 @@ pub enum TypedCommand<'a> {
     Text(&'a str),
     /// `/me TEXT`
     Me(&'a str),
+    /// `/edit TEXT`: in the place of one's last message.
+    Edit(&'a str),
+    /// `/delete`: one's last message.
+    Delete,
+    /// `/reply TEXT`: to the last message of somebody else.
+    Reply(&'a str),
+    /// `/react EMOJI`: to the last message.
+    React(Emoji),
     /// `/join CODE [NAME [TOKEN]]`, `/new [NAME]`
     Join {
         /// Which room.
@@ -57,8 +65,10 @@ pub enum CommandFault<'a> {
     NameMissing,
     /// This is no name.
     NameMalformed,
-    /// A command that needs a text has none.
-    TextMissing,
+    /// A command that needs a text has none: how it is written.
+    TextMissing(&'static str),
+    /// What one is to react with is no emoji.
+    EmojiMalformed,
     /// The number of events is none.
     NumberMalformed,
 }
@@ -67,12 +77,14 @@ impl CommandFault<'_> {
     /// The contract's error code for it.
     pub fn code(self) -> &'static str {
         match self {
-            CommandFault::UnknownCommand(_) | CommandFault::NumberMalformed => "bad_request",
+            CommandFault::UnknownCommand(_) | CommandFault::NumberMalformed | CommandFault::EmojiMalformed => {
+                "bad_request"
+            }
             CommandFault::CodeMissing => "room_required",
             CommandFault::CodeMalformed(_) => "no_such_room",
             CommandFault::NameMissing => "name_required",
             CommandFault::NameMalformed => "name_invalid",
-            CommandFault::TextMissing => "text_empty",
+            CommandFault::TextMissing(_) => "text_empty",
         }
     }
 }
@@ -90,7 +102,8 @@ impl fmt::Display for CommandFault<'_> {
             }
             CommandFault::NameMissing => formatter.write_str("Which name? /nick NAME"),
             CommandFault::NameMalformed => formatter.write_str("A name has 1 to 32 visible characters."),
-            CommandFault::TextMissing => formatter.write_str("What? /me TEXT"),
+            CommandFault::TextMissing(usage) => write!(formatter, "What? {usage}"),
+            CommandFault::EmojiMalformed => formatter.write_str("With one emoji: /react 👍"),
             CommandFault::NumberMalformed => formatter.write_str("How many? /history N"),
         }
     }
@@ -110,7 +123,13 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         "/join" => parse_join(argument),
         "/new" => Ok(TypedCommand::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
         "/who" => Ok(TypedCommand::Who),
-        "/me" if argument.is_empty() => Err(CommandFault::TextMissing),
+        "/me" if argument.is_empty() => Err(CommandFault::TextMissing("/me TEXT")),
+        "/edit" if argument.is_empty() => Err(CommandFault::TextMissing("/edit TEXT")),
+        "/edit" => Ok(TypedCommand::Edit(argument)),
+        "/delete" => Ok(TypedCommand::Delete),
+        "/reply" if argument.is_empty() => Err(CommandFault::TextMissing("/reply TEXT")),
+        "/reply" => Ok(TypedCommand::Reply(argument)),
+        "/react" => Emoji::parse(argument).map(TypedCommand::React).ok_or(CommandFault::EmojiMalformed),
         "/me" => Ok(TypedCommand::Me(argument)),
         "/nick" => parse_optional_name(argument)?.map(TypedCommand::Nick).ok_or(CommandFault::NameMissing),
         "/history" if argument.is_empty() => Ok(TypedCommand::History { limit: HISTORY_EVENTS }),
@@ -235,7 +254,7 @@ mod tests {
         assert_eq!(parse("/who"), Ok(TypedCommand::Who));
         assert_eq!(parse("/Quit "), Ok(TypedCommand::Quit));
         assert_eq!(parse("/me  waves twice"), Ok(TypedCommand::Me("waves twice")));
-        assert_eq!(parse("/me"), Err(CommandFault::TextMissing));
+        assert_eq!(parse("/me"), Err(CommandFault::TextMissing("/me TEXT")));
         assert_eq!(parse("/nick Ana Maria"), Ok(TypedCommand::Nick(name("Ana Maria").expect("a name"))));
         assert_eq!(parse("/nick"), Err(CommandFault::NameMissing));
         assert_eq!(parse("/json"), Ok(TypedCommand::Json));
@@ -243,6 +262,21 @@ mod tests {
         assert_eq!(parse("/help"), Ok(TypedCommand::Help));
         assert_eq!(parse("/"), Err(CommandFault::UnknownCommand("/")));
         assert_eq!(parse("/quitt now"), Err(CommandFault::UnknownCommand("/quitt")));
+    }
+
+    #[test]
+    fn what_is_done_with_messages() {
+        assert_eq!(parse("/edit  one two "), Ok(TypedCommand::Edit("one two")));
+        assert_eq!(parse("/delete"), Ok(TypedCommand::Delete));
+        assert_eq!(parse("/reply yes"), Ok(TypedCommand::Reply("yes")));
+        assert_eq!(parse("/react 👍"), Ok(TypedCommand::React(Emoji::parse("👍").expect("an emoji"))));
+        for line in ["/react", "/react +1", "/react 👍👍"] {
+            assert_eq!(parse(line), Err(CommandFault::EmojiMalformed), "{line}");
+        }
+        for line in ["/edit", "/reply"] {
+            let fault = parse(line).expect_err("a fault");
+            assert_eq!((fault.code(), fault.to_string()), ("text_empty", format!("What? {line} TEXT")));
+        }
     }
 
     #[test]

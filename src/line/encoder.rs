@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::clock::LocalClock;
 use crate::json;
-use crate::rooms::{Body, Encoder, Event, Kind, Name, RoomCode};
+use crate::rooms::{Body, Encoder, Event, Kind, Name, Quote, RoomCode};
 
 /// What stands before every line of a message but its first: nothing that a member typed is ever at the
 /// left edge, where notices are.
@@ -18,6 +18,9 @@ const SHORT_CONTINUATION: &[u8] = b"\r\n| ";
 /// Between the lines of a message that are so short that even that would cost too much: all stand in one line then, and
 /// empty ones are left out.
 const SEPARATOR: &[u8] = b" | ";
+
+/// What stands before the beginning of what a message replies to, below it. No line of a text is marked like this.
+const REPLY: &[u8] = b"\r\n          ^ ";
 
 /// So many lines behind the first have the long mark, however short they are.
 const FEW_LINES: usize = 8;
@@ -49,6 +52,10 @@ impl Encoder for LineEncoder {
         false
     }
 
+    fn quotes(&self) -> bool {
+        true
+    }
+
     /// A person at a terminal cannot come back by it: its place would only keep its name from it.
     fn tells_token(&self) -> bool {
         false
@@ -72,12 +79,12 @@ impl Encoder for JsonLineEncoder {
 
 /// Appends an event as a person reads it.
 ///
-/// What is said has a time, notices have none: so nothing that is said looks like a notice.
+/// What is said has a time, notices have none: so nothing that is said looks like a notice. What is done with something
+/// that was said has a time, and the name stands in angle brackets behind a star, as nothing that is said has it.
 pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
     match &event.body {
-        Body::Message { kind, text, .. } => {
-            let (hour, minute) = clock.hour_and_minute(event.time_ms);
-            out.extend([b'0' + hour / 10, b'0' + hour % 10, b':', b'0' + minute / 10, b'0' + minute % 10, b' ']);
+        Body::Message { kind, text, annotations, .. } => {
+            write_time(event, clock, out);
             match kind {
                 Kind::Say => {
                     out.push(b'<');
@@ -91,6 +98,34 @@ pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
                 }
             }
             write_text(text.as_str(), out);
+            if let Some(annotations) = annotations.as_ref().filter(|annotations| annotations.reply_to.is_some()) {
+                write_replied_to(annotations.quote.as_ref(), out);
+            }
+        }
+        Body::Deleted { .. } => write_deed(event, clock, ": a message that was deleted", out),
+        Body::Edit { text: Some(text), .. } => {
+            write_deed(event, clock, " corrected: \"", out);
+            write_in_one_line(text.as_str(), out);
+            out.push(b'"');
+        }
+        Body::Edit { text: None, .. } => write_deed(event, clock, " corrected a message that was deleted", out),
+        Body::Delete { of_whom: None, .. } => write_deed(event, clock, " deleted a message", out),
+        Body::Delete { of_whom: Some(whom), .. } => {
+            write_deed(event, clock, " deleted a message of <", out);
+            write_name(whom, out);
+            out.push(b'>');
+        }
+        Body::Reaction { emoji, on, quote, .. } => {
+            write_deed(event, clock, if *on { " " } else { " took back " }, out);
+            out.extend(emoji.as_str().as_bytes());
+            match quote {
+                Some(quote) => {
+                    out.extend(b" \"");
+                    write_quoted(quote, out);
+                    out.push(b'"');
+                }
+                None => out.extend(b" an earlier message"),
+            }
         }
         Body::Enter => {
             write_notice_of(&event.name, " came in (", out);
@@ -122,6 +157,49 @@ pub fn write_name(name: &Name, out: &mut Vec<u8>) {
             '>' => '›',
             character => character,
         };
+        out.extend(shown.encode_utf8(&mut [0; 4]).bytes());
+    }
+}
+
+fn write_time(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
+    let (hour, minute) = clock.hour_and_minute(event.time_ms);
+    out.extend([b'0' + hour / 10, b'0' + hour % 10, b':', b'0' + minute / 10, b'0' + minute % 10, b' ']);
+}
+
+/// What somebody has done with something that was said.
+fn write_deed(event: &Event, clock: &LocalClock, what: &str, out: &mut Vec<u8>) {
+    write_time(event, clock, out);
+    out.extend(b"* <");
+    write_name(&event.name, out);
+    out.push(b'>');
+    out.extend(what.as_bytes());
+}
+
+/// Appends, below a reply, what it replies to.
+fn write_replied_to(quote: Option<&Quote>, out: &mut Vec<u8>) {
+    out.extend(REPLY);
+    match quote {
+        Some(quote) => {
+            out.push(b'<');
+            write_name(&quote.name, out);
+            out.extend(b"> ");
+            write_quoted(quote, out);
+        }
+        None => out.extend(b"an earlier message"),
+    }
+}
+
+fn write_quoted(quote: &Quote, out: &mut Vec<u8>) {
+    write_in_one_line(&quote.text, out);
+    if quote.is_cut {
+        out.extend("…".as_bytes());
+    }
+}
+
+/// Appends a text with its line breaks made spaces.
+fn write_in_one_line(text: &str, out: &mut Vec<u8>) {
+    for character in text.trim_end_matches(is_line_break).chars().filter(|character| !is_bidi_control(*character)) {
+        let shown = if is_line_break(character) || character == '\t' { ' ' } else { character };
         out.extend(shown.encode_utf8(&mut [0; 4]).bytes());
     }
 }
@@ -180,7 +258,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rooms::{AuthorId, Text, Via};
+    use crate::rooms::{Annotations, AuthorId, Emoji, Text, Via};
 
     /// 1970-01-01 14:03:20 UTC.
     const TIME_MS: u64 = (14 * 60 + 3) * 60_000 + 20_000;
@@ -195,7 +273,7 @@ mod tests {
     }
 
     fn message(kind: Kind, text: &str) -> Body {
-        Body::Message { kind, text: Text::clean(text, 4096).expect("a text"), cid: None }
+        Body::Message { kind, text: Text::clean(text, 4096).expect("a text"), cid: None, annotations: None }
     }
 
     fn encoded(name: &str, body: Body) -> String {
@@ -212,6 +290,63 @@ mod tests {
         assert_eq!(encoded("carl", Body::Enter), "* carl came in (web)\r\n");
         assert_eq!(encoded("carl", Body::Part), "* carl left\r\n");
         assert_eq!(encoded("ana", Body::Nick { to }), "* ana is now anna\r\n");
+    }
+
+    fn quote(name: &str, text: &str) -> Option<Quote> {
+        Quote::of(&event(name, message(Kind::Say, text)))
+    }
+
+    fn reply(kind: Kind, text: &str, quote: Option<Quote>) -> Body {
+        let annotations = Annotations { reply_to: Some(1), quote, ..Annotations::default() }.boxed();
+        Body::Message { kind, text: Text::clean(text, 4096).expect("a text"), cid: None, annotations }
+    }
+
+    fn reaction(emoji: &str, on: bool, quote: Option<Quote>) -> Body {
+        Body::Reaction { of: 1, emoji: Emoji::parse(emoji).expect("an emoji"), on, quote: quote.map(Box::new) }
+    }
+
+    #[test]
+    fn what_became_of_messages_is_told() {
+        let text = Text::clean("slides are on\nthe board\n", 100).ok();
+        assert_eq!(
+            encoded("ana", Body::Edit { of: 1, text, cid: None }),
+            "14:03 * <ana> corrected: \"slides are on the board\"\r\n"
+        );
+        assert_eq!(
+            encoded("ana", Body::Edit { of: 1, text: None, cid: None }),
+            "14:03 * <ana> corrected a message that was deleted\r\n"
+        );
+        assert_eq!(encoded("ana", Body::Delete { of: 1, of_whom: None }), "14:03 * <ana> deleted a message\r\n");
+        assert_eq!(
+            encoded("ben", Body::Delete { of: 1, of_whom: Name::parse("ana") }),
+            "14:03 * <ben> deleted a message of <ana>\r\n"
+        );
+        assert_eq!(
+            encoded("ana", Body::Deleted { kind: Kind::Say, cid: None }),
+            "14:03 * <ana>: a message that was deleted\r\n"
+        );
+        let long = "slides are on the board, all seventeen of them";
+        assert_eq!(
+            encoded("ben", reaction("👍", true, quote("ana", long))),
+            "14:03 * <ben> 👍 \"slides are on the board, all seventeen o…\"\r\n"
+        );
+        assert_eq!(
+            encoded("ben", reaction("👍", false, quote("ana", "a\n\u{202E}b"))),
+            "14:03 * <ben> took back 👍 \"a b\"\r\n"
+        );
+        assert_eq!(encoded("ben", reaction("👍", true, None)), "14:03 * <ben> 👍 an earlier message\r\n");
+    }
+
+    #[test]
+    fn a_reply_shows_what_it_replies_to() {
+        assert_eq!(
+            encoded("ben", reply(Kind::Say, "hi!", quote("ana", "slides are on"))),
+            "14:03 <ben> hi!\r\n          ^ <ana> slides are on\r\n"
+        );
+        assert_eq!(
+            encoded("ben", reply(Kind::Me, "nods\ntwice", None)),
+            "14:03 * ben nods\r\n          | twice\r\n          ^ an earlier message\r\n"
+        );
     }
 
     #[test]
@@ -270,7 +405,7 @@ mod tests {
         fn no_text_harms_a_terminal(text in any::<String>(), is_me: bool) {
             let kind = if is_me { Kind::Me } else { Kind::Say };
             let Ok(text) = Text::clean(&text, 4096) else { return Ok(()) };
-            let line = encoded("ana", Body::Message { kind, text, cid: None });
+            let line = encoded("ana", Body::Message { kind, text, cid: None, annotations: None });
             let harmless = line.replace("\r\n", "");
             prop_assert!(harmless.chars().all(|c| c == '\t' || !c.is_control()));
             prop_assert!(!harmless.contains(|c| is_bidi_control(c) || is_line_break(c)));
@@ -278,6 +413,40 @@ mod tests {
                 let left_edge = if number == 0 { "14:03 " } else { "| " };
                 prop_assert!(line.starts_with(left_edge) || number > 0 && line.starts_with("          | "));
             }
+        }
+
+        #[test]
+        fn nothing_that_was_done_is_forged_by_a_text_or_a_name(
+            name in "[<>*:\"a ]{1,4}|.{1,32}|corrected: \"|deleted a message|x> (👍|corrected: )",
+            text in "[\n<>\"^| a]{0,20}|(?s).{0,200}|\n          \\^ <ana> no|deleted a message|corrected: \"x\"|👍 \"x\"",
+            which in 0..7,
+        ) {
+            let (Some(name), Ok(text)) = (Name::parse(&name), Text::clean(&text, 4096)) else { return Ok(()) };
+            let quote = Quote::of(&event(name.as_str(), message(Kind::Say, text.as_str())));
+            let said = which < 3;
+            let body = match which {
+                0 => message(Kind::Say, text.as_str()),
+                1 => message(Kind::Me, text.as_str()),
+                2 => reply(Kind::Say, text.as_str(), quote),
+                3 => Body::Edit { of: 1, text: Some(text), cid: None },
+                4 => Body::Delete { of: 1, of_whom: Some(name.clone()) },
+                5 => reaction("👍", true, quote),
+                _ => Body::Nick { to: name.clone() },
+            };
+            let shown = encoded(name.as_str(), body);
+            let mut lines = shown.strip_suffix("\r\n").expect("an end").split("\r\n");
+            let first = lines.next().expect("a line");
+            prop_assert!(shown.replace("\r\n", "").chars().all(|c| c == '\t' || !c.is_control()));
+            prop_assert!(!shown.contains(is_bidi_control));
+            // What was done is told by the beginning of its line, which no text and no name has, and takes one line.
+            prop_assert_eq!(first.starts_with("14:03 * <"), (3..6).contains(&which), "{}", shown);
+            if !said {
+                prop_assert_eq!(lines.clone().count(), 0);
+            }
+            let marked = lines.filter(|line| !line.starts_with("          | ") && !line.starts_with("| "));
+            let quoted: Vec<&str> = marked.collect();
+            prop_assert_eq!(quoted.len(), usize::from(which == 2), "{}", shown);
+            prop_assert!(quoted.iter().all(|line| line.starts_with("          ^ <")));
         }
 
         #[test]
@@ -294,7 +463,7 @@ mod tests {
             let Ok(text) = Text::clean(&said, usize::MAX) else { return Ok(()) };
             let said_bytes = text.as_str().len();
             let head = if is_me { "14:03 * ana " } else { "14:03 <ana> " };
-            let shown = encoded("ana", Body::Message { kind, text, cid: None });
+            let shown = encoded("ana", Body::Message { kind, text, cid: None, annotations: None });
             let shown = shown.strip_prefix(head).and_then(|shown| shown.strip_suffix("\r\n")).expect("a head");
             let is_marked = |line: &str| line.starts_with("          | ") || line.starts_with("| ");
             prop_assert!(shown.split("\r\n").skip(1).all(is_marked));

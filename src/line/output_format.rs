@@ -23,6 +23,10 @@ const HELP: &str = "\
 /new [NAME]        open a new room
 /who               list who is here
 /me TEXT           say it in the third person
+/reply TEXT        answer what somebody else said last
+/react EMOJI       react to what was said last
+/edit TEXT         correct what you said last
+/delete            take back what you said last
 /nick NAME         take another name
 /history [N]       show the last N events (20)
 /json              one JSON object a line from here on, for programs

@@ -8,8 +8,8 @@ use super::output_format::OutputFormat;
 use super::{Context, opening, pace};
 use crate::json;
 use crate::rooms::{
-    Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, Name, Refusal, Reply, RoomCommand, RoomRef, Rooms,
-    Span, Text, TextFault, Token,
+    Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef, Name, Refusal, Reply, RoomCommand,
+    RoomRef, Rooms, Span, Text, TextFault, Token,
 };
 use crate::session_api::{Flow, Input, Step};
 use crate::time::Now;
@@ -287,7 +287,10 @@ impl Line {
     /// Whether a line with U+FFFD in it, for bytes that are not UTF-8, is taken as it is: something to say, and its
     /// sender has been told before.
     fn may_be_said_malformed(&self, parsed: &Result<TypedCommand<'_>, CommandFault<'_>>) -> bool {
-        let is_said = matches!(parsed, Ok(TypedCommand::Text(_) | TypedCommand::Me(_)));
+        let is_said = matches!(
+            parsed,
+            Ok(TypedCommand::Text(_) | TypedCommand::Me(_) | TypedCommand::Reply(_) | TypedCommand::Edit(_))
+        );
         self.is_told_of_utf8 && is_said && matches!(self.stage, Stage::Joined(..))
     }
 
@@ -297,8 +300,16 @@ impl Line {
             TypedCommand::Text(text) if matches!(self.stage, Stage::Unjoined(_)) => {
                 return self.answer_prompt(text, outbox);
             }
-            TypedCommand::Text(text) => return self.say(Kind::Say, text, context, outbox),
-            TypedCommand::Me(text) => return self.say(Kind::Me, text, context, outbox),
+            TypedCommand::Text(text) => return self.say(Kind::Say, text, None, context, outbox),
+            TypedCommand::Me(text) => return self.say(Kind::Me, text, None, context, outbox),
+            TypedCommand::Reply(text) => {
+                return self.say(Kind::Say, text, Some(MessageRef::LastOfOthers), context, outbox);
+            }
+            TypedCommand::Edit(text) => {
+                RoomCommand::Edit { of: MessageRef::OwnLast, text: self.clean(text, context, outbox)?, cid: None }
+            }
+            TypedCommand::Delete => RoomCommand::Delete { of: MessageRef::OwnLast, cid: None },
+            TypedCommand::React(emoji) => RoomCommand::React { of: MessageRef::Last, emoji, on: true, cid: None },
             TypedCommand::Join { target, name, token } => return self.join(target, name, token, outbox),
             TypedCommand::Nick(name) => match &mut self.stage {
                 Stage::Unjoined(unjoined) => {
@@ -328,12 +339,22 @@ impl Line {
         Some(Step::Command(Command::In(RoomRef::Only, command)))
     }
 
-    fn say(&mut self, kind: Kind, text: &str, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn say(
+        &mut self,
+        kind: Kind,
+        text: &str,
+        reply_to: Option<MessageRef>,
+        context: &Context,
+        outbox: &mut Vec<u8>,
+    ) -> Option<Step> {
+        let command = RoomCommand::Say { kind, text: self.clean(text, context, outbox)?, cid: None, reply_to };
+        Some(Step::Command(Command::In(RoomRef::Only, command)))
+    }
+
+    /// A text as it may be said. What is too long is refused; of what is empty, nothing is told.
+    fn clean(&self, text: &str, context: &Context, outbox: &mut Vec<u8>) -> Option<Text> {
         match Text::clean(text, context.limits.message_bytes) {
-            Ok(text) => {
-                let command = RoomCommand::Say { kind, text, cid: None };
-                Some(Step::Command(Command::In(RoomRef::Only, command)))
-            }
+            Ok(text) => Some(text),
             Err(TextFault::Empty) => None,
             Err(TextFault::TooLong) => {
                 self.refuse_long_text(context, outbox);
@@ -421,12 +442,8 @@ impl Line {
                     advice = " Another name?";
                 }
                 Refusal::NameRequired => unjoined.name = None,
-                Refusal::NoSuchRoom { .. }
-                | Refusal::RoomFull { .. }
-                | Refusal::RateLimited { .. }
-                | Refusal::TooManyCodes { .. }
-                | Refusal::StorageFailed => unjoined.target = None,
                 Refusal::NotJoined => (),
+                _ => unjoined.target = None,
             }
         }
         self.format.pass_on(refusal, advice, outbox);

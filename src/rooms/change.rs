@@ -57,7 +57,7 @@ pub enum Change {
         /// The event: [`Body::Enter`].
         event: Event,
     },
-    /// Something is said or done by a member: the room's next event, [`Body::Message`] or [`Body::Nick`].
+    /// Something is said or done by a member: the room's next event, such as [`Body::Message`] or [`Body::Nick`].
     Publish {
         /// The event. Its id is 0 until the journal or the room gives it one.
         event: Event,
@@ -151,6 +151,8 @@ pub(super) enum OnCommit {
     },
     /// A connection gets its answer.
     Answer(ConnectionId, Reply),
+    /// Nothing; but if it comes to nothing, the refusal names this.
+    NothingUnder(MessageKey),
 }
 
 /// A connection that waits to be subscribed.
@@ -173,6 +175,8 @@ pub(super) struct Joining {
     pub has_returned: bool,
     /// What it missed, where memory may have released it when the change is committed.
     pub page: Vec<Event>,
+    /// The room's last event when that was taken: it is as those up to this one have made it.
+    pub page_as_of: u64,
 }
 
 impl Proposal {
@@ -198,7 +202,7 @@ impl Proposal {
         match &self.change {
             Change::Open { .. } => true,
             Change::Place { .. } | Change::Enter { .. } => !self.stands_alone,
-            Change::Publish { event } => matches!(event.body, Body::Message { .. }),
+            Change::Publish { event } => matches!(event.body, Body::Message { .. }) || event.body.amends().is_some(),
             Change::Reconnect { .. } | Change::Vacate { .. } | Change::End | Change::Nothing => false,
         }
     }
@@ -302,12 +306,21 @@ pub enum Wanted {
     /// The messages that their authors sent under these client ids, as far as there are any; never more than
     /// [`MAX_PAGE_EVENTS`](super::MAX_PAGE_EVENTS).
     Messages(Vec<(AuthorId, MessageKey)>),
+    /// Events as above, and a message as above: for a command that needs both at once.
+    EventsAndMessage {
+        /// The first id wanted.
+        first_id: u64,
+        /// The last id wanted.
+        last_id: u64,
+        /// Who sent the message, and under which id.
+        message: (AuthorId, MessageKey),
+    },
 }
 
 /// What a journal has read.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Page {
-    /// The events, the oldest first. Those that are too old to be kept are missing.
+    /// The events in their last state, the oldest first. Those that are too old to be kept are missing.
     pub events: Vec<Event>,
     /// The messages that were looked for, and the event that each is. Those that are none are missing.
     pub messages: Vec<(AuthorId, MessageKey, u64)>,

@@ -1,7 +1,9 @@
 //! What may be asked of the rooms, and what they answer: all that passes between a protocol and the chat.
 
 use super::limiter::Address;
-use super::{AuthorId, EncoderId, Epoch, Event, Kind, MessageKey, Name, RoomCode, RoomId, Text, Token, Via};
+use super::{
+    AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Name, RoomCode, RoomId, Text, Token, Via,
+};
 
 /// A connection, as the reactor numbers them; never given to another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -131,6 +133,35 @@ pub enum RoomCommand {
         text: Text,
         /// The client's own id for it.
         cid: Option<MessageKey>,
+        /// What it replies to.
+        reply_to: Option<MessageRef>,
+    },
+    /// Correct a message of one's own. Answered as `Say` is.
+    Edit {
+        /// Which message.
+        of: MessageRef,
+        /// What it says from here on.
+        text: Text,
+        /// The client's own id for the correction.
+        cid: Option<MessageKey>,
+    },
+    /// Delete a message. No answer but the event itself.
+    Delete {
+        /// Which message.
+        of: MessageRef,
+        /// To be named in a refusal.
+        cid: Option<MessageKey>,
+    },
+    /// React to a message. No answer but the event itself; none at all where it changes nothing.
+    React {
+        /// To which message.
+        of: MessageRef,
+        /// With what.
+        emoji: Emoji,
+        /// `false`: take it back.
+        on: bool,
+        /// To be named in a refusal.
+        cid: Option<MessageKey>,
     },
     /// Tell the others that something is being typed. No answer.
     Typing,
@@ -150,10 +181,18 @@ pub enum RoomCommand {
 impl Command {
     /// Whether each such command is answered by exactly one reply.
     ///
-    /// What is said or renamed is answered by its event instead, or by a refusal.
+    /// What is said, changed or renamed is answered by its event instead, or by a refusal.
     pub fn is_answered(&self) -> bool {
         let is_unanswered = |command: &RoomCommand| {
-            matches!(command, RoomCommand::Say { .. } | RoomCommand::Typing | RoomCommand::Nick(_))
+            matches!(
+                command,
+                RoomCommand::Say { .. }
+                    | RoomCommand::Edit { .. }
+                    | RoomCommand::Delete { .. }
+                    | RoomCommand::React { .. }
+                    | RoomCommand::Typing
+                    | RoomCommand::Nick(_)
+            )
         };
         !matches!(self, Command::In(_, command) if is_unanswered(command))
     }
@@ -161,7 +200,27 @@ impl Command {
     /// The client's own id for it, to be named in a refusal.
     pub(super) fn cid(&self) -> Option<&MessageKey> {
         match self {
-            Command::In(_, RoomCommand::Say { cid, .. }) => cid.as_ref(),
+            Command::In(
+                _,
+                RoomCommand::Say { cid, .. }
+                | RoomCommand::Edit { cid, .. }
+                | RoomCommand::Delete { cid, .. }
+                | RoomCommand::React { cid, .. },
+            ) => cid.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The message that it is about, and in which of the rooms, if it is about one.
+    pub(super) fn message_ref(&self) -> Option<(RoomRef, MessageRef)> {
+        match self {
+            Command::In(
+                room,
+                RoomCommand::Say { reply_to: Some(of), .. }
+                | RoomCommand::Edit { of, .. }
+                | RoomCommand::Delete { of, .. }
+                | RoomCommand::React { of, .. },
+            ) => Some((*room, *of)),
             _ => None,
         }
     }
@@ -305,6 +364,12 @@ pub enum Refusal {
         /// The room that is full.
         code: RoomCode,
     },
+    /// There is no message with this id, or it is gone.
+    NoSuchEvent,
+    /// Only its author may do that with a message.
+    NotYours,
+    /// The message has as many reactions as it may have.
+    TooManyReactions,
     /// Too often; again after this time.
     RateLimited {
         /// Milliseconds to wait.
@@ -337,6 +402,9 @@ impl std::fmt::Display for Refusal {
             Refusal::NameTaken { name, code } => write!(formatter, "\"{name}\" is taken in {code}."),
             Refusal::NoSuchRoom { code } => write!(formatter, "There is no room {code}."),
             Refusal::RoomFull { code } => write!(formatter, "Room {code} is full."),
+            Refusal::NoSuchEvent => formatter.write_str("There is no such message, or it is gone."),
+            Refusal::NotYours => formatter.write_str("That is somebody else's message."),
+            Refusal::TooManyReactions => formatter.write_str("That message has as many reactions as it may have."),
             Refusal::RateLimited { retry_ms } => {
                 write!(formatter, "Too often. Try again in {} s.", retry_ms.div_ceil(1000))
             }

@@ -4,7 +4,7 @@ use super::change::{Change, Joining, OnCommit, Proposal};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
-use super::{AuthorId, Body, Delivery, EncoderId, Event, Name, RoomId, Rooms};
+use super::{AuthorId, Body, Delivery, EncoderId, Event, MessageKey, Name, RoomId, Rooms};
 use crate::time::Now;
 
 /// At most one `typing` of a member is passed on in this time.
@@ -13,24 +13,31 @@ const TYPING_INTERVAL_MS: u64 = 3_000;
 impl Rooms {
     /// Says something, unless this member has said it already.
     pub(super) fn say(&mut self, caller: &Caller, here: Membership, body: Body, now: Now) -> Result<(), Refusal> {
-        let room = self.room(here.room);
-        if let Body::Message { cid: Some(key), .. } = &body {
-            if room.proposed.is_being_said(here.author, key) {
-                // Whoever is in the room when it is committed is sent it, this member as well.
-                return Ok(());
-            }
-            let history = &room.state.history;
-            let before = || room.has_returned(here.author).then(|| history.said_before(here.author, key)).flatten();
-            let read = || room.paging.as_ref().and_then(|paging| paging.found(here.author, key)).flatten();
-            if let Some(id) = history.said(here.author, key).or_else(before).or_else(read) {
-                self.reply(caller.connection, Reply::AlreadySaid { cid: key.clone(), id });
-                return Ok(());
-            }
+        if let Body::Message { cid: Some(key), .. } = &body
+            && self.is_said(caller, here, key)
+        {
+            return Ok(());
         }
         self.check_journal()?;
+        let room = self.room(here.room);
         let event = room.make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
         self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
         Ok(())
+    }
+
+    /// Whether this member has said, or is about to say, something under this client id. If it has, that is answered.
+    pub(super) fn is_said(&mut self, caller: &Caller, here: Membership, key: &MessageKey) -> bool {
+        let room = self.room(here.room);
+        if room.proposed.is_being_said(here.author, key) {
+            // Whoever is in the room when it is committed is sent it, this member as well.
+            return true;
+        }
+        let history = &room.state.history;
+        let before = || room.has_returned(here.author).then(|| history.said_before(here.author, key)).flatten();
+        let read = || room.paging.as_ref().and_then(|paging| paging.found(here.author, key)).flatten();
+        let Some(id) = history.said(here.author, key).or_else(before).or_else(read) else { return false };
+        self.reply(caller.connection, Reply::AlreadySaid { cid: key.clone(), id });
+        true
     }
 
     /// Passes on that a member types; to everybody else, and not recorded.
@@ -96,6 +103,7 @@ impl Rooms {
         let room_id = self.find_epoch(epoch);
         if let Some(room_id) = room_id.filter(|_| is_own) {
             self.room_mut(room_id).proposed.settle(&change, is_placed);
+            self.resume_held(room_id);
         }
         let mut change = Proposal::remaining_of(change, is_placed);
         let checked = opened.and_then(|()| {
@@ -134,6 +142,7 @@ impl Rooms {
         }
         if let Some(event) = change.event() {
             self.encode(room_id, event);
+            self.amend_pages(room_id, event);
         }
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
@@ -144,7 +153,7 @@ impl Rooms {
             self.count_memory(room_id);
             match event.body {
                 Body::Enter | Body::Part => self.mark_presence(room_id, now),
-                Body::Message { .. } | Body::Nick { .. } => self.mark_fresh(room_id, now),
+                _ => self.mark_fresh(room_id, now),
             }
         }
         if matches!(change, Change::Vacate { .. } | Change::Open { .. }) {
@@ -155,11 +164,13 @@ impl Rooms {
     /// Appends an event to the room's logs, once for each encoder that anybody reads.
     fn encode(&mut self, room_id: RoomId, event: &Event) {
         let is_message = matches!(event.body, Body::Message { .. });
+        let quoted = self.quoted(room_id, event);
         let room = &mut self.rooms[room_id.0 as usize];
         let (code, earlier_ms) = (room.code(), room.state.last_time_ms);
         for (number, encoder) in self.encoders.iter().enumerate() {
             // An entry of its own: who is not sent the event is sent this.
             room.append(EncoderId(number as u8), None, |out| encoder.encode_between(earlier_ms, event.time_ms, out));
+            let event = quoted.as_ref().filter(|_| encoder.quotes()).unwrap_or(event);
             let except = (is_message && !encoder.echoes()).then_some(event.author);
             room.append(EncoderId(number as u8), except, |out| encoder.encode_event(&code, event, out));
         }
@@ -168,7 +179,7 @@ impl Rooms {
     /// Executes on this node what follows a committed change of its own.
     pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, now: Now, delivery: &mut dyn Delivery) {
         match on_commit {
-            OnCommit::Nothing => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::Subscribe(author, joining) if self.room(room).proposed.will_be_gone(author) => {
                 // The place that it was to have behind that was refused: what it said would be numbered in vain.
@@ -216,8 +227,9 @@ impl Rooms {
             }
             OnCommit::Answer(connection, Reply::Created { .. }) => self.retry(connection, Command::Create),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
-            OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict),
-            OnCommit::Nothing => (),
+            OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict, None),
+            OnCommit::NothingUnder(cid) if is_own => self.tell_conflict(room_id, change, conflict, Some(cid)),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) => (),
         }
         if is_own {
             self.discard_unopened(epoch);
@@ -232,11 +244,18 @@ impl Rooms {
     }
 
     /// What a member said or wanted to be called has come to nothing.
-    fn tell_conflict(&mut self, room_id: Option<RoomId>, change: Change, conflict: Conflict) {
+    fn tell_conflict(&mut self, room_id: Option<RoomId>, change: Change, conflict: Conflict, cid: Option<MessageKey>) {
         let Change::Publish { event } = change else { return };
         let Some(connection) = room_id.and_then(|room| self.connection_of(room, event.author)) else { return };
         let reply = match (event.body, conflict) {
-            (Body::Message { cid: Some(cid), .. }, Conflict::AlreadySaid(id)) => Reply::AlreadySaid { cid, id },
+            (Body::Message { cid: Some(cid), .. } | Body::Edit { cid: Some(cid), .. }, Conflict::AlreadySaid(id)) => {
+                Reply::AlreadySaid { cid, id }
+            }
+            (body, Conflict::NoSuchEvent) => {
+                let cid = if let Body::Edit { cid, .. } = body { cid } else { cid };
+                self.counts.refusals += 1;
+                Reply::Refused { refusal: Refusal::NoSuchEvent, cid, is_answer: false }
+            }
             (Body::Nick { to }, _) => {
                 let code = self.room(room_id.expect("there is a connection")).code();
                 self.counts.refusals += 1;
@@ -266,6 +285,7 @@ impl Rooms {
                 _ => (),
             }
             proposed.settle(&change, false);
+            self.resume_held(room);
         }
         let (connection, cid, is_answer) = match on_commit {
             OnCommit::Subscribe(author, joining) => {
@@ -275,10 +295,11 @@ impl Rooms {
                 (Some(joining.connection), None, true)
             }
             OnCommit::KeepPlace { connection, .. } | OnCommit::Answer(connection, _) => (Some(connection), None, true),
-            OnCommit::Nothing => {
+            OnCommit::Nothing | OnCommit::NothingUnder(_) => {
                 let event = change.event();
                 let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));
-                (connection, change.message_key().map(|(_, key)| key.clone()), false)
+                let cid = if let OnCommit::NothingUnder(cid) = on_commit { Some(cid) } else { None };
+                (connection, cid.or_else(|| change.message_key().map(|(_, key)| key.clone())), false)
             }
         };
         if let Some(connection) = connection {

@@ -1,6 +1,6 @@
 //! Events: what a room's history consists of, in order.
 
-use super::{MessageKey, Name, Text};
+use super::{Annotations, Emoji, MessageKey, Name, Quote, Text};
 
 /// How a member is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,17 +72,23 @@ impl Event {
     /// Bytes of its texts.
     pub(super) fn text_bytes(&self) -> usize {
         let own = match &self.body {
-            Body::Message { text, .. } => text.as_str().len(),
+            Body::Message { text, annotations, .. } => {
+                text.as_str().len() + annotations.as_ref().map_or(0, |annotations| annotations.text_bytes())
+            }
+            Body::Edit { text, .. } => text.as_ref().map_or(0, |text| text.as_str().len()),
             Body::Nick { to } => to.as_str().len(),
-            Body::Enter | Body::Part => 0,
+            Body::Reaction { emoji, .. } => emoji.as_str().len(),
+            Body::Deleted { .. } | Body::Delete { .. } | Body::Enter | Body::Part => 0,
         };
         self.name.as_str().len() + own
     }
 
-    /// Who said it and under which client id, if it is a message that has one.
-    pub(super) fn message_key(&self) -> Option<(AuthorId, &MessageKey)> {
+    /// Who said it and under which client id, if it is a message, or a correction of one, that has one.
+    pub fn message_key(&self) -> Option<(AuthorId, &MessageKey)> {
         match &self.body {
-            Body::Message { cid: Some(key), .. } => Some((self.author, key)),
+            Body::Message { cid: Some(key), .. }
+            | Body::Deleted { cid: Some(key), .. }
+            | Body::Edit { cid: Some(key), .. } => Some((self.author, key)),
             _ => None,
         }
     }
@@ -99,6 +105,42 @@ pub enum Body {
         text: Text,
         /// The sender's own id for it.
         cid: Option<MessageKey>,
+        /// What else there is to it, if there is anything.
+        annotations: Option<Box<Annotations>>,
+    },
+    /// A message in its last state: its text was deleted. Only histories have it.
+    Deleted {
+        /// How it was said.
+        kind: Kind,
+        /// The sender's own id for it.
+        cid: Option<MessageKey>,
+    },
+    /// A message was corrected by its author.
+    Edit {
+        /// Which message.
+        of: u64,
+        /// What it says now, after all corrections; `None`, if it was deleted since.
+        text: Option<Text>,
+        /// The sender's own id for the correction.
+        cid: Option<MessageKey>,
+    },
+    /// The text of a message was deleted.
+    Delete {
+        /// Which message.
+        of: u64,
+        /// Whose, by the name at that time, if it was somebody else's.
+        of_whom: Option<Name>,
+    },
+    /// The member reacted to a message.
+    Reaction {
+        /// To which message.
+        of: u64,
+        /// With what.
+        emoji: Emoji,
+        /// `false`: takes it back.
+        on: bool,
+        /// What the message says, for those who are shown it. Never stored.
+        quote: Option<Box<Quote>>,
     },
     /// The member came into the room.
     Enter,

@@ -3,9 +3,14 @@
 //! A room keeps a thousand of them and seldom reads one again. With an allocation for each text, releasing the oldest
 //! would touch memory that has left the processor's caches, once for every new one; here it advances a position.
 
+mod last_state;
+
 use std::collections::VecDeque;
 
-use super::{AuthorId, Body, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, Name, Text, Via};
+use hashbrown::HashMap;
+
+use super::{Annotations, AuthorId, Body, Emoji, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, Name, Text, Via};
+use last_state::{LastState, TextState};
 
 /// A ring that is mostly empty keeps so much, and gives back the rest.
 const KEPT_CAPACITY_BYTES: usize = 4096;
@@ -20,14 +25,18 @@ pub(super) struct EventRing {
     entries: VecDeque<Entry>,
     /// The texts of the entries, end to end.
     texts: VecDeque<u8>,
+    /// Entries that change a message.
+    amendments: usize,
 }
 
-/// What an event is but for its texts: its name, then the client id, then what was said or the new name.
+/// What an event is but for its texts: its name, then the client id, then what was said or the new name. Before what is
+/// said about another event stands that one's id, in digits, and a space.
 struct Entry {
     time_ms: u64,
     author: AuthorId,
     via: Via,
     what: EventKind,
+    text: TextState,
     name_bytes: u8,
     /// 0: there is none.
     key_bytes: u8,
@@ -41,6 +50,11 @@ const _: () = assert!(MessageKey::MAX_BYTES <= u8::MAX as usize);
 #[derive(Clone, Copy)]
 enum EventKind {
     Said(Kind),
+    Replied(Kind),
+    Edited,
+    Deleted,
+    Reacted,
+    Unreacted,
     Entered,
     Parted,
     Renamed,
@@ -49,7 +63,7 @@ enum EventKind {
 impl EventRing {
     /// No events yet; the next one comes after the one with this id.
     pub fn after(last_id: u64) -> EventRing {
-        EventRing { last_id, entries: VecDeque::new(), texts: VecDeque::new() }
+        EventRing { last_id, ..EventRing::default() }
     }
 
     /// How many events there are.
@@ -67,27 +81,50 @@ impl EventRing {
         self.last_id
     }
 
-    /// Adds the next event.
+    /// Adds the next event. Where it changes a message, the texts of that which do not count any more are gone.
     pub fn push(&mut self, event: &Event) {
         debug_assert_eq!(event.id, self.last_id + 1, "events are without gaps");
+        match &event.body {
+            Body::Edit { of, text: Some(_), .. } => self.take_text(*of, TextState::Superseded),
+            Body::Delete { of, .. } => self.take_text(*of, TextState::Gone),
+            _ => (),
+        }
         self.last_id = event.id;
-        let (what, cid, text) = match &event.body {
-            Body::Message { kind, text, cid } => (EventKind::Said(*kind), cid.as_ref(), text.as_str()),
-            Body::Enter => (EventKind::Entered, None, ""),
-            Body::Part => (EventKind::Parted, None, ""),
-            Body::Nick { to } => (EventKind::Renamed, None, to.as_str()),
+        let (what, cid, of, text) = match &event.body {
+            Body::Message { kind, text, cid, annotations } => {
+                match annotations.as_ref().and_then(|annotations| annotations.reply_to) {
+                    None => (EventKind::Said(*kind), cid.as_ref(), None, text.as_str()),
+                    of => (EventKind::Replied(*kind), cid.as_ref(), of, text.as_str()),
+                }
+            }
+            Body::Deleted { kind, cid } => (EventKind::Said(*kind), cid.as_ref(), None, ""),
+            Body::Edit { of, text, cid } => {
+                (EventKind::Edited, cid.as_ref(), Some(*of), text.as_ref().map_or("", Text::as_str))
+            }
+            Body::Delete { of, of_whom } => {
+                (EventKind::Deleted, None, Some(*of), of_whom.as_ref().map_or("", Name::as_str))
+            }
+            Body::Reaction { of, emoji, on: true, .. } => (EventKind::Reacted, None, Some(*of), emoji.as_str()),
+            Body::Reaction { of, emoji, on: false, .. } => (EventKind::Unreacted, None, Some(*of), emoji.as_str()),
+            Body::Enter => (EventKind::Entered, None, None, ""),
+            Body::Part => (EventKind::Parted, None, None, ""),
+            Body::Nick { to } => (EventKind::Renamed, None, None, to.as_str()),
         };
+        let is_gone = matches!(event.body, Body::Deleted { .. } | Body::Edit { text: None, .. });
+        let of = of.map(|of| format!("{of} ")).unwrap_or_default();
         let (name, cid) = (event.name.as_str(), cid.map_or("", MessageKey::as_str));
+        self.amendments += usize::from(event.body.amends().is_some());
         self.entries.push_back(Entry {
             time_ms: event.time_ms,
             author: event.author,
             via: event.via,
             what,
+            text: if is_gone { TextState::Gone } else { TextState::Current },
             name_bytes: name.len() as u8,
             key_bytes: cid.len() as u8,
-            text_bytes: (name.len() + cid.len() + text.len()) as u32,
+            text_bytes: (name.len() + cid.len() + of.len() + text.len()) as u32,
         });
-        for part in [name, cid, text] {
+        for part in [name, cid, &of, text] {
             self.texts.extend(part.as_bytes());
         }
     }
@@ -112,6 +149,7 @@ impl EventRing {
     pub fn pop(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
         self.texts.drain(..entry.text_bytes as usize);
+        self.amendments -= usize::from(entry.amends());
         if self.texts.capacity() > KEPT_CAPACITY_BYTES.max(4 * self.texts.len()) {
             self.texts.shrink_to(KEPT_CAPACITY_BYTES.max(2 * self.texts.len()));
         }
@@ -120,32 +158,79 @@ impl EventRing {
         }
     }
 
-    /// The events from this id on.
+    /// The events from this id on, in their last state.
     pub fn events_from(&self, id: u64) -> impl Iterator<Item = Event> {
         let id = id.clamp(self.first_id(), self.last_id + 1);
-        let entries = self.entries.range((id - self.first_id()) as usize..);
+        let index = (id - self.first_id()) as usize;
+        let entries = self.entries.range(index..);
         // Whoever asks mostly asks for the latest.
         let mut start = self.texts.len() - entries.clone().map(|entry| entry.text_bytes as usize).sum::<usize>();
+        let mut last_states = self.last_states_from(index, start);
         entries.zip(id..).map(move |(entry, id)| {
             let end = start + entry.text_bytes as usize;
-            let texts = self.texts.range(start..end).copied().collect();
+            let texts = self.string(start..end);
             start = end;
-            entry.event(id, &String::from_utf8(texts).expect("texts as they were written"))
+            self.event(entry, id, &texts, &mut last_states)
         })
     }
-}
 
-impl Entry {
-    fn event(&self, id: u64, texts: &str) -> Event {
-        let (name, texts) = texts.split_at(self.name_bytes.into());
-        let (cid, text) = texts.split_at(self.key_bytes.into());
-        let body = match self.what {
-            EventKind::Said(kind) => Body::Message { kind, text: Text::known(text), cid: MessageKey::parse(cid) },
+    fn event(&self, entry: &Entry, id: u64, texts: &str, last_states: &mut HashMap<u64, LastState>) -> Event {
+        let (name, texts) = texts.split_at(entry.name_bytes.into());
+        let (cid, text) = texts.split_at(entry.key_bytes.into());
+        let numbered = || text.split_once(' ').map_or((0, ""), |(of, text)| (of.parse().unwrap_or(0), text));
+        let body = match entry.what {
+            EventKind::Said(kind) => self.message(entry, kind, cid, text, None, last_states.get_mut(&id)),
+            EventKind::Replied(kind) => {
+                let (of, text) = numbered();
+                self.message(entry, kind, cid, text, Some(of), last_states.get_mut(&id))
+            }
+            EventKind::Edited => {
+                let (of, text) = numbered();
+                let newest = || last_states.get(&of).and_then(|state| state.text.clone());
+                let text = match entry.text {
+                    TextState::Current => Some(Text::known(text)),
+                    TextState::Superseded => newest().map(|range| Text::known(&self.string(range))),
+                    TextState::Gone => None,
+                };
+                Body::Edit { of, text, cid: MessageKey::parse(cid) }
+            }
+            EventKind::Deleted => {
+                let (of, whom) = numbered();
+                Body::Delete { of, of_whom: (!whom.is_empty()).then(|| Name::known(whom)) }
+            }
+            EventKind::Reacted | EventKind::Unreacted => {
+                let (of, emoji) = numbered();
+                let on = matches!(entry.what, EventKind::Reacted);
+                Body::Reaction { of, emoji: Emoji::known(emoji), on, quote: None }
+            }
             EventKind::Entered => Body::Enter,
             EventKind::Parted => Body::Part,
             EventKind::Renamed => Body::Nick { to: Name::known(text) },
         };
-        Event { id, time_ms: self.time_ms, name: Name::known(name), via: self.via, author: self.author, body }
+        Event { id, time_ms: entry.time_ms, name: Name::known(name), via: entry.via, author: entry.author, body }
+    }
+
+    fn message(
+        &self,
+        entry: &Entry,
+        kind: Kind,
+        cid: &str,
+        text: &str,
+        reply_to: Option<u64>,
+        state: Option<&mut LastState>,
+    ) -> Body {
+        let cid = MessageKey::parse(cid);
+        // Of the text, the edits behind it may be in want as well.
+        let (newest, reactions) =
+            state.map(|state| (state.text.clone(), std::mem::take(&mut state.reactions))).unwrap_or_default();
+        let is_edited = entry.text == TextState::Superseded;
+        let text = match (entry.text, newest) {
+            (TextState::Gone, _) => return Body::Deleted { kind, cid },
+            (TextState::Superseded, Some(newest)) => Text::known(&self.string(newest)),
+            _ => Text::known(text),
+        };
+        let annotations = Annotations { reply_to, quote: None, is_edited, reactions }.boxed();
+        Body::Message { kind, text, cid, annotations }
     }
 }
 
@@ -154,14 +239,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rooms::amend;
 
     fn event() -> impl Strategy<Value = Event> {
         let name = || "\\PC{1,32}".prop_filter_map("a name", |name| Name::parse(&name));
-        let text = "(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
-        let cid = prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| MessageKey::parse(&cid)));
+        let text = || "(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
+        let cid = || prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| MessageKey::parse(&cid)));
         let kind = prop_oneof![Just(Kind::Say), Just(Kind::Me)];
+        let (of, reply_to) = (|| any::<u8>().prop_map(u64::from), prop::option::of(any::<u64>()));
+        let emoji = prop_oneof![Just("👍"), Just("❤️"), Just("🎉")].prop_filter_map("an emoji", Emoji::parse);
         let body = prop_oneof![
-            4 => (kind, text, cid).prop_map(|(kind, text, cid)| Body::Message { kind, text, cid }),
+            4 => (kind, text(), cid(), reply_to).prop_map(|(kind, text, cid, reply_to)| Body::said(kind, text, cid, reply_to)),
+            2 => (of(), text(), cid()).prop_map(|(of, text, cid)| Body::Edit { of, text: Some(text), cid }),
+            1 => (of(), prop::option::of(name())).prop_map(|(of, of_whom)| Body::Delete { of, of_whom }),
+            2 => (of(), emoji, any::<bool>()).prop_map(|(of, emoji, on)| Body::Reaction { of, emoji, on, quote: None }),
             1 => Just(Body::Enter),
             1 => Just(Body::Part),
             1 => name().prop_map(|to| Body::Nick { to }),
@@ -173,11 +264,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_back_what_was_written(mut events in prop::collection::vec(event(), 0..40), kept in 1..20usize) {
+        fn reads_back_the_last_state_of_what_was_written(
+            mut events in prop::collection::vec(event(), 0..40),
+            kept in 1..20usize,
+            paged in 1..20usize,
+        ) {
             let mut ledger = EventRing::after(7);
             for place in 0..events.len() {
                 events[place].id = 8 + place as u64;
-                ledger.push(&events[place]);
+                if let Body::Edit { of, .. } | Body::Delete { of, .. } | Body::Reaction { of, .. } = &mut events[place].body {
+                    *of = 8 + *of % (place as u64 + 1);
+                }
+                let event = events[place].clone();
+                ledger.push(&event);
+                amend(&mut events[..place], &event);
                 if ledger.len() > kept {
                     ledger.pop();
                 }
@@ -185,10 +285,40 @@ mod tests {
                 prop_assert_eq!(&ledger.events_from(0).collect::<Vec<_>>(), held);
                 let middle = held.len() / 2;
                 prop_assert_eq!(&ledger.events_from(held[middle].id).collect::<Vec<_>>(), &held[middle..]);
+                let amended = ledger.entries.iter().filter(|entry| entry.amends()).count();
+                prop_assert_eq!(ledger.amendments, amended);
+                for event in held {
+                    prop_assert_eq!(ledger.is_deleted(event.id), matches!(event.body, Body::Deleted { .. }));
+                }
             }
+            // What was read of the events before those is put before them, and it is as if they had never been released.
+            ledger.prepend(&events[events.len().saturating_sub(kept + paged)..], usize::MAX);
+            let held = &events[events.len().saturating_sub(kept + paged)..];
+            prop_assert_eq!(&ledger.events_from(0).collect::<Vec<_>>(), held);
             prop_assert_eq!(ledger.last_id(), 7 + events.len() as u64);
             prop_assert_eq!(ledger.events_from(ledger.last_id() + 1).count(), 0);
         }
+    }
+
+    #[test]
+    fn no_byte_is_left_of_a_text_that_does_not_count_any_more() {
+        let text = |text| Text::clean(text, 4096).expect("a text");
+        let name = Name::parse("ana").expect("a name");
+        let mut ring = EventRing::after(0);
+        for (id, body) in [
+            (1, Body::said(Kind::Say, text("first"), MessageKey::parse("c1"), None)),
+            (2, Body::said(Kind::Me, text("kept"), None, Some(1))),
+            (3, Body::Edit { of: 1, text: Some(text("second")), cid: None }),
+            (4, Body::Edit { of: 1, text: Some(text("third")), cid: None }),
+        ] {
+            ring.push(&Event { id, time_ms: 0, name: name.clone(), via: Via::Web, author: AuthorId(1), body });
+        }
+        let texts = |ring: &EventRing| ring.string(0..ring.texts.len()).replace('\0', "");
+        assert_eq!(texts(&ring), "anac1ana1 keptana1 ana1 third");
+        let body = Body::Delete { of: 1, of_whom: None };
+        ring.push(&Event { id: 5, time_ms: 0, name, via: Via::Web, author: AuthorId(1), body });
+        assert_eq!(texts(&ring), "anac1ana1 keptana1 ana1 ana1 ");
+        assert_eq!(ring.last_message(|_| true), Some(2));
     }
 
     #[test]
@@ -196,7 +326,7 @@ mod tests {
         let text = |length| Text::clean(&"x".repeat(length), 4096).expect("a text");
         let name = Name::parse("ana").expect("a name");
         let said = |id, length| {
-            let body = Body::Message { kind: Kind::Say, text: text(length), cid: None };
+            let body = Body::Message { kind: Kind::Say, text: text(length), cid: None, annotations: None };
             Event { id, time_ms: 0, name: name.clone(), via: Via::Web, author: AuthorId(1), body }
         };
         let mut ledger = EventRing::after(0);

@@ -2,6 +2,8 @@
 //!
 //! Memory holds the last events; where a journal holds older ones, they come in pages.
 
+mod amended;
+
 use super::dedup_index::DedupIndex;
 use super::event_ring::EventRing;
 use super::last_messages::LastMessages;

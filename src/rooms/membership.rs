@@ -64,6 +64,7 @@ impl Rooms {
             created,
             has_returned: true,
             page: if self.relies_on_journal { room.known_missed(since, epoch) } else { Vec::new() },
+            page_as_of: room.last_id(),
         });
         let (name, takes_place) = match identity {
             Identity::Newcomer { name, has_returned, .. } => {
@@ -206,7 +207,8 @@ impl Rooms {
             has_gap,
             created,
             has_returned,
-            page,
+            mut page,
+            page_as_of,
         } = joining;
         for left in leaves {
             self.leave(connection, left, false, now, delivery);
@@ -223,8 +225,16 @@ impl Rooms {
         if let Some(member) = room.state.roster.member_mut(here.author) {
             member.has_returned |= has_returned;
         }
-        let (events, gap) = room.state.history.missed(since, &page);
+        if !room.state.history.bring_up_to_date(&mut page, page_as_of) {
+            // It may tell what was deleted since.
+            page.clear();
+        }
+        let (mut events, gap) = room.state.history.missed(since, &page);
         let (last, gap) = (room.last_id(), gap || has_gap);
+        let room = self.room(here.room);
+        if self.encoders[usize::from(encoder.0)].quotes() {
+            room.state.history.quote_in(&mut events, room.page());
+        }
         let joined = Reply::Joined { membership: here, stays_elsewhere, token, created, last, events, gap };
         self.reply(connection, joined);
     }

@@ -4,12 +4,15 @@
 //! What is asked for enters by [`Rooms::execute`] as a [`Command`], and is checked. What it changes leaves as a
 //! [`Proposal`] for the journal and comes back by [`Rooms::commit`]: only then is it applied, encoded and answered.
 
+mod amending;
+mod amendment;
 mod broadcast_log;
 mod change;
 mod code;
 mod command;
 mod committing;
 mod dedup_index;
+mod emoji;
 mod event;
 mod event_ring;
 mod flushing;
@@ -32,12 +35,14 @@ mod tests;
 mod text;
 mod token;
 
+pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend, quote_in};
 pub use broadcast_log::{Delivery, SlowConsumer};
 pub use change::{Change, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
     Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply, RoomCommand, RoomRef, Span,
 };
+pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use last_messages::MAX_LAST_MESSAGES;
@@ -82,6 +87,11 @@ pub trait Encoder {
     /// Appends that somebody types; by default nothing.
     fn encode_typing(&self, room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
         let _ = (room, name, out);
+    }
+
+    /// Whether it shows how that begins which a reply or a reaction is about.
+    fn quotes(&self) -> bool {
+        false
     }
 
     /// Whether members are sent what they said themselves.
@@ -269,6 +279,24 @@ impl Rooms {
         now: Now,
         delivery: &mut dyn Delivery,
     ) -> Execution {
+        match self.room_to_settle(memberships, &command) {
+            Some(room) => {
+                self.room_mut(room).proposed.hold(caller.connection, command);
+                Execution::Parked
+            }
+            None => self.execute_settled(caller, memberships, command, now, delivery),
+        }
+    }
+
+    /// Executes a command that waits for nothing that is proposed.
+    fn execute_settled(
+        &mut self,
+        caller: &Caller,
+        memberships: &[Membership],
+        command: Command,
+        now: Now,
+        delivery: &mut dyn Delivery,
+    ) -> Execution {
         let is_answer = command.is_answered();
         let cid = command.cid().cloned();
         let refusal = match self.read_needed(caller, memberships, &command, now) {
@@ -295,7 +323,7 @@ impl Rooms {
         now: Now,
         delivery: &mut dyn Delivery,
     ) -> Execution {
-        let execution = self.execute(caller, memberships, resumed.command, now, delivery);
+        let execution = self.execute_settled(caller, memberships, resumed.command, now, delivery);
         self.release_page(resumed.room);
         execution
     }
@@ -330,7 +358,7 @@ impl Rooms {
             Command::Describe(code) => Reply::Described { room: self.find_open(code, None, caller.address, now)? },
             Command::Events { code, span } => {
                 let room = self.find_open(code, None, caller.address, now)?;
-                let (events, more) = self.select(room, span);
+                let (events, more) = self.select(room, span, caller.encoder);
                 Reply::Events { events, more }
             }
             Command::Inspect => Reply::Inspected,
@@ -350,9 +378,13 @@ impl Rooms {
     ) -> Result<(), Refusal> {
         let room = membership.room;
         let reply = match command {
-            RoomCommand::Say { kind, text, cid } => {
-                return self.say(caller, membership, Body::Message { kind, text, cid }, now);
+            RoomCommand::Say { kind, text, cid, reply_to } => {
+                let reply_to = self.reply_target(membership, reply_to)?;
+                return self.say(caller, membership, Body::said(kind, text, cid, reply_to), now);
             }
+            RoomCommand::Edit { of, text, cid } => return self.edit(caller, membership, of, text, cid, now),
+            RoomCommand::Delete { of, cid } => return self.delete(membership, of, cid, now),
+            RoomCommand::React { of, emoji, on, cid } => return self.react(membership, of, emoji, on, cid, now),
             RoomCommand::Typing => {
                 self.tell_typing(membership, now);
                 return Ok(());
@@ -363,7 +395,7 @@ impl Rooms {
                 Reply::Members { room, after: after.and_then(|name| roster.holder_of(&name.keys())) }
             }
             RoomCommand::History(span) => {
-                let (events, more) = self.select(room, span);
+                let (events, more) = self.select(room, span, caller.encoder);
                 Reply::History { events, more }
             }
             RoomCommand::Leave => {
@@ -393,11 +425,15 @@ impl Rooms {
         found.copied().ok_or(Refusal::NotJoined)
     }
 
-    fn select(&mut self, room: RoomId, span: Span) -> (Vec<Event>, bool) {
+    fn select(&mut self, room: RoomId, span: Span, encoder: EncoderId) -> (Vec<Event>, bool) {
         self.note_read(room);
-        let kept = self.kept();
+        let (kept, quotes) = (self.kept(), self.encoders[usize::from(encoder.0)].quotes());
         let room = self.room(room);
-        room.state.history.select(span, room.page(), kept)
+        let (mut events, more) = room.state.history.select(span, room.page(), kept);
+        if quotes {
+            room.state.history.quote_in(&mut events, room.page());
+        }
+        (events, more)
     }
 
     /// The next answer to be given, and to whom.

@@ -152,11 +152,11 @@ impl Rooms {
     pub(super) fn discard_unopened(&mut self, epoch: Epoch) {
         let Some(room_id) = self.find_epoch(epoch).filter(|room| !self.room(*room).is_open) else { return };
         self.epochs.remove(&epoch);
-        let room = self.rooms.remove(room_id.0 as usize);
+        let mut room = self.rooms.remove(room_id.0 as usize);
         if self.opening.get(&room.code()) == Some(&room_id) {
             self.opening.remove(&room.code());
         }
-        self.resume_all(room.paging);
+        self.resume_all(&mut room);
     }
 
     /// Lets the room end after its time, if nobody has a place in it.
@@ -187,12 +187,12 @@ impl Rooms {
 
     /// The room is over.
     pub(super) fn remove_room(&mut self, room_id: RoomId) {
-        let room = self.rooms.remove(room_id.0 as usize);
+        let mut room = self.rooms.remove(room_id.0 as usize);
         self.epochs.remove(&room.epoch());
         if self.codes.get(&room.code()) == Some(&room_id) {
             self.codes.remove(&room.code());
         }
         self.history_memory.forget(room.memory_bytes);
-        self.resume_all(room.paging);
+        self.resume_all(&mut room);
     }
 }

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
+use super::amending::catch_up;
 use super::command::{Caller, Command, ConnectionId, JoinTarget, Membership, Refusal, Reply, RoomCommand};
 use super::history::{HistoryPage, IdRange, MAX_PAGE_EVENTS};
-use super::{AuthorId, Epoch, MessageKey, Page, ReadRequest, RoomId, Rooms, Token, Wanted};
+use super::{AuthorId, Epoch, Event, MessageKey, Page, ReadRequest, Room, RoomId, Rooms, Token, Wanted};
 use crate::time::Now;
 
 /// What is read for a room, and for whom.
@@ -23,6 +24,8 @@ pub(super) struct Paging {
     found: HashMap<(AuthorId, MessageKey), Option<u64>>,
     /// Commands that are resumed and not executed yet.
     resumed: usize,
+    /// What was done with messages since the read request under way was made.
+    amendments: Vec<Event>,
 }
 
 struct Parked {
@@ -54,6 +57,18 @@ impl Paging {
                 self.page.range.is_some_and(|range| range.first <= *first_id && range.last >= *last_id)
             }
             Wanted::Messages(messages) => messages.iter().all(|message| self.found.contains_key(message)),
+            Wanted::EventsAndMessage { first_id, last_id, message } => {
+                let (first_id, last_id) = (*first_id, *last_id);
+                self.satisfies(&Wanted::Events { first_id, last_id }) && self.found.contains_key(message)
+            }
+        }
+    }
+
+    /// Something was done with a message that may be among the events that are held, or being read.
+    pub fn note_amendment(&mut self, event: &Event) {
+        catch_up(&mut self.page.events, std::slice::from_ref(event));
+        if self.in_flight.is_some() {
+            self.amendments.push(event.clone());
         }
     }
 
@@ -63,7 +78,7 @@ impl Paging {
         let Wanted::Messages(_) = first else { return Some(first) };
         let messages = self.waiting.iter().filter_map(|parked| match &parked.wanted {
             Wanted::Messages(messages) => Some(messages),
-            Wanted::Events { .. } => None,
+            Wanted::Events { .. } | Wanted::EventsAndMessage { .. } => None,
         });
         Some(Wanted::Messages(messages.flatten().take(MAX_PAGE_EVENTS).cloned().collect()))
     }
@@ -106,9 +121,21 @@ impl Rooms {
                 let room = self.room(room_id);
                 (room_id, room.state.history.range_to_select(*span, room.page(), kept))
             }
-            Command::In(room, RoomCommand::Say { cid: Some(key), .. }) => {
+            Command::In(room, RoomCommand::Say { cid: Some(key), reply_to: None, .. }) => {
                 let membership = self.membership(memberships, *room)?;
-                return Ok(self.message_to_look_for(membership, key, now).map(|wanted| (membership.room, wanted)));
+                let message = self.message_to_look_for(membership, key, now);
+                let wanted = message.map(|message| Wanted::Messages(vec![message]));
+                return Ok(self.unread(membership.room, wanted));
+            }
+            Command::In(
+                room,
+                RoomCommand::Say { reply_to: Some(_), .. }
+                | RoomCommand::Edit { .. }
+                | RoomCommand::Delete { .. }
+                | RoomCommand::React { .. },
+            ) => {
+                let membership = self.membership(memberships, *room)?;
+                return Ok(self.unread(membership.room, self.read_to_amend(membership, command, now)));
             }
             _ => return Ok(None),
         };
@@ -116,19 +143,28 @@ impl Rooms {
         Ok(wanted.map(|wanted| (room_id, wanted)))
     }
 
+    /// What of this is not read yet. All of it or nothing: a part that is held for others may be gone once the rest is
+    /// read.
+    fn unread(&self, room: RoomId, wanted: Option<Wanted>) -> Option<(RoomId, Wanted)> {
+        let paging = self.room(room).paging.as_ref();
+        let wanted = wanted.filter(|wanted| !paging.is_some_and(|paging| paging.satisfies(wanted)))?;
+        Some((room, wanted))
+    }
+
     /// A member that came back may say again what it said before it left, further back than memory goes.
-    fn message_to_look_for(&self, membership: Membership, key: &MessageKey, now: Now) -> Option<Wanted> {
+    pub(super) fn message_to_look_for(
+        &self,
+        membership: Membership,
+        key: &MessageKey,
+        now: Now,
+    ) -> Option<(AuthorId, MessageKey)> {
         let Membership { room, author } = membership;
         let room = self.room(room);
         let history = &room.state.history;
-        let is_known = || {
-            history.said_before(author, key).is_some()
-                || room.proposed.is_being_said(author, key)
-                || room.paging.as_ref().is_some_and(|paging| paging.found(author, key).is_some())
-        };
+        let is_known = || history.said_before(author, key).is_some() || room.proposed.is_being_said(author, key);
         let may_know_less = || history.may_know_less(now.wall_ms, self.kept());
         let may_repeat = room.has_returned(author) && may_know_less() && !is_known();
-        may_repeat.then(|| Wanted::Messages(vec![(author, key.clone())]))
+        may_repeat.then(|| (author, key.clone()))
     }
 
     /// Has a command wait until something is read.
@@ -167,7 +203,8 @@ impl Rooms {
         let room = self.room_mut(room_id);
         let Some(mut paging) = room.paging.take() else { return };
         paging.in_flight = None;
-        let Some(Page { events, messages: said }) = page else {
+        let amendments = std::mem::take(&mut paging.amendments);
+        let Some(Page { mut events, messages: said }) = page else {
             let has_failed = |parked: &Parked| match (&parked.wanted, &request.wanted) {
                 (Wanted::Messages(messages), Wanted::Messages(failed)) => failed.contains(&messages[0]),
                 (wanted, failed) => wanted == failed,
@@ -180,15 +217,19 @@ impl Rooms {
             }
             return self.request_next(room_id);
         };
-        match request.wanted {
-            Wanted::Events { first_id, last_id } => {
-                room.state.page_in(&events, kept);
-                paging.page = HistoryPage { range: Some(IdRange { first: first_id, last: last_id }), events };
-            }
-            Wanted::Messages(messages) => {
-                paging.found = messages.into_iter().map(|message| (message, None)).collect();
-                paging.found.extend(said.into_iter().map(|(author, key, id)| ((author, key), Some(id))));
-            }
+        catch_up(&mut events, &amendments);
+        let (range, messages) = match request.wanted {
+            Wanted::Events { first_id, last_id } => (Some((first_id, last_id)), None),
+            Wanted::Messages(messages) => (None, Some(messages)),
+            Wanted::EventsAndMessage { first_id, last_id, message } => (Some((first_id, last_id)), Some(vec![message])),
+        };
+        if let Some((first, last)) = range {
+            room.state.page_in(&events, kept);
+            paging.page = HistoryPage { range: Some(IdRange { first, last }), events };
+        }
+        if let Some(messages) = messages {
+            paging.found = messages.into_iter().map(|message| (message, None)).collect();
+            paging.found.extend(said.into_iter().map(|(author, key, id)| ((author, key), Some(id))));
         }
         let waiting = std::mem::take(&mut paging.waiting);
         let (ready, waiting) =
@@ -235,8 +276,11 @@ impl Rooms {
     }
 
     /// The room is over: those who waited for its events are told so.
-    pub(super) fn resume_all(&mut self, paging: Option<Box<Paging>>) {
-        for Parked { connection, command, .. } in paging.into_iter().flat_map(|paging| paging.waiting) {
+    pub(super) fn resume_all(&mut self, room: &mut Room) {
+        for Parked { connection, command, .. } in room.paging.take().into_iter().flat_map(|paging| paging.waiting) {
+            self.retry(connection, command);
+        }
+        while let Some((connection, command)) = room.proposed.take_held(true) {
             self.retry(connection, command);
         }
     }

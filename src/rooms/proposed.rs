@@ -8,14 +8,23 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::change::{Change, Newcomer};
+use super::command::Command;
 use super::roster::{Known, Roster};
-use super::{AuthorId, Body, MessageKey, Name, NameKeys, TokenHash, Via};
+use super::{AuthorId, Body, ConnectionId, Event, MessageKey, Name, NameKeys, Reactions, TokenHash, Via};
 
 /// The changes of one room that are with the journal.
 #[derive(Default)]
 pub(super) struct Proposed {
     /// Messages with a client id, in this order. They are few, and looked through one by one.
     keys: VecDeque<(AuthorId, MessageKey)>,
+    /// Deletions and reactions, in this order.
+    amendments: VecDeque<Event>,
+    /// Messages that went to the journal.
+    submitted_messages: u32,
+    /// Those of them that came back.
+    settled_messages: u32,
+    /// Commands that wait for so many messages to come back.
+    held: VecDeque<(u32, ConnectionId, Command)>,
     members: HashMap<AuthorId, ProposedMember>,
     /// Names that are about to be taken, by their keys.
     names: HashMap<Box<str>, AuthorId>,
@@ -62,13 +71,16 @@ impl Proposed {
                 let standing = Standing::Placed { name: event.name.clone(), via: event.via, has_entered: true };
                 self.stand(event.author, standing);
             }
-            Change::Publish { event } => {
-                if let Body::Nick { to } = &event.body {
+            Change::Publish { event } => match &event.body {
+                Body::Message { .. } => self.submitted_messages = self.submitted_messages.wrapping_add(1),
+                Body::Delete { .. } | Body::Reaction { .. } => self.amendments.push_back(event.clone()),
+                Body::Nick { to } => {
                     let standing = Standing::Placed { name: to.clone(), via: event.via, has_entered: true };
                     self.stand(event.author, standing);
                     self.take_name(to, event.author);
                 }
-            }
+                _ => (),
+            },
             Change::Reconnect { author, via } => {
                 if let Some(Standing::Placed { name, has_entered, .. }) = self.standing(*author, roster) {
                     self.stand(*author, Standing::Placed { name, via: *via, has_entered });
@@ -93,6 +105,9 @@ impl Proposed {
     /// A change has come back, in the order in which they went: committed, refused or in vain.
     /// With `is_placed`, its place was given [early](Self::note_early_place).
     pub fn settle(&mut self, change: &Change, is_placed: bool) {
+        if change.message_key().is_some() {
+            self.keys.pop_front();
+        }
         match change {
             Change::Place { newcomer, .. } => {
                 self.added_places -= isize::from(!is_placed);
@@ -103,7 +118,8 @@ impl Proposed {
                 self.settle_author(event.author);
             }
             Change::Publish { event } => match &event.body {
-                Body::Message { cid: Some(_), .. } => drop(self.keys.pop_front()),
+                Body::Message { .. } => self.settled_messages = self.settled_messages.wrapping_add(1),
+                Body::Delete { .. } | Body::Reaction { .. } => drop(self.amendments.pop_front()),
                 Body::Nick { .. } => self.settle_author(event.author),
                 _ => (),
             },
@@ -115,6 +131,19 @@ impl Proposed {
             Change::End => self.is_ending = false,
             Change::Open { .. } | Change::Nothing => (),
         }
+    }
+
+    /// Has a command wait until all messages have come back that are with the journal.
+    pub fn hold(&mut self, connection: ConnectionId, command: Command) {
+        self.held.push_back((self.submitted_messages, connection, command));
+    }
+
+    /// The next command that need not wait any more; `is_over`: nor need any other.
+    pub fn take_held(&mut self, is_over: bool) -> Option<(ConnectionId, Command)> {
+        // They come back in their order, so the difference is small.
+        let is_due = |until: u32| is_over || until.wrapping_sub(self.settled_messages).cast_signed() <= 0;
+        self.held.front().filter(|(until, ..)| is_due(*until))?;
+        self.held.pop_front().map(|(_, connection, command)| (connection, command))
     }
 
     /// A place is not given after all. Whoever was to have it has none, or is about to give up the one it has: only then
@@ -234,6 +263,27 @@ impl Proposed {
     /// A number that nobody has, or will have before.
     pub fn new_author(&self, roster: &Roster) -> AuthorId {
         AuthorId(roster.last_author().max(self.last_author).0 + 1)
+    }
+
+    /// Whether any message is with the journal.
+    pub fn has_messages(&self) -> bool {
+        self.submitted_messages != self.settled_messages
+    }
+
+    /// Whether this message is about to be deleted.
+    pub fn is_being_deleted(&self, of: u64) -> bool {
+        self.amendments.iter().any(|event| matches!(event.body, Body::Delete { of: other, .. } if other == of))
+    }
+
+    /// Makes of a message's reactions what they will be.
+    pub fn add_reactions(&self, of: u64, reactions: &mut Vec<Reactions>) {
+        for event in &self.amendments {
+            if let Body::Reaction { of: other, emoji, on, .. } = &event.body
+                && *other == of
+            {
+                Reactions::set(reactions, emoji, event.author, &event.name, *on);
+            }
+        }
     }
 
     /// Whether a message of this author with this client id is with the journal.

@@ -28,6 +28,8 @@ pub(super) enum Conflict {
     Member,
     /// The message is this event already.
     AlreadySaid(u64),
+    /// The message was deleted.
+    NoSuchEvent,
     /// Somebody is in the room that was to end.
     NotEmpty,
 }
@@ -78,6 +80,9 @@ impl RoomState {
                     && let Some(id) = self.history.said(author, key)
                 {
                     return Err(Conflict::AlreadySaid(id));
+                }
+                if event.id == 0 && event.body.amends().is_some_and(|of| self.history.is_deleted(of)) {
+                    return Err(Conflict::NoSuchEvent);
                 }
                 if let Body::Nick { to } = &event.body
                     && self.roster.holder_of(&to.keys()).is_some_and(|holder| holder != event.author)
@@ -192,6 +197,11 @@ impl RoomState {
 }
 
 impl RoomState {
+    /// Whether this member may delete this message.
+    pub fn may_delete(&self, author: AuthorId, message: &Event) -> bool {
+        message.author == author
+    }
+
     /// Whether somebody with this number has a place.
     pub fn has_place(&self, author: AuthorId) -> bool {
         self.roster.member(author).is_some()

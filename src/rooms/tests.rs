@@ -1,5 +1,7 @@
 //! The rules of the chat, told by commands and replies.
 
+mod amending;
+
 use rand::SeedableRng;
 
 use super::*;
@@ -16,6 +18,12 @@ impl Encoder for Words {
             Body::Enter => format!("+{}", event.name),
             Body::Part => format!("-{}", event.name),
             Body::Nick { to } => format!("{}={to}", event.name),
+            Body::Deleted { .. } => format!("{}:", event.name),
+            Body::Edit { of, text, .. } => format!("{}~{of}:{}", event.name, text.as_ref().map_or("", Text::as_str)),
+            Body::Delete { of, .. } => format!("{}x{of}", event.name),
+            Body::Reaction { of, emoji, on, .. } => {
+                format!("{}{}{}{of}", event.name, if *on { "!" } else { "?" }, emoji.as_str())
+            }
         };
         out.extend_from_slice(format!("{}{word} ", event.id).as_bytes());
     }
@@ -206,7 +214,10 @@ fn join(target: JoinTarget, name: Option<&str>, token: Option<Token>) -> Command
 
 fn say(text: &str, cid: Option<&str>) -> Command {
     let text = Text::clean(text, 4096).expect("text");
-    Command::In(RoomRef::Only, RoomCommand::Say { kind: Kind::Say, text, cid: cid.and_then(MessageKey::parse) })
+    Command::In(
+        RoomRef::Only,
+        RoomCommand::Say { kind: Kind::Say, text, cid: cid.and_then(MessageKey::parse), reply_to: None },
+    )
 }
 
 fn house() -> House {
@@ -919,7 +930,7 @@ fn a_connection_may_be_in_several_rooms() {
     assert_eq!(house.refusal(ana), &Refusal::NotJoined, "it has to be said in which");
     for (number, &code) in codes.iter().enumerate() {
         let text = Text::clean(&format!("text {number}"), 100).expect("a text");
-        let command = RoomCommand::Say { kind: Kind::Say, text, cid: None };
+        let command = RoomCommand::Say { kind: Kind::Say, text, cid: None, reply_to: None };
         house.execute(ana, Command::In(RoomRef::Code(code), command));
     }
     assert_eq!(house.flush()[ana], "2ana:text 0 2ana:text 1 2ana:text 2 ");
@@ -983,7 +994,7 @@ fn pages_are_bounded_in_bytes_too() {
     let ana = house.join(JoinTarget::New, "ana");
     for _ in 0..8 {
         let text = Text::clean(&"x".repeat(300_000), 1 << 20).expect("a text");
-        house.execute_in(ana, RoomCommand::Say { kind: Kind::Say, text, cid: None });
+        house.execute_in(ana, RoomCommand::Say { kind: Kind::Say, text, cid: None, reply_to: None });
     }
     let select = |house: &mut House, since, before| {
         house.execute_in(ana, RoomCommand::History(Span { since, before, limit: 50 }));

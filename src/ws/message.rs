@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::unreadable;
 use crate::rooms::{
-    Command, Epoch, Join, JoinTarget, Kind, MessageKey, Name, RoomCode, RoomCommand, RoomRef, Span, Text, TextFault,
-    Token,
+    Command, Emoji, Epoch, Join, JoinTarget, Kind, MessageKey, MessageRef, Name, RoomCode, RoomCommand, RoomRef, Span,
+    Text, TextFault, Token,
 };
 
 /// Events in an answer to `history` where the client does not say how many.
@@ -67,6 +67,11 @@ struct Fields<'a> {
     create: Option<bool>,
     #[serde(borrow)]
     after: Option<Borrowed<'a>>,
+    reply_to: Option<u64>,
+    of: Option<u64>,
+    #[serde(borrow)]
+    emoji: Option<Borrowed<'a>>,
+    on: Option<bool>,
 }
 
 /// A string that is copied only if it has escapes.
@@ -124,6 +129,16 @@ fn read_request(
     let command = match &*fields.r#type.0 {
         "join" => read_join(fields, sessions)?,
         "message" => read_message(fields, key, message_limit_bytes)?,
+        "edit" => {
+            here(RoomCommand::Edit { of: read_of(fields)?, text: read_text(fields, message_limit_bytes)?, cid: key })
+        }
+        "delete" => here(RoomCommand::Delete { of: read_of(fields)?, cid: key }),
+        "react" => here(RoomCommand::React {
+            of: read_of(fields)?,
+            emoji: read_emoji(fields)?,
+            on: fields.on.unwrap_or(true),
+            cid: key,
+        }),
         "history" => here(RoomCommand::History(read_span(fields))),
         "who" => here(RoomCommand::Who { after: read_after(fields)? }),
         "typing" => here(RoomCommand::Typing),
@@ -162,15 +177,29 @@ fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize
         Some("me") => Kind::Me,
         Some(_) => return Err(bad_request("\"kind\" is \"say\" or \"me\".")),
     };
+    let text = read_text(fields, limit_bytes)?;
+    let reply_to = fields.reply_to.map(MessageRef::Id);
+    Ok(here(RoomCommand::Say { kind, text, cid, reply_to }))
+}
+
+fn read_text(fields: &Fields<'_>, limit_bytes: usize) -> Result<Text, MessageFault> {
     let typed = text_of(&fields.text).ok_or_else(|| bad_request("A message has a \"text\"."))?;
-    let text = Text::clean(typed, limit_bytes).map_err(|fault| match fault {
+    Text::clean(typed, limit_bytes).map_err(|fault| match fault {
         TextFault::Empty => MessageFault { code: "text_empty", message: "There is nothing in this message.".into() },
         TextFault::TooLong => MessageFault {
             code: "text_too_long",
             message: format!("A message has at most {limit_bytes} bytes.").into(),
         },
-    })?;
-    Ok(here(RoomCommand::Say { kind, text, cid }))
+    })
+}
+
+/// The message that is to be changed.
+fn read_of(fields: &Fields<'_>) -> Result<MessageRef, MessageFault> {
+    fields.of.map(MessageRef::Id).ok_or_else(|| bad_request("Which message? Its \"id\" is given as \"of\"."))
+}
+
+fn read_emoji(fields: &Fields<'_>) -> Result<Emoji, MessageFault> {
+    text_of(&fields.emoji).and_then(Emoji::parse).ok_or_else(|| bad_request("\"emoji\" is one emoji."))
 }
 
 fn read_span(fields: &Fields<'_>) -> Span {
@@ -252,6 +281,44 @@ mod tests {
             read(r#"{"type":"history","before":7,"limit":9000}"#),
             Ok(here(RoomCommand::History(Span { since: None, before: Some(7), limit: 200 })))
         );
+    }
+
+    #[test]
+    fn reads_what_is_done_with_messages() {
+        let (of, cid) = (MessageRef::Id(7), || MessageKey::parse("c1"));
+        let text = || Text::clean("hi", 100).expect("a text");
+        let emoji = || Emoji::parse("👍").expect("an emoji");
+        for (json, command) in [
+            (
+                r#"{"type":"message","text":"hi","reply_to":7}"#,
+                RoomCommand::Say { kind: Kind::Say, text: text(), cid: None, reply_to: Some(of) },
+            ),
+            (r#"{"type":"edit","of":7,"text":"hi","cid":"c1"}"#, RoomCommand::Edit { of, text: text(), cid: cid() }),
+            (r#"{"type":"delete","of":7,"cid":"c1"}"#, RoomCommand::Delete { of, cid: cid() }),
+            (
+                r#"{"type":"react","of":7,"emoji":"\ud83d\udc4d"}"#,
+                RoomCommand::React { of, emoji: emoji(), on: true, cid: None },
+            ),
+            (
+                r#"{"type":"react","of":7,"emoji":"👍","on":false,"cid":"c1"}"#,
+                RoomCommand::React { of, emoji: emoji(), on: false, cid: cid() },
+            ),
+        ] {
+            assert_eq!(read(json), Ok(here(command)), "{json}");
+        }
+        for json in [
+            r#"{"type":"edit","text":"hi"}"#,
+            r#"{"type":"edit","of":7}"#,
+            r#"{"type":"edit","of":-1,"text":"hi"}"#,
+            r#"{"type":"delete"}"#,
+            r#"{"type":"delete","of":"7"}"#,
+            r#"{"type":"react","of":7}"#,
+            r#"{"type":"react","of":7,"emoji":"👍👍"}"#,
+            r#"{"type":"message","text":"hi","reply_to":"7"}"#,
+        ] {
+            assert_eq!(fault(json), "bad_request", "{json}");
+        }
+        assert_eq!(fault(r#"{"type":"edit","of":7,"text":" "}"#), "text_empty");
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn say_marked(client: &mut WebSocketClient, mark: &str, count: usize) {
 }
 
 /// Waits until nothing of this is left.
-fn wait_until_gone(folder: &Folder, words: &[&str]) {
+pub fn wait_until_gone(folder: &Folder, words: &[&str]) {
     let mut found = Vec::new();
     eventually(&format!("{words:?} are gone"), || {
         let left = folder.found(words);

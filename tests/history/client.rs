@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{Asked, Has, History, Life};
+use super::{Asked, Has, History, Life, amendments};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -36,6 +36,10 @@ pub struct Client {
     /// Makes the room if it is not there.
     pub creates: bool,
     token: Option<String>,
+    /// Its number in the room.
+    author: Option<u64>,
+    /// Messages of its own that it may change.
+    own_messages: Vec<u64>,
     /// The last event that it has.
     has: Option<(Life, u64)>,
     /// Everything that it has said as this member. The client id of each text is its place, counted from one: an id
@@ -82,9 +86,23 @@ struct Link {
 struct Message {
     cid: String,
     text: String,
+    about: About,
     /// It was refused the last time, and is waiting to be sent again.
     was_refused: bool,
 }
+
+/// Which other message a text is about.
+#[derive(Clone, Copy, Debug)]
+enum About {
+    None,
+    /// It replies to this one.
+    ReplyTo(u64),
+    /// It takes the place of this one.
+    Edit(u64),
+}
+
+/// The client's id of what nothing depends on.
+const NO_MATTER: &str = "0";
 
 impl Client {
     pub fn new(kind: Kind, number: usize, room: &str) -> Client {
@@ -100,6 +118,8 @@ impl Client {
             output: Vec::new(),
             creates: true,
             token: None,
+            author: None,
+            own_messages: Vec::new(),
             has: None,
             texts: Vec::new(),
             said_before: 0,
@@ -209,6 +229,8 @@ impl Client {
     fn forget_membership(&mut self) {
         self.token = None;
         self.has = None;
+        self.author = None;
+        self.own_messages.clear();
         self.name = self.own_name.clone();
         // Under another token they would be another's.
         self.unacknowledged.clear();
@@ -269,6 +291,11 @@ impl Client {
 
     /// Says a text that nobody has said before. It is padded to `bytes` at least.
     pub fn say(&mut self, bytes: usize, history: &mut History) {
+        self.say_about(bytes, About::None, "", history);
+    }
+
+    /// `line`: what a terminal types before it.
+    fn say_about(&mut self, bytes: usize, about: About, line: &str, history: &mut History) {
         // Before it has its token, a client cannot come back as the same member, so it waits.
         let may_say = self.is_joined() || (self.kind == Kind::Web && self.token.is_some());
         if !may_say || self.link.as_ref().is_none_or(|link| link.leaves) {
@@ -277,14 +304,43 @@ impl Client {
         let number = self.said_before + self.texts.len() + 1;
         let text = format!("{:-<bytes$}", format!("{}{number}-", self.mark));
         self.texts.push(text.clone());
-        let message = Message { cid: self.texts.len().to_string(), text: text.clone(), was_refused: false };
+        let message = Message { cid: self.texts.len().to_string(), text: text.clone(), about, was_refused: false };
         history.note_sent(&text);
         match self.kind {
             Kind::Web => self.send(message.frame()),
-            Kind::Line => self.send(format!("{text}\r\n")),
-            Kind::JsonLine => self.send(format!("{text}\n")),
+            Kind::Line => self.send(format!("{line}{text}\r\n")),
+            Kind::JsonLine => self.send(format!("{line}{text}\n")),
         }
         self.unacknowledged.push_back(message);
+    }
+
+    /// Corrects, deletes, answers or reacts to something that was said. `choice` and `which` are drawn by chance.
+    pub fn amend(&mut self, choice: u32, which: u64, history: &mut History) {
+        if !self.is_joined() || self.link.as_ref().is_none_or(|link| link.leaves) {
+            return;
+        }
+        let any = 1 + which % (self.last_id() + 1);
+        let own = self.own_messages.get(which as usize % self.own_messages.len().max(1)).copied();
+        let (emoji, on) = (["👍", "🎉"][which as usize % 2], !which.is_multiple_of(3));
+        match (self.kind, choice % 4) {
+            (Kind::Web, 0) => self.say_about(which as usize % 60, About::ReplyTo(any), "", history),
+            (Kind::Web, 1) => {
+                let react = json!({"type": "react", "of": any, "emoji": emoji, "on": on, "cid": NO_MATTER});
+                self.send(frame(&react.to_string()));
+            }
+            (Kind::Web, 2) => {
+                let edited = own.unwrap_or(any);
+                self.say_about(which as usize % 200, About::Edit(edited), "", history);
+            }
+            (Kind::Web, _) => {
+                let delete = json!({"type": "delete", "of": own.unwrap_or(any), "cid": NO_MATTER});
+                self.send(frame(&delete.to_string()));
+            }
+            (_, 0) => self.say_about(which as usize % 60, About::None, "/reply ", history),
+            (_, 1) => self.send(format!("/react {emoji}\n")),
+            (_, 2) => self.say_about(which as usize % 60, About::None, "/edit ", history),
+            (_, _) => self.send("/delete\n"),
+        }
     }
 
     pub fn type_something(&mut self) {
@@ -424,7 +480,7 @@ impl Client {
                 }
             }
             "error" => self.note_error(number, message, history),
-            "message" | "enter" | "part" | "nick" => {
+            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" => {
                 history.note_received(number, message);
                 self.note_event(number, message, history);
             }
@@ -446,6 +502,10 @@ impl Client {
             self.token = Some(message["token"].as_str().expect("a token").to_owned());
             self.name = message["name"].as_str().expect("a name").to_owned();
             let last = message["last"].as_u64().expect("a last id");
+            if self.has.as_ref().is_some_and(|(known, _)| *known != life) {
+                self.own_messages.clear();
+            }
+            self.author = message["author"].as_u64();
             self.has = Some((life, last));
         }
         self.acknowledge_all(number, &message["events"], history);
@@ -456,6 +516,9 @@ impl Client {
         let is_current = self.link() == Some(number);
         if is_current && let Some((_, last)) = &mut self.has {
             *last = id.max(*last);
+        }
+        if is_current && event["type"] == "message" && event["author"].as_u64() == self.author {
+            self.own_messages.push(id);
         }
         match event["text"].as_str() {
             Some(text) if text.starts_with(&self.mark) => self.acknowledge(number, id, text, history),
@@ -476,24 +539,50 @@ impl Client {
 
     /// What is told of the past may be its own.
     fn acknowledge_all(&mut self, number: usize, events: &Value, history: &mut History) {
+        let life = self.find_link(number).and_then(|link| link.life.clone());
+        let is_of_this_life = self.has.as_ref().map(|(known, _)| known) == life.as_ref();
         for event in events.as_array().expect("events") {
-            if let Some(text) = event["text"].as_str().filter(|text| text.starts_with(&self.mark)) {
-                self.acknowledge(number, event["id"].as_u64().expect("an id"), text, history);
+            let text = match amendments::first_text(event, false) {
+                Some(text) => Some(text).filter(|text| text.starts_with(&self.mark)),
+                // Another text may have taken the place of the one that it sent under this id.
+                None if is_of_this_life && event["author"].as_u64() == self.author => {
+                    let place = event["cid"].as_str().and_then(|cid| cid.parse::<usize>().ok());
+                    place.and_then(|place| self.texts.get(place - 1).cloned())
+                }
+                None => None,
+            };
+            if let Some(text) = text {
+                self.acknowledge(number, event["id"].as_u64().expect("an id"), &text, history);
             }
         }
     }
 
     fn note_error(&mut self, number: usize, message: &Value, history: &mut History) {
-        const EXPECTED: [&str; 6] =
-            ["no_such_room", "name_taken", "not_joined", "storage_failed", "rate_limited", "room_full"];
+        const EXPECTED: [&str; 8] = [
+            "no_such_room",
+            "name_taken",
+            "not_joined",
+            "storage_failed",
+            "rate_limited",
+            "room_full",
+            "no_such_event",
+            "not_yours",
+        ];
         let code = message["code"].as_str().expect("a code");
         assert!(EXPECTED.contains(&code), "{message}");
+        if message["cid"] == NO_MATTER {
+            return;
+        }
         if let Some(cid) = message["cid"].as_str() {
             if !self.is_of_this_member(number) {
                 return;
             }
             let place: usize = cid.parse().expect("an id of ours");
             history.note_refused(&self.texts[place - 1]);
+            if code == "no_such_event" || code == "not_yours" {
+                // It would be refused for ever.
+                return self.unacknowledged.retain(|waiting| waiting.cid != cid);
+            }
             // Over a later connection it was sent again since.
             let is_current = self.link() == Some(number);
             let waiting = self.unacknowledged.iter_mut().filter(|waiting| is_current && waiting.cid == cid);
@@ -609,6 +698,8 @@ impl Link {
             self.renames = false;
         } else if line.contains(" is now ") {
             self.renames = false;
+        } else if line.starts_with("          ^ ") || line.get(6..).is_some_and(|line| line.starts_with("* <")) {
+            // What a reply is about, and what was done with something that was said.
         } else if let Some((_, said)) = line.split_once("> ").filter(|_| !line.starts_with('*')) {
             self.shown.push(said.to_owned());
         }
@@ -617,7 +708,16 @@ impl Link {
 
 impl Message {
     fn frame(&self) -> Vec<u8> {
-        frame(&json!({"type": "message", "text": self.text, "cid": self.cid}).to_string())
+        let mut message = json!({"type": "message", "text": self.text, "cid": self.cid});
+        match self.about {
+            About::None => (),
+            About::ReplyTo(of) => message["reply_to"] = json!(of),
+            About::Edit(of) => {
+                message["type"] = json!("edit");
+                message["of"] = json!(of);
+            }
+        }
+        frame(&message.to_string())
     }
 }
 

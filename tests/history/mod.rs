@@ -7,6 +7,7 @@
 // Each file of tests is a program of its own and uses only part of this.
 #![allow(dead_code)]
 
+mod amendments;
 pub mod client;
 mod presence;
 
@@ -171,6 +172,7 @@ impl History {
             presence::check(life, events.values().map(|seen| &seen.event));
         }
         self.check_shown(&record, promises);
+        amendments::check(self, &record);
     }
 
     /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once. And
@@ -234,13 +236,13 @@ impl History {
                 Entry::Refused { text } => *refused.entry(text).or_default() += 1,
                 Entry::Acknowledged { life, id, text } => {
                     let seen = record.lives.get(life).and_then(|events| events.get(id));
-                    let seen = seen.map(|seen| &seen.event);
                     // What was acknowledged when nobody else was there may be too old to be kept by the time when
                     // anybody looks.
                     let is_gone = seen.is_none() && id + promises.history_events <= record.last_id(life);
                     assert!(
-                        is_gone || seen.is_some_and(|event| event["text"] == text.as_str()),
-                        "acknowledged as {id} of {life:?}: {text:?}; but that is {seen:?}"
+                        is_gone || seen.is_some_and(|seen| seen.text.as_ref().is_none_or(|said| said == text)),
+                        "acknowledged as {id} of {life:?}: {text:?}; but that is {:?}",
+                        seen.map(|seen| (&seen.event, &seen.text))
                     );
                 }
                 _ => (),
@@ -249,7 +251,7 @@ impl History {
         for (life, events) in &record.lives {
             let mut said: HashMap<&str, u64> = HashMap::new();
             for (&id, seen) in events {
-                let Some(text) = seen.event["text"].as_str() else { continue };
+                let Some(text) = seen.text.as_deref() else { continue };
                 if let Some(before) = said.insert(text, id) {
                     // Only a member that has come back says anything again, and no history lasts a day: what it said
                     // last is remembered, however many events are kept.
@@ -275,7 +277,8 @@ impl History {
             let of_its_time = |life: &Life| life.0 == *room && record.losses_before.get(life) == losses;
             let life = record.lives.iter().find(|(life, _)| of_its_time(life));
             let texts_of = |seen: &BTreeMap<u64, Seen>| {
-                seen.values().filter_map(|seen| seen.event["text"].as_str().map(str::to_owned)).collect()
+                let messages = seen.values().filter(|seen| seen.event["type"] == "message");
+                messages.filter_map(|seen| seen.text.clone()).collect()
             };
             let said: Vec<String> = life.map(|(_, seen)| texts_of(seen)).unwrap_or_default();
             // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
@@ -322,7 +325,7 @@ fn check_joined(life: &Life, joined: &Value, has: Option<&Has>, promises: Promis
 fn check_real_time(life: &Life, events: &BTreeMap<u64, Seen>, record: &Record) {
     let mut earliest_of_later = usize::MAX;
     for (&id, seen) in events.iter().rev() {
-        if let Some(&(sent_at, _)) = seen.event["text"].as_str().and_then(|text| record.sent.get(text)) {
+        if let Some(&(sent_at, _)) = seen.text.as_ref().and_then(|text| record.sent.get(text)) {
             assert!(
                 earliest_of_later > sent_at,
                 "{life:?}: {id} was first sent (entry {sent_at}) after somebody had seen a later one (entry \
@@ -334,9 +337,11 @@ fn check_real_time(life: &Life, events: &BTreeMap<u64, Seen>, record: &Record) {
     }
 }
 
-/// An event as everybody saw it, and when anybody saw it first.
+/// An event as everybody saw it, but for what became of it, and when anybody saw it first.
 struct Seen {
     event: Value,
+    /// What was said with it, if anybody was told before that was changed.
+    text: Option<String>,
     first_at: usize,
 }
 
@@ -369,7 +374,7 @@ impl Record {
                 }
                 Entry::Received { connection, event } => {
                     let life = lives.get(connection).unwrap_or_else(|| panic!("an event before any room: {event}"));
-                    record.see(life, event, at);
+                    record.see(life, event, true, at);
                 }
                 Entry::Recalled { life, answer, .. } => record.see_all(life, &answer["events"], at),
                 Entry::Acknowledged { .. } | Entry::Refused { .. } | Entry::Shown { .. } => (),
@@ -387,16 +392,24 @@ impl Record {
 
     fn see_all(&mut self, life: &Life, events: &Value, at: usize) {
         for event in events.as_array().expect("a list of events") {
-            self.see(life, event, at);
+            self.see(life, event, false, at);
         }
     }
 
     /// An id means one event for ever, whoever looks and whatever crashed.
-    fn see(&mut self, life: &Life, event: &Value, at: usize) {
+    fn see(&mut self, life: &Life, event: &Value, is_live: bool, at: usize) {
         let events = self.lives.entry(life.clone()).or_default();
-        let id = number(event, "id");
-        let known = events.entry(id).or_insert_with(|| Seen { event: event.clone(), first_at: at });
-        assert_eq!(known.event, *event, "two events under the id {id} of {life:?}");
+        let (id, text) = (number(event, "id"), amendments::first_text(event, is_live));
+        let event = amendments::lasting(event);
+        let known = events.entry(id).or_insert_with(|| Seen { event: event.clone(), text: None, first_at: at });
+        let is_same = known.text.is_none() || text.is_none() || known.text == text;
+        assert!(
+            known.event == event && is_same,
+            "two events under the id {id} of {life:?}: {:?} {:?}, {event} {text:?}",
+            known.event,
+            known.text
+        );
+        known.text = known.text.take().or(text);
     }
 
     fn last_id(&self, life: &Life) -> u64 {
@@ -413,7 +426,9 @@ impl Record {
 
     /// Whether everything that was ever said is known, for sure.
     fn is_complete(&self, promises: Promises) -> bool {
-        promises.is_durable && self.last_ids.values().all(|&last| last <= promises.history_events)
+        let is_told = |seen: &Seen| seen.text.is_some() || seen.event["type"] != "message";
+        let is_all_told = || self.lives.values().flat_map(BTreeMap::values).all(is_told);
+        promises.is_durable && self.last_ids.values().all(|&last| last <= promises.history_events) && is_all_told()
     }
 
     fn was_sent_once(&self, text: &str) -> bool {

@@ -114,6 +114,9 @@ impl Party {
                 client.ask(Some(before), self.random.random_range(1..30));
             }
             35..45 => client.type_something(),
+            45..85 => {
+                client.amend(self.random.random_range(0..4), self.random.random_range(0..100_000), &mut self.history)
+            }
             _ if client.waiting() < WAITING_MESSAGES => {
                 let bytes = self.random.random_range(0..300);
                 client.say(bytes, &mut self.history);

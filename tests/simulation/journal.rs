@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
     AuthorId, Body, Change, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest, RoomCode,
-    StoredMember, StoredRoom, Wanted,
+    StoredMember, StoredRoom, Wanted, amend,
 };
 
 /// What survives a crash.
@@ -123,6 +123,7 @@ impl Disk {
             let room = &mut self.rooms[place];
             event.id = room.events.len() as u64 + 1;
             room.last_time_ms = event.time_ms;
+            amend(&mut room.events, event);
             room.events.push(event.clone());
         }
         true
@@ -134,22 +135,22 @@ impl Disk {
         let first_kept = (room.events.len() as u64 + 1).saturating_sub(self.history_events);
         let kept = room.events.iter().filter(|event| event.id >= first_kept);
         let mut page = Page::default();
-        match &request.wanted {
-            Wanted::Events { first_id, last_id } => {
-                page.events = kept.filter(|event| (*first_id..=*last_id).contains(&event.id)).cloned().collect();
+        let (ids, messages) = match &request.wanted {
+            Wanted::Events { first_id, last_id } => (Some(*first_id..=*last_id), &[][..]),
+            Wanted::Messages(messages) => (None, messages.as_slice()),
+            Wanted::EventsAndMessage { first_id, last_id, message } => {
+                (Some(*first_id..=*last_id), std::slice::from_ref(message))
             }
-            Wanted::Messages(messages) => {
-                let message = |event: &Event| match &event.body {
-                    Body::Message { cid: Some(cid), .. } => Some((event.author, cid.clone(), event.id)),
-                    _ => None,
-                };
-                let is_wanted = |(author, key, _): &(AuthorId, MessageKey, u64)| {
-                    messages.iter().any(|wanted| wanted.0 == *author && wanted.1 == *key)
-                };
-                // Of those who may come back, what they said last is kept longer.
-                page.messages = room.events.iter().filter_map(message).filter(is_wanted).collect();
-            }
+        };
+        if let Some(ids) = ids {
+            page.events = kept.filter(|event| ids.contains(&event.id)).cloned().collect();
         }
+        let message = |event: &Event| event.message_key().map(|(author, key)| (author, key.clone(), event.id));
+        let is_wanted = |(author, key, _): &(AuthorId, MessageKey, u64)| {
+            messages.iter().any(|wanted| wanted.0 == *author && wanted.1 == *key)
+        };
+        // Of those who may come back, what they said last is kept longer.
+        page.messages = room.events.iter().filter_map(message).filter(is_wanted).collect();
         assert!(page.events.len().max(page.messages.len()) <= MAX_PAGE_EVENTS, "no command reads more: {request:?}");
         page
     }

@@ -1,7 +1,7 @@
 //! The real reactor, protocols and rooms over a simulated system, driven by seeded chance.
 //!
-//! Each seed is one history: clients of all kinds connect, talk, rename themselves, read slowly or not at all,
-//! break off, come back over a second connection, leave; the system stops reads and writes anywhere and reports
+//! Each seed is one history: clients of all kinds connect, talk, correct and delete what they said, reply, react, rename
+//! themselves, read slowly or not at all, break off, come back over a second connection, leave; the system stops reads and writes anywhere and reports
 //! its edges late, twice or for nothing; the journal is late, fails, gets stuck; the program crashes, loses what
 //! was not synced, and is started again. When the dust has settled, the history must keep every promise
 //! (`tests/history`), nothing may be unread or unsent, and what is closed or over must have left nothing behind.
@@ -269,10 +269,11 @@ impl Simulation {
         match self.random.random_range(0..100) {
             0..8 if !client.is_joined() => self.connect(number),
             _ if client.link().is_none() => self.connect(number),
-            0..40 => {
+            0..32 => {
                 let bytes = self.random.random_range(0..300);
                 client.say(bytes, history);
             }
+            32..40 => client.amend(self.random.random_range(0..4), self.random.random_range(0..100_000), history),
             40..44 => client.type_something(),
             44..47 => self.reset(number),
             47..49 => self.end(number),

@@ -64,7 +64,7 @@ fn read(line: &str) -> Option<Command> {
         "say" => {
             let cid = MessageKey::parse(words.next()?);
             let text = Text::clean(words.next()?, 4096).ok()?;
-            Some(Command::In(RoomRef::Code(code), RoomCommand::Say { kind: Kind::Say, text, cid }))
+            Some(Command::In(RoomRef::Code(code), RoomCommand::Say { kind: Kind::Say, text, cid, reply_to: None }))
         }
         "history" => {
             let (before, limit) = (words.next()?.parse().ok(), words.next()?.parse().ok()?);
@@ -302,7 +302,7 @@ impl SeveralClient {
                 }
                 self.say_again(tag, history);
             }
-            "message" | "enter" | "part" | "nick" => {
+            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" => {
                 history.note_received(connection(socket, tag), object);
                 let id = object["id"].as_u64().expect("an id");
                 if let Some((_, has)) = &mut self.membership(tag).has {

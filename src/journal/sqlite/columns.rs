@@ -6,10 +6,13 @@
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
-use crate::rooms::{AuthorId, Body, Event, Kind, MessageKey, Name, Text, TokenHash, Via};
+use crate::rooms::{Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, Name, Text, TokenHash, Via};
 
 /// An event's columns in the order in which [`event`] reads them.
-pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid";
+pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid, of";
+
+/// The same of a file of an older version.
+pub(super) const OLD_EVENT: &str = "id, time, author, name, via, kind, text, cid, NULL";
 
 /// Numbers and times; SQLite has no unsigned integers, and none of ours ever gets so high.
 pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64> {
@@ -32,18 +35,35 @@ pub(super) fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -
 }
 
 pub(super) fn event(row: &Row<'_>) -> Result<Event> {
-    let text = |column| parsed(row, column, |text| Text::clean(text, usize::MAX).ok());
+    let is_there = |column| Ok::<_, Error>(row.get_ref(column)? != rusqlite::types::ValueRef::Null);
+    let text = || is_there(6)?.then(|| parsed(row, 6, |text| Text::clean(text, usize::MAX).ok())).transpose();
+    let cid = || is_there(7)?.then(|| parsed(row, 7, MessageKey::parse)).transpose();
+    let of = || is_there(8)?.then(|| number(row, 8)).transpose();
+    let amended = || number(row, 8);
     let kind: String = row.get(5)?;
     let body = match kind.as_str() {
         "enter" => Body::Enter,
         "part" => Body::Part,
         "nick" => Body::Nick { to: parsed(row, 6, Name::stored)? },
+        "edit" => Body::Edit { of: amended()?, text: text()?, cid: cid()? },
+        "delete" => {
+            Body::Delete { of: amended()?, of_whom: is_there(6)?.then(|| parsed(row, 6, Name::stored)).transpose()? }
+        }
+        "react" | "unreact" => {
+            let (emoji, on) = (parsed(row, 6, Emoji::parse)?, kind == "react");
+            Body::Reaction { of: amended()?, emoji, on, quote: None }
+        }
         kind => {
             let kind = [Kind::Say, Kind::Me].into_iter().find(|known| known.as_str() == kind);
             let kind = parsed(row, 5, |_| kind)?;
-            let has_cid = row.get_ref(7)? != rusqlite::types::ValueRef::Null;
-            let cid = has_cid.then(|| parsed(row, 7, MessageKey::parse)).transpose()?;
-            Body::Message { kind, text: text(6)?, cid }
+            let cid = cid()?;
+            match text()? {
+                Some(text) => {
+                    let annotations = Annotations { reply_to: of()?, ..Annotations::default() }.boxed();
+                    Body::Message { kind, text, cid, annotations }
+                }
+                None => Body::Deleted { kind, cid },
+            }
         }
     };
     Ok(Event {
@@ -56,12 +76,23 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
     })
 }
 
-/// What stands in the columns `kind`, `text` and `cid`.
-pub(super) fn of_body(body: &Body) -> (&'static str, Option<&str>, Option<&str>) {
+/// What stands in the columns `kind`, `text`, `cid` and `of`.
+pub(super) fn of_body(body: &Body) -> (&'static str, Option<&str>, Option<&str>, Option<u64>) {
     match body {
-        Body::Message { kind, text, cid } => (kind.as_str(), Some(text.as_str()), cid.as_ref().map(MessageKey::as_str)),
-        Body::Enter => ("enter", None, None),
-        Body::Part => ("part", None, None),
-        Body::Nick { to } => ("nick", Some(to.as_str()), None),
+        Body::Message { kind, text, cid, annotations } => {
+            let reply_to = annotations.as_ref().and_then(|annotations| annotations.reply_to);
+            (kind.as_str(), Some(text.as_str()), cid.as_ref().map(MessageKey::as_str), reply_to)
+        }
+        Body::Deleted { kind, cid } => (kind.as_str(), None, cid.as_ref().map(MessageKey::as_str), None),
+        Body::Edit { of, text, cid } => {
+            ("edit", text.as_ref().map(Text::as_str), cid.as_ref().map(MessageKey::as_str), Some(*of))
+        }
+        Body::Delete { of, of_whom } => ("delete", of_whom.as_ref().map(Name::as_str), None, Some(*of)),
+        Body::Reaction { of, emoji, on, .. } => {
+            (if *on { "react" } else { "unreact" }, Some(emoji.as_str()), None, Some(*of))
+        }
+        Body::Enter => ("enter", None, None, None),
+        Body::Part => ("part", None, None, None),
+        Body::Nick { to } => ("nick", Some(to.as_str()), None, None),
     }
 }

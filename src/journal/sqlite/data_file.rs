@@ -65,7 +65,9 @@ impl DataFile {
                 check_whole(&connection, &path)?;
             }
             if version < schema::VERSION {
-                migration::migrate(&connection).map_err(unusable)?;
+                migration::migrate(&connection, version).map_err(unusable)?;
+            }
+            if version < schema::VERSION && (version < 2 || !is_clean) {
                 let cleaned = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection));
                 is_clean = match cleaned.map_err(WriteFault::of) {
                     Ok(()) => true,
@@ -88,7 +90,7 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
     }
     refuse_folder(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unusable(path, &error))?;
-    // The older version differs in nothing that is read this way.
+    // What older versions lack is not asked for.
     check_marks(&connection, path)?;
     Ok(connection)
 }
@@ -221,9 +223,9 @@ fn is_new(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
-/// Whether it is of the version that this program writes.
-pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map(|version: i32| version == schema::VERSION)
+/// Which version of the data file it is.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// The version, which is one of those that this program knows.

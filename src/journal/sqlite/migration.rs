@@ -1,4 +1,5 @@
-//! The way from version 1 of the data file, in which members' tokens stand as they are, to version 2.
+//! The ways from older versions of the data file: 1, in which members' tokens stand as they are, and 2, in which what
+//! was said stays as it was said.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -8,10 +9,25 @@ use crate::rooms::Token;
 /// What is no longer than this is rewritten in memory, which needs no place for temporary files.
 const MEMORY_BYTES: i64 = 64 << 20;
 
-/// Makes a file of version 1 one of version 2, wholly or not at all. It is not marked as closed after that, so that
-/// it is cleaned whenever it is opened next.
-pub(super) fn migrate(connection: &Connection) -> Result<()> {
-    log::info!("the data file is of version 1, and is made one of version {}", schema::VERSION);
+/// Makes a file of an older version one of this one, step by step, each wholly or not at all.
+pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
+    log::info!("the data file is of version {version}, and is made one of version {}", schema::VERSION);
+    if version < 2 {
+        migrate_from_1(connection)?;
+    }
+    migrate_from_2(connection)
+}
+
+/// From 2 to 3.
+fn migrate_from_2(connection: &Connection) -> Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    transaction.execute_batch(schema::AMENDMENTS)?;
+    transaction.execute_batch("PRAGMA user_version = 3")?;
+    transaction.commit()
+}
+
+/// From 1 to 2. It is not marked as closed after that, so that it is cleaned whenever it is opened next.
+fn migrate_from_1(connection: &Connection) -> Result<()> {
     rewrite(connection)?;
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     transaction
@@ -19,8 +35,7 @@ pub(super) fn migrate(connection: &Connection) -> Result<()> {
     hash_tokens(&transaction)?;
     transaction.execute_batch("DROP TABLE old_member")?;
     key_messages(&transaction)?;
-    transaction
-        .execute_batch(&format!("UPDATE file SET was_closed = 0; PRAGMA user_version = {};", schema::VERSION))?;
+    transaction.execute_batch("UPDATE file SET was_closed = 0; PRAGMA user_version = 2;")?;
     transaction.commit()
 }
 

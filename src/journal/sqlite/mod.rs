@@ -8,9 +8,10 @@
 //! ```
 //!
 //! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `table_writer` says
-//! what a change means for the tables of `schema`, `data_file` opens and refuses files, `migration` makes older ones
+//! what a change means for the tables of `schema`, `amendments` what becomes of messages there, `data_file` opens and refuses files, `migration` makes older ones
 //! new, `cleaning` sees that nothing is left of what was deleted, `backup` copies them.
 
+mod amendments;
 mod answers;
 mod backup;
 mod cleaning;

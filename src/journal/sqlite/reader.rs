@@ -7,10 +7,11 @@ use std::sync::mpsc::Receiver;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::answers::Answers;
-use super::{columns, schema};
+use super::{amendments, columns, data_file, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AuthorId, Epoch, Event, MessageKey, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom, Via, Wanted,
+    AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode, StoredMember,
+    StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -38,15 +39,28 @@ fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
             let messages = find_messages(connection, room, keyed_id, messages)?;
             Ok(Page { messages, ..Page::default() })
         }
+        Wanted::EventsAndMessage { first_id, last_id, message } => {
+            let events = read_events(connection, room, *first_id, *last_id)?;
+            let messages = find_messages(connection, room, keyed_id, std::slice::from_ref(message))?;
+            Ok(Page { events, messages })
+        }
     }
 }
 
+/// Events in their last state. What is read first and what is read of them then may be of two states, but then the
+/// latter is the newer one.
 fn read_events(connection: &Connection, room: i64, first_id: u64, last_id: u64) -> Result<Vec<Event>> {
+    let has_amendments = data_file::version(connection)? > 2;
+    let columns = if has_amendments { columns::EVENT } else { columns::OLD_EVENT };
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {} FROM event WHERE room = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
-        columns::EVENT
+        "SELECT {columns} FROM event WHERE room = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
     ))?;
-    select.query_map(params![room, first_id.cast_signed(), last_id.cast_signed()], columns::event)?.collect()
+    let ids = params![room, first_id.cast_signed(), last_id.cast_signed()];
+    let mut events = select.query_map(ids, columns::event)?.collect::<Result<Vec<Event>>>()?;
+    if has_amendments {
+        amendments::annotate(connection, room, &mut events)?;
+    }
+    Ok(events)
 }
 
 /// Those of these messages that are events. The last of a room's events are looked through, the others are looked up;
@@ -146,15 +160,21 @@ pub(super) fn visit_events<E: From<rusqlite::Error>>(
     code: RoomCode,
     mut visit: impl FnMut(&Event) -> std::result::Result<(), E>,
 ) -> std::result::Result<Option<()>, E> {
-    let mut select = connection.prepare("SELECT room FROM room WHERE code = ?1")?;
-    let mut rooms = select.query([code.as_str()])?;
-    let Some(room) = rooms.next()? else { return Ok(None) };
-    let room: i64 = room.get(0)?;
-    let mut select =
-        connection.prepare(&format!("SELECT {} FROM event WHERE room = ?1 ORDER BY id", columns::EVENT))?;
-    let mut rows = select.query([room])?;
-    while let Some(row) = rows.next()? {
-        visit(&columns::event(row)?)?;
+    // All of it as it is at one moment.
+    let transaction = connection.unchecked_transaction()?;
+    let mut select = transaction.prepare(
+        "SELECT room, (SELECT min(id) FROM event WHERE event.room = room.room), \
+         (SELECT max(id) FROM event WHERE event.room = room.room) FROM room WHERE code = ?1",
+    )?;
+    let found = select.query_row([code.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let Some((room, first_id, last_id)) = found.optional()? else { return Ok(None) };
+    let (first_id, last_id): (Option<i64>, Option<i64>) = (first_id, last_id);
+    let (first_id, last_id) = (first_id.map_or(1, i64::cast_unsigned), last_id.map_or(0, i64::cast_unsigned));
+    for first_id in (first_id..=last_id).step_by(MAX_PAGE_EVENTS) {
+        let mut events = read_events(&transaction, room, first_id, first_id + MAX_PAGE_EVENTS as u64 - 1)?;
+        let read = |of| read_events(&transaction, room, of, of).ok()?.pop();
+        quote_in(&mut events, |of| read(of).as_ref().and_then(Quote::of));
+        events.iter().try_for_each(&mut visit)?;
     }
     Ok(Some(()))
 }

@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"snug");
 
 /// What the tables below are called as a whole (`PRAGMA user_version`). A change to them is a new version, and
 /// needs a way from each older one (`migration`).
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// A room's events stand side by side, in their order, since that is how they are read. A room has no count of
 /// them: the first and the last are found at the ends. Times are milliseconds since 1970, UTC.
@@ -37,8 +37,8 @@ CREATE TABLE event (
     author INTEGER NOT NULL,
     name TEXT NOT NULL,
     via TEXT NOT NULL,
-    kind TEXT NOT NULL,          -- of a message: say or me; else enter, part or nick
-    text TEXT,                   -- of a message; of a nick, the new name
+    kind TEXT NOT NULL,          -- of a message: say or me; else enter, part, nick, edit, delete, react or unreact
+    text TEXT,                   -- of a message, NULL if it was deleted; of a nick, the new name; of a reaction, the emoji
     cid TEXT,
     PRIMARY KEY (room, id)
 ) STRICT, WITHOUT ROWID;
@@ -78,6 +78,13 @@ CREATE TABLE message_key (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What became of a message stands in the message itself and in the events of that. An edited text takes the place of
+/// the one before wherever that stands, in the message and in all its edits, and a deletion takes it from all of them.
+pub(super) const AMENDMENTS: &str = "
+ALTER TABLE event ADD COLUMN of INTEGER;  -- the event that is replied to, edited, deleted or reacted to
+CREATE INDEX amendment ON event (room, of, kind) WHERE of IS NOT NULL;
+";
+
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
@@ -97,6 +104,7 @@ pub(super) fn segment_of(id: u64) -> i64 {
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} \
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::{columns, schema};
+use super::{amendments, columns, schema};
 use crate::rooms::{
     AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Name, Proposal, RoomCode, TokenHash, Via,
 };
@@ -104,6 +104,17 @@ impl TableWriter {
                         .prepare_cached("UPDATE member SET name = ?3 WHERE room = ?1 AND author = ?2")?
                         .execute(params![room, event.author.0, to.as_str()])?;
                 }
+                match &event.body {
+                    Body::Edit { of, text: Some(text), .. } => {
+                        amendments::set_text(connection, room, *of, Some(text))?;
+                        self.has_deleted = true;
+                    }
+                    Body::Delete { of, .. } => {
+                        amendments::set_text(connection, room, *of, None)?;
+                        self.has_deleted = true;
+                    }
+                    _ => (),
+                }
             }
             Change::Reconnect { author, via } => {
                 connection
@@ -152,8 +163,8 @@ impl TableWriter {
         let room = place.room;
         place.last_id += 1;
         let Event { time_ms, name, via, author, body, .. } = event;
-        let (kind, text, cid) = columns::of_body(body);
-        connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(
+        let (kind, text, cid, of) = columns::of_body(body);
+        connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
             params![
                 room,
                 place.last_id.cast_signed(),
@@ -163,7 +174,8 @@ impl TableWriter {
                 via.as_str(),
                 kind,
                 text,
-                cid
+                cid,
+                of.map(u64::cast_signed)
             ],
         )?;
         let last_id = place.last_id;

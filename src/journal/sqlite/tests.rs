@@ -9,8 +9,8 @@ use rusqlite::OpenFlags;
 
 use super::*;
 use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page,
-    StoredMember, Text, Token, TokenHash, Via, Wanted,
+    Annotations, AuthorId, Body, Change, Emoji, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name,
+    Newcomer, Page, StoredMember, Text, Token, TokenHash, Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -161,7 +161,7 @@ fn published(room: u64, author: u32, called: &str, body: Body) -> Proposal {
 
 fn said(room: u64, author: u32, text: &str) -> Proposal {
     let text = Text::clean(text, 10_000).expect("a text");
-    published(room, author, "ana", Body::Message { kind: Kind::Say, text, cid: None })
+    published(room, author, "ana", Body::Message { kind: Kind::Say, text, cid: None, annotations: None })
 }
 
 fn vacated(room: u64, author: u32, may_return: bool) -> Proposal {
@@ -342,7 +342,7 @@ fn no_page_has_anything_of_what_was_deleted() {
                 let mark = format!("<{room}.{last}>");
                 let text = Text::clean(&format!("{mark}{}", "x".repeat(length)), 10_000).expect("a text");
                 let cid = if draw(3) > 0 { MessageKey::parse(&mark) } else { None };
-                published(room, draw(9) as u32, "ana", Body::Message { kind: Kind::Say, text, cid })
+                published(room, draw(9) as u32, "ana", Body::Message { kind: Kind::Say, text, cid, annotations: None })
             });
             journal.keep(said.collect::<Vec<_>>());
             if draw(8) == 0 {
@@ -469,7 +469,7 @@ fn a_message_is_found_by_its_authors_own_id() {
     let (mut journal, _) = folder.open(1000);
     let say = |author, cid: &str| {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
-        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid), annotations: None })
     };
     let find = |journal: &mut SqliteJournal, author, cid: &str| {
         let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
@@ -505,7 +505,7 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
     let (mut journal, _) = folder.open(10);
     let say = |author, cid: &str| {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
-        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid), annotations: None })
     };
     let find = |journal: &mut SqliteJournal, author, cid: &str| {
         let message = (AuthorId(author), MessageKey::parse(cid).expect("an id"));
@@ -539,7 +539,7 @@ fn what_members_said_last_is_found_where_the_others_talk_without_ids() {
     let (mut journal, _) = folder.open(10);
     let say = |author, cid: &str| {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
-        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid) })
+        published(1, author, "ana", Body::said(kind, text, MessageKey::parse(cid), None))
     };
     journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben"), say(1, "a")]);
     // One is in the last segment that there is, the other has a later one behind it.
@@ -557,7 +557,7 @@ fn an_early_file_of_version_2_is_completed() {
     let (mut journal, _) = folder.open(1000);
     let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
     let message = (AuthorId(1), MessageKey::parse("a").expect("an id"));
-    let body = Body::Message { kind, text, cid: Some(message.1.clone()) };
+    let body = Body::Message { kind, text, cid: Some(message.1.clone()), annotations: None };
     journal.keep([opened(1, "KXQT"), published(1, 1, "ana", body)]);
     drop(journal);
     let early = "DROP TABLE message_key; ALTER TABLE room DROP COLUMN keyed_id; \
@@ -693,7 +693,7 @@ fn what_is_no_data_file_is_refused_and_left_alone() {
 fn a_newer_file_is_refused() {
     let folder = Folder::new();
     drop(folder.open(10));
-    folder.connect().pragma_update(None, "user_version", 3).expect("a version");
+    folder.connect().pragma_update(None, "user_version", super::schema::VERSION + 1).expect("a version");
     assert!(folder.refusal().contains("newer snugd"));
 }
 
@@ -753,6 +753,7 @@ enum Step {
     Place { room: u8, author: u32, called: String },
     Enter { room: u8, author: u32 },
     Say { room: u8, author: u32, text: String, cid: Option<String> },
+    Amend { room: u8, author: u32, of: u64, what: u8, text: String },
     Nick { room: u8, author: u32, to: String },
     Vacate { room: u8, author: u32, may_return: bool },
     End { room: u8 },
@@ -766,6 +767,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (room(), author()).prop_map(|(room, author)| Step::Enter { room, author }),
         6 => (room(), author(), "\\PC{1,20}", proptest::option::of("[0-9a-f]{1,64}"))
             .prop_map(|(room, author, text, cid)| Step::Say { room, author, text, cid }),
+        4 => (room(), author(), any::<u64>(), any::<u8>(), "\\PC{1,20}")
+            .prop_map(|(room, author, of, what, text)| Step::Amend { room, author, of, what, text }),
         1 => (room(), author(), called()).prop_map(|(room, author, to)| Step::Nick { room, author, to }),
         2 => (room(), author(), any::<bool>())
             .prop_map(|(room, author, may_return)| Step::Vacate { room, author, may_return }),
@@ -801,6 +804,7 @@ impl Model {
             Step::Place { room, .. }
             | Step::Enter { room, .. }
             | Step::Say { room, .. }
+            | Step::Amend { room, .. }
             | Step::Nick { room, .. }
             | Step::Vacate { room, .. }
             | Step::End { room } => room,
@@ -855,7 +859,26 @@ impl Model {
             Step::Say { author, text, cid, .. } => {
                 let text = Text::clean(&text, 1000).ok()?;
                 let cid = cid.and_then(|cid| MessageKey::parse(&cid));
-                let body = Body::Message { kind: Kind::Me, text, cid };
+                let body = Body::Message { kind: Kind::Me, text, cid, annotations: None };
+                Change::Publish { event: model_event(room, events, author, body, time_ms)? }
+            }
+            Step::Amend { author, of, what, text, .. } => {
+                let of = 1 + of % room.last_id.max(1);
+                let text = Text::clean(&text, 1000).ok()?;
+                let body = match what % 6 {
+                    0 => Body::Delete { of, of_whom: None },
+                    1 => Body::Delete { of, of_whom: Some(name("ben")) },
+                    2 => Body::Edit { of, text: Some(text), cid: MessageKey::parse(&what.to_string()) },
+                    3 => {
+                        let annotations = Annotations { reply_to: Some(of), ..Annotations::default() }.boxed();
+                        Body::Message { kind: Kind::Say, text, cid: None, annotations }
+                    }
+                    _ => {
+                        let emoji = ["👍", "🎉"][usize::from(what / 6 % 2)];
+                        let emoji = Emoji::parse(emoji).expect("an emoji");
+                        Body::Reaction { of, emoji, on: what / 12 % 3 > 0, quote: None }
+                    }
+                };
                 Change::Publish { event: model_event(room, events, author, body, time_ms)? }
             }
             Step::Open { .. } | Step::End { .. } => return None,
@@ -870,11 +893,12 @@ fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body
     match &body {
         Body::Enter => member.has_entered = true,
         Body::Nick { to } => member.name = to.clone(),
-        Body::Part | Body::Message { .. } => (),
+        _ => (),
     }
     room.last_id += 1;
     room.last_time_ms = room.last_time_ms.max(time_ms);
     let event = Event { id: 0, time_ms, name, via: Via::Web, author: AuthorId(author), body };
+    amend(events, &event);
     events.push(Event { id: room.last_id, ..event.clone() });
     Some(event)
 }

@@ -130,7 +130,10 @@ impl World {
 
     pub fn say(&mut self, who: u64, text: &str) {
         let text = Text::clean(text, 4096).expect("a text");
-        self.execute(who, Command::In(RoomRef::Only, RoomCommand::Say { kind: Kind::Say, text, cid: None }));
+        self.execute(
+            who,
+            Command::In(RoomRef::Only, RoomCommand::Say { kind: Kind::Say, text, cid: None, reply_to: None }),
+        );
     }
 
     /// Has somebody who came by browser ask for something.

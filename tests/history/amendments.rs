@@ -1,0 +1,137 @@
+//! Whether what is told of the past is what became of it: no text comes back that was corrected or deleted before, and
+//! whoever knows everything is told the last state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Entry, History, Life, Record, Seen, number};
+
+/// What a message is by type, and the corrections of it.
+fn has_state(event: &Value) -> bool {
+    event["type"] == "message" || event["type"] == "edit"
+}
+
+/// What of an event stays as it is, whatever becomes of it.
+pub fn lasting(event: &Value) -> Value {
+    let mut event = event.clone();
+    if has_state(&event)
+        && let Some(fields) = event.as_object_mut()
+    {
+        for field in ["text", "edited", "deleted", "reactions", "reply_to"] {
+            fields.remove(field);
+        }
+    }
+    event
+}
+
+/// What was said with an event at first, as far as it tells: of a correction that was read later, nobody knows whether
+/// there was another one since.
+pub fn first_text(event: &Value, is_live: bool) -> Option<String> {
+    let is_as_it_was = is_live || event["type"] == "message" && event["edited"] != true;
+    let text = event["text"].as_str().filter(|_| is_as_it_was && event["deleted"] != true);
+    text.map(str::to_owned)
+}
+
+/// What was done with each message of a life, in order.
+type Done<'a> = BTreeMap<u64, Vec<(u64, &'a Seen)>>;
+
+pub fn check(history: &History, record: &Record) {
+    let mut done: BTreeMap<&Life, Done> = BTreeMap::new();
+    for (life, seen) in &record.lives {
+        let of_life = done.entry(life).or_default();
+        for (id, seen) in seen {
+            if let Some(of) = seen.event["of"].as_u64() {
+                of_life.entry(of).or_default().push((*id, seen));
+            }
+        }
+    }
+    let check_all = |life: &Life, position: u64, events: &Value| {
+        if let Some(done) = done.get(life) {
+            check_all(record, done, life, position, events);
+        }
+    };
+    let mut positions: BTreeMap<usize, (Life, u64)> = BTreeMap::new();
+    for entry in &history.entries {
+        match entry {
+            Entry::Joined { connection, life, joined, .. } => {
+                let last = number(joined, "last");
+                positions.insert(*connection, (life.clone(), last));
+                check_all(life, last, &joined["events"]);
+            }
+            Entry::Received { connection, event } => {
+                if let Some((_, position)) = positions.get_mut(connection) {
+                    *position = number(event, "id");
+                }
+            }
+            Entry::Recalled { connection, life, answer, .. } => {
+                let (_, position) = &positions[connection];
+                check_all(life, *position, &answer["events"]);
+            }
+            _ => (),
+        }
+    }
+}
+
+/// What is told when a life had come to `position` is at least as new as that.
+fn check_all(record: &Record, done: &Done, life: &Life, position: u64, events: &Value) {
+    let seen = &record.lives[life];
+    for event in events.as_array().expect("a list of events").iter().filter(|event| has_state(event)) {
+        let id = if event["type"] == "edit" { number(event, "of") } else { number(event, "id") };
+        let words = || format!("{life:?} at {position}: {event}");
+        let so_far = done.get(&id).into_iter().flatten().filter(|(at, _)| *at <= position).copied();
+        let so_far: Vec<(u64, &Seen)> = so_far.collect();
+        let of_it = |kind: &str| -> Vec<(u64, &Seen)> {
+            so_far.iter().filter(|(_, seen)| seen.event["type"] == kind).copied().collect()
+        };
+        if !of_it("delete").is_empty() {
+            assert!(event["deleted"] == true && event["text"] == "", "it was deleted; {}", words());
+            assert_eq!(event["reactions"], Value::Null, "nobody reacts to what is deleted; {}", words());
+            continue;
+        }
+        let edits = of_it("edit");
+        let is_newest = position == record.last_id(life);
+        if let Some((last, edit)) = edits.last() {
+            assert!(event["type"] == "edit" || event["edited"] == true || event["deleted"] == true, "{}", words());
+            let older =
+                seen.get(&id).into_iter().chain(edits.iter().filter(|(at, _)| at < last).map(|(_, seen)| *seen));
+            let older: BTreeSet<&str> = older.filter_map(|seen| seen.text.as_deref()).collect();
+            let shown = event["text"].as_str().expect("a text");
+            assert!(!older.contains(shown), "it was corrected to {:?} as {last}; {}", edit.text, words());
+            if let Some(text) = edit.text.as_ref().filter(|_| is_newest) {
+                assert_eq!(shown, text, "the last state; {}", words());
+            }
+        }
+        if is_newest && event["type"] == "message" {
+            assert_ne!(event["deleted"], true, "nobody deleted it; {}", words());
+            assert_eq!(event["edited"] == true, !edits.is_empty(), "{}", words());
+            // Not all that happened since may be known.
+            if seen.range(id..=position).count() as u64 == position + 1 - id {
+                check_reactions(&of_it("reaction"), event, &words());
+            }
+        }
+    }
+}
+
+fn check_reactions(done: &[(u64, &Seen)], event: &Value, words: &str) {
+    let mut expected: BTreeMap<(String, u64), String> = BTreeMap::new();
+    for (_, Seen { event, .. }) in done {
+        let text = |field: &str| event[field].as_str().expect("a text").to_owned();
+        let (reaction, name) = ((text("emoji"), number(event, "author")), text("name"));
+        match event["on"] == true {
+            true => assert_eq!(expected.insert(reaction, name), None, "it changes nothing: {event}"),
+            false => assert!(expected.remove(&reaction).is_some(), "it changes nothing: {event}"),
+        }
+    }
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    expected.iter().for_each(|((emoji, _), name)| names.entry(emoji).or_default().push(name));
+    let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for reactions in event["reactions"].as_array().into_iter().flatten() {
+        let names = reactions["names"].as_array().expect("a list of names");
+        assert_eq!(number(reactions, "count"), names.len() as u64, "few react here; {words}");
+        let names = names.iter().map(|name| name.as_str().expect("a name"));
+        told.insert(reactions["emoji"].as_str().expect("an emoji"), names.collect());
+    }
+    names.values_mut().chain(told.values_mut()).for_each(|names| names.sort_unstable());
+    assert_eq!(told, names, "who reacts; {words}");
+}
