@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rooms::{JoinTarget, Name, RoomCode, Token};
+use crate::rooms::{JoinTarget, MAX_QUERY_BYTES, Name, RoomCode, SearchFault, SearchQuery, Token};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -34,6 +34,8 @@ pub enum TypedCommand<'a> {
         /// How many events.
         limit: usize,
     },
+    /// `/search WORDS`
+    Search(SearchQuery),
     /// `/json`
     Json,
     /// `/leave`
@@ -61,6 +63,8 @@ pub enum CommandFault<'a> {
     TextMissing,
     /// The number of events is none.
     NumberMalformed,
+    /// There is nothing to be searched for, or too much.
+    QueryMalformed(SearchFault),
 }
 
 impl CommandFault<'_> {
@@ -72,7 +76,8 @@ impl CommandFault<'_> {
             CommandFault::CodeMalformed(_) => "no_such_room",
             CommandFault::NameMissing => "name_required",
             CommandFault::NameMalformed => "name_invalid",
-            CommandFault::TextMissing => "text_empty",
+            CommandFault::TextMissing | CommandFault::QueryMalformed(SearchFault::Empty) => "text_empty",
+            CommandFault::QueryMalformed(SearchFault::TooLong) => "text_too_long",
         }
     }
 }
@@ -92,6 +97,12 @@ impl fmt::Display for CommandFault<'_> {
             CommandFault::NameMalformed => formatter.write_str("A name has 1 to 32 visible characters."),
             CommandFault::TextMissing => formatter.write_str("What? /me TEXT"),
             CommandFault::NumberMalformed => formatter.write_str("How many? /history N"),
+            CommandFault::QueryMalformed(SearchFault::Empty) => {
+                formatter.write_str("What for? /search WORDS finds what has all of them; the last may be a beginning.")
+            }
+            CommandFault::QueryMalformed(SearchFault::TooLong) => {
+                write!(formatter, "A search has at most {MAX_QUERY_BYTES} bytes.")
+            }
         }
     }
 }
@@ -118,6 +129,7 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
             Ok(limit @ 1..) => Ok(TypedCommand::History { limit: MAX_HISTORY_EVENTS.min(limit) }),
             _ => Err(CommandFault::NumberMalformed),
         },
+        "/search" => SearchQuery::parse(argument).map(TypedCommand::Search).map_err(CommandFault::QueryMalformed),
         "/json" => Ok(TypedCommand::Json),
         "/leave" => Ok(TypedCommand::Leave),
         "/quit" => Ok(TypedCommand::Quit),

@@ -54,6 +54,8 @@ impl Paging {
                 self.page.range.is_some_and(|range| range.first <= *first_id && range.last >= *last_id)
             }
             Wanted::Messages(messages) => messages.iter().all(|message| self.found.contains_key(message)),
+            // Searches do not wait here.
+            Wanted::Search { .. } => false,
         }
     }
 
@@ -63,7 +65,7 @@ impl Paging {
         let Wanted::Messages(_) = first else { return Some(first) };
         let messages = self.waiting.iter().filter_map(|parked| match &parked.wanted {
             Wanted::Messages(messages) => Some(messages),
-            Wanted::Events { .. } => None,
+            Wanted::Events { .. } | Wanted::Search { .. } => None,
         });
         Some(Wanted::Messages(messages.flatten().take(MAX_PAGE_EVENTS).cloned().collect()))
     }
@@ -161,13 +163,16 @@ impl Rooms {
 
     /// Takes in what was read; `None`: it could not be.
     pub fn page_in(&mut self, request: ReadRequest, page: Option<Page>) {
+        if let Wanted::Search { .. } = request.wanted {
+            return self.finish_search(page);
+        }
         // The room may be over; then nobody waits any more.
         let Some(room_id) = self.find_epoch(request.epoch) else { return };
         let kept = self.kept();
         let room = self.room_mut(room_id);
         let Some(mut paging) = room.paging.take() else { return };
         paging.in_flight = None;
-        let Some(Page { events, messages: said }) = page else {
+        let Some(Page { events, messages: said, .. }) = page else {
             let has_failed = |parked: &Parked| match (&parked.wanted, &request.wanted) {
                 (Wanted::Messages(messages), Wanted::Messages(failed)) => failed.contains(&messages[0]),
                 (wanted, failed) => wanted == failed,
@@ -189,6 +194,7 @@ impl Rooms {
                 paging.found = messages.into_iter().map(|message| (message, None)).collect();
                 paging.found.extend(said.into_iter().map(|(author, key, id)| ((author, key), Some(id))));
             }
+            Wanted::Search { .. } => (),
         }
         let waiting = std::mem::take(&mut paging.waiting);
         let (ready, waiting) =

@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AuthorId, Body, Change, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest, RoomCode,
-    StoredMember, StoredRoom, Wanted,
+    AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest,
+    RoomCode, StoredMember, StoredRoom, Wanted,
 };
 
 /// What survives a crash.
@@ -147,6 +147,15 @@ impl Disk {
                 };
                 // Of those who may come back, what they said last is kept longer.
                 page.messages = room.events.iter().filter_map(message).filter(is_wanted).collect();
+            }
+            Wanted::Search { query, first_id, before, limit } => {
+                let mut found = Found::new(*limit);
+                let is_found = |event: &&Event| {
+                    (*first_id..*before).contains(&event.id)
+                        && matches!(&event.body, Body::Message { text, .. } if query.matches(text.as_str()))
+                };
+                kept.rev().filter(is_found).for_each(|event| found.push(event.clone()));
+                (page.events, page.before) = found.finish(None);
             }
         }
         assert!(page.events.len().max(page.messages.len()) <= MAX_PAGE_EVENTS, "no command reads more: {request:?}");

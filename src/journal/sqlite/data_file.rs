@@ -65,7 +65,9 @@ impl DataFile {
                 check_whole(&connection, &path)?;
             }
             if version < schema::VERSION {
-                migration::migrate(&connection).map_err(unusable)?;
+                migration::migrate(&connection, version).map_err(unusable)?;
+            }
+            if version < 2 {
                 is_clean = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection)).is_ok();
             }
             migration::complete(&connection).map_err(unusable)?;

@@ -1,4 +1,6 @@
-//! The way from version 1 of the data file, in which members' tokens stand as they are, to version 2.
+//! The way from older versions of the data file to the one that this program writes.
+//!
+//! In version 1 members' tokens stand as they are. Version 2 has no index for searching.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -8,20 +10,33 @@ use crate::rooms::Token;
 /// What is no longer than this is rewritten in memory, which needs no place for temporary files.
 const MEMORY_BYTES: i64 = 64 << 20;
 
-/// Makes a file of version 1 one of version 2, wholly or not at all. It is not marked as closed after that, so that
-/// it is cleaned whenever it is opened next.
-pub(super) fn migrate(connection: &Connection) -> Result<()> {
-    log::info!("the data file is of version 1, and is made one of version {}", schema::VERSION);
-    rewrite(connection)?;
+/// Makes a file of this older version a new one, wholly or not at all.
+pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
+    log::info!("the data file is of version {version}, and is made one of version {}", schema::VERSION);
+    if version < 2 {
+        rewrite(connection)?;
+    }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    transaction
-        .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
-    hash_tokens(&transaction)?;
-    transaction.execute_batch("DROP TABLE old_member")?;
-    key_messages(&transaction)?;
-    transaction
-        .execute_batch(&format!("UPDATE file SET was_closed = 0; PRAGMA user_version = {};", schema::VERSION))?;
+    if version < 2 {
+        hide_tokens(&transaction)?;
+        key_messages(&transaction)?;
+    }
+    prepare_search(&transaction)?;
+    transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()
+}
+
+/// Hashes tokens. The file is not marked as closed after that, so that it is cleaned whenever it is opened next.
+fn hide_tokens(connection: &Connection) -> Result<()> {
+    connection
+        .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
+    hash_tokens(connection)?;
+    connection.execute_batch("DROP TABLE old_member; UPDATE file SET was_closed = 0;")
+}
+
+/// Makes the index for searching. What was said is put into it later, while the program runs.
+fn prepare_search(connection: &Connection) -> Result<()> {
+    connection.execute_batch(schema::SEARCH)
 }
 
 /// Has all messages found by their clients' ids.

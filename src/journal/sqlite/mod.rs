@@ -9,7 +9,8 @@
 //!
 //! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `table_writer` says
 //! what a change means for the tables of `schema`, `data_file` opens and refuses files, `migration` makes older ones
-//! new, `cleaning` sees that nothing is left of what was deleted, `backup` copies them.
+//! new, `cleaning` sees that nothing is left of what was deleted, `search_index` and `searching` find what was said,
+//! `backup` copies them.
 
 mod answers;
 mod backup;
@@ -20,6 +21,8 @@ mod fault;
 mod migration;
 mod reader;
 mod schema;
+mod search_index;
+mod searching;
 mod table_writer;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use rusqlite::OpenFlags;
 
 use super::*;
+
+mod searching;
 use crate::rooms::{
     AuthorId, Body, Change, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page,
     StoredMember, Text, Token, TokenHash, Via, Wanted,
@@ -620,7 +622,7 @@ fn what_is_no_data_file_is_refused_and_left_alone() {
 fn a_newer_file_is_refused() {
     let folder = Folder::new();
     drop(folder.open(10));
-    folder.connect().pragma_update(None, "user_version", 3).expect("a version");
+    folder.connect().pragma_update(None, "user_version", 99).expect("a version");
     assert!(folder.refusal().contains("newer snugd"));
 }
 
