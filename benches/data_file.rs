@@ -1,4 +1,5 @@
-//! What a data file costs: a start with a million events in it, and how long an acknowledgement takes.
+//! What a data file costs: a start with a million events in it, a search in them, and how long an acknowledgement
+//! takes.
 //!
 //! `cargo bench --bench data_file [FOLDER]`; the folder (default: the system's for temporary files) tells which
 //! disk is measured. Beside each figure stands what an fsync takes there.
@@ -12,7 +13,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, Outcome};
-use snugd::rooms::{AuthorId, Body, Change, Epoch, Event, Kind, MessageKey, Name, Proposal, RoomCode, Text, Via};
+use snugd::rooms::{
+    AuthorId, Body, Change, Epoch, Event, Kind, MessageKey, Name, Proposal, ReadRequest, RoomCode, SearchQuery, Text,
+    Via, Wanted,
+};
 use snugd::time::Now;
 
 const HISTORY_EVENTS: usize = 1_000_000;
@@ -26,6 +30,7 @@ fn main() {
     println!("an fsync of one page: {:.2} ms (median of 200)", fsync_ms(&folder));
     for rooms in [1, 1000] {
         start(&folder.join(format!("{rooms}.db")), rooms, 1_000_000);
+        search(&folder.join(format!("{rooms}.db")), rooms, 1_000_000);
     }
     for (per_second, history_events) in
         [(200, HISTORY_EVENTS), (2000, HISTORY_EVENTS), (10_000, HISTORY_EVENTS), (2000, 1000), (10_000, 1000)]
@@ -101,6 +106,60 @@ fn fill(file: &Connection, rooms: u32, events: u32) {
 fn code(number: u32) -> String {
     let letters = b"BCDFGHJKLMNPQRSTVWXYZ";
     (0..4).map(|place| char::from(letters[number as usize / 21_usize.pow(place) % 21])).collect()
+}
+
+// ---- a search
+
+/// Searches the first room for what is there often, seldom and never, before and after its index is made.
+fn search(file: &Path, rooms: u32, events: u32) {
+    let (sender, woken) = channel();
+    let (mut journal, _) = open(file, HISTORY_EVENTS, move || sender.send(()).unwrap_or(()));
+    let (code, epoch) = (code(0), Epoch::parse(&format!("{:016x}", 0)).expect("an epoch"));
+    let code = RoomCode::parse(&code).expect("a code");
+    let last = events / rooms;
+    let mut ask = |typed: &str| {
+        let query = SearchQuery::parse(typed).expect("a query");
+        let wanted = Wanted::Search { query, first_id: 1, before: u64::from(last) + 1, limit: 50 };
+        let mut times: Vec<(Duration, usize, Option<u64>)> = Vec::new();
+        for _ in 0..5 {
+            let started = Instant::now();
+            journal.read(ReadRequest { code, epoch, wanted: wanted.clone() });
+            let (found, before) = loop {
+                let _ = woken.recv_timeout(Duration::from_millis(100));
+                match journal.take_outcome() {
+                    Some(Outcome::Read { page: Some(page), .. }) => break (page.events.len(), page.before),
+                    Some(outcome) => panic!("not read: {outcome:?}"),
+                    None => (),
+                }
+            };
+            times.push((started.elapsed(), found, before));
+        }
+        times.sort();
+        let (median, found, before) = times[2];
+        println!(
+            "  {typed:?}: {found} found{}, {median:.1?}, at most {:.1?}",
+            before.map_or(String::new(), |before| format!(" (on before {before})")),
+            times[4].0
+        );
+    };
+    println!("searched among {events} events in {rooms} rooms, none indexed:");
+    ask("nothing");
+    let started = Instant::now();
+    let file = Connection::open(file).expect("a data file");
+    let wanted = i64::from(last) / 1024 - 1;
+    let indexed = || -> i64 {
+        let sql = "SELECT coalesce(max(end_segment), 0) FROM indexed";
+        file.query_row(sql, [], |row| row.get(0)).expect("a number")
+    };
+    while indexed() < wanted.max(0) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    println!("indexed after {:.1?}:", started.elapsed());
+    for typed in
+        ["so many words", "said 500", "said 12345", "said 1234", "s nothing", "nothing", "n", "1", "9 7", "in 1 x"]
+    {
+        ask(typed);
+    }
 }
 
 // ---- acknowledgements

@@ -321,6 +321,19 @@ fn the_api_reads_events() {
     let first = ask("?before=5");
     assert_eq!((ids(&first), more(&first)), (range(1..=4), false));
     assert_eq!(ids(&ask("?limit=99999")).len(), 200, "200 at most");
+
+    let found = ask("?search=text+25&limit=3");
+    assert_eq!((ids(&found), more(&found)), (range(257..=259), true), "the newest");
+    assert_eq!((&found.json()["before"], found.json().get("type")), (&json!(257), None));
+    assert_eq!(ids(&ask("?search=TEXT%2025&before=257&limit=200")), [&[25][..], &range(250..=256)].concat());
+    assert_eq!(ids(&ask("?search=text%2025&since=255")), range(256..=259));
+    assert_eq!(ids(&ask("?search=&since=258")), range(259..=260), "an empty one is none");
+    for (search, code) in [("%22", "text_empty"), (&*"x".repeat(257), "text_too_long")] {
+        let refused = ask(&format!("?search={search}"));
+        assert_eq!((refused.status, error_code(&refused).as_str()), (400, code));
+    }
+    assert_eq!(error_code(&ask("?search=x&before=y")), "bad_request");
+    assert_eq!(server.get("/api/v1/rooms/BBBBBB/events?search=x").status, 404);
 }
 
 #[test]

@@ -229,6 +229,32 @@ fn history_shows_as_many_events_as_asked_for() {
 }
 
 #[test]
+fn what_was_said_is_found() {
+    let server = Server::start();
+    let (mut ana, room) = open_room(&server, "ana");
+    let mut ben = WebSocketClient::join(&server, &room, "ben");
+    for text in ["Slides are on the board", "le café", "明日の会議"] {
+        ben.say(text);
+        ana.expect_said(&format!("<ben> {text}"));
+    }
+    for (words, found) in [("board sli", "Slides are on the board"), ("CAFE", "le café"), ("会議", "明日の会議")]
+    {
+        ana.send_line(&format!("/search {words}"));
+        assert_eq!(without_time(&ana.read_line()), Some(&*format!("<ben> {found}")));
+        assert_eq!(ana.read_line(), "* 1 found.");
+    }
+    ana.send_line("/search \"a\" OR NEAR(");
+    assert_eq!(ana.read_line(), "* Nothing found.");
+    ana.send_line("/search");
+    assert!(ana.read_line().starts_with("! What for? /search WORDS"));
+    ana.send_line("/help");
+    ana.expect_line("* /search WORDS      find what was said");
+    let mut outside = Terminal::connect(&server);
+    outside.send_line("/search board");
+    outside.expect_line("! Join a room first.");
+}
+
+#[test]
 fn a_slash_can_be_said_and_an_unknown_command_cannot() {
     let server = Server::start();
     let (mut ana, room) = open_room(&server, "ana");

@@ -191,6 +191,50 @@ fn history_goes_back_to_the_first_event() {
 }
 
 #[test]
+fn what_was_said_is_found_the_newest_first() {
+    let server = Server::with(&["--rate", "0"]);
+    let (mut ana, _, _) = open_room(&server, "ana");
+    for number in 2..=260 {
+        ana.say(&format!("{} text {number}", if number % 2 == 0 { "Even" } else { "odd" }));
+    }
+    ana.expect_where("the last", |message| message["id"] == 260);
+    let (mut other, _, _) = open_room(&server, "other");
+    say(&mut other, "even in another room");
+
+    let mut ask = |question: Value| {
+        ana.send(question);
+        ana.expect("search")
+    };
+    let last = ask(json!({"type": "search", "text": "even"}));
+    assert_eq!(ids(&last["events"]), (162..=260).step_by(2).collect::<Vec<_>>(), "50, oldest first");
+    assert_eq!((&last["more"], &last["before"]), (&json!(true), &json!(162)));
+    assert_eq!(last["events"][0]["type"], "message");
+    let first = ask(json!({"type": "search", "text": "even", "before": 162, "limit": 9999}));
+    assert_eq!(ids(&first["events"]), (2..=160).step_by(2).collect::<Vec<_>>());
+    assert_eq!((&first["more"], first.get("before")), (&json!(false), None));
+    assert_eq!(ids(&ask(json!({"type": "search", "text": "26 text"}))["events"]), [26]);
+    assert_eq!(ids(&ask(json!({"type": "search", "text": "text 26"}))["events"]), [26, 260]);
+    for (text, code) in [("", "text_empty"), ("?!", "text_empty"), (&*"x".repeat(257), "text_too_long")] {
+        ana.send(json!({"type": "search", "text": text}));
+        assert_eq!(ana.expect("error")["code"], code);
+    }
+}
+
+#[test]
+fn searches_count_as_messages_do_and_need_a_room() {
+    let server = Server::with(&["--rate", "1"]);
+    let mut nobody = WebSocketClient::connect(&server);
+    nobody.send(json!({"type": "search", "text": "x"}));
+    assert_eq!(nobody.expect("error")["code"], "not_joined");
+    let (mut ana, _, _) = open_room(&server, "ana");
+    for _ in 0..5 {
+        ana.send(json!({"type": "search", "text": "x"}));
+    }
+    let refused = ana.expect("error");
+    assert!(refused["code"] == "rate_limited" && refused["retry_ms"].as_u64().is_some_and(|ms| ms > 0), "{refused}");
+}
+
+#[test]
 fn control_characters_are_removed_and_lines_kept() {
     let server = Server::start();
     let (mut ana, ..) = open_room(&server, "ana");

@@ -6,7 +6,7 @@ use super::form::{decode_path, pairs};
 use super::json_response::write_error;
 use super::pending::PendingKind;
 use super::route_request::{RouteOutcome, RouteRequest};
-use crate::rooms::{Command, RoomCode, Span};
+use crate::rooms::{Command, MAX_QUERY_BYTES, RoomCode, Search, SearchFault, SearchQuery, Span};
 
 /// Events given if it is not said how many.
 const DEFAULT_EVENTS: usize = 50;
@@ -30,14 +30,23 @@ pub fn describe_room(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8
     }
 }
 
-/// `GET /api/v1/rooms/KXQT/events`
+/// `GET /api/v1/rooms/KXQT/events`, with `search` or without
 pub fn read_events(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
     let Some(code) = RoomCode::parse(&decode_path(code)) else { return no_such_room(request, outbox) };
-    match read_span(request.head.query) {
-        Some(span) => request.ask(Command::Events { code, span }, PendingKind::Events),
-        None => {
-            let message = "since, before and limit are whole numbers.";
-            refuse(request, StatusCode::BAD_REQUEST, "bad_request", message, outbox)
+    let Some(span) = read_span(request.head.query) else {
+        let message = "since, before and limit are whole numbers.";
+        return refuse(request, StatusCode::BAD_REQUEST, "bad_request", message, outbox);
+    };
+    match read_query(request.head.query) {
+        None => request.ask(Command::Events { code, span }, PendingKind::Events),
+        Some(Ok(query)) => request.ask(Command::Search { code, search: Search { query, span } }, PendingKind::Events),
+        Some(Err(SearchFault::Empty)) => {
+            let message = "There is no word to be searched for.";
+            refuse(request, StatusCode::BAD_REQUEST, "text_empty", message, outbox)
+        }
+        Some(Err(SearchFault::TooLong)) => {
+            let message = format!("A search has at most {MAX_QUERY_BYTES} bytes.");
+            refuse(request, StatusCode::BAD_REQUEST, "text_too_long", &message, outbox)
         }
     }
 }
@@ -76,6 +85,12 @@ fn read_span(query: &str) -> Option<Span> {
     Some(span)
 }
 
+/// Reads what is searched for, if anything is. An empty one counts as left out.
+fn read_query(query: &str) -> Option<Result<SearchQuery, SearchFault>> {
+    let typed = pairs(query.as_bytes()).filter(|(name, value)| name == "search" && !value.is_empty()).last();
+    typed.map(|(_, typed)| SearchQuery::parse(&typed))
+}
+
 /// Digits and nothing else: `parse` alone would take a plus sign.
 fn read_number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
@@ -84,6 +99,14 @@ fn read_number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_is_told_from_reading() {
+        assert_eq!(read_query("since=3&search="), None);
+        assert_eq!(read_query("search=a&search=the+slides%21"), Some(SearchQuery::parse("the slides")));
+        assert_eq!(read_query("search=%22"), Some(Err(SearchFault::Empty)));
+        assert_eq!(read_query(&format!("search={}", "x".repeat(300))), Some(Err(SearchFault::TooLong)));
+    }
 
     #[test]
     fn a_span_has_bounds() {

@@ -59,6 +59,9 @@ impl ResponseContext<'_> {
             (PendingKind::Events, Reply::Events { events, more }) => {
                 write_json(ok(outbox), &written(|out| json::write_events(&events, more, out)));
             }
+            (PendingKind::Events, Reply::Found { events, before }) => {
+                write_json(ok(outbox), &written(|out| json::write_found_events(&events, before, out)));
+            }
             (PendingKind::Metrics, Reply::Inspected) => {
                 let figures = self.site.write_metrics(self.rooms.counts());
                 ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());

@@ -77,6 +77,21 @@ pub fn write_history(events: &[Event], more: bool, out: &mut Vec<u8>) {
     object.flag("more", more).end();
 }
 
+/// Appends what a search has found. `before`: where to go on, if there may be more.
+pub fn write_found(events: &[Event], before: Option<u64>, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    object.word("type", "search");
+    add_events(events, &mut object);
+    object.flag("more", before.is_some()).number_if("before", before).end();
+}
+
+/// Appends the same as the API gives it.
+pub fn write_found_events(events: &[Event], before: Option<u64>, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    add_events(events, &mut object);
+    object.flag("more", before.is_some()).number_if("before", before).end();
+}
+
 /// Appends events as the API gives them: no message, so without a type.
 pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);

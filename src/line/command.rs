@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rooms::{Emoji, JoinTarget, MAX_LETTERS, Name, RoomCode, Token};
+use crate::rooms::{Emoji, JoinTarget, MAX_LETTERS, MAX_QUERY_BYTES, Name, RoomCode, SearchFault, SearchQuery, Token};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -42,6 +42,8 @@ pub enum TypedCommand<'a> {
         /// How many events.
         limit: usize,
     },
+    /// `/search WORDS`
+    Search(SearchQuery),
     /// `/json`
     Json,
     /// `/leave`
@@ -71,6 +73,8 @@ pub enum CommandFault<'a> {
     EmojiMalformed,
     /// The number of events is none.
     NumberMalformed,
+    /// There is nothing to be searched for, or too much.
+    QueryMalformed(SearchFault),
 }
 
 impl CommandFault<'_> {
@@ -84,7 +88,8 @@ impl CommandFault<'_> {
             CommandFault::CodeMalformed(_) => "no_such_room",
             CommandFault::NameMissing => "name_required",
             CommandFault::NameMalformed => "name_invalid",
-            CommandFault::TextMissing(_) => "text_empty",
+            CommandFault::TextMissing(_) | CommandFault::QueryMalformed(SearchFault::Empty) => "text_empty",
+            CommandFault::QueryMalformed(SearchFault::TooLong) => "text_too_long",
         }
     }
 }
@@ -105,6 +110,12 @@ impl fmt::Display for CommandFault<'_> {
             CommandFault::TextMissing(usage) => write!(formatter, "What? {usage}"),
             CommandFault::EmojiMalformed => formatter.write_str("With one emoji: /react 👍"),
             CommandFault::NumberMalformed => formatter.write_str("How many? /history N"),
+            CommandFault::QueryMalformed(SearchFault::Empty) => {
+                formatter.write_str("What for? /search WORDS finds what has all of them; the last may be a beginning.")
+            }
+            CommandFault::QueryMalformed(SearchFault::TooLong) => {
+                write!(formatter, "A search has at most {MAX_QUERY_BYTES} bytes.")
+            }
         }
     }
 }
@@ -137,6 +148,7 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
             Ok(limit @ 1..) => Ok(TypedCommand::History { limit: MAX_HISTORY_EVENTS.min(limit) }),
             _ => Err(CommandFault::NumberMalformed),
         },
+        "/search" => SearchQuery::parse(argument).map(TypedCommand::Search).map_err(CommandFault::QueryMalformed),
         "/json" => Ok(TypedCommand::Json),
         "/leave" => Ok(TypedCommand::Leave),
         "/quit" => Ok(TypedCommand::Quit),

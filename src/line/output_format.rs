@@ -29,6 +29,7 @@ const HELP: &str = "\
 /delete            take back what you said last
 /nick NAME         take another name
 /history [N]       show the last N events (20)
+/search WORDS      find what was said
 /json              one JSON object a line from here on, for programs
 /leave             leave the room
 /quit              close the connection
@@ -152,6 +153,40 @@ impl OutputFormat {
                 out.push(b'\n');
             }
         }
+    }
+
+    /// Shows what a search has found. `before`: there may be more before this id.
+    pub fn found(self, events: &[Event], before: Option<u64>, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+        match self {
+            OutputFormat::Person => write_found(events, before.is_some(), clock, now, out),
+            OutputFormat::Program => {
+                json::write_found(events, before, out);
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+/// Appends what a search has found, and how much that is.
+fn write_found(events: &[Event], may_be_more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+    let today = clock.date(now.wall_ms);
+    let mut day = today;
+    for event in events {
+        let date = clock.date(event.time_ms);
+        if date != day {
+            day = date;
+            match date.year() == today.year() {
+                true => write_day(date, out),
+                false => write_line(format_args!("* -- {} --", date.strftime("%A %-d %B %Y")), out),
+            }
+        }
+        write_event(event, clock, out);
+    }
+    match (events.len(), may_be_more) {
+        (0, false) => write_line("* Nothing found.", out),
+        (0, true) => write_line("* Nothing found yet, but not everything was looked at: other words may find it.", out),
+        (count, false) => write_line(format_args!("* {count} found."), out),
+        (count, true) => write_line(format_args!("* {count} found, and there may be older ones."), out),
     }
 }
 

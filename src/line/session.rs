@@ -9,10 +9,13 @@ use super::{Context, opening, pace};
 use crate::json;
 use crate::rooms::{
     Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef, Name, Refusal, Reply, RoomCommand,
-    RoomRef, Rooms, Span, Text, TextFault, Token,
+    RoomRef, Rooms, Search, Span, Text, TextFault, Token,
 };
 use crate::session_api::{Flow, Input, Step};
 use crate::time::Now;
+
+/// Events shown by `/search` at the most.
+const FOUND_EVENTS: usize = 50;
 
 /// A terminal that is in no room is closed after this time without input.
 const PROMPT_TIMEOUT_MS: u64 = 120_000;
@@ -127,6 +130,7 @@ impl Line {
             Reply::Refused { refusal, .. } => self.pass_on(&refusal, outbox),
             Reply::Members { room, .. } => self.format.members(rooms.room(room), outbox),
             Reply::History { events, more } => self.format.history(&events, more, &context.clock, now, outbox),
+            Reply::Found { events, before } => self.format.found(&events, before, &context.clock, now, outbox),
             Reply::EncoderSwitched => {
                 self.end_prompt(outbox);
                 self.format = OutputFormat::Program;
@@ -320,6 +324,10 @@ impl Line {
             },
             TypedCommand::Who => RoomCommand::Who { after: None },
             TypedCommand::History { limit } => RoomCommand::History(Span { limit, ..Span::default() }),
+            TypedCommand::Search(query) => {
+                let span = Span { limit: FOUND_EVENTS, ..Span::default() };
+                RoomCommand::Search(Search { query, span })
+            }
             TypedCommand::Json => return Some(Step::Command(Command::SwitchEncoder(OutputFormat::Program.encoder()))),
             TypedCommand::Leave => RoomCommand::Leave,
             TypedCommand::Quit if matches!(self.stage, Stage::Unjoined(_)) => {

@@ -131,6 +131,43 @@ fn many_members_are_not_all_named() {
 }
 
 #[test]
+fn what_is_found_is_shown_with_its_days() {
+    let mut world = World::new(limits());
+    let ana = world.enter("ana");
+    world.say(ana, "slides");
+    world.pass_ms(400 * DAY_MS);
+    world.say(ana, "more slides");
+    world.say(ana, "no");
+    world.pass_ms(DAY_MS);
+    world.say(ana, "SLIDES\n* 7 found.");
+    let me = world.connect();
+    world.type_in(me, "/join KXQT ben\n");
+    assert_eq!(
+        world.type_in(me, "/search slides\n"),
+        "* -- Friday 20 November 2026 --\r\n14:03 <ana> slides\r\n\
+         * -- Saturday 25 December --\r\n14:03 <ana> more slides\r\n\
+         * -- Sunday 26 December --\r\n14:03 <ana> SLIDES\r\n          | * 7 found.\r\n* 3 found.\r\n"
+    );
+    assert_eq!(world.type_in(me, "/search wall\n"), "* Nothing found.\r\n");
+    for number in 0..60 {
+        world.say(ana, &format!("many {number}"));
+    }
+    let many = world.type_in(me, "/SEARCH many\n");
+    assert_eq!(many.lines().last(), Some("* 50 found, and there may be older ones."));
+    assert_eq!(many.lines().count(), 51 + 60, "what was said came before it");
+    for command in ["/search", "/search  \"!\""] {
+        let refused = world.type_in(me, &format!("{command}\n"));
+        assert!(refused.starts_with("! What for? /search WORDS"), "{refused}");
+    }
+    world.type_in(me, "/json\n");
+    let found = &objects(&world.type_in(me, "/search more slides\n"))[0];
+    assert_eq!(found["type"], "search");
+    assert_eq!(found["events"][0]["text"], "more slides");
+    let refused = &objects(&world.type_in(me, "/search\n"))[0];
+    assert_eq!(refused["code"], "text_empty");
+}
+
+#[test]
 fn history_tells_its_days() {
     let mut world = World::new(limits());
     let ana = world.enter("ana");

@@ -39,8 +39,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Executes commands that waited until something was read.
+    /// Goes on with a search, and executes commands that waited until something was read.
     pub(super) fn resume(&mut self) {
+        self.rooms.continue_search();
+        self.relay();
         for _ in 0..RESUMED_A_TURN {
             let Some(resumed) = self.rooms.take_resumed() else { return };
             let slot = self.connections.find(resumed.connection);

@@ -229,6 +229,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             || !self.connections.flush_queue.is_empty()
             || self.rooms.is_dirty()
             || self.rooms.has_resumed()
+            || self.rooms.is_searching()
             || self.may_have_outcomes;
         if is_busy {
             return Some(0);

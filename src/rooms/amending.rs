@@ -145,10 +145,14 @@ impl Rooms {
 
     /// What was read, or is being read, of the room's history is as it was before this event.
     pub(super) fn amend_pages(&mut self, room: RoomId, event: &Event) {
-        if let Some(paging) = &mut self.room_mut(room).paging
-            && event.body.amends().is_some()
-        {
+        let Some(of) = event.body.amends() else { return };
+        let room = self.room_mut(room);
+        let epoch = room.epoch();
+        if let Some(paging) = &mut room.paging {
             paging.note_amendment(event);
+        }
+        if !matches!(event.body, Body::Reaction { .. }) {
+            self.note_amended(epoch, of);
         }
     }
 

@@ -5,7 +5,9 @@
 //! every node that is handed the same changes in the same order.
 
 use super::command::{ConnectionId, Membership, Reply};
-use super::{Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, Token, TokenHash, Via};
+use super::{
+    Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, SearchQuery, Token, TokenHash, Via,
+};
 
 /// A change on its way to the journal and back to the rooms.
 #[derive(Debug)]
@@ -315,6 +317,17 @@ pub enum Wanted {
         /// Who sent the message, and under which id.
         message: (AuthorId, MessageKey),
     },
+    /// The newest messages that say something.
+    Search {
+        /// What they say.
+        query: SearchQuery,
+        /// The first id that is searched.
+        first_id: u64,
+        /// The id before which is searched.
+        before: u64,
+        /// How many are wanted at the most.
+        limit: usize,
+    },
 }
 
 /// What a journal has read.
@@ -324,4 +337,6 @@ pub struct Page {
     pub events: Vec<Event>,
     /// The messages that were looked for, and the event that each is. Those that are none are missing.
     pub messages: Vec<(AuthorId, MessageKey, u64)>,
+    /// Of a search: before this id there may be others that it would find.
+    pub before: Option<u64>,
 }

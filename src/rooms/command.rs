@@ -2,7 +2,8 @@
 
 use super::limiter::Address;
 use super::{
-    AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Name, RoomCode, RoomId, Text, Token, Via,
+    AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Name, RoomCode, RoomId, Search, Text,
+    Token, Via,
 };
 
 /// A connection, as the reactor numbers them; never given to another one.
@@ -118,6 +119,13 @@ pub enum Command {
         /// Which events.
         span: Span,
     },
+    /// Search a room's messages from outside. Answer: `Found`.
+    Search {
+        /// Which room.
+        code: RoomCode,
+        /// What for.
+        search: Search,
+    },
     /// Ask how things are, for the program's own figures. Answer: `Inspected`.
     Inspect,
 }
@@ -174,6 +182,8 @@ pub enum RoomCommand {
     },
     /// Ask for events. Answer: `History`.
     History(Span),
+    /// Search what was said. Answer: `Found`.
+    Search(Search),
     /// Leave the room for good. Answer: `Left`.
     Leave,
 }
@@ -276,6 +286,13 @@ pub enum Reply {
         events: Vec<Event>,
         /// There are more in the direction that was asked for.
         more: bool,
+    },
+    /// What was found by a search.
+    Found {
+        /// The newest of them, the oldest first.
+        events: Vec<Event>,
+        /// There may be others before this id.
+        before: Option<u64>,
     },
     /// From here on this connection reads the other encoding.
     EncoderSwitched,

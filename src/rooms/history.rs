@@ -7,7 +7,7 @@ mod amended;
 use super::dedup_index::DedupIndex;
 use super::event_ring::EventRing;
 use super::last_messages::LastMessages;
-use super::{AuthorId, Event, MessageKey, Span};
+use super::{AuthorId, Body, Event, MessageKey, SearchQuery, Span};
 
 /// Events sent with `joined` where the client does not say what it has.
 pub const EVENTS_ON_JOIN: usize = 50;
@@ -16,7 +16,7 @@ pub const EVENTS_ON_JOIN: usize = 50;
 pub const MAX_PAGE_EVENTS: usize = 500;
 
 /// Nor more bytes of text than this, unless a single event has more.
-const MAX_PAGE_BYTES: usize = 1 << 20;
+pub(super) const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// For so long, a member that may come back says nothing twice.
 const REPEATABLE_MS: u64 = 24 * 3600 * 1000;
@@ -217,6 +217,13 @@ impl History {
             return self.first_held_id();
         }
         (self.last_id() + 1).saturating_sub(kept.events as u64).max(self.first_left_id).max(1)
+    }
+
+    /// Those of the events in memory with these ids that are messages and say what is searched for, the oldest first.
+    pub fn search_held(&self, range: IdRange, query: &SearchQuery) -> Vec<Event> {
+        let is_found =
+            |event: &Event| matches!(&event.body, Body::Message { text, .. } if query.matches(text.as_str()));
+        self.known(range, &[]).into_iter().filter(is_found).collect()
     }
 
     // ---- what memory does not hold

@@ -29,6 +29,8 @@ mod proposed;
 mod restoring;
 mod room;
 mod roster;
+mod search;
+mod searching;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,7 @@ pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use paging::Resumed;
 pub use room::Room;
 pub use roster::{MAX_DEPARTED, Member};
+pub use search::{Found, IndexWord, MAX_QUERY_BYTES, Search, SearchFault, SearchQuery, index_words};
 pub use text::{MessageKey, Text, TextFault};
 pub use token::{Epoch, Token, TokenHash};
 
@@ -65,6 +68,7 @@ use crate::time::Now;
 use change::OnCommit;
 use history::Kept;
 use history_memory::HistoryMemory;
+use searching::Searches;
 
 /// Identifies a room on this node, as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -156,6 +160,7 @@ pub struct Rooms {
     proposals: VecDeque<Proposal>,
     read_requests: VecDeque<ReadRequest>,
     resumed: VecDeque<Resumed>,
+    searches: Searches,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
     /// The journal can store nothing at this time.
@@ -213,6 +218,7 @@ impl Rooms {
             proposals: VecDeque::new(),
             read_requests: VecDeque::new(),
             resumed: VecDeque::new(),
+            searches: Searches::default(),
             replies: VecDeque::new(),
             counts: Counts::default(),
             is_journal_failing: false,
@@ -361,6 +367,11 @@ impl Rooms {
                 let (events, more) = self.select(room, span, caller.encoder);
                 Reply::Events { events, more }
             }
+            Command::Search { code, search } => {
+                let room = self.find_open(code, None, caller.address, now)?;
+                self.search(caller.connection, room, None, search);
+                return Ok(());
+            }
             Command::Inspect => Reply::Inspected,
         };
         self.reply(caller.connection, reply);
@@ -397,6 +408,10 @@ impl Rooms {
             RoomCommand::History(span) => {
                 let (events, more) = self.select(room, span, caller.encoder);
                 Reply::History { events, more }
+            }
+            RoomCommand::Search(search) => {
+                self.search(caller.connection, room, Some(membership.author), search);
+                return Ok(());
             }
             RoomCommand::Leave => {
                 self.leave(caller.connection, membership, true, now, delivery);

@@ -61,6 +61,8 @@ impl Paging {
                 let (first_id, last_id) = (*first_id, *last_id);
                 self.satisfies(&Wanted::Events { first_id, last_id }) && self.found.contains_key(message)
             }
+            // Searches do not wait here.
+            Wanted::Search { .. } => false,
         }
     }
 
@@ -78,7 +80,7 @@ impl Paging {
         let Wanted::Messages(_) = first else { return Some(first) };
         let messages = self.waiting.iter().filter_map(|parked| match &parked.wanted {
             Wanted::Messages(messages) => Some(messages),
-            Wanted::Events { .. } | Wanted::EventsAndMessage { .. } => None,
+            Wanted::Events { .. } | Wanted::EventsAndMessage { .. } | Wanted::Search { .. } => None,
         });
         Some(Wanted::Messages(messages.flatten().take(MAX_PAGE_EVENTS).cloned().collect()))
     }
@@ -197,6 +199,9 @@ impl Rooms {
 
     /// Takes in what was read; `None`: it could not be.
     pub fn page_in(&mut self, request: ReadRequest, page: Option<Page>) {
+        if let Wanted::Search { .. } = request.wanted {
+            return self.finish_search(page);
+        }
         // The room may be over; then nobody waits any more.
         let Some(room_id) = self.find_epoch(request.epoch) else { return };
         let kept = self.kept();
@@ -204,7 +209,7 @@ impl Rooms {
         let Some(mut paging) = room.paging.take() else { return };
         paging.in_flight = None;
         let amendments = std::mem::take(&mut paging.amendments);
-        let Some(Page { mut events, messages: said }) = page else {
+        let Some(Page { mut events, messages: said, .. }) = page else {
             let has_failed = |parked: &Parked| match (&parked.wanted, &request.wanted) {
                 (Wanted::Messages(messages), Wanted::Messages(failed)) => failed.contains(&messages[0]),
                 (wanted, failed) => wanted == failed,
@@ -221,6 +226,7 @@ impl Rooms {
         let (range, messages) = match request.wanted {
             Wanted::Events { first_id, last_id } => (Some((first_id, last_id)), None),
             Wanted::Messages(messages) => (None, Some(messages)),
+            Wanted::Search { .. } => (None, None),
             Wanted::EventsAndMessage { first_id, last_id, message } => (Some((first_id, last_id)), Some(vec![message])),
         };
         if let Some((first, last)) = range {

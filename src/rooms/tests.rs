@@ -6,6 +6,8 @@ use rand::SeedableRng;
 
 use super::*;
 
+mod searching;
+
 /// Encodes an event as one short word and a space.
 struct Words {
     echoes: bool,
@@ -133,6 +135,9 @@ impl House {
         loop {
             while let Some(proposal) = self.rooms.take_proposal() {
                 self.rooms.commit(proposal, self.now, &mut self.sent);
+            }
+            while self.rooms.is_searching() {
+                self.rooms.continue_search();
             }
             let Some((connection, reply)) = self.rooms.take_reply() else { break };
             let connection = connection.0 as usize;

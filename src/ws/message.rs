@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::unreadable;
 use crate::rooms::{
-    Command, Emoji, Epoch, Join, JoinTarget, Kind, MessageKey, MessageRef, Name, RoomCode, RoomCommand, RoomRef, Span,
-    Text, TextFault, Token,
+    Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_QUERY_BYTES, MessageKey, MessageRef, Name, RoomCode,
+    RoomCommand, RoomRef, Search, SearchFault, SearchQuery, Span, Text, TextFault, Token,
 };
 
 /// Events in an answer to `history` where the client does not say how many.
@@ -140,6 +140,7 @@ fn read_request(
             cid: key,
         }),
         "history" => here(RoomCommand::History(read_span(fields))),
+        "search" => here(RoomCommand::Search(read_search(fields)?)),
         "who" => here(RoomCommand::Who { after: read_after(fields)? }),
         "typing" => here(RoomCommand::Typing),
         "nick" => here(RoomCommand::Nick(read_name(fields)?.ok_or_else(name_required)?)),
@@ -205,6 +206,20 @@ fn read_emoji(fields: &Fields<'_>) -> Result<Emoji, MessageFault> {
 fn read_span(fields: &Fields<'_>) -> Span {
     let limit = fields.limit.map_or(HISTORY_EVENTS, |limit| limit.clamp(1, MAX_HISTORY_EVENTS as u64) as usize);
     Span { since: None, before: fields.before, limit }
+}
+
+fn read_search(fields: &Fields<'_>) -> Result<Search, MessageFault> {
+    let typed = text_of(&fields.text).ok_or_else(|| bad_request("A search has a \"text\"."))?;
+    let query = SearchQuery::parse(typed).map_err(|fault| match fault {
+        SearchFault::Empty => {
+            MessageFault { code: "text_empty", message: "There is no word to be searched for.".into() }
+        }
+        SearchFault::TooLong => MessageFault {
+            code: "text_too_long",
+            message: format!("A search has at most {MAX_QUERY_BYTES} bytes.").into(),
+        },
+    })?;
+    Ok(Search { query, span: read_span(fields) })
 }
 
 /// The name, if one is given that is not blank.
@@ -280,6 +295,17 @@ mod tests {
         assert_eq!(
             read(r#"{"type":"history","before":7,"limit":9000}"#),
             Ok(here(RoomCommand::History(Span { since: None, before: Some(7), limit: 200 })))
+        );
+        let query = SearchQuery::parse("slides").expect("a word");
+        let span = Span { since: None, before: None, limit: 50 };
+        assert_eq!(
+            read(r#"{"type":"search","text":"slides"}"#),
+            Ok(here(RoomCommand::Search(Search { query: query.clone(), span })))
+        );
+        let span = Span { since: None, before: Some(7), limit: 200 };
+        assert_eq!(
+            read(r#"{"type":"search","text":"Slides","before":7,"limit":9000}"#),
+            Ok(here(RoomCommand::Search(Search { query, span })))
         );
     }
 
@@ -388,6 +414,8 @@ mod tests {
             (r#"{"type":"message","text":7}"#, "bad_request"),
             (r#"{"type":"message","text":"x","kind":"shout"}"#, "bad_request"),
             (r#"{"type":"message","text":" \n"}"#, "text_empty"),
+            (r#"{"type":"search"}"#, "bad_request"),
+            (r#"{"type":"search","text":" \"*\" "}"#, "text_empty"),
             (r#"{"type":"join"}"#, "room_required"),
             (r#"{"type":"join","room":" "}"#, "room_required"),
             (r#"{"type":"join","room":"12"}"#, "no_such_room"),
@@ -399,6 +427,8 @@ mod tests {
             assert_eq!(fault(json), code, "{json}");
         }
         let long = format!(r#"{{"type":"message","text":"{}"}}"#, "x".repeat(101));
+        assert_eq!(fault(&long), "text_too_long");
+        let long = format!(r#"{{"type":"search","text":"{}"}}"#, "x".repeat(257));
         assert_eq!(fault(&long), "text_too_long");
         let cid = format!(r#"{{"type":"message","text":"x","cid":"{}"}}"#, "x".repeat(65));
         assert_eq!(fault(&cid), "bad_request");

@@ -188,6 +188,9 @@ impl Ws {
             Reply::History { events, more } => {
                 frame::write_text(outbox, |out| json::write_history(&events, more, out));
             }
+            Reply::Found { events, before } => {
+                frame::write_text(outbox, |out| json::write_found(&events, before, out));
+            }
             Reply::Left { .. } => {
                 frame::write_close(outbox, CloseCode::Normal, "You left.");
                 return Flow::Close;

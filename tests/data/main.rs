@@ -3,6 +3,7 @@
 
 mod amending;
 mod letting_go;
+mod searching;
 #[path = "../support/mod.rs"]
 mod support;
 mod version_1;

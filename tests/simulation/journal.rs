@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AuthorId, Body, Change, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest, RoomCode,
-    StoredMember, StoredRoom, Wanted, amend,
+    AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest,
+    RoomCode, StoredMember, StoredRoom, Wanted, amend,
 };
 
 /// What survives a crash.
@@ -140,6 +140,16 @@ impl Disk {
             Wanted::Messages(messages) => (None, messages.as_slice()),
             Wanted::EventsAndMessage { first_id, last_id, message } => {
                 (Some(*first_id..=*last_id), std::slice::from_ref(message))
+            }
+            Wanted::Search { query, first_id, before, limit } => {
+                let mut found = Found::new(*limit);
+                let is_found = |event: &&Event| {
+                    (*first_id..*before).contains(&event.id)
+                        && matches!(&event.body, Body::Message { text, .. } if query.matches(text.as_str()))
+                };
+                kept.rev().filter(is_found).for_each(|event| found.push(event.clone()));
+                (page.events, page.before) = found.finish(None);
+                return page;
             }
         };
         if let Some(ids) = ids {

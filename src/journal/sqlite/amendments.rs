@@ -2,13 +2,14 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::columns;
+use super::{columns, search_index};
 use crate::rooms::{Body, Emoji, Event, Name, Reactions, Text};
 
 /// Puts another text in the place of a message's, wherever it stands: in the message and in all its edits. `None`: it is
 /// deleted. A text that is deleted already does not come back.
 pub(super) fn set_text(connection: &Connection, room: i64, of: u64, text: Option<&Text>) -> Result<()> {
     let text = text.map(Text::as_str);
+    search_index::reindex(connection, room, of, text)?;
     connection
         .prepare_cached(
             "UPDATE event SET text = ?3 WHERE room = ?1 AND id = ?2 AND kind IN ('say', 'me') AND text IS NOT NULL",
@@ -40,7 +41,7 @@ pub(super) fn annotate(connection: &Connection, room: i64, events: &mut [Event])
         if kind == "edit" {
             noted.is_edited = true;
         } else {
-            let (emoji, name) = (columns::parsed(row, 2, Emoji::parse)?, columns::parsed(row, 4, Name::parse)?);
+            let (emoji, name) = (columns::parsed(row, 2, Emoji::parse)?, columns::parsed(row, 4, Name::stored)?);
             Reactions::set(&mut noted.reactions, &emoji, columns::author(row, 3)?, &name, kind == "react");
         }
         *annotations = noted.boxed();

@@ -1,5 +1,5 @@
 //! The ways from older versions of the data file: 1, in which members' tokens stand as they are, and 2, in which what
-//! was said stays as it was said.
+//! was said stays as it was said, and is not searched.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -22,6 +22,7 @@ pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
 fn migrate_from_2(connection: &Connection) -> Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(schema::AMENDMENTS)?;
+    prepare_search(&transaction)?;
     transaction.execute_batch("PRAGMA user_version = 3")?;
     transaction.commit()
 }
@@ -37,6 +38,11 @@ fn migrate_from_1(connection: &Connection) -> Result<()> {
     key_messages(&transaction)?;
     transaction.execute_batch("UPDATE file SET was_closed = 0; PRAGMA user_version = 2;")?;
     transaction.commit()
+}
+
+/// Makes the index for searching. What was said is put into it later, while the program runs.
+fn prepare_search(connection: &Connection) -> Result<()> {
+    connection.execute_batch(schema::SEARCH)
 }
 
 /// Has all messages found by their clients' ids.

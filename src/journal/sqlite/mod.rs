@@ -8,8 +8,9 @@
 //! ```
 //!
 //! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `table_writer` says
-//! what a change means for the tables of `schema`, `amendments` what becomes of messages there, `data_file` opens and refuses files, `migration` makes older ones
-//! new, `cleaning` sees that nothing is left of what was deleted, `backup` copies them.
+//! what a change means for the tables of `schema`, `amendments` what becomes of messages there, `data_file` opens and
+//! refuses files, `migration` makes older ones new, `cleaning` sees that nothing is left of what was deleted,
+//! `search_index` and `searching` find what was said, `backup` copies them.
 
 mod amendments;
 mod answers;
@@ -21,6 +22,8 @@ mod fault;
 mod migration;
 mod reader;
 mod schema;
+mod search_index;
+mod searching;
 mod table_writer;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::sync::mpsc::Receiver;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::answers::Answers;
+use super::searching::{self, Searched};
 use super::{amendments, columns, data_file, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
@@ -27,6 +28,8 @@ pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, ans
 }
 
 fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
+    // Of one moment: a room may end meanwhile, and another have its number.
+    let _snapshot = connection.unchecked_transaction()?;
     let mut select = connection.prepare_cached("SELECT room, keyed_id FROM room WHERE epoch = ?1")?;
     let room = select.query_row([request.epoch.to_string()], |row| Ok((row.get(0)?, row.get(1)?)));
     let Some((room, keyed_id)) = room.optional()? else { return Ok(Page::default()) };
@@ -42,7 +45,13 @@ fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
         Wanted::EventsAndMessage { first_id, last_id, message } => {
             let events = read_events(connection, room, *first_id, *last_id)?;
             let messages = find_messages(connection, room, keyed_id, std::slice::from_ref(message))?;
-            Ok(Page { events, messages })
+            Ok(Page { events, messages, ..Page::default() })
+        }
+        Wanted::Search { query, first_id, before, limit } => {
+            let searched = Searched { room, query, first_id: *first_id, before: *before };
+            let (mut events, before) = searching::search(connection, &searched, *limit)?;
+            amendments::annotate(connection, room, &mut events)?;
+            Ok(Page { events, before, ..Page::default() })
         }
     }
 }

@@ -90,8 +90,8 @@ pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
 }
 
-/// Events whose client ids are in one segment.
-const SEGMENT_EVENTS: i64 = 1024;
+/// Events whose client ids, and whose words, are in one segment.
+pub(super) const SEGMENT_EVENTS: i64 = 1024;
 
 /// The segment of what is kept of segments that are gone.
 pub(super) const LAST_MESSAGES: i64 = -1;
@@ -101,10 +101,35 @@ pub(super) fn segment_of(id: u64) -> i64 {
     id.cast_signed() / SEGMENT_EVENTS
 }
 
+/// The id with which a segment begins.
+pub(super) fn first_id_of(segment: i64) -> u64 {
+    (segment * SEGMENT_EVENTS).cast_unsigned()
+}
+
+/// The words of what was said in the segments of a room that are indexed, and which segments these are. Rooms that keep
+/// few events have none.
+pub(super) const SEARCH: &str = "
+CREATE TABLE word (
+    room INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    word TEXT NOT NULL,
+    ids BLOB NOT NULL,           -- of the events that have it, less the segment's first
+    PRIMARY KEY (room, segment, word)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE indexed (
+    room INTEGER PRIMARY KEY,
+    first_segment INTEGER NOT NULL,
+    end_segment INTEGER NOT NULL -- the first one behind them
+) STRICT;
+";
+
+/// The events that are found by a search.
+pub(super) const SEARCHED: &str = "kind IN ('say', 'me') AND text IS NOT NULL";
+
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} \
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

@@ -1,9 +1,10 @@
 //! What each change of the rooms means for the tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
+use super::search_index::{self, IndexedSegments};
 use super::{amendments, columns, schema};
 use crate::rooms::{
     AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Name, Proposal, RoomCode, TokenHash, Via,
@@ -34,6 +35,8 @@ pub(super) struct TableWriter {
     may_have_remains: bool,
     /// Rooms that may hold more events than are kept, since another run kept more; `None`: not looked for yet.
     oversized: Option<Vec<Epoch>>,
+    /// Rooms of which something is to be put into the index for searching; `None`: not looked for yet.
+    unindexed: Option<HashSet<Epoch>>,
     /// Something was deleted.
     has_deleted: bool,
 }
@@ -45,13 +48,14 @@ struct RoomPosition {
     first_id: u64,
     last_id: u64,
     keyed_id: u64,
+    indexed: IndexedSegments,
 }
 
 impl TableWriter {
     /// `history_events` are kept for each room, and some more that wait to be deleted.
     pub(super) fn new(history_events: u64) -> TableWriter {
-        let rooms = HashMap::new();
-        TableWriter { history_events, rooms, may_have_remains: true, oversized: None, has_deleted: false }
+        let (rooms, oversized, unindexed) = (HashMap::new(), None, None);
+        TableWriter { history_events, rooms, may_have_remains: true, oversized, unindexed, has_deleted: false }
     }
 
     /// The transaction under way was taken back.
@@ -59,6 +63,7 @@ impl TableWriter {
         self.rooms.clear();
         self.may_have_remains = true;
         self.oversized = None;
+        self.unindexed = None;
     }
 
     /// Whether something was deleted since this was last asked.
@@ -139,6 +144,7 @@ impl TableWriter {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
                 connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
                 self.rooms.remove(&epoch);
+                self.unindexed.as_mut().map(|unindexed| unindexed.remove(&epoch));
                 (self.may_have_remains, self.has_deleted) = (true, true);
             }
             Change::Open { .. } | Change::Nothing => (),
@@ -153,7 +159,10 @@ impl TableWriter {
         let mut insert = connection
             .prepare_cached("INSERT INTO room (code, epoch, last_time, last_author) VALUES (?1, ?2, ?3, 0)")?;
         let room = insert.insert(params![code.as_str(), epoch.to_string(), time_ms.cast_signed()])?;
-        self.rooms.insert(epoch, RoomPosition { room, first_id: 1, last_id: 0, keyed_id: 0 });
+        self.rooms.insert(
+            epoch,
+            RoomPosition { room, first_id: 1, last_id: 0, keyed_id: 0, indexed: IndexedSegments::default() },
+        );
         Ok(())
     }
 
@@ -182,6 +191,10 @@ impl TableWriter {
         if last_id >= place.keyed_id + UNKEYED_EVENTS {
             key_messages(connection, place)?;
         }
+        if place.next_segment().is_some() {
+            self.unindexed.as_mut().map(|unindexed| unindexed.insert(epoch));
+        }
+        let place = self.place(connection, epoch)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         if place.held_events() >= history_events + TRIMMED_EVENTS {
             self.trim(connection, epoch, MAX_TRIMMED_EVENTS)?;
         }
@@ -234,8 +247,34 @@ impl TableWriter {
         let end = first_id.map_or(0, i64::cast_unsigned) + SWEPT_EVENTS;
         if delete_events(connection, room, end)? < SWEPT_EVENTS {
             connection.prepare_cached("DELETE FROM message_key WHERE room = ?1")?.execute([room])?;
+            search_index::drop_room(connection, room)?;
             connection.prepare_cached("DELETE FROM room WHERE room = ?1")?.execute([room])?;
         }
+        Ok(())
+    }
+
+    /// Whether [`index`](Self::index) may find something to do.
+    pub(super) fn has_unindexed(&self) -> bool {
+        self.unindexed.as_ref().is_none_or(|unindexed| !unindexed.is_empty())
+    }
+
+    /// Puts a segment of a room into the index for searching, within a transaction.
+    pub(super) fn index(&mut self, connection: &Connection) -> Result<()> {
+        let mut unindexed = match self.unindexed.take() {
+            Some(unindexed) => unindexed,
+            None => find_unindexed(connection)?,
+        };
+        if let Some(&epoch) = unindexed.iter().next() {
+            let place = self.place(connection, epoch)?;
+            let indexed = place.and_then(|place| place.next_segment().map(|segment| (place, segment)));
+            if let Some((place, segment)) = indexed {
+                search_index::index_segment(connection, place.room, segment)?;
+                place.indexed.end = segment + 1;
+            } else {
+                unindexed.remove(&epoch);
+            }
+        }
+        self.unindexed = Some(unindexed);
         Ok(())
     }
 
@@ -268,6 +307,11 @@ impl RoomPosition {
     fn held_events(self) -> u64 {
         self.last_id + 1 - self.first_id
     }
+
+    /// The segment that is to be put into the index for searching.
+    fn next_segment(self) -> Option<i64> {
+        self.indexed.next(self.first_id, self.last_id)
+    }
 }
 
 /// Has the messages since the last time found by their clients' ids.
@@ -296,6 +340,7 @@ fn delete_events(connection: &Connection, room: i64, end: u64) -> Result<u64> {
             .prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment = ?2")?
             .execute([room, segment])?;
     }
+    search_index::trim(connection, room, end)?;
     let deleted = connection
         .prepare_cached("DELETE FROM event WHERE room = ?1 AND id < ?2")?
         .execute(params![room, end.cast_signed()])?;
@@ -354,6 +399,17 @@ fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Ep
     select.query_map([most], |row| columns::parsed(row, 0, Epoch::parse))?.collect()
 }
 
+/// Rooms that hold more events than need no index.
+fn find_unindexed(connection: &Connection) -> Result<HashSet<Epoch>> {
+    let mut select = connection.prepare(
+        "SELECT epoch FROM room WHERE code IS NOT NULL AND ?1 < \
+         (SELECT max(id) FROM event WHERE event.room = room.room) \
+         - (SELECT min(id) FROM event WHERE event.room = room.room)",
+    )?;
+    let least = search_index::UNINDEXED_EVENTS.cast_signed();
+    select.query_map([least], |row| columns::parsed(row, 0, Epoch::parse))?.collect()
+}
+
 fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>> {
     let mut select = connection.prepare_cached(
         "SELECT room, (SELECT min(id) FROM event WHERE event.room = room.room), \
@@ -367,9 +423,11 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>
             first_id: first_id.map_or(1, i64::cast_unsigned),
             last_id: last_id.map_or(0, i64::cast_unsigned),
             keyed_id: columns::number(row, 3)?,
+            indexed: IndexedSegments::default(),
         })
     });
-    place.optional()
+    let Some(place) = place.optional()? else { return Ok(None) };
+    Ok(Some(RoomPosition { indexed: IndexedSegments::of(connection, place.room)?, ..place }))
 }
 
 fn insert_member(

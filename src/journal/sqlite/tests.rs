@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use rusqlite::OpenFlags;
 
 use super::*;
+
+mod searching;
 use crate::rooms::{
     Annotations, AuthorId, Body, Change, Emoji, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name,
     Newcomer, Page, StoredMember, Text, Token, TokenHash, Via, Wanted, amend,
@@ -539,7 +541,7 @@ fn what_members_said_last_is_found_where_the_others_talk_without_ids() {
     let (mut journal, _) = folder.open(10);
     let say = |author, cid: &str| {
         let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
-        published(1, author, "ana", Body::said(kind, text, MessageKey::parse(cid), None))
+        published(1, author, "ana", Body::Message { kind, text, cid: MessageKey::parse(cid), annotations: None })
     };
     journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben"), say(1, "a")]);
     // One is in the last segment that there is, the other has a later one behind it.

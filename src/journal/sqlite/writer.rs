@@ -37,6 +37,9 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 /// The end waits so long for what is left of rooms that are over to be deleted; the rest is, after the next start.
 const LAST_SWEEPS: Duration = Duration::from_secs(5);
 
+/// While there is much else to do, a part of what was said is put into the index for searching not more often than this.
+const INDEX_PAUSE: Duration = Duration::from_millis(50);
+
 /// Pages in the write-ahead log that are worth being moved into the file itself: about 4 MB.
 const CHECKPOINT_PAGES: i32 = 1000;
 
@@ -76,6 +79,8 @@ pub(super) struct Writer {
     unmeasured_proposals: usize,
     /// Length of the write-ahead log when it was last tried to move it into the file.
     tried_at_pages: i32,
+    /// Before this time nothing is put into the index for searching.
+    indexes_at: Instant,
     cleaner: Cleaner,
     /// From when on, and until when at the latest, the files are to be cleaned; `None`: they are clean.
     cleaning: Option<(Instant, Instant)>,
@@ -118,6 +123,7 @@ impl Writer {
             ready_at,
             unmeasured_proposals: 0,
             tried_at_pages: 0,
+            indexes_at: ready_at,
             cleaner,
             cleaning: (!is_clean).then_some((ready_at, ready_at + CLEANING.1)),
         }
@@ -162,7 +168,9 @@ impl Writer {
         if self.tables.may_have_remains() {
             return Some(SWEEP_PAUSE);
         }
-        self.cleaning.map(|(from, _)| from.saturating_duration_since(Instant::now()).max(SWEEP_PAUSE))
+        let indexes_at = self.tables.has_unindexed().then_some(self.indexes_at);
+        let next = self.cleaning.map(|(from, _)| from).into_iter().chain(indexes_at).min();
+        next.map(|next| next.saturating_duration_since(Instant::now()).max(SWEEP_PAUSE))
     }
 
     fn take_in(&mut self, group: Vec<Proposal>) -> rusqlite::Result<()> {
@@ -194,6 +202,7 @@ impl Writer {
             self.unmeasured_proposals = 0;
             self.checkpoint_if_long()?;
         }
+        self.index_if_due(is_idle)?;
         self.clean_if_due(is_idle)?;
         self.ready_at = Instant::now() + (started.elapsed() / 2).clamp(GATHERING.0, GATHERING.1);
         Ok(())
@@ -207,18 +216,27 @@ impl Writer {
         if !sweeps && proposals.iter().all(|proposal| proposal.change == Change::Nothing) {
             return Ok(impossible);
         }
+        self.in_transaction(|tables, connection| {
+            for (index, proposal) in proposals.iter_mut().enumerate() {
+                if !tables.write(connection, proposal)? {
+                    impossible.push(index);
+                }
+            }
+            if sweeps { tables.sweep(connection) } else { Ok(()) }
+        })?;
+        Ok(impossible)
+    }
+
+    /// Makes what `write` writes durable: all of it, or nothing.
+    fn in_transaction(
+        &mut self,
+        write: impl FnOnce(&mut TableWriter, &Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), WriteFault> {
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")
             .and_then(|mut begin| begin.execute([]))
             .map_err(WriteFault::of)?;
-        let kept = proposals.iter_mut().enumerate().try_for_each(|(index, proposal)| {
-            if !self.tables.write(&self.connection, proposal)? {
-                impossible.push(index);
-            }
-            Ok(())
-        });
-        let kept = kept.and_then(|()| if sweeps { self.tables.sweep(&self.connection) } else { Ok(()) });
-        if let Err(error) = kept {
+        if let Err(error) = write(&mut self.tables, &self.connection) {
             self.roll_back()?;
             return Err(WriteFault::of(error));
         }
@@ -226,7 +244,7 @@ impl Writer {
             self.roll_back()?;
             return Err(WriteFault::of_commit(error));
         }
-        Ok(impossible)
+        Ok(())
     }
 
     fn roll_back(&mut self) -> Result<(), WriteFault> {
@@ -342,6 +360,26 @@ impl Writer {
             Err(WriteFault::Final(error)) => Err(error),
             Ok(_) | Err(WriteFault::Locked(_) | WriteFault::Passing(_)) => Ok(()),
         }
+    }
+
+    // ---- the index for searching
+
+    /// Puts a part of what was said into the index, in a transaction of its own: what cannot be indexed is found all the
+    /// same, and keeps nothing else from being stored.
+    fn index_if_due(&mut self, is_idle: bool) -> rusqlite::Result<()> {
+        let is_wanted = self.tables.has_unindexed() && self.retry_at.is_none();
+        if !is_wanted || Instant::now() < self.indexes_at + if is_idle { Duration::ZERO } else { INDEX_PAUSE } {
+            return Ok(());
+        }
+        match self.in_transaction(TableWriter::index) {
+            Ok(()) => self.indexes_at = Instant::now(),
+            Err(WriteFault::Locked(error) | WriteFault::Passing(error)) => {
+                log::debug!("what was said cannot be indexed yet: {error}");
+                self.indexes_at = Instant::now() + RETRY;
+            }
+            Err(WriteFault::Final(error)) => return Err(error),
+        }
+        self.checkpoint_if_long()
     }
 
     // ---- leaving nothing of what was deleted

@@ -232,6 +232,9 @@ impl World {
             while let Some(proposal) = self.rooms.take_proposal() {
                 self.rooms.commit(proposal, self.now, &mut Outboxes(&mut self.terminals));
             }
+            while self.rooms.is_searching() {
+                self.rooms.continue_search();
+            }
             let Some((connection, reply)) = self.rooms.take_reply() else { break };
             let terminal = self.terminals.get_mut(connection.0 as usize);
             let memberships = match terminal {

@@ -374,7 +374,7 @@ fn read(stored: &[Event], request: &ReadRequest) -> Page {
         panic!("{request:?}")
     };
     let events = stored.iter().filter(|event| (first_id..=last_id).contains(&event.id)).cloned().collect();
-    Page { events, messages: Vec::new() }
+    Page { events, ..Page::default() }
 }
 
 fn resume(house: &mut House) {
