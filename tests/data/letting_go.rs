@@ -219,3 +219,27 @@ fn check_integrity(folder: &Folder) {
         .expect("it can be checked");
     assert_eq!(verdict, "ok");
 }
+
+/// A process loses all its locks on a file once it closes any handle of it; then another program would take the index of
+/// the log for its own, and cut it off.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_stays_locked_after_it_was_cleaned() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let server = folder.serve(&["--history", "20"]);
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    say_marked(&mut ana, "let-go-of", 200);
+    say_marked(&mut ana, "kept", 100);
+    wait_until_gone(&folder, &["let-go-of"]);
+    let index = std::fs::metadata(folder.file() + "-shm").expect("the log has an index").ino();
+    let (pid, index) = (server.pid().to_string(), format!(":{index}"));
+    // SQLite's byte that tells whether anybody uses the index (`UNIX_SHM_DMS`).
+    let is_it = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.contains(&&*pid) && words.iter().any(|word| word.ends_with(&index)) && words.ends_with(&["128", "128"])
+    };
+    let locks = std::fs::read_to_string("/proc/locks").expect("Linux tells who locks what");
+    assert!(locks.lines().any(is_it), "{locks}");
+}
