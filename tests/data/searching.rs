@@ -131,6 +131,30 @@ fn what_was_said_is_found_after_a_crash() {
 }
 
 #[test]
+fn what_is_corrected_is_found_by_its_new_words_and_what_is_deleted_not_at_all() {
+    for options in [&["--history", "100000"][..], &[]] {
+        let folder = Folder::new();
+        let server = folder.serve(options);
+        let (mut ana, joined) = join(&server, &server.create_room(), "ana");
+        let first = joined["last"].as_u64().expect("an id") + 1;
+        let count = if options.is_empty() { 100 } else { 3500 };
+        say_all(&mut ana, (0..count).map(|number| format!("hello number{number}")));
+        if !options.is_empty() {
+            eventually("a part of it is indexed", || (indexed(&folder) > 0).then_some(()));
+        }
+        ana.send(json!({"type": "edit", "of": first + 5, "text": "goodbye number5"}));
+        ana.send(json!({"type": "delete", "of": first + 6}));
+        ana.expect("delete");
+        let mut found = |text: &str| search(&mut ana, &json!({"type": "search", "text": text}))["texts"].clone();
+        assert_eq!(found("goodbye number5"), json!(["goodbye number5"]));
+        let texts = found("hello number5");
+        assert!(!texts.as_array().expect("a list").contains(&json!("hello number5")), "{texts}");
+        assert_eq!(found("number6 hello"), json!([]));
+        assert_eq!(found("number7 hello"), json!(["hello number7"]));
+    }
+}
+
+#[test]
 fn a_file_of_version_2_is_searched_from_its_first_start_on() {
     let folder = Folder::new();
     let file = Connection::open(folder.file()).expect("a file");
