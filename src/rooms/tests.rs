@@ -964,6 +964,7 @@ fn who_is_refused_anyway_causes_no_read() {
         via: Via::Web,
         is_placed: true,
         has_entered: true,
+        account: None,
     };
     let (last_time_ms, last_author, members) = (house.now.wall_ms, member.author, vec![member]);
     let room = StoredRoom { code, epoch, first_id: 1, last_id: 100, last_time_ms, last_author, members };

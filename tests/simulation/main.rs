@@ -154,6 +154,7 @@ impl Conditions {
             None => AnyJournal::in_memory(),
             Some(disk) => {
                 rooms.rely_on_journal_beyond(self.memory_events);
+                rooms.restore_accounts(disk.borrow().stored_accounts());
                 rooms.restore(disk.borrow().stored_rooms(), world.borrow().now);
                 AnyJournal::on(Rc::clone(disk))
             }

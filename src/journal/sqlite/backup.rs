@@ -51,8 +51,8 @@ fn write(from: &Connection, copy: &Path) -> rusqlite::Result<()> {
     let mut to = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // All at once: what is written meanwhile goes to the log beside the file, and no step has to be done again.
     Backup::new(from, &mut to)?.run_to_completion(i32::MAX, BUSY_PAUSE, None)?;
-    // What was deleted is not to live on in copies. The older version has not overwritten it anyway.
-    if data_file::is_current(&to)? {
+    // What was deleted is not to live on in copies. The first version has not overwritten it anyway.
+    if data_file::overwrites_deleted(&to)? {
         cleaning::clean_all(&to, copy)?;
     }
     // Nobody else has written to the copy, so nothing can have gone wrong with it since.

@@ -65,7 +65,7 @@ impl DataFile {
                 check_whole(&connection, &path)?;
             }
             if version < schema::VERSION {
-                migration::migrate(&connection).map_err(unusable)?;
+                migration::migrate(&connection, version).map_err(unusable)?;
                 let cleaned = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection));
                 is_clean = match cleaned.map_err(WriteFault::of) {
                     Ok(()) => true,
@@ -74,7 +74,6 @@ impl DataFile {
                     Err(WriteFault::Final(error)) => return Err(unusable(error)),
                 };
             }
-            migration::complete(&connection).map_err(unusable)?;
         }
         mark(&connection, false).map_err(unusable)?;
         Ok(DataFile { path, lock, connection, is_clean: is_clean && !has_log })
@@ -93,6 +92,15 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
     Ok(connection)
 }
 
+/// Whether a snugd uses the file at this time.
+pub(super) fn is_in_use(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let mut name = path.into_os_string();
+    name.push("-lock");
+    let Ok(file) = OpenOptions::new().write(true).open(name) else { return false };
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Opens another connection to a file that is open already.
 pub(super) fn connect_reader(path: &Path) -> Result<Connection, Unusable> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -100,7 +108,7 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, Unusable> {
     connection.map_err(|error| unusable(path, &error))
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(32);
@@ -224,6 +232,11 @@ fn is_new(connection: &Connection) -> rusqlite::Result<bool> {
 /// Whether it is of the version that this program writes.
 pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0)).map(|version: i32| version == schema::VERSION)
+}
+
+/// Whether it is of a version of which what is deleted is overwritten.
+pub(super) fn overwrites_deleted(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map(|version: i32| version >= 2)
 }
 
 /// The version, which is one of those that this program knows.

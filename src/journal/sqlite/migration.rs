@@ -1,4 +1,5 @@
-//! The way from version 1 of the data file, in which members' tokens stand as they are, to version 2.
+//! The way from older versions of the data file to the one that is written. Version 1 has members' tokens as they are,
+//! version 2 has no accounts.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -8,20 +9,35 @@ use crate::rooms::Token;
 /// What is no longer than this is rewritten in memory, which needs no place for temporary files.
 const MEMORY_BYTES: i64 = 64 << 20;
 
-/// Makes a file of version 1 one of version 2, wholly or not at all. It is not marked as closed after that, so that
+/// Makes a file of an older version one of ours, wholly or not at all. It is not marked as closed after that, so that
 /// it is cleaned whenever it is opened next.
-pub(super) fn migrate(connection: &Connection) -> Result<()> {
-    log::info!("the data file is of version 1, and is made one of version {}", schema::VERSION);
-    rewrite(connection)?;
+pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
+    log::info!("the data file is of version {version}, and is made one of version {}", schema::VERSION);
+    if version < 2 {
+        rewrite(connection)?;
+    }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    transaction
-        .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
-    hash_tokens(&transaction)?;
-    transaction.execute_batch("DROP TABLE old_member")?;
-    key_messages(&transaction)?;
+    if version < 2 {
+        migrate_to_2(&transaction)?;
+    }
+    complete_2(&transaction)?;
+    migrate_to_3(&transaction)?;
     transaction
         .execute_batch(&format!("UPDATE file SET was_closed = 0; PRAGMA user_version = {};", schema::VERSION))?;
     transaction.commit()
+}
+
+/// Version 3 has more about people.
+fn migrate_to_3(connection: &Connection) -> Result<()> {
+    connection.execute_batch(schema::ACCOUNTS)
+}
+
+fn migrate_to_2(connection: &Connection) -> Result<()> {
+    connection
+        .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
+    hash_tokens(connection)?;
+    connection.execute_batch("DROP TABLE old_member")?;
+    key_messages(connection)
 }
 
 /// Has all messages found by their clients' ids.
@@ -36,13 +52,8 @@ fn key_messages(connection: &Connection) -> Result<()> {
 }
 
 /// Early files of version 2 have an index instead of the table of client ids.
-pub(super) fn complete(connection: &Connection) -> Result<()> {
-    if connection.table_exists(None, "message_key")? {
-        return Ok(());
-    }
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    key_messages(&transaction)?;
-    transaction.commit()
+fn complete_2(connection: &Connection) -> Result<()> {
+    if connection.table_exists(None, "message_key")? { Ok(()) } else { key_messages(connection) }
 }
 
 /// Writes the whole file anew: version 1 has left what it deleted where it stood.

@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"snug");
 
 /// What the tables below are called as a whole (`PRAGMA user_version`). A change to them is a new version, and
 /// needs a way from each older one (`migration`).
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// A room's events stand side by side, in their order, since that is how they are read. A room has no count of
 /// them: the first and the last are found at the ends. Times are milliseconds since 1970, UTC.
@@ -78,6 +78,23 @@ CREATE TABLE message_key (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Names that are somebody's own. What was asked of a server that runs waits in a table until it is done.
+pub(super) const ACCOUNTS: &str = "
+CREATE TABLE account (
+    account INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    password_hash TEXT           -- Argon2id, as a PHC string; NULL: nobody can come by a password
+) STRICT;
+CREATE TABLE account_request (
+    request INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    action TEXT NOT NULL,        -- add, password or remove
+    password_hash TEXT
+) STRICT;
+ALTER TABLE member ADD COLUMN account INTEGER;  -- whose name it bears by right
+CREATE INDEX bearer ON member (account) WHERE account IS NOT NULL;
+";
+
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
@@ -97,6 +114,6 @@ pub(super) fn segment_of(id: u64) -> i64 {
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {ACCOUNTS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }
