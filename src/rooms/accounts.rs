@@ -104,6 +104,8 @@ pub(super) struct Accounts {
     claims: HashMap<Box<str>, AccountId>,
     /// Claims that are with the journal. They are few.
     proposed: Vec<(AccountId, NameKeys)>,
+    /// Accounts of which it is with the journal that what was shown of them before holds no more.
+    ending: Vec<AccountId>,
     /// This node's own: who is on the other side of a connection, as far as that was shown.
     proofs: HashMap<ConnectionId, AccountId>,
 }
@@ -139,16 +141,33 @@ impl Accounts {
 
     /// A change goes to the journal.
     pub fn note(&mut self, change: &AccountChange) {
-        if let AccountAction::Add { name, .. } = &change.action {
-            self.proposed.push((change.account, name.keys()));
+        match &change.action {
+            AccountAction::Add { name, .. } => self.proposed.push((change.account, name.keys())),
+            AccountAction::SetPassword(_) | AccountAction::Remove => self.ending.push(change.account),
+            AccountAction::Nothing => (),
         }
     }
 
     /// A change has come back: committed, refused or in vain.
     pub fn settle(&mut self, change: &AccountChange) {
-        if matches!(change.action, AccountAction::Add { .. }) {
-            self.proposed.retain(|(account, _)| *account != change.account);
+        match &change.action {
+            AccountAction::Add { .. } => self.proposed.retain(|(account, _)| *account != change.account),
+            AccountAction::SetPassword(_) | AccountAction::Remove => {
+                let place = self.ending.iter().position(|account| *account == change.account);
+                place.map(|place| self.ending.remove(place));
+            }
+            AccountAction::Nothing => (),
         }
+    }
+
+    /// Whether nobody can show at this time that the account is its own.
+    pub fn is_ending(&self, account: AccountId) -> bool {
+        self.ending.contains(&account)
+    }
+
+    /// Whether there is such an account.
+    pub fn has(&self, account: AccountId) -> bool {
+        self.accounts.contains_key(&account)
     }
 
     /// Whether a change is possible, by what was committed before.

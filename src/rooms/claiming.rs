@@ -125,7 +125,7 @@ impl Rooms {
         let mut account = None;
         if !self.accounts.is_empty() {
             for owner in self.accounts.owners(&name.keys()) {
-                if ![borne, proven].contains(&Some(owner)) {
+                if ![borne, proven].contains(&Some(owner)) || self.accounts.is_ending(owner) {
                     return Err(Refusal::PasswordRequired { name: name.clone() });
                 }
                 account = Some(owner);
@@ -143,18 +143,17 @@ impl Rooms {
     }
 
     /// Whether who comes in by a committed change may bear its name, by what was committed before.
-    pub(super) fn check_claim(&self, change: &Change) -> Result<(), Conflict> {
-        if self.accounts.is_empty() {
-            return Ok(());
-        }
+    pub(super) fn check_claim(&self, change: &mut Change) -> Result<(), Conflict> {
         let (name, account) = match change {
-            Change::Place { newcomer, .. } => (&newcomer.name, newcomer.account),
-            Change::Enter { takes_place: Some(_), account, event, .. } => (&event.name, *account),
+            Change::Place { newcomer, .. } => (&newcomer.name, &mut newcomer.account),
+            Change::Enter { takes_place: Some(_), account, event, .. } => (&event.name, account),
+            Change::Identify { account, .. } if !self.accounts.has(*account) => return Err(Conflict::Member),
             _ => return Ok(()),
         };
-        let owner = self.accounts.owner(&name.keys());
-        // Who came by right when the account was there still has come if it is gone since.
-        if owner.is_none() || owner == account { Ok(()) } else { Err(Conflict::Member) }
+        // Who came by right when the account was there has come as everybody may if it is gone since.
+        *account = account.filter(|account| self.accounts.has(*account));
+        let owner = if self.accounts.is_empty() { None } else { self.accounts.owner(&name.keys()) };
+        if owner == *account { Ok(()) } else { Err(Conflict::Member) }
     }
 
     /// A member has come as an account's owner: notes that, and its new secret if it came without the one it had.

@@ -103,7 +103,7 @@ impl Rooms {
         let mut change = Proposal::remaining_of(change, is_placed);
         let checked = opened.and_then(|()| {
             let room_id = room_id.filter(|room| self.room(*room).is_open).ok_or(Conflict::Room)?;
-            self.check_claim(&change)?;
+            self.check_claim(&mut change)?;
             self.room(room_id).state.check(&mut change).map(|()| room_id)
         });
         match checked {

@@ -1,5 +1,7 @@
 //! The rules of the chat, told by commands and replies.
 
+mod accounts;
+
 use rand::SeedableRng;
 
 use super::*;
@@ -122,8 +124,14 @@ impl House {
 
     /// The journal commits everything that is proposed.
     fn settle(&mut self) {
+        self.settle_noting(&mut Vec::new());
+    }
+
+    /// The same, and notes what was committed.
+    fn settle_noting(&mut self, committed: &mut Vec<(RoomCode, Epoch, Change)>) {
         loop {
             while let Some(proposal) = self.rooms.take_proposal() {
+                committed.push((proposal.code, proposal.epoch, proposal.change.clone()));
                 self.rooms.commit(proposal, self.now, &mut self.sent);
             }
             let Some((connection, reply)) = self.rooms.take_reply() else { break };
@@ -135,7 +143,9 @@ impl House {
                     memberships.push(membership);
                     self.tokens[connection] = Some(token);
                 }
-                Reply::TakenOver { membership } | Reply::Left { membership, .. } => {
+                Reply::TakenOver { membership }
+                | Reply::SessionEnded { membership }
+                | Reply::Left { membership, .. } => {
                     memberships.retain(|other| *other != membership);
                 }
                 _ => (),
