@@ -222,7 +222,7 @@ impl Authenticator {
 
     fn register(&mut self, caller: &Caller, name: Option<Name>, password: Password, rooms: &Rooms, now: Now) -> Next {
         let Some(name) = name else { return Next::Refuse(Refusal::NameRequired) };
-        if self.policy != AccountPolicy::Open {
+        if self.policy != AccountPolicy::Open || rooms.is_admin_name(&name) {
             return Next::Refuse(Refusal::RegistrationClosed);
         }
         if rooms.is_claimed(&name) {
@@ -341,3 +341,6 @@ fn vouch(caller: &Caller, mut command: Command, name: Name, rooms: &mut Rooms) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,6 +222,12 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         ));
     }
 
+    // Else whoever comes first would claim the name.
+    if !arguments.admin.is_empty() && arguments.data.is_none() && arguments.auth_header.is_none() {
+        let sentence = "--admin names accounts that snugd account makes in a data file: name that with --data.";
+        return Err(Exit::misused(sentence));
+    }
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {

@@ -31,7 +31,13 @@ impl Rooms {
     pub fn is_admin(&self, here: Membership) -> bool {
         let account = self.rooms.get(here.room.0 as usize).and_then(|room| room.account_of(here.author));
         let name = account.and_then(|account| self.accounts.name(account));
-        name.is_some_and(|name| self.admins.iter().any(|admin| admin.overlaps(&name.keys())))
+        name.is_some_and(|name| self.is_admin_name(name))
+    }
+
+    /// Whether this name is that of an account that is an operator everywhere: whoever runs the server gives it away.
+    pub fn is_admin_name(&self, name: &Name) -> bool {
+        let keys = name.keys();
+        self.admins.iter().any(|admin| admin.overlaps(&keys))
     }
 
     // ---- what others have to know to compare passwords
@@ -283,8 +289,9 @@ impl Rooms {
             AccountAction::Add { name, .. } => {
                 self.mark_bearers(&change);
                 if is_own {
-                    let rooms: Vec<RoomId> = self.codes.values().copied().collect();
-                    rooms.into_iter().for_each(|room| self.rename_bearers(room, name, change.account, now));
+                    for room in self.all_rooms() {
+                        self.rename_bearers(room, name, change.account, now);
+                    }
                 }
             }
             AccountAction::SetPassword(_) | AccountAction::Remove => self.end_sessions(&change, is_own, now, delivery),
@@ -295,6 +302,11 @@ impl Rooms {
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
             OnCommit::Nothing | OnCommit::Subscribe(..) | OnCommit::KeepPlace { .. } => (),
         }
+    }
+
+    /// In their order, so that the same history makes the same changes.
+    fn all_rooms(&self) -> Vec<RoomId> {
+        self.rooms.iter().map(|(slot, _)| RoomId(slot as u32)).collect()
     }
 
     /// Others came before it.
@@ -384,8 +396,7 @@ impl Rooms {
 
     /// What was shown of an account before holds no more: the sessions that came by it end.
     fn end_sessions(&mut self, change: &AccountChange, is_own: bool, now: Now, delivery: &mut dyn Delivery) {
-        let rooms: Vec<RoomId> = self.epochs.values().copied().collect();
-        for room_id in rooms {
+        for room_id in self.all_rooms() {
             let room = self.room(room_id);
             let bears = |(author, account): (&AuthorId, &AccountId)| (*account == change.account).then_some(*author);
             let mut bearing: Vec<AuthorId> = room.state.accounts.iter().filter_map(bears).collect();
