@@ -30,6 +30,14 @@ pub trait PasswordWorker {
     }
 }
 
+/// The next job. While there is none no memory is held for it.
+fn next(jobs: &Receiver<Box<Job>>, memory: &mut hashing::Memory) -> Option<Box<Job>> {
+    jobs.try_recv().ok().or_else(|| {
+        *memory = hashing::Memory::default();
+        jobs.recv().ok()
+    })
+}
+
 /// A thread that does it, from the first password on.
 pub struct PasswordThread {
     jobs: Option<SyncSender<Box<Job>>>,
@@ -50,8 +58,9 @@ impl PasswordThread {
         let (done, wake) = (self.done_sender.clone(), Arc::clone(&self.wake));
         let mut random = StdRng::try_from_rng(&mut SysRng).ok()?;
         let run = move || {
-            for job in jobs {
-                let result = hashing::work(&job, || random.random());
+            let mut memory = hashing::Memory::default();
+            while let Some(job) = next(&jobs, &mut memory) {
+                let result = hashing::work(&job, || random.random(), &mut memory);
                 // Nobody wants to know any more when the program ends.
                 let _ = done.send(Done { job, result });
                 wake();

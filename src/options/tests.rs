@@ -198,10 +198,7 @@ fn wrong_usage_is_answered_with_one_sentence() {
             &["--auth-header", "Remote-User"],
             "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",
         ),
-        (
-            &["--admin", "ana"],
-            "--admin names accounts that snugd account makes in a data file: name that with --data.",
-        ),
+        (&["--admin", "ana"], "--admin names accounts that snugd account makes in a data file: name that with --data."),
         (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),

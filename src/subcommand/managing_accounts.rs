@@ -64,7 +64,7 @@ fn read_new_password() -> Result<PasswordHash, Exit> {
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
     let password = Password::parse_new(&typed).map_err(|fault| Exit::failed(FAILED, &fault.to_string()))?;
-    hashing::hash(&password, rand::rng().random())
+    hashing::hash(&password, rand::rng().random(), &mut hashing::Memory::default())
         .ok_or_else(|| Exit::failed(FAILED, "There is too little memory to hash a password (19 MiB)."))
 }
 
