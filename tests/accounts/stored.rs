@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::support::server::command;
-use super::support::{Server, Terminal, WebSocketClient};
+use super::support::{Server, Terminal, WebSocketClient, eventually};
 use super::{OTHER_PASSWORD, PASSWORD, join, refused, register, with_account};
 
 /// A folder with a data file, gone with the test.
@@ -168,4 +168,26 @@ fn accounts_are_managed_while_a_server_uses_the_file() {
     assert_eq!(folder.succeed("list", &[], ""), "");
     assert!(folder.fail("password", &["ana"], &format!("{PASSWORD}\n")).contains("no account"));
     join(&server, json!({"type": "join", "room": room, "name": "ana"}));
+}
+
+/// A process loses all its locks on a file once it closes any handle of it; then another program would take the index of
+/// the log for its own, and cut it off.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_stays_locked_after_it_was_cleaned() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let server = folder.serve();
+    folder.succeed("add", &["ana"], &format!("{PASSWORD}\n"));
+    folder.succeed("remove", &["ana"], "");
+    eventually("nothing is left of it", || (!folder.contains("$argon2id$")).then_some(()));
+    let index = fs::metadata(folder.file() + "-shm").expect("the log has an index").ino();
+    let (pid, index) = (server.pid().to_string(), format!(":{index}"));
+    // SQLite's byte that tells whether anybody uses the index (`UNIX_SHM_DMS`).
+    let is_it = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.contains(&&*pid) && words.iter().any(|word| word.ends_with(&index)) && words.ends_with(&["128", "128"])
+    };
+    let locks = fs::read_to_string("/proc/locks").expect("Linux tells who locks what");
+    assert!(locks.lines().any(is_it), "{locks}");
 }

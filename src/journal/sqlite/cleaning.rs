@@ -31,6 +31,10 @@ const BLOCK_PAGES: u32 = 4096;
 /// Knows which pages may have copies of rows in their free space.
 pub(super) struct Cleaner {
     index_path: PathBuf,
+    /// Once opened it stays so: as soon as a process closes any handle of a file, the system releases all locks that it
+    /// holds on it (fcntl(2)), SQLite's as well. Another program would take itself for the only one then, and cut the
+    /// index off that is in use here.
+    index: Option<File>,
     /// Distinguishes the log that was read from the one that follows in the same file.
     log_salt: [u8; 8],
     /// Pages of it that were read.
@@ -50,6 +54,7 @@ impl Cleaner {
         let has_page_table = is_plain(connection).unwrap_or(false);
         Cleaner {
             index_path: index_path.into(),
+            index: None,
             log_salt: [0; 8],
             log_frames: 0,
             pages: BTreeSet::new(),
@@ -87,9 +92,13 @@ impl Cleaner {
     /// The log's index tells which pages are in it, side by side; in the log itself they are far apart. Its format:
     /// <https://www.sqlite.org/walformat.html#the_wal_index_file_format>
     fn read_log_index(&mut self) -> io::Result<()> {
-        let mut index = File::open(&self.index_path)?;
+        let index = match &mut self.index {
+            Some(index) => index,
+            none => none.insert(File::open(&self.index_path)?),
+        };
+        index.rewind()?;
         let mut header = [0; INDEX_HEADER_BYTES];
-        if !read_whole(&mut index, &mut header)? {
+        if !read_whole(index, &mut header)? {
             return Ok(());
         }
         let number_at = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
