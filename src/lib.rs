@@ -7,6 +7,7 @@
 //! holds for it.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod greeting;
 pub mod http;
 pub mod invitation;

@@ -5,10 +5,12 @@ use core::net::SocketAddr;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::greeting::{self, Interface};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
@@ -16,12 +18,13 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
-use snugd::options::Options;
+use snugd::options::{AccountPolicy, Options};
 use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_encoders};
-use snugd::rooms::{Rooms, StoredRoom};
+use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
 use snugd::{log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
+const MISUSED: u8 = 2;
 const CANNOT_BIND: u8 = 3;
 #[cfg(feature = "sqlite")]
 const UNUSABLE_FILE: u8 = 4;
@@ -77,14 +80,22 @@ fn run(options: Options) -> Result<(), Failure> {
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
     let mut rooms = Rooms::new(limits.clone(), all_encoders(clock.clone()), random);
+    if options.accounts == AccountPolicy::Required {
+        rooms.require_accounts();
+    }
+    rooms.set_admins(&parse_admins(&options.admins)?);
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(net.waker().map_err(while_running)?);
     let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
     if let Some(file) = &options.data {
-        let wake = net.waker().map_err(while_running)?;
-        let stored;
-        (journal, stored) = open_journal(file, limits.history_events, wake)?;
+        let wake = Arc::clone(&wake);
+        let (accounts, stored);
+        (journal, accounts, stored) = open_journal(file, limits.history_events, move || wake())?;
         rooms.rely_on_journal();
+        rooms.restore_accounts(accounts);
         rooms.restore(stored, net.now());
     }
+    let passwords = Box::new(PasswordThread::new(wake));
+    let authenticator = Authenticator::new(options.accounts, limits.create_rate, passwords);
     let shared = Shared {
         site: Site::new(&options.web, &limits, invitation.clone()),
         ws: ws::Context::new(&limits),
@@ -99,6 +110,7 @@ fn run(options: Options) -> Result<(), Failure> {
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
+    reactor.set_authenticator(authenticator);
 
     let mut stdout = io::stdout();
     let mut words = greeting::listening_lines(web, line);
@@ -117,15 +129,30 @@ fn run(options: Options) -> Result<(), Failure> {
     })
 }
 
-/// The journal in this file, and the rooms that it remembers.
+/// The names given with `--admin`.
+fn parse_admins(typed: &[String]) -> Result<Vec<Name>, Failure> {
+    let parse = |typed: &String| {
+        let sentence = format!("--admin wants the name of an account, not {typed:?}. See snugd --help.");
+        Name::parse(typed).ok_or(Failure { status: MISUSED, sentence })
+    };
+    typed.iter().map(parse).collect()
+}
+
+/// A journal, and the accounts and rooms that it remembers.
+type OpenedJournal = (Box<dyn Journal>, Vec<StoredAccount>, Vec<StoredRoom>);
+
+/// The journal in this file.
 #[cfg(feature = "sqlite")]
 fn open_journal(
     file: &Path,
     history_events: usize,
     wake: impl Fn() + Send + Sync + 'static,
-) -> Result<(Box<dyn Journal>, Vec<StoredRoom>), Failure> {
+) -> Result<OpenedJournal, Failure> {
     match SqliteJournal::open(file, history_events, wake) {
-        Ok((journal, rooms)) => Ok((Box::new(journal), rooms)),
+        Ok((mut journal, rooms)) => {
+            let accounts = journal.take_stored_accounts();
+            Ok((Box::new(journal), accounts, rooms))
+        }
         Err(unusable) => Err(Failure { status: UNUSABLE_FILE, sentence: unusable.to_string() }),
     }
 }
@@ -136,7 +163,7 @@ fn open_journal(
     _file: &Path,
     _history_events: usize,
     _wake: impl Fn() + Send + Sync + 'static,
-) -> Result<(Box<dyn Journal>, Vec<StoredRoom>), Failure> {
+) -> Result<OpenedJournal, Failure> {
     unreachable!("the options have refused it")
 }
 

@@ -73,6 +73,8 @@ pub enum Step {
 pub struct Upgrade {
     /// The sessions that the browser has, from its cookie.
     pub sessions: Vec<(crate::rooms::RoomCode, crate::rooms::Token)>,
+    /// The name for which a trusted proxy vouches.
+    pub vouched_name: Option<crate::rooms::Name>,
     /// The client's address, as a trusted proxy reports it.
     pub forwarded_for: Option<core::net::IpAddr>,
     /// What the client is answered if the connection may go on.

@@ -1,4 +1,4 @@
-//! What can be done with a data file instead of serving: `snugd backup` and `snugd export`.
+//! What can be done with a data file instead of serving: `snugd backup`, `snugd export` and `snugd account`.
 
 use crate::options::{Exit, Subcommand};
 
@@ -10,6 +10,7 @@ use crate::options::{Exit, Subcommand};
 pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {
         Subcommand::Backup { file, to } => with_file::back_up(file, to),
+        Subcommand::Account { action } => managing_accounts::run(action),
         Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
     }
 }
@@ -22,6 +23,9 @@ pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
 pub fn run(_subcommand: &Subcommand) -> Result<(), Exit> {
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
+
+#[cfg(feature = "sqlite")]
+mod managing_accounts;
 
 #[cfg(feature = "sqlite")]
 mod with_file {

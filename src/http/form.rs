@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::rooms::{Password, PasswordFault};
+
 /// The pairs of name and value, decoded. What is not UTF-8 becomes U+FFFD.
 pub fn pairs(encoded: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(encoded)
@@ -14,6 +16,9 @@ pub fn decode_path(encoded: &str) -> Cow<'_, str> {
     percent_decode_str(encoded).decode_utf8_lossy()
 }
 
+/// What was typed as a password, or why it can be none.
+pub type TypedPassword = Result<Password, PasswordFault>;
+
 /// What was typed into the home page's form.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HomeForm {
@@ -21,6 +26,8 @@ pub struct HomeForm {
     pub name: String,
     /// The code, as typed.
     pub code: String,
+    /// The password of an account with this name, as typed.
+    pub password: Option<TypedPassword>,
     /// The button "Create a room" was pressed, not "Join a room".
     pub creates: bool,
 }
@@ -34,6 +41,7 @@ impl HomeForm {
             match &*name {
                 "name" => form.name = value.into_owned(),
                 "code" => form.code = value.into_owned(),
+                "password" if !value.is_empty() => form.password = Some(Password::parse(&value)),
                 "create" => form.creates = true,
                 _ => {}
             }
@@ -51,7 +59,10 @@ mod tests {
     #[test]
     fn reads_what_browsers_send() {
         let form = HomeForm::read(b"name=Ana+Mar%C3%ADa+%26+Co&code=kxqt&join=1");
-        assert_eq!(form, HomeForm { name: "Ana María & Co".into(), code: "kxqt".into(), creates: false });
+        let (name, code) = ("Ana María & Co".into(), "kxqt".into());
+        assert_eq!(form, HomeForm { name, code, password: None, creates: false });
+        assert_eq!(HomeForm::read(b"password=").password, None, "an empty field is none");
+        assert!(HomeForm::read(b"password=a+%C3%A9").password == Some(Password::parse("a é")));
         assert!(HomeForm::read(b"name=ana&code=&create=").creates);
     }
 

@@ -41,7 +41,7 @@ use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
 use trust::is_trusted_proxy;
 
-use crate::rooms::{Reply, Rooms};
+use crate::rooms::{Name, Reply, Rooms};
 use crate::session_api::{Flow, Input, Step};
 use crate::time::Now;
 
@@ -220,7 +220,7 @@ impl Http {
     /// Writes the response that waited for this reply.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Flow {
         let Some(pending) = self.pending.take() else { return Flow::Continue };
-        let PendingRequest { kind, client, mut response_options } = *pending;
+        let PendingRequest { kind, client, mut response_options, .. } = *pending;
         response_options.keeps_alive &= !site.is_stopping();
         let context = ResponseContext { rooms, site, local: self.local, date: site.date(now), response_options };
         context.answer(kind, client, reply, outbox);
@@ -232,6 +232,11 @@ impl Http {
     /// proxy's own client.
     pub fn client_address(&self) -> IpAddr {
         self.pending.as_ref().and_then(|pending| pending.client.forwarded_for).unwrap_or(self.peer)
+    }
+
+    /// The name for which a trusted proxy vouches by the request that waits for its reply.
+    pub fn vouched_name(&self) -> Option<&Name> {
+        self.pending.as_ref()?.vouched_name.as_ref()
     }
 
     /// When to call [`expire`](Self::expire) (`Now::steady_ms`). `None` while a reply of the rooms is awaited.

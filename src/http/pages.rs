@@ -53,6 +53,8 @@ struct HomeTemplate<'a> {
     error: Option<&'a str>,
     points_at_name: bool,
     points_at_code: bool,
+    points_at_password: bool,
+    asks_password: bool,
     name: &'a str,
     code: &'a str,
     code_length: usize,
@@ -95,6 +97,8 @@ pub enum Field {
     Name,
     /// The room's code.
     Code,
+    /// The password of the name's account.
+    Password,
 }
 
 /// A sentence that is shown above the form.
@@ -113,6 +117,8 @@ pub struct Home<'a> {
     pub name: &'a str,
     /// What the code field holds.
     pub code: &'a str,
+    /// The name needs a password, so there is a field for it.
+    pub asks_password: bool,
     /// A sentence above the form, if there is something to say.
     pub notice: Option<Notice>,
 }
@@ -161,6 +167,8 @@ impl Pages {
             error,
             points_at_name: field == Some(Field::Name),
             points_at_code: field == Some(Field::Code),
+            points_at_password: field == Some(Field::Password),
+            asks_password: home.asks_password,
             name: home.name,
             code: home.code,
             code_length: self.code_length,
@@ -228,7 +236,7 @@ mod tests {
     #[test]
     fn an_error_is_said_at_its_field_and_what_was_typed_is_kept() {
         let notice = Some(Notice::Error("\"<i>\" is taken.".into(), Some(Field::Name)));
-        let home = pages().home(&Home { name: "<i>\"", code: "kxqt'", notice });
+        let home = pages().home(&Home { name: "<i>\"", code: "kxqt'", notice, ..Home::default() });
         let said = "<p class=\"error\" id=\"reason\" role=\"alert\">&#34;&#60;i&#62;&#34; is taken.</p>";
         assert!(home.contains(said), "{home}");
         assert!(home.contains("value=\"&#60;i&#62;&#34;\"") && home.contains("value=\"kxqt&#39;\""), "{home}");
@@ -248,9 +256,25 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_asked_for_where_one_is_needed() {
+        let asked = |asks_password, field| {
+            let notice = Some(Notice::Error("It needs its password.".into(), field));
+            pages().home(&Home { name: "ana", code: "KXQT", asks_password, notice })
+        };
+        let page = asked(true, Some(Field::Password));
+        let (_, field) = page.split_once("<input id=\"password\"").expect("the field");
+        let (field, _) = field.split_once('>').expect("its end");
+        assert!(field.contains("type=\"password\"") && field.contains("autocomplete=\"current-password\""), "{field}");
+        assert!(field.contains("aria-describedby=\"reason\" autofocus") && !field.contains("value="), "{field}");
+        assert!(page.contains("autocomplete=\"username\""), "{page}");
+        let page = asked(false, None);
+        assert!(!page.contains("password\"") && page.contains("autocomplete=\"nickname\""), "{page}");
+    }
+
+    #[test]
     fn a_hint_is_no_error() {
         let notice = Some(Notice::Hint("Give a name to join KXQT.".into(), Field::Name));
-        let home = pages().home(&Home { name: "", code: "KXQT", notice });
+        let home = pages().home(&Home { name: "", code: "KXQT", notice, ..Home::default() });
         assert!(home.contains("<p class=\"hint\" id=\"reason\">Give a name to join KXQT.</p>"), "{home}");
         assert!(home.contains("<title>Join KXQT – snug</title>"), "{home}");
         assert!(!home.contains("aria-invalid"));

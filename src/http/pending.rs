@@ -4,7 +4,7 @@ use super::cookie::Sessions;
 use super::form::HomeForm;
 use super::response::ResponseOptions;
 use super::trust::Client;
-use crate::rooms::RoomCode;
+use crate::rooms::{Name, RoomCode};
 
 /// A request that waits for the rooms.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct PendingRequest {
     pub kind: PendingKind,
     /// Who sent it.
     pub client: Client,
+    /// The name for which a trusted proxy vouches.
+    pub vouched_name: Option<Name>,
     /// How its response is written.
     pub response_options: ResponseOptions,
 }

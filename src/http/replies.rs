@@ -39,14 +39,15 @@ impl ResponseContext<'_> {
                 self.admitted(client, sessions, code, token, outbox);
             }
             (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
-                self.refused(&form.name, &form.code, &refusal, outbox);
+                // Whoever had to show a password once has to show it again.
+                self.refused(&form.name, &form.code, form.password.is_some(), &refusal, outbox);
             }
             (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name) }) => {
                 self.member_visited(client, &host, code, &name, outbox);
             }
             (PendingKind::RoomPage { .. }, Reply::Visited { code, name: None }) => self.stranger_visited(code, outbox),
             (PendingKind::RoomPage { code, .. }, Reply::Refused { refusal, .. }) => {
-                self.refused("", code.as_str(), &refusal, outbox);
+                self.refused("", code.as_str(), false, &refusal, outbox);
             }
             (PendingKind::NewRoom, Reply::Created { code }) => {
                 let location = format!("{}api/v1/rooms/{code}", self.site.options.base_path);
@@ -83,6 +84,8 @@ impl ResponseContext<'_> {
         let response = self.respond(status_of(refusal), outbox);
         match refusal.retry_ms() {
             Some(retry_ms) => response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string()),
+            // RFC 9110 section 15.5.2: what is asked for is no scheme that a browser has a dialog for.
+            None if status_of(refusal) == StatusCode::UNAUTHORIZED => response.field("WWW-Authenticate", "Form"),
             None => response,
         }
     }
@@ -100,7 +103,7 @@ impl ResponseContext<'_> {
     /// Who is no member yet gets the home page with the room's code filled in.
     fn stranger_visited(&self, code: RoomCode, outbox: &mut Vec<u8>) {
         let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
-        let home = Home { name: "", code: code.as_str(), notice };
+        let home = Home { code: code.as_str(), notice, ..Home::default() };
         self.site.write_home(self.respond(StatusCode::OK, outbox), &home);
     }
 
@@ -116,24 +119,42 @@ impl ResponseContext<'_> {
     }
 
     /// The rooms refused: the home page says why, and keeps what was typed.
-    fn refused(&self, name: &str, code: &str, refusal: &Refusal, outbox: &mut Vec<u8>) {
+    fn refused(&self, name: &str, code: &str, asks_password: bool, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let field = match refusal {
-            Refusal::NameRequired | Refusal::NameTaken { .. } => Some(Field::Name),
+            Refusal::NameRequired
+            | Refusal::NameTaken { .. }
+            | Refusal::NameClaimed { .. }
+            | Refusal::NameLost { .. } => Some(Field::Name),
+            Refusal::PasswordRequired { .. } | Refusal::PasswordWrong | Refusal::AccountRequired => {
+                Some(Field::Password)
+            }
             Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } => Some(Field::Code),
             _ => None,
         };
+        let asks_password = asks_password || field == Some(Field::Password);
         let notice = Some(Notice::Error(refusal.to_string(), field));
-        self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, notice });
+        self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, asks_password, notice });
     }
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotJoined | Refusal::NameRequired => StatusCode::BAD_REQUEST,
+        Refusal::NotJoined | Refusal::NameRequired | Refusal::RegistrationClosed | Refusal::NotLoggedIn => {
+            StatusCode::BAD_REQUEST
+        }
+        Refusal::PasswordRequired { .. } | Refusal::AccountRequired | Refusal::PasswordWrong => {
+            StatusCode::UNAUTHORIZED
+        }
         Refusal::NoSuchRoom { .. } | Refusal::NoSuchEvent => StatusCode::NOT_FOUND,
         Refusal::NotYours => StatusCode::FORBIDDEN,
-        Refusal::NameTaken { .. } | Refusal::RoomFull { .. } | Refusal::TooManyReactions => StatusCode::CONFLICT,
-        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::NameTaken { .. }
+        | Refusal::NameClaimed { .. }
+        | Refusal::NameLost { .. }
+        | Refusal::RoomFull { .. }
+        | Refusal::TooManyReactions => StatusCode::CONFLICT,
+        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } | Refusal::TooManyPasswords { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Refusal::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

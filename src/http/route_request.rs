@@ -10,8 +10,8 @@ use super::pending::{PendingKind, PendingRequest};
 use super::request::Head;
 use super::response::{Response, ResponseOptions};
 use super::site::{NOT_STORED, Site};
-use super::trust::{Client, Origin};
-use crate::rooms::Command;
+use super::trust::{Client, Origin, read_vouched_name};
+use crate::rooms::{Command, Name};
 use crate::session_api::Upgrade;
 
 /// The result of routing a request.
@@ -49,7 +49,8 @@ impl RouteRequest<'_> {
 
     /// Sends a command to the rooms; their reply becomes the response.
     pub(super) fn ask(&self, command: Command, kind: PendingKind) -> RouteOutcome {
-        let pending = PendingRequest { kind, client: self.client(), response_options: self.response_options };
+        let (client, vouched_name) = (self.client(), self.vouched_name());
+        let pending = PendingRequest { kind, client, vouched_name, response_options: self.response_options };
         RouteOutcome::Pending(command, Box::new(pending))
     }
 
@@ -61,6 +62,12 @@ impl RouteRequest<'_> {
     /// The sessions that the browser has.
     pub(super) fn sessions(&self) -> Sessions {
         Sessions::read(self.head, self.client().is_secure)
+    }
+
+    /// The name for which a trusted proxy vouches.
+    pub(super) fn vouched_name(&self) -> Option<Name> {
+        let options = &self.site.options;
+        read_vouched_name(self.head, self.peer, &options.trusted_proxies, options.auth_header.as_deref()?)
     }
 
     /// The origin that a browser reports for this request. A foreign one is noted, since it is refused everywhere.

@@ -146,13 +146,15 @@ impl RouteRequest<'_> {
     }
 
     fn home(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
-        if self.head.query.is_empty() {
+        let vouched_name = self.vouched_name();
+        if self.head.query.is_empty() && vouched_name.is_none() {
             self.site.home.write(self.date, self.response_options, outbox);
             return RouteOutcome::Answered;
         }
         let typed = HomeForm::read(self.head.query.as_bytes()).code;
         let code = RoomCode::parse(&typed).map_or(typed, |code| code.to_string());
-        self.home_page(StatusCode::OK, &Home { code: &code, ..Home::default() }, outbox)
+        let name = vouched_name.as_ref().map_or("", Name::as_str);
+        self.home_page(StatusCode::OK, &Home { name, code: &code, ..Home::default() }, outbox)
     }
 
     fn home_page(&self, status: StatusCode, home: &Home<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
@@ -196,10 +198,19 @@ impl RouteRequest<'_> {
         if self.head.values("content-type").count() > 1 {
             return self.refuse(StatusCode::BAD_REQUEST, "This is not how a form is sent.", None, outbox);
         }
-        let form = HomeForm::read(self.body);
+        let mut form = HomeForm::read(self.body);
+        let password = form.password.clone();
         if !self.origin().may_send_form(self.head) {
             let words = "That form came from another site. Please use this one.";
             return self.refuse_form(&form, StatusCode::FORBIDDEN, words, None, outbox);
+        }
+        let vouched_name = self.vouched_name();
+        if let Some(name) = &vouched_name {
+            form.name = name.to_string();
+        }
+        if let Some(Err(fault)) = password {
+            let field = Some(Field::Password);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, &fault.to_string(), field, outbox);
         }
         if form.name.trim().is_empty() {
             return self.refuse_form(&form, StatusCode::BAD_REQUEST, "Give a name.", Some(Field::Name), outbox);
@@ -225,7 +236,12 @@ impl RouteRequest<'_> {
             JoinTarget::Code(code) => sessions.token_for(code),
             _ => None,
         };
-        self.ask(Command::Reserve { target, name, token }, PendingKind::Admission { form, sessions })
+        let reserve = Command::Reserve { target, name, token };
+        let command = match password {
+            Some(Ok(password)) => Command::WithPassword(Box::new(reserve), password),
+            _ => reserve,
+        };
+        self.ask(command, PendingKind::Admission { form, sessions })
     }
 
     fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> RouteOutcome {
@@ -241,7 +257,11 @@ impl RouteRequest<'_> {
         outbox: &mut Vec<u8>,
     ) -> RouteOutcome {
         let notice = Some(Notice::Error(words.to_owned(), field));
-        self.home_page(status, &Home { name: &form.name, code: &form.code, notice }, outbox)
+        self.home_page(
+            status,
+            &Home { name: &form.name, code: &form.code, asks_password: form.password.is_some(), notice },
+            outbox,
+        )
     }
 
     /// `GET /ws`. At every other address `Upgrade` is ignored, as RFC 9110 section 7.8 allows: what is asked for there is
@@ -264,7 +284,8 @@ impl RouteRequest<'_> {
         let mut response = Vec::new();
         handshake.write(&mut response);
         let sessions = self.sessions().into_vec();
-        RouteOutcome::Upgraded(Upgrade { sessions, forwarded_for: self.client().forwarded_for, response })
+        let (vouched_name, forwarded_for) = (self.vouched_name(), self.client().forwarded_for);
+        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for, response })
     }
 }
 

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::request::Head;
 use super::target::split_port;
 use crate::options::Cidr;
+use crate::rooms::Name;
 
 /// The client of a request, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +44,13 @@ impl Client {
 /// Whether what this peer tells of its clients is believed.
 pub fn is_trusted_proxy(peer: IpAddr, trusted_proxies: &[Cidr]) -> bool {
     trusted_proxies.iter().any(|proxies| proxies.contains(peer))
+}
+
+/// The name in this header field, if a trusted proxy has added it. One that stands there twice may be the client's own.
+pub fn read_vouched_name(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr], field: &str) -> Option<Name> {
+    let mut values = head.values(field).filter(|_| is_trusted_proxy(peer, trusted_proxies));
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    Name::parse(str::from_utf8(value).ok()?)
 }
 
 /// An address as proxies write it, some of them with a port.
@@ -169,6 +177,23 @@ mod tests {
         assert_eq!(last("203.0.113.9:80").as_deref(), Some("203.0.113.9"));
         assert_eq!(last("unknown"), None);
         assert_eq!(last("ü, 203.0.113.9").as_deref(), Some("203.0.113.9"));
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_vouches_and_only_once() {
+        let options = ["snugd", "--trusted-proxy", "10.0.0.0/8"].map(Into::into);
+        let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
+        let vouched = |peer: &str, fields: &str| {
+            with_head(&format!("Host: a\r\n{fields}"), |head| {
+                read_vouched_name(head, peer.parse().expect("an address"), &trusted, "remote-user")
+            })
+        };
+        assert_eq!(vouched("10.0.0.1", "Remote-User: ana"), Name::parse("ana"));
+        assert_eq!(vouched("10.0.0.1", "Remote-User: Zoë"), Name::parse("Zoë"));
+        assert_eq!(vouched("192.0.2.1", "Remote-User: ana"), None);
+        for fields in ["Accept: a", "Remote-User:", "Remote-User: ben\r\nRemote-User: ana", "Remote-User: a\u{202E}b"] {
+            assert_eq!(vouched("10.0.0.1", fields), None, "{fields}");
+        }
     }
 
     #[test]

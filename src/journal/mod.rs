@@ -9,7 +9,7 @@ pub mod sqlite;
 
 use std::collections::VecDeque;
 
-use crate::rooms::{Page, Proposal, ReadRequest};
+use crate::rooms::{AccountAction, AccountRequestId, Name, Page, Proposal, ReadRequest};
 use crate::time::Now;
 
 /// Orders changes and makes them durable.
@@ -78,6 +78,15 @@ pub enum Outcome {
         request: ReadRequest,
         /// What there is; `None` if it could not be read.
         page: Option<Page>,
+    },
+    /// `snugd account` asks for something.
+    AccountRequest {
+        /// Named by whatever is done about it.
+        request: AccountRequestId,
+        /// The account's name.
+        name: Name,
+        /// What is to happen to it.
+        action: AccountAction,
     },
     /// Nothing can be stored any more, and what was said to be durable may not be trusted from here on: the program has
     /// to end, with this sentence.

@@ -36,7 +36,7 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
         .text("epoch", &room.epoch().to_string())
         .number("last", last);
     let others = room.members().filter(|other| other.author() != member.author());
-    add_members(std::iter::once(member).chain(others).take(MAX_MEMBERS), &mut object);
+    add_members(room, std::iter::once(member).chain(others).take(MAX_MEMBERS), &mut object);
     object.number("count", room.member_count() as u64);
     add_events(events, &mut object);
     object
@@ -103,7 +103,7 @@ pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
 pub fn write_room(room: &Room, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("room", room.code().as_str());
-    add_members(room.members(), &mut object);
+    add_members(room, room.members(), &mut object);
     object.number("last", room.last_id()).end();
 }
 
@@ -120,13 +120,18 @@ pub fn write_members(room: &Room, after: Option<AuthorId>, out: &mut Vec<u8>) {
         Some(author) => room.members_after(author).take(MAX_MEMBERS + 1).collect(),
         None => room.members().take(MAX_MEMBERS + 1).collect(),
     };
-    add_members(listed.iter().take(MAX_MEMBERS).copied(), &mut object);
+    add_members(room, listed.iter().take(MAX_MEMBERS).copied(), &mut object);
     object.number("count", room.member_count() as u64).flag("more", listed.len() > MAX_MEMBERS).end();
 }
 
 /// Appends the answer to a message that had been said already, as `id`.
 pub fn write_ok(cid: &MessageKey, id: u64, out: &mut Vec<u8>) {
     Object::begin(out).word("type", "ok").text("cid", cid.as_str()).number("id", id).end();
+}
+
+/// Appends that something asked of an account is done; `name` is whose it is from here on, if anybody's.
+pub fn write_account(name: Option<&Name>, out: &mut Vec<u8>) {
+    Object::begin(out).word("type", "ok").text_if("account", name.map(Name::as_str)).end();
 }
 
 /// Appends the answer to a ping.
@@ -163,6 +168,11 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManyReactions => "bad_request",
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
         Refusal::StorageFailed => "storage_failed",
+        Refusal::PasswordRequired { .. } | Refusal::AccountRequired => "password_required",
+        Refusal::PasswordWrong => "password_wrong",
+        Refusal::TooManyPasswords { .. } => "rate_limited",
+        Refusal::NameClaimed { .. } | Refusal::NameLost { .. } => "name_taken",
+        Refusal::RegistrationClosed | Refusal::NotLoggedIn => "bad_request",
     }
 }
 
@@ -238,9 +248,12 @@ fn add_events(events: &[Event], object: &mut Object<'_>) {
     object.objects("events", events.iter(), add_event);
 }
 
-fn add_members<'m>(members: impl Iterator<Item = &'m Member>, object: &mut Object<'_>) {
+fn add_members<'m>(room: &Room, members: impl Iterator<Item = &'m Member>, object: &mut Object<'_>) {
     object.objects("members", members, |member, object| {
         object.text("name", member.name().as_str()).word("via", member.via().as_str());
+        if room.has_account(member.author()) {
+            object.flag("account", true);
+        }
     });
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::rooms::{Emoji, JoinTarget, MAX_LETTERS, MAX_QUERY_BYTES, Name, RoomCode, SearchFault, SearchQuery, Token};
+use crate::rooms::{
+    AccountCommand, Emoji, JoinTarget, MAX_LETTERS, MAX_QUERY_BYTES, Name, Password, PasswordFault, RoomCode,
+    SearchFault, SearchQuery, Token,
+};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -46,6 +49,8 @@ pub enum TypedCommand<'a> {
     Search(SearchQuery),
     /// `/json`
     Json,
+    /// `/login NAME PASSWORD`, `/register PASSWORD`, `/password OLD NEW`, `/unregister PASSWORD`
+    Account(AccountCommand),
     /// `/leave`
     Leave,
     /// `/quit`
@@ -75,15 +80,21 @@ pub enum CommandFault<'a> {
     NumberMalformed,
     /// There is nothing to be searched for, or too much.
     QueryMalformed(SearchFault),
+    /// A command that needs a password has none: this is how it is written.
+    PasswordMissing(&'static str),
+    /// This can be no password.
+    PasswordMalformed(PasswordFault),
 }
 
 impl CommandFault<'_> {
     /// The contract's error code for it.
     pub fn code(self) -> &'static str {
         match self {
-            CommandFault::UnknownCommand(_) | CommandFault::NumberMalformed | CommandFault::EmojiMalformed => {
-                "bad_request"
-            }
+            CommandFault::UnknownCommand(_)
+            | CommandFault::NumberMalformed
+            | CommandFault::EmojiMalformed
+            | CommandFault::PasswordMissing(_)
+            | CommandFault::PasswordMalformed(_) => "bad_request",
             CommandFault::CodeMissing => "room_required",
             CommandFault::CodeMalformed(_) => "no_such_room",
             CommandFault::NameMissing => "name_required",
@@ -116,6 +127,8 @@ impl fmt::Display for CommandFault<'_> {
             CommandFault::QueryMalformed(SearchFault::TooLong) => {
                 write!(formatter, "A search has at most {MAX_QUERY_BYTES} bytes.")
             }
+            CommandFault::PasswordMissing(usage) => write!(formatter, "That is written {usage}."),
+            CommandFault::PasswordMalformed(fault) => write!(formatter, "{fault}"),
         }
     }
 }
@@ -150,11 +163,63 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         },
         "/search" => SearchQuery::parse(argument).map(TypedCommand::Search).map_err(CommandFault::QueryMalformed),
         "/json" => Ok(TypedCommand::Json),
+        "/login" => parse_login(argument),
+        "/register" => {
+            let password = parse_password(argument, Password::parse_new, "/register PASSWORD")?;
+            Ok(TypedCommand::Account(AccountCommand::Register { name: None, password }))
+        }
+        "/password" => {
+            let usage = "/password OLD NEW";
+            let (old, new) = split_quoted(argument);
+            let password = parse_password(old, Password::parse, usage)?;
+            let new = parse_password(new, Password::parse_new, usage)?;
+            Ok(TypedCommand::Account(AccountCommand::ChangePassword { password, new }))
+        }
+        "/unregister" => {
+            let password = parse_password(argument, Password::parse, "/unregister PASSWORD")?;
+            Ok(TypedCommand::Account(AccountCommand::Unregister { password }))
+        }
         "/leave" => Ok(TypedCommand::Leave),
         "/quit" => Ok(TypedCommand::Quit),
         "/help" => Ok(TypedCommand::Help),
         _ => Err(CommandFault::UnknownCommand(word)),
     }
+}
+
+/// `NAME PASSWORD`; a name of several words stands in quotation marks.
+fn parse_login(argument: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
+    let (name, password) = split_quoted(argument);
+    let password = parse_password(password, Password::parse, "/login NAME PASSWORD")?;
+    let name = Some(parse_name(name)?);
+    Ok(TypedCommand::Account(AccountCommand::Login { name, password }))
+}
+
+/// The first word, or the first words in quotation marks, and what follows.
+fn split_quoted(text: &str) -> (&str, &str) {
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    match quoted.filter(|(_, rest)| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+        Some((words, rest)) => (words, rest.trim()),
+        None => split_word(text),
+    }
+}
+
+fn parse_password<'a>(
+    typed: &str,
+    parse: fn(&str) -> Result<Password, PasswordFault>,
+    usage: &'static str,
+) -> Result<Password, CommandFault<'a>> {
+    parse(typed).map_err(|fault| match fault {
+        PasswordFault::Empty => CommandFault::PasswordMissing(usage),
+        fault => CommandFault::PasswordMalformed(fault),
+    })
+}
+
+/// Whether a line is a command with a password behind a space that was typed before the slash: nothing to be said.
+pub fn is_mistyped_secret(line: &str) -> bool {
+    let (word, _) = split_word(line.trim_start());
+    let is_secret =
+        ["/login", "/register", "/password", "/unregister"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    is_secret && line.starts_with(char::is_whitespace)
 }
 
 /// Reads the answer to the prompt for a room: a code, an invitation's URL, or "new".
@@ -289,6 +354,32 @@ mod tests {
             let fault = parse(line).expect_err("a fault");
             assert_eq!((fault.code(), fault.to_string()), ("text_empty", format!("What? {line} TEXT")));
         }
+    }
+
+    #[test]
+    fn passwords() {
+        let password = |typed: &str| Password::parse(typed).expect("a password");
+        let account = |command| Ok(TypedCommand::Account(command));
+        for (typed, named) in [("/login ana two words", "ana"), ("/login  \"Ana Maria\"  two words", "Ana Maria")] {
+            let login = AccountCommand::Login { name: name(named), password: password("two words") };
+            assert_eq!(parse(typed), account(login), "{typed}");
+        }
+        let register = AccountCommand::Register { name: None, password: password("two words") };
+        assert_eq!(parse("/register two words"), account(register));
+        for (typed, old) in [("/password old new words", "old"), ("/password \"old words\" new words", "old words")] {
+            let change = AccountCommand::ChangePassword { password: password(old), new: password("new words") };
+            assert_eq!(parse(typed), account(change), "{typed}");
+        }
+        let unregister = AccountCommand::Unregister { password: password("two words") };
+        assert_eq!(parse("/UNREGISTER two words"), account(unregister));
+        for typed in ["/login", "/login ana", "/register", "/password", "/password old", "/unregister"] {
+            assert!(matches!(parse(typed), Err(CommandFault::PasswordMissing(_))), "{typed}");
+        }
+        for typed in ["/register secret", "/password old secret"] {
+            assert_eq!(parse(typed), Err(CommandFault::PasswordMalformed(PasswordFault::TooShort)), "{typed}");
+        }
+        assert!(is_mistyped_secret(" /login ana secret") && is_mistyped_secret("\t/REGISTER secret"));
+        assert!(!is_mistyped_secret("/login ana secret") && !is_mistyped_secret(" /quit"));
     }
 
     #[test]

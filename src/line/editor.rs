@@ -121,6 +121,16 @@ impl LineEditor {
             || telnet::may_end_input(is_within_command, bytes)
     }
 
+    /// Has the peer show nothing of what is typed, if it speaks telnet. Returns whether it does.
+    pub fn hide_echo(&mut self, answers: &mut Vec<u8>) -> bool {
+        self.state.as_mut().is_some_and(|state| state.telnet.hide_echo(answers))
+    }
+
+    /// Has it show again what is typed. Returns whether it did not: then it has not shown the line's ending either.
+    pub fn show_echo(&mut self, answers: &mut Vec<u8>) -> bool {
+        self.state.as_mut().is_some_and(|state| state.telnet.show_echo(answers))
+    }
+
     /// Whether [`finish`](Self::finish) may find something.
     pub fn is_within_line(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.is_within_line())

@@ -10,7 +10,7 @@ use super::Context;
 use super::clock::LocalClock;
 use super::encoder::{write_day, write_event, write_name};
 use crate::json;
-use crate::rooms::{AuthorId, Body, EncoderId, Event, Member, Refusal, Room};
+use crate::rooms::{AccountDone, AuthorId, Body, EncoderId, Event, Member, Name, Refusal, Room};
 use crate::session_api::encoders;
 use crate::time::Now;
 
@@ -30,6 +30,10 @@ const HELP: &str = "\
 /nick NAME         take another name
 /history [N]       show the last N events (20)
 /search WORDS      find what was said
+/login NAME PASSWORD  show that a name is yours
+/register PASSWORD claim the name you have
+/password OLD NEW  change the password
+/unregister PASSWORD  give the name up
 /json              one JSON object a line from here on, for programs
 /leave             leave the room
 /quit              close the connection
@@ -100,6 +104,27 @@ impl OutputFormat {
                 json::write_refusal(refusal, None, out);
                 out.push(b'\n');
             }
+        }
+    }
+
+    /// Tells what was done to an account.
+    pub fn account(self, done: AccountDone, name: &Name, out: &mut Vec<u8>) {
+        match (self, done) {
+            (OutputFormat::Program, _) => {
+                json::write_account((done != AccountDone::Unregistered).then_some(name), out);
+                out.push(b'\n');
+            }
+            (_, AccountDone::Registered) => {
+                let sentence =
+                    format_args!("\"{name}\" is yours: nobody else is called that here without its password.");
+                self.notice(sentence, out);
+            }
+            (_, AccountDone::LoggedIn) => self.notice(format_args!("You are logged in as \"{name}\"."), out),
+            (_, AccountDone::PasswordChanged) => {
+                let sentence = format_args!("The password of \"{name}\" is changed; its other sessions have ended.");
+                self.notice(sentence, out);
+            }
+            (_, AccountDone::Unregistered) => self.notice(format_args!("\"{name}\" is anybody's again."), out),
         }
     }
 

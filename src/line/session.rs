@@ -8,8 +8,8 @@ use super::output_format::OutputFormat;
 use super::{Context, opening, pace};
 use crate::json;
 use crate::rooms::{
-    Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef, Name, Refusal, Reply, RoomCommand,
-    RoomRef, Rooms, Search, Span, Text, TextFault, Token,
+    AccountCommand, AccountDone, Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef, Name,
+    Password, Refusal, Reply, RoomCommand, RoomRef, Rooms, Search, Span, Text, TextFault, Token,
 };
 use crate::session_api::{Flow, Input, Step};
 use crate::time::Now;
@@ -62,13 +62,27 @@ struct Unjoined {
     deadline_ms: u64,
     /// Something has been typed: this is no HTTP client.
     has_typed: bool,
+    /// The name needs a password, which is asked for.
+    asks_password: bool,
+    /// It has shown whose name it is, and now goes where it wanted to.
+    goes_on: bool,
 }
+
+impl Unjoined {
+    /// Whether it is known as whom and where it wants to go in.
+    fn is_complete(&self) -> bool {
+        self.name.is_some() && self.target.is_some()
+    }
+}
+
+/// What is told of a command whose slash is not the first character, since it has a password in it.
+const MISTYPED_SECRET: &str = "A command begins with its slash, without a space before it; nothing was sent.";
 
 impl Line {
     /// Greets a new connection. `local` is the address of ours that it connected to.
     pub fn new(local: IpAddr, now: Now, outbox: &mut Vec<u8>) -> Line {
         let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
-        let line = Line {
+        let mut line = Line {
             editor: LineEditor::default(),
             stage: Stage::Unjoined(Box::new(Unjoined { deadline_ms, ..Unjoined::default() })),
             bucket: Bucket::default(),
@@ -88,6 +102,12 @@ impl Line {
     pub fn receive(&mut self, input: &mut Input<'_>, context: &Context, now: Now, outbox: &mut Vec<u8>) -> Step {
         let limit_bytes = context.limits.message_bytes.saturating_add(COMMAND_BYTES);
         if let Some(step) = self.look_at_opening(input, context, outbox) {
+            return step;
+        }
+        if let Stage::Unjoined(unjoined) = &mut self.stage
+            && std::mem::take(&mut unjoined.goes_on)
+            && let Some(step) = self.enter_or_ask(None, outbox)
+        {
             return step;
         }
         if !input.rest().is_empty()
@@ -152,6 +172,24 @@ impl Line {
                 self.become_unjoined(name, now);
                 self.format.notice(format_args!("Left {code}."), outbox);
                 self.prompt(outbox);
+            }
+            Reply::Account { done, name } => {
+                self.format.account(done, &name, outbox);
+                if let Stage::Unjoined(unjoined) = &mut self.stage
+                    && done == AccountDone::LoggedIn
+                {
+                    unjoined.name = Some(name);
+                    unjoined.goes_on = unjoined.is_complete();
+                    if unjoined.goes_on {
+                        return Flow::Continue;
+                    }
+                }
+                self.prompt(outbox);
+            }
+            Reply::SessionEnded { .. } => {
+                let sentence = "The password of your name was changed, or it was given up; this connection is closed.";
+                self.format.notice(sentence, outbox);
+                return Flow::Close;
             }
             Reply::TakenOver { .. } => {
                 self.format.notice("You came in again from elsewhere; this connection is closed.", outbox);
@@ -251,7 +289,12 @@ impl Line {
                 Some("/quit")
             }
         };
+        let asks_password = self.stop_asking_password(outbox);
         if line.is_some_and(|line| line.trim().is_empty()) {
+            if asks_password && let Stage::Unjoined(unjoined) = &mut self.stage {
+                // Whoever does not know it takes another name.
+                unjoined.name = None;
+            }
             self.prompt(outbox);
             return None;
         }
@@ -263,6 +306,11 @@ impl Line {
             Stage::Unjoined(unjoined) => !std::mem::replace(&mut unjoined.has_typed, true),
             Stage::Joined(..) => false,
         };
+        if let Stage::Unjoined(unjoined) = &mut self.stage {
+            // What is neither a password nor a way out of being asked for one changes nothing about that.
+            let is_answer = matches!(typed, Typed::Line(_)) && line.is_some_and(ends_asking);
+            unjoined.asks_password = asks_password && !is_answer;
+        }
         let Some(line) = line else {
             self.refuse_long_text(context, outbox);
             if is_first {
@@ -282,7 +330,15 @@ impl Line {
             self.prompt(outbox);
             return None;
         }
+        if command::is_mistyped_secret(line) {
+            self.format.refuse("bad_request", MISTYPED_SECRET, outbox);
+            self.prompt(outbox);
+            return None;
+        }
         match parsed {
+            Ok(TypedCommand::Text(_)) | Err(CommandFault::UnknownCommand(_)) if asks_password => {
+                self.take_password(line, outbox)
+            }
             Ok(request) => self.execute(request, context, outbox),
             Err(fault) => self.refuse(fault, outbox),
         }
@@ -322,6 +378,7 @@ impl Line {
                 }
                 Stage::Joined(..) => RoomCommand::Nick(name),
             },
+            TypedCommand::Account(command) => return Some(self.account_command(command)),
             TypedCommand::Who => RoomCommand::Who { after: None },
             TypedCommand::History { limit } => RoomCommand::History(Span { limit, ..Span::default() }),
             TypedCommand::Search(query) => {
@@ -347,6 +404,44 @@ impl Line {
         Some(Step::Command(Command::In(RoomRef::Only, command)))
     }
 
+    /// Something asked of an account; at the prompts, of that with the name given there.
+    fn account_command(&self, mut command: AccountCommand) -> Step {
+        if let AccountCommand::Register { name, .. } = &mut command
+            && let Stage::Unjoined(unjoined) = &self.stage
+        {
+            name.clone_from(&unjoined.name);
+        }
+        Step::Command(Command::Account(Box::new(command)))
+    }
+
+    /// The line that comes next is no password any more; what is typed shows again.
+    fn stop_asking_password(&mut self, outbox: &mut Vec<u8>) -> bool {
+        let Stage::Unjoined(unjoined) = &mut self.stage else { return false };
+        let asks_password = std::mem::take(&mut unjoined.asks_password);
+        if asks_password && self.editor.show_echo(outbox) {
+            // The end of the line that did not show.
+            self.format.end_prompt(outbox);
+        }
+        asks_password
+    }
+
+    /// Takes a line as the password that was asked for.
+    fn take_password(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
+        let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
+        match Password::parse(typed) {
+            Ok(password) => match self.enter_or_ask(None, outbox) {
+                Some(Step::Command(join)) => Some(Step::Command(Command::WithPassword(Box::new(join), password))),
+                step => step,
+            },
+            Err(fault) => {
+                unjoined.asks_password = true;
+                self.format.refuse("bad_request", fault, outbox);
+                self.prompt(outbox);
+                None
+            }
+        }
+    }
+
     fn say(
         &mut self,
         kind: Kind,
@@ -360,7 +455,7 @@ impl Line {
     }
 
     /// A text as it may be said. What is too long is refused; of what is empty, nothing is told.
-    fn clean(&self, text: &str, context: &Context, outbox: &mut Vec<u8>) -> Option<Text> {
+    fn clean(&mut self, text: &str, context: &Context, outbox: &mut Vec<u8>) -> Option<Text> {
         match Text::clean(text, context.limits.message_bytes) {
             Ok(text) => Some(text),
             Err(TextFault::Empty) => None,
@@ -414,8 +509,14 @@ impl Line {
     }
 
     /// Asks for what is missing, if anything is.
-    fn prompt(&self, outbox: &mut Vec<u8>) {
+    fn prompt(&mut self, outbox: &mut Vec<u8>) {
         if let Stage::Unjoined(unjoined) = &self.stage {
+            if unjoined.asks_password {
+                if !self.editor.hide_echo(outbox) {
+                    self.format.notice("What you type now shows on your screen.", outbox);
+                }
+                return self.format.prompt("Password: ", outbox);
+            }
             let question = if unjoined.name.is_none() { "Name: " } else { "Room code, or \"new\": " };
             self.format.prompt(question, outbox);
         }
@@ -428,7 +529,7 @@ impl Line {
         }
     }
 
-    fn refuse(&self, fault: CommandFault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn refuse(&mut self, fault: CommandFault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
         self.format.refuse(fault.code(), fault, outbox);
         self.prompt(outbox);
         None
@@ -449,10 +550,25 @@ impl Line {
                     unjoined.name = None;
                     advice = " Another name?";
                 }
+                // A program does not know that the next line would be a password.
+                Refusal::PasswordRequired { .. } | Refusal::PasswordWrong
+                    if self.format == OutputFormat::Person && unjoined.is_complete() =>
+                {
+                    unjoined.asks_password = true;
+                }
+                Refusal::AccountRequired | Refusal::NameClaimed { .. } | Refusal::PasswordRequired { .. } => {
+                    unjoined.name = None;
+                }
+                Refusal::PasswordWrong
+                | Refusal::RegistrationClosed
+                | Refusal::NotLoggedIn
+                | Refusal::NameLost { .. } => (),
                 Refusal::NameRequired => unjoined.name = None,
                 Refusal::NotJoined => (),
                 _ => unjoined.target = None,
             }
+        } else if matches!(refusal, Refusal::PasswordRequired { .. }) {
+            advice = " /login NAME PASSWORD";
         }
         self.format.pass_on(refusal, advice, outbox);
         self.prompt(outbox);
@@ -461,9 +577,19 @@ impl Line {
     /// Is in no room any more; the name is kept for the next.
     fn become_unjoined(&mut self, name: Name, now: Now) {
         let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
-        let unjoined = Unjoined { name: Some(name), deadline_ms, has_typed: true, target: None };
+        let unjoined = Unjoined { name: Some(name), deadline_ms, has_typed: true, ..Unjoined::default() };
         self.stage = Stage::Unjoined(Box::new(unjoined));
     }
+}
+
+/// Whether a line that is typed where a password is asked for is one, or another way to go on.
+fn ends_asking(line: &str) -> bool {
+    use TypedCommand::{Account, Join, Json, Nick, Quit, Text};
+    let parsed = command::parse(line);
+    matches!(
+        parsed,
+        Ok(Text(_) | Join { .. } | Nick(_) | Account(_) | Json | Quit) | Err(CommandFault::UnknownCommand(_))
+    )
 }
 
 /// A terminal is in one room.

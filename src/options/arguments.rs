@@ -13,8 +13,8 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 use super::Exit;
 use super::cidr::Cidr;
 use super::values::{
-    self, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path, read_count, read_host,
-    read_origin, read_size_bytes, read_switch, read_time_ms,
+    self, AccountPolicy, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path,
+    read_count, read_host, read_origin, read_size_bytes, read_switch, read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
@@ -105,6 +105,21 @@ pub(super) struct Arguments {
     #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_per_ip: usize,
 
+    /// Who may claim a name: open, closed (snugd account), required
+    #[arg(long, env = "SNUGD_ACCOUNTS", value_name = "HOW", default_value = "open")]
+    #[arg(value_parser = AccountPolicy::read, help_heading = "People")]
+    pub accounts: AccountPolicy,
+
+    /// Accounts that are operators everywhere [default: none]
+    #[arg(long, env = "SNUGD_ADMIN", value_name = "NAME")]
+    #[arg(value_delimiter = ',', help_heading = "People")]
+    pub admin: Vec<String>,
+
+    /// Field by which a trusted proxy tells who it is [default: none]
+    #[arg(long, env = "SNUGD_AUTH_HEADER", value_name = "NAME")]
+    #[arg(value_parser = values::read_field_name, help_heading = "Behind a proxy")]
+    pub auth_header: Option<String>,
+
     /// What invitations show, as https://chat.example [default: guessed]
     #[arg(long, env = "SNUGD_PUBLIC_URL", value_name = "URL")]
     #[arg(value_parser = values::read_public_url, help_heading = "Behind a proxy")]
@@ -161,6 +176,11 @@ pub enum Subcommand {
         #[arg(long, value_name = "COPY")]
         to: PathBuf,
     },
+    /// Manage the accounts in a data file, also one in use
+    Account {
+        #[command(subcommand)]
+        action: AccountSubcommand,
+    },
     /// Write what was said in a room to standard output
     Export {
         /// The data file
@@ -172,6 +192,44 @@ pub enum Subcommand {
         /// json: an object a line; text: as terminals show it
         #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ExportFormat::read)]
         format: ExportFormat,
+    },
+}
+
+/// What is to be done with accounts. A password is asked for, or read from standard input.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum AccountSubcommand {
+    /// Claim a name for somebody
+    Add {
+        /// The data file
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// The name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List the names that are claimed
+    List {
+        /// The data file
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+    },
+    /// Give a name up; its sessions end
+    Remove {
+        /// The data file
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// The name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Set another password; the account's sessions end
+    Password {
+        /// The data file
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// The name
+        #[arg(value_name = "NAME")]
+        name: String,
     },
 }
 

@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-pub use arguments::Subcommand;
+pub use arguments::{AccountSubcommand, Subcommand};
 pub use cidr::Cidr;
 use values::LineListen;
-pub use values::{ExportFormat, LogFormat};
+pub use values::{AccountPolicy, ExportFormat, LogFormat};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
@@ -40,6 +40,10 @@ pub struct Options {
     pub max_connections: usize,
     /// Connections open at once from one address, so that one client cannot use all connections; 0: no limit.
     pub max_per_address: usize,
+    /// Who may claim a name, and who has to have.
+    pub accounts: AccountPolicy,
+    /// The names of accounts that are operators in every room.
+    pub admins: Vec<String>,
     /// How the pages are reached from outside.
     pub web: WebOptions,
     /// The form of the log on standard error.
@@ -104,6 +108,8 @@ pub struct WebOptions {
     pub base_path: String,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// The header field, in lower case, by which a trusted proxy tells whom it has authenticated.
+    pub auth_header: Option<String>,
     /// Origins (RFC 6454: scheme, host and port unless it is the scheme's own, in lower case) that may
     /// open WebSockets and post forms. Empty: only the request's own Host.
     pub allowed_origins: Vec<String>,
@@ -117,6 +123,7 @@ impl Default for WebOptions {
             public_url: None,
             base_path: "/".to_owned(),
             trusted_proxies: Vec::new(),
+            auth_header: None,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
         }
@@ -209,6 +216,18 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
     }
 
+    if arguments.auth_header.is_some() && arguments.trusted_proxy.is_empty() {
+        return Err(Exit::misused(
+            "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",
+        ));
+    }
+
+    // Else whoever comes first would claim the name.
+    if !arguments.admin.is_empty() && arguments.data.is_none() && arguments.auth_header.is_none() {
+        let sentence = "--admin names accounts that snugd account makes in a data file: name that with --data.";
+        return Err(Exit::misused(sentence));
+    }
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {
@@ -237,10 +256,13 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,
+        accounts: arguments.accounts,
+        admins: arguments.admin,
         web: WebOptions {
             public_url,
             base_path: arguments.base_path,
             trusted_proxies: arguments.trusted_proxy,
+            auth_header: arguments.auth_header,
             allowed_origins: arguments.allowed_origin,
             allowed_hosts,
         },

@@ -40,6 +40,7 @@ fn nothing_asked_for_gives_the_defaults() {
     assert_eq!(options.limits, Limits::default());
     assert_eq!(options.web, WebOptions::default());
     assert_eq!((options.max_connections, options.max_per_address), (10_000, 256));
+    assert_eq!((options.accounts, options.admins.len()), (AccountPolicy::Open, 0));
     assert_eq!(options.log, LogFormat::Text);
     assert_eq!(options.log_level, log::LevelFilter::Info);
 }
@@ -50,7 +51,8 @@ fn each_option_says_what_it_says() {
         --code-length 12 --max-message 1048576 --rate 0 --join-rate 1 --create-rate 2 \
         --max-connections 0 --max-per-ip 3 --max-members 4 --public-url https://a.example \
         --base-path /chat --trusted-proxy 10.0.0.0/8 --allowed-origin https://b.example \
-        --allowed-host c.example --log json -vv";
+        --allowed-host c.example --log json -vv --accounts closed --admin ana,ben --data f.db \
+        --auth-header Remote-User";
     let options = options(&all.split_whitespace().collect::<Vec<_>>());
     assert_eq!(options.listen.to_string(), "[::1]:80");
     assert_eq!(options.line_listen.map(|line| line.to_string()).as_deref(), Some("127.0.0.1:23"));
@@ -73,6 +75,9 @@ fn each_option_says_what_it_says() {
     assert_eq!(options.web.public_url.as_deref(), Some("https://a.example/chat"));
     assert_eq!(options.web.base_path, "/chat/");
     assert_eq!(options.web.trusted_proxies.len(), 1);
+    assert_eq!(options.web.auth_header.as_deref(), Some("remote-user"));
+    assert_eq!(options.accounts, AccountPolicy::Closed);
+    assert_eq!(options.admins, ["ana", "ben"]);
     assert_eq!(options.web.allowed_origins, ["https://b.example"]);
     assert_eq!(options.web.allowed_hosts, ["c.example", "a.example"]);
     assert_eq!(options.log, LogFormat::Json);
@@ -184,6 +189,16 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--grace", "9999999d"], "\"--grace\" wants a time of at most 36500d, not \"9999999d\"."),
         (&["--code-length=3"], "\"--code-length\" wants a whole number from 4 to 12, not \"3\"."),
         (&["--rate", "-1"], "\"--rate\" wants a whole number from 0 to 1000000, not \"-1\"."),
+        (&["--accounts", "none"], "\"--accounts\" wants open, closed or required, not \"none\"."),
+        (
+            &["--auth-header", "Remote User"],
+            "\"--auth-header\" wants the name of a header field like Remote-User, not \"Remote User\".",
+        ),
+        (
+            &["--auth-header", "Remote-User"],
+            "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",
+        ),
+        (&["--admin", "ana"], "--admin names accounts that snugd account makes in a data file: name that with --data."),
         (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),

@@ -26,6 +26,37 @@ impl LogFormat {
     }
 }
 
+/// Who may claim a name, and who has to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountPolicy {
+    /// Anybody may.
+    Open,
+    /// Whoever runs the server does, by `snugd account`.
+    Closed,
+    /// The same, and nobody comes in without an account.
+    Required,
+}
+
+impl AccountPolicy {
+    pub(super) fn read(value: &str) -> Result<AccountPolicy, &'static str> {
+        match value {
+            "open" => Ok(AccountPolicy::Open),
+            "closed" => Ok(AccountPolicy::Closed),
+            "required" => Ok(AccountPolicy::Required),
+            _ => Err("open, closed or required"),
+        }
+    }
+}
+
+/// Reads the name of a header field (RFC 9110, section 5.1).
+pub(super) fn read_field_name(value: &str) -> Result<String, &'static str> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match !value.is_empty() && value.bytes().all(is_token) {
+        true => Ok(value.to_ascii_lowercase()),
+        false => Err("the name of a header field like Remote-User"),
+    }
+}
+
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {

@@ -62,6 +62,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let Some(slot) = self.connections.find(id) else { continue };
             log::debug!("connection {} is closed", id.0);
             self.leave_rooms(slot);
+            self.rooms.forget_proof(id);
+            if let Some(authenticator) = &mut self.authenticator {
+                authenticator.forget(id);
+            }
             let connection = self.connections.slab.remove(slot);
             self.admission.release(connection.address);
             self.meters().open_connections.dec();

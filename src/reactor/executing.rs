@@ -3,8 +3,10 @@
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use super::session::Session;
+use crate::accounts::Next;
 use crate::journal::{Journal, Outcome};
-use crate::rooms::{Address, Caller, Command, ConnectionId, Execution, Reply};
+use crate::rooms::{Address, Caller, Command, ConnectionId, Execution, Membership, Reply};
 use crate::session_api::Flow;
 
 /// Commands that are resumed in one turn.
@@ -21,10 +23,56 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let caller = self.caller(slot);
         let memberships = self.connections.slab[slot].memberships.clone();
         self.connections.slab[slot].awaits_reply = is_answered;
+        let Some(command) = self.authenticate(slot, &caller, memberships.as_slice(), command) else {
+            return self.relay();
+        };
         let delivery = &mut self.connections;
         let execution = self.rooms.execute(&caller, memberships.as_slice(), command, self.now, delivery);
         self.connections.slab[slot].awaits_reply = is_answered || execution == Execution::Parked;
         self.relay();
+    }
+
+    /// Has passwords compared that a command shows. `None`: it waits for that, or is refused.
+    fn authenticate(
+        &mut self,
+        slot: usize,
+        caller: &Caller,
+        memberships: &[Membership],
+        command: Command,
+    ) -> Option<Command> {
+        let authenticator = match &mut self.authenticator {
+            Some(authenticator) if !matches!(command, Command::In(..)) => authenticator,
+            _ => return Some(command),
+        };
+        let vouched = self.connections.slab[slot].session.vouched_name();
+        match authenticator.look_at(caller, memberships, command, vouched, &mut self.rooms, self.now) {
+            Next::Execute(command) => Some(command),
+            Next::Wait => None,
+            Next::Refuse(refusal) => {
+                self.rooms.refuse_command(caller.connection, refusal);
+                None
+            }
+        }
+    }
+
+    /// Goes on with commands whose passwords have been compared.
+    fn go_on_with_proven(&mut self) {
+        while let Some(authenticator) = &mut self.authenticator {
+            let Some((connection, done)) = authenticator.take_done() else { return };
+            let slot = self.connections.find(connection);
+            let Some(slot) = slot.filter(|slot| self.connections.slab[*slot].phase == Phase::Open) else { continue };
+            match authenticator.finish(done, &mut self.rooms) {
+                Ok(command) => {
+                    let caller = self.caller(slot);
+                    let memberships = self.connections.slab[slot].memberships.clone();
+                    let delivery = &mut self.connections;
+                    // What is parked goes on by itself; its answer is waited for already.
+                    let _ = self.rooms.execute(&caller, memberships.as_slice(), command, self.now, delivery);
+                }
+                Err(refusal) => self.rooms.refuse_command(connection, refusal),
+            }
+            self.relay();
+        }
     }
 
     fn caller(&mut self, slot: usize) -> Caller {
@@ -43,6 +91,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn resume(&mut self) {
         self.rooms.continue_search();
         self.relay();
+        self.go_on_with_proven();
         for _ in 0..RESUMED_A_TURN {
             let Some(resumed) = self.rooms.take_resumed() else { return };
             let slot = self.connections.find(resumed.connection);
@@ -95,6 +144,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Outcome::Committed(proposal) => self.rooms.commit(proposal, self.now, &mut self.connections),
             Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
             Outcome::Read { request, page } => self.rooms.page_in(request, page),
+            Outcome::AccountRequest { request, name, action } => self.rooms.execute_request(request, &name, action),
             Outcome::Broken(sentence) => self.failure = Some(sentence),
         }
     }
@@ -116,10 +166,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 }
                 connection.memberships.add(membership);
             }
-            Reply::Left { membership, .. } | Reply::TakenOver { membership } => {
+            Reply::Left { membership, .. } | Reply::TakenOver { membership } | Reply::SessionEnded { membership } => {
                 connection.memberships.remove(membership);
             }
             _ => (),
+        }
+        if matches!(connection.session, Session::Http(_)) {
+            // What one request has shown holds for no other: a proxy sends those of many over one connection.
+            self.rooms.forget_proof(id);
         }
         let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
         let flow = connection.session.reply(reply, &self.rooms, &self.shared, self.now, &mut self.scratch);

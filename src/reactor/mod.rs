@@ -26,6 +26,7 @@ pub use session::{Session, Shared, all_encoders};
 
 use std::io;
 
+use crate::accounts::Authenticator;
 use crate::http::metrics::Meters;
 use crate::journal::Journal;
 use crate::rooms::{ConnectionId, RoomId, Rooms, SlowConsumer};
@@ -59,6 +60,8 @@ pub struct Reactor<N: Net, J: Journal> {
     rooms: Rooms,
     journal: J,
     shared: Shared,
+    /// Compares passwords; `None`: nobody does.
+    authenticator: Option<Authenticator>,
     connections: Connections<N::Stream>,
     admission: Admission,
     deadlines: Deadlines,
@@ -92,6 +95,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             rooms,
             journal,
             shared,
+            authenticator: None,
             connections: Connections::new(),
             admission: Admission::new(limits),
             deadlines: Deadlines::default(),
@@ -113,6 +117,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// How much may wait for a connection that reads slowly.
     pub fn set_output_limits(&mut self, limits: OutputLimits) {
         self.output_limits = limits;
+    }
+
+    /// Who compares passwords.
+    pub fn set_authenticator(&mut self, authenticator: Authenticator) {
+        self.authenticator = Some(authenticator);
     }
 
     /// Turns until the program is asked to stop and every connection is closed.
@@ -230,6 +239,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             || self.rooms.is_dirty()
             || self.rooms.has_resumed()
             || self.rooms.is_searching()
+            || self.authenticator.as_ref().is_some_and(Authenticator::has_done)
             || self.may_have_outcomes;
         if is_busy {
             return Some(0);

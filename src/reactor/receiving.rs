@@ -167,6 +167,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.connections.slab[slot].address = address;
         }
         self.connections.queue_output(slot, &upgrade.response);
+        if let (Some(name), Some(authenticator)) = (&upgrade.vouched_name, &mut self.authenticator) {
+            authenticator.note_vouched(self.connections.id_of(slot), name.clone());
+        }
         self.connections.slab[slot].session = Session::upgraded(upgrade, &self.shared, self.now, &mut self.scratch);
         self.send_scratch(slot);
         self.meters().websockets.inc();

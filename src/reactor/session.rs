@@ -8,7 +8,7 @@ use super::net::Port;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
-use crate::rooms::{Encoder, EncoderId, Reply, Rooms, Via};
+use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
 use crate::session_api::{Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
 use crate::ws::{self, WebEncoder, Ws};
@@ -179,6 +179,14 @@ impl Session {
             Session::Http(_) | Session::Ws(_) => encoders::WEB,
             Session::Line(line) => line.encoder(),
             Session::Other(other) => other.encoder(),
+        }
+    }
+
+    /// The name for which a trusted proxy vouches by the request that waits.
+    pub fn vouched_name(&self) -> Option<&Name> {
+        match self {
+            Session::Http(http) => http.vouched_name(),
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
         }
     }
 

@@ -4,9 +4,10 @@
 //! the journal, and applied when it comes back, by [`RoomState::apply`](super::state::RoomState::apply): the same on
 //! every node that is handed the same changes in the same order.
 
-use super::command::{ConnectionId, Membership, Reply};
+use super::command::{Command, ConnectionId, Membership, Reply};
 use super::{
-    Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode, SearchQuery, Token, TokenHash, Via,
+    AccountChange, AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode,
+    SearchQuery, Token, TokenHash, Via,
 };
 
 /// A change on its way to the journal and back to the rooms.
@@ -54,6 +55,8 @@ pub enum Change {
         opens: bool,
         /// The secret of one who takes a place with this; `None`: the author has one already.
         takes_place: Option<TokenHash>,
+        /// The account whose name it bears by right, if it takes a place with this.
+        account: Option<AccountId>,
         /// Somebody who was in the room before, under this number.
         returns: bool,
         /// The event: [`Body::Enter`].
@@ -71,6 +74,15 @@ pub enum Change {
         /// How.
         via: Via,
     },
+    /// A member bears an account's name by right from here on.
+    Identify {
+        /// Who.
+        author: AuthorId,
+        /// Whose name it is.
+        account: AccountId,
+        /// It has come without its secret, and this is its new one.
+        token: Option<TokenHash>,
+    },
     /// A member's place is free again.
     Vacate {
         /// Whose.
@@ -84,6 +96,8 @@ pub enum Change {
     },
     /// The room is over, with all it held. Only if nobody has a place in it.
     End,
+    /// Something happens to an account: in no room, or in all of them.
+    Account(Box<AccountChange>),
     /// Nothing: only the order counts, and what follows.
     Nothing,
 }
@@ -99,6 +113,8 @@ pub struct Newcomer {
     pub name: Name,
     /// How it is connected.
     pub via: Via,
+    /// The account whose name it bears by right.
+    pub account: Option<AccountId>,
 }
 
 impl Change {
@@ -107,9 +123,13 @@ impl Change {
         match self {
             Change::Enter { event, .. } | Change::Publish { event } => Some(event),
             Change::Vacate { event, .. } => event.as_ref(),
-            Change::Open { .. } | Change::Place { .. } | Change::Reconnect { .. } | Change::End | Change::Nothing => {
-                None
-            }
+            Change::Open { .. }
+            | Change::Place { .. }
+            | Change::Reconnect { .. }
+            | Change::Identify { .. }
+            | Change::End
+            | Change::Account(_)
+            | Change::Nothing => None,
         }
     }
 
@@ -118,9 +138,13 @@ impl Change {
         match self {
             Change::Enter { event, .. } | Change::Publish { event } => Some(event),
             Change::Vacate { event, .. } => event.as_mut(),
-            Change::Open { .. } | Change::Place { .. } | Change::Reconnect { .. } | Change::End | Change::Nothing => {
-                None
-            }
+            Change::Open { .. }
+            | Change::Place { .. }
+            | Change::Reconnect { .. }
+            | Change::Identify { .. }
+            | Change::End
+            | Change::Account(_)
+            | Change::Nothing => None,
         }
     }
 
@@ -155,6 +179,8 @@ pub(super) enum OnCommit {
     Answer(ConnectionId, Reply),
     /// Nothing; but if it comes to nothing, the refusal names this.
     NothingUnder(MessageKey),
+    /// A connection's command goes on.
+    Resume(ConnectionId, Box<Command>),
 }
 
 /// A connection that waits to be subscribed.
@@ -197,15 +223,24 @@ impl Proposal {
         }
     }
 
+    /// A change of an account: it names no room.
+    pub fn of_account(change: AccountChange) -> Proposal {
+        Proposal::new(RoomCode::NONE, Epoch::NONE, Change::Account(Box::new(change)))
+    }
+
     /// Whether its sender can be told that it was not stored, as if it had never been. Others say who is gone and under
     /// which name somebody goes on: those are true whether they are stored or not, and what comes after them relies on
     /// them. And whoever comes may have a place [early](Self::take_early), unless that relies on something else.
     pub fn is_refusable(&self) -> bool {
         match &self.change {
-            Change::Open { .. } => true,
+            Change::Open { .. } | Change::Account(_) => true,
             Change::Place { .. } | Change::Enter { .. } => !self.stands_alone,
             Change::Publish { event } => matches!(event.body, Body::Message { .. }) || event.body.amends().is_some(),
-            Change::Reconnect { .. } | Change::Vacate { .. } | Change::End | Change::Nothing => false,
+            Change::Reconnect { .. }
+            | Change::Identify { .. }
+            | Change::Vacate { .. }
+            | Change::End
+            | Change::Nothing => false,
         }
     }
 
@@ -214,9 +249,9 @@ impl Proposal {
     pub fn take_early(&mut self) -> Option<Proposal> {
         let place = match &self.change {
             _ if self.is_placed => None,
-            Change::Enter { takes_place: Some(token), returns, event, .. } => {
+            Change::Enter { takes_place: Some(token), account, returns, event, .. } => {
                 let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
-                let newcomer = Newcomer { author, token, name, via };
+                let newcomer = Newcomer { author, token, name, via, account: *account };
                 Some(Change::Place { opens: false, newcomer, returns: *returns, time_ms: event.time_ms })
             }
             Change::Place { .. } => Some(self.change.clone()),
@@ -240,7 +275,7 @@ impl Proposal {
         match change {
             Change::Place { .. } if is_placed => Change::Nothing,
             Change::Enter { opens, returns, event, .. } if is_placed => {
-                Change::Enter { opens, takes_place: None, returns, event }
+                Change::Enter { opens, takes_place: None, account: None, returns, event }
             }
             change => change,
         }
@@ -282,6 +317,8 @@ pub struct StoredMember {
     pub is_placed: bool,
     /// The room has been told that it came.
     pub has_entered: bool,
+    /// The account whose name it bears by right.
+    pub account: Option<AccountId>,
 }
 
 /// What a journal is to read of a room's history, since memory does not hold it.

@@ -2,8 +2,8 @@
 
 use super::limiter::Address;
 use super::{
-    AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Name, RoomCode, RoomId, Search, Text,
-    Token, Via,
+    AccountId, AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Name, Password, PasswordHash,
+    RoomCode, RoomId, Search, Text, Token, Via,
 };
 
 /// A connection, as the reactor numbers them; never given to another one.
@@ -128,6 +128,88 @@ pub enum Command {
     },
     /// Ask how things are, for the program's own figures. Answer: `Inspected`.
     Inspect,
+
+    /// A command to come in, under a name whose password is shown: to be compared before the rooms see the command. Its
+    /// answer is the command's.
+    WithPassword(Box<Command>, Password),
+    /// Something asked of one's account with a password: to be compared or hashed before the rooms see what comes of it.
+    /// Answer: `Account`.
+    Account(Box<AccountCommand>),
+    /// What comes of it.
+    Proven(Box<ProvenCommand>),
+}
+
+/// Something asked of one's account, with passwords as they were typed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum AccountCommand {
+    /// Claim a name: this one, or the one that is borne.
+    Register {
+        /// The name.
+        name: Option<Name>,
+        /// Its password from here on.
+        password: Password,
+    },
+    /// Show that a name is one's own: this one, or the one that is borne.
+    Login {
+        /// The name.
+        name: Option<Name>,
+        /// Its password.
+        password: Password,
+    },
+    /// Change the password. All other sessions of the account end.
+    ChangePassword {
+        /// The password so far.
+        password: Password,
+        /// The one from here on.
+        new: Password,
+    },
+    /// Give up the name.
+    Unregister {
+        /// Its password.
+        password: Password,
+    },
+}
+
+/// Something asked of an account by whoever has shown that it is its own.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ProvenCommand {
+    /// Claim this name, which is nobody's.
+    Register {
+        /// The name.
+        name: Name,
+        /// What its password hashes to.
+        hash: PasswordHash,
+    },
+    /// Be known as the account's owner from here on, and bear its name.
+    Login {
+        /// Which account.
+        account: AccountId,
+    },
+    /// Change the password.
+    ChangePassword {
+        /// Which account.
+        account: AccountId,
+        /// What the new password hashes to.
+        hash: PasswordHash,
+    },
+    /// Give up the name.
+    Unregister {
+        /// Which account.
+        account: AccountId,
+    },
+}
+
+/// What was done to an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccountDone {
+    /// The name is claimed.
+    Registered,
+    /// It was shown whose the name is.
+    LoggedIn,
+    /// There is another password.
+    PasswordChanged,
+    /// The name is anybody's again.
+    Unregistered,
 }
 
 /// Something asked as a member of a room.
@@ -204,7 +286,11 @@ impl Command {
                     | RoomCommand::Nick(_)
             )
         };
-        !matches!(self, Command::In(_, command) if is_unanswered(command))
+        match self {
+            Command::In(_, command) => !is_unanswered(command),
+            Command::WithPassword(command, _) => command.is_answered(),
+            _ => true,
+        }
     }
 
     /// The client's own id for it, to be named in a refusal.
@@ -310,6 +396,18 @@ pub enum Reply {
         /// The membership that is over.
         membership: Membership,
     },
+    /// The account's password was changed elsewhere, or its name given up; this connection is not in the room any more.
+    SessionEnded {
+        /// The membership that is over.
+        membership: Membership,
+    },
+    /// What was asked of one's account is done.
+    Account {
+        /// What it was.
+        done: AccountDone,
+        /// The account's name.
+        name: Name,
+    },
 
     /// The empty room that was asked for.
     Created {
@@ -351,7 +449,7 @@ impl Reply {
     pub fn is_answer(&self) -> bool {
         match self {
             Reply::Refused { is_answer, .. } => *is_answer,
-            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } => false,
+            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } | Reply::SessionEnded { .. } => false,
             _ => true,
         }
     }
@@ -399,13 +497,45 @@ pub enum Refusal {
     },
     /// The message could not be kept, so nobody has seen it.
     StorageFailed,
+    /// The name is an account's, and it was not shown whose it is.
+    PasswordRequired {
+        /// The name.
+        name: Name,
+    },
+    /// Nobody comes in without an account.
+    AccountRequired,
+    /// The password is not that of the name, or there is no account with it.
+    PasswordWrong,
+    /// Too many wrong passwords for this name or from the same network, or too much to be compared at this time.
+    TooManyPasswords {
+        /// Milliseconds to wait.
+        retry_ms: u64,
+    },
+    /// The name is claimed already.
+    NameClaimed {
+        /// The name.
+        name: Name,
+    },
+    /// Somebody has claimed the name that this member bore.
+    NameLost {
+        /// The name.
+        name: Name,
+        /// What it is called from here on.
+        to: Name,
+    },
+    /// Nobody may claim a name by himself here.
+    RegistrationClosed,
+    /// It was not shown whose account is meant.
+    NotLoggedIn,
 }
 
 impl Refusal {
     /// Milliseconds after which the same may be tried again, where that is known.
     pub fn retry_ms(&self) -> Option<u64> {
         match self {
-            Refusal::RateLimited { retry_ms } | Refusal::TooManyCodes { retry_ms } => Some(*retry_ms),
+            Refusal::RateLimited { retry_ms }
+            | Refusal::TooManyCodes { retry_ms }
+            | Refusal::TooManyPasswords { retry_ms } => Some(*retry_ms),
             _ => None,
         }
     }
@@ -432,6 +562,25 @@ impl std::fmt::Display for Refusal {
             Refusal::StorageFailed => {
                 formatter.write_str("That could not be stored, so nobody has seen it. Try again.")
             }
+            Refusal::PasswordRequired { name } => {
+                write!(formatter, "\"{name}\" is somebody's own name here: it needs its password.")
+            }
+            Refusal::AccountRequired => {
+                formatter.write_str("Only who has an account comes in here: give its name and its password.")
+            }
+            Refusal::PasswordWrong => formatter.write_str("That name and that password do not belong together."),
+            Refusal::TooManyPasswords { retry_ms } => {
+                let seconds = retry_ms.div_ceil(1000);
+                write!(formatter, "Too many passwords were tried. Try again in {seconds} s.")
+            }
+            Refusal::NameClaimed { name } => write!(formatter, "\"{name}\" is somebody's own name here already."),
+            Refusal::NameLost { name, to } => {
+                write!(formatter, "\"{name}\" is somebody's own name here now, so you are called \"{to}\".")
+            }
+            Refusal::RegistrationClosed => {
+                formatter.write_str("Names are claimed by those who run this server: ask them for an account.")
+            }
+            Refusal::NotLoggedIn => formatter.write_str("You have not shown whose account is meant: log in first."),
         }
     }
 }

@@ -98,6 +98,9 @@ impl Rooms {
     /// The journal has ordered a change and made it durable, this node's or another's: it is applied, and everybody
     /// sees it.
     pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
+        if matches!(proposal.change, Change::Account(_)) {
+            return self.commit_account(proposal, now, delivery);
+        }
         let Proposal { code, epoch, change, on_commit, is_own, is_placed, is_early, .. } = proposal;
         let opened = if change.opens() { self.open(code, epoch) } else { Ok(()) };
         let room_id = self.find_epoch(epoch);
@@ -108,6 +111,7 @@ impl Rooms {
         let mut change = Proposal::remaining_of(change, is_placed);
         let checked = opened.and_then(|()| {
             let room_id = room_id.filter(|room| self.room(*room).is_open).ok_or(Conflict::Room)?;
+            self.check_claim(&mut change)?;
             self.room(room_id).state.check(&mut change).map(|()| room_id)
         });
         match checked {
@@ -129,7 +133,7 @@ impl Rooms {
     fn apply(&mut self, room_id: RoomId, change: &Change, now: Now, delivery: &mut dyn Delivery) {
         match change {
             Change::End => return self.remove_room(room_id),
-            Change::Nothing => return,
+            Change::Nothing | Change::Account(_) => return,
             Change::Vacate { author, .. } => {
                 let here = Membership { room: room_id, author: *author };
                 // Only where another node has it part: here it was unsubscribed before.
@@ -138,7 +142,7 @@ impl Rooms {
                 }
             }
             Change::Place { .. } | Change::Enter { .. } => self.room_mut(room_id).ends_at_ms = None,
-            Change::Open { .. } | Change::Publish { .. } | Change::Reconnect { .. } => (),
+            Change::Open { .. } | Change::Publish { .. } | Change::Reconnect { .. } | Change::Identify { .. } => (),
         }
         if let Some(event) = change.event() {
             self.encode(room_id, event);
@@ -181,6 +185,7 @@ impl Rooms {
         match on_commit {
             OnCommit::Nothing | OnCommit::NothingUnder(_) => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::Resume(connection, command) => self.retry(connection, *command),
             OnCommit::Subscribe(author, joining) if self.room(room).proposed.will_be_gone(author) => {
                 // The place that it was to have behind that was refused: what it said would be numbered in vain.
                 let (refusal, cid, is_answer) = (Refusal::StorageFailed, None, true);
@@ -227,6 +232,7 @@ impl Rooms {
             }
             OnCommit::Answer(connection, Reply::Created { .. }) => self.retry(connection, Command::Create),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::Resume(connection, command) => self.retry(connection, *command),
             OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict, None),
             OnCommit::NothingUnder(cid) if is_own => self.tell_conflict(room_id, change, conflict, Some(cid)),
             OnCommit::Nothing | OnCommit::NothingUnder(_) => (),
@@ -276,6 +282,9 @@ impl Rooms {
     /// The journal cannot store a [refusable](Proposal::is_refusable) change: it never was, and its sender is told.
     pub fn refuse(&mut self, proposal: Proposal, now: Now) {
         let Proposal { epoch, change, on_commit, .. } = proposal;
+        if let Change::Account(change) = &change {
+            self.accounts.settle(change);
+        }
         let room_id = self.find_epoch(epoch);
         if let Some(room) = room_id {
             let proposed = &mut self.room_mut(room).proposed;
@@ -294,7 +303,9 @@ impl Rooms {
                 }
                 (Some(joining.connection), None, true)
             }
-            OnCommit::KeepPlace { connection, .. } | OnCommit::Answer(connection, _) => (Some(connection), None, true),
+            OnCommit::KeepPlace { connection, .. }
+            | OnCommit::Answer(connection, _)
+            | OnCommit::Resume(connection, _) => (Some(connection), None, true),
             OnCommit::Nothing | OnCommit::NothingUnder(_) => {
                 let event = change.event();
                 let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));

@@ -1,6 +1,7 @@
 //! How often something may be done: one number a counter, no timers.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// A rate with bursts: at most `burst` at once, `per_period` in every `period_ms` in the long run.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,11 @@ impl Bucket {
         after_us.saturating_sub(now_ms * 1000 + rate.burst * rate.interval_us).div_ceil(1000)
     }
 
+    /// Takes one back that was counted.
+    fn give_back(&mut self, rate: Rate) {
+        self.full_at_us = self.full_at_us.saturating_sub(rate.interval_us);
+    }
+
     fn is_as_new(&self, now_ms: u64) -> bool {
         self.full_at_us <= now_ms * 1000
     }
@@ -74,26 +80,29 @@ const MAX_ADDRESSES: usize = 65_536;
 const FORGET_INTERVAL_MS: u64 = 10_000;
 
 /// One counter for each address.
+pub type AddressLimiter = KeyedLimiter<Address>;
+
+/// One counter for each of many.
 #[derive(Debug)]
-pub struct AddressLimiter {
+pub struct KeyedLimiter<K> {
     rate: Option<Rate>,
-    buckets: HashMap<Address, Bucket>,
+    buckets: HashMap<K, Bucket>,
     overflow: Bucket,
     /// Forgetting looks at every address: not again before this time.
     forgets_at_ms: u64,
 }
 
-impl AddressLimiter {
+impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
     /// Counts against `rate`; `None`: no limit.
-    pub fn new(rate: Option<Rate>) -> AddressLimiter {
-        AddressLimiter { rate, buckets: HashMap::new(), overflow: Bucket::default(), forgets_at_ms: 0 }
+    pub fn new(rate: Option<Rate>) -> KeyedLimiter<K> {
+        KeyedLimiter { rate, buckets: HashMap::new(), overflow: Bucket::default(), forgets_at_ms: 0 }
     }
 
     /// Counts one for this address, if there is room for it.
     ///
     /// # Errors
     /// The milliseconds to wait.
-    pub fn take(&mut self, address: Address, now_ms: u64) -> Result<(), u64> {
+    pub fn take(&mut self, address: K, now_ms: u64) -> Result<(), u64> {
         let Some(rate) = self.rate else { return Ok(()) };
         if self.buckets.len() >= MAX_ADDRESSES && !self.buckets.contains_key(&address) {
             if self.forgets_at_ms <= now_ms {
@@ -107,11 +116,20 @@ impl AddressLimiter {
         self.buckets.entry(address).or_default().take(rate, now_ms)
     }
 
+    /// Takes one back that was counted for this address.
+    pub fn give_back(&mut self, address: K) {
+        if let Some(rate) = self.rate
+            && let Some(bucket) = self.buckets.get_mut(&address)
+        {
+            bucket.give_back(rate);
+        }
+    }
+
     /// Whether [`take`](Self::take) would have room, without counting.
     ///
     /// # Errors
     /// The milliseconds to wait.
-    pub fn check(&self, address: Address, now_ms: u64) -> Result<(), u64> {
+    pub fn check(&self, address: K, now_ms: u64) -> Result<(), u64> {
         let Some(rate) = self.rate else { return Ok(()) };
         let is_shared = self.buckets.len() >= MAX_ADDRESSES;
         let other = if is_shared { self.overflow } else { Bucket::default() };

@@ -5,7 +5,8 @@ use super::command::{Caller, Join, JoinTarget, Membership, Refusal, Reply};
 use super::proposed::Standing;
 use super::roster::{Known, Presence};
 use super::{
-    AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, Rooms, Token, TokenHash,
+    AccountId, AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, Rooms, Token,
+    TokenHash,
 };
 use crate::time::Now;
 
@@ -15,10 +16,11 @@ const RESERVED_MS: u64 = 60_000;
 
 /// Who a newcomer will be.
 pub(super) enum Identity {
-    /// Somebody who has a place already, or is about to have one.
-    Member(AuthorId),
+    /// Somebody who has a place already, or is about to have one. With `comes_anew` it shows no secret, and is known by
+    /// its account alone.
+    Member { author: AuthorId, account: Option<AccountId>, comes_anew: bool },
     /// Somebody who takes one.
-    Newcomer { name: Name, author: AuthorId, has_returned: bool },
+    Newcomer { name: Name, author: AuthorId, has_returned: bool, account: Option<AccountId> },
 }
 
 impl Rooms {
@@ -38,19 +40,23 @@ impl Rooms {
             return Err(Refusal::NameRequired);
         }
         let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
-        let identity = self.identify(room_id, name, token.map(Token::hash), Some(caller.connection));
+        let identity = self.identify(room_id, name, token.map(Token::hash), caller.connection, true);
         let identity = identity.inspect_err(|_| {
             if created {
                 self.discard_unopened(self.room(room_id).epoch());
             }
         })?;
         let author = match identity {
-            Identity::Member(author) | Identity::Newcomer { author, .. } => author,
+            Identity::Member { author, .. } | Identity::Newcomer { author, .. } => author,
         };
+        let token = token.filter(|_| !matches!(identity, Identity::Member { comes_anew: true, .. }));
         let here = Membership { room: room_id, author };
         let leaves = memberships.iter().filter(|left| **left != here && !stays_elsewhere).copied().collect();
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
         self.suspend_grace(here);
+        if let Identity::Member { account, comes_anew, .. } = identity {
+            self.note_account(here, account, comes_anew.then_some(token));
+        }
         let room = self.room(room_id);
         let mut joining = Box::new(Joining {
             connection: caller.connection,
@@ -66,19 +72,19 @@ impl Rooms {
             page: if self.relies_on_journal { room.known_missed(since, epoch) } else { Vec::new() },
             page_as_of: room.last_id(),
         });
-        let (name, takes_place) = match identity {
-            Identity::Newcomer { name, has_returned, .. } => {
+        let (name, takes_place, account) = match identity {
+            Identity::Newcomer { name, has_returned, account, .. } => {
                 joining.has_returned = has_returned;
-                (name, Some(token.hash()))
+                (name, Some(token.hash()), account)
             }
-            Identity::Member(_) => match room.proposed.standing(author, &room.state.roster) {
+            Identity::Member { .. } => match room.proposed.standing(author, &room.state.roster) {
                 Some(Standing::Placed { name, has_entered: false, .. }) => {
                     joining.has_returned = false;
-                    (name, None)
+                    (name, None, None)
                 }
                 standing => {
                     let moves = !matches!(standing, Some(Standing::Placed { via, .. }) if via == caller.via);
-                    let is_settled = room.proposed.is_settled(author);
+                    let is_settled = room.proposed.is_settled(author) && room.proposed.account_of(author).is_none();
                     let on_commit = OnCommit::Subscribe(author, joining);
                     match (moves, is_settled) {
                         (true, _) => self.propose(room_id, Change::Reconnect { author, via: caller.via }, on_commit),
@@ -91,7 +97,7 @@ impl Rooms {
         };
         let (id, time_ms, via) = (0, now.wall_ms, caller.via);
         let event = super::Event { id, time_ms, name, via, author, body: Body::Enter };
-        let change = Change::Enter { opens: created, takes_place, returns: joining.has_returned, event };
+        let change = Change::Enter { opens: created, takes_place, account, returns: joining.has_returned, event };
         self.propose(room_id, change, OnCommit::Subscribe(author, joining));
         Ok(())
     }
@@ -114,20 +120,22 @@ impl Rooms {
             Some(Known::Departed { name: known, .. }) => known.keys().overlap(&name.keys()),
             None => true,
         });
-        let identity = self.identify(room_id, Some(name), token.map(Token::hash), None);
+        let identity = self.identify(room_id, Some(name), token.map(Token::hash), caller.connection, false);
         let identity = identity.inspect_err(|_| {
             if created {
                 self.discard_unopened(self.room(room_id).epoch());
             }
         })?;
+        let token = token.filter(|_| !matches!(identity, Identity::Member { comes_anew: true, .. }));
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
         let reply = Reply::Reserved { code, token };
         match identity {
-            Identity::Member(_) => {
+            Identity::Member { author, account, comes_anew } => {
+                self.note_account(Membership { room: room_id, author }, account, comes_anew.then_some(token));
                 self.propose(room_id, Change::Nothing, OnCommit::Answer(caller.connection, reply));
             }
-            Identity::Newcomer { name, author, has_returned: returns } => {
-                let newcomer = Newcomer { author, token: token.hash(), name, via: caller.via };
+            Identity::Newcomer { name, author, has_returned: returns, account } => {
+                let newcomer = Newcomer { author, token: token.hash(), name, via: caller.via, account };
                 let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
                 let on_commit = OnCommit::KeepPlace { author, until_ms, connection: caller.connection, reply };
                 let (opens, time_ms) = (created, now.wall_ms);
@@ -148,10 +156,16 @@ impl Rooms {
         let room = self.find_open(code, token, caller.address, now)?;
         let room = self.room(room);
         let known = token.and_then(|token| room.state.roster.known_by(&token.hash()));
-        let name = known.and_then(|known| match known {
-            Known::Member(author) => Some(room.member(author)?.name().clone()),
-            Known::Departed { name, .. } => Some(name),
+        let known = known.and_then(|known| match known {
+            Known::Member(author) => Some((author, room.member(author)?.name().clone())),
+            Known::Departed { name, author } => Some((author, name)),
         });
+        // Whose secret is not good for its name any more is a stranger, who may show the password.
+        let is_good = |(author, name): &(AuthorId, Name)| {
+            let proven = self.accounts.proof(caller.connection);
+            self.check_name(name, room.account_of(*author), proven).is_ok()
+        };
+        let name = known.filter(is_good).map(|(_, name)| name);
         Ok(Reply::Visited { code, name })
     }
 
@@ -161,26 +175,39 @@ impl Rooms {
         room: RoomId,
         name: Option<Name>,
         token: Option<TokenHash>,
-        connection: Option<ConnectionId>,
+        connection: ConnectionId,
+        connects: bool,
     ) -> Result<Identity, Refusal> {
         let limits = self.limits();
+        let proven = self.accounts.proof(connection);
         let room = self.room(room);
         let (roster, proposed) = (&room.state.roster, &room.proposed);
         let (name, returning) = match token.and_then(|token| proposed.known_by(&token, roster)) {
-            Some(Known::Member(author)) => return Ok(Identity::Member(author)),
+            Some(Known::Member(author)) => {
+                let (borne, standing) = (room.account_of(author), proposed.standing(author, roster));
+                let account = match standing {
+                    Some(Standing::Placed { name, .. }) => self.check_name(&name, borne, proven)?,
+                    _ => None,
+                };
+                return Ok(Identity::Member { author, account, comes_anew: false });
+            }
             Some(Known::Departed { name: known, author }) => (name.unwrap_or(known), Some(author)),
             // A secret that this room does not know becomes this member's: so a page that brings its room
             // back after a restart keeps the session that its cookie holds.
             None => (name.ok_or(Refusal::NameRequired)?, None),
         };
+        let borne = returning.and_then(|author| room.account_of(author));
+        let account = self.check_name(&name, borne, proven)?;
         if let Some(holder) = proposed.holder_of(&name.keys(), roster) {
             let presence = room.member(holder).map(|holder| holder.presence);
             let is_caller = matches!(
                 presence,
-                Some(Presence::Here { connection: holder, .. }) if Some(holder) == connection
+                Some(Presence::Here { connection: holder, .. }) if connects && holder == connection
             );
-            return match is_caller {
-                true => Ok(Identity::Member(holder)),
+            // Whoever shows whose name it is comes as the same member from wherever it is.
+            let is_own = account.is_some() && room.account_of(holder) == account;
+            return match is_caller || is_own {
+                true => Ok(Identity::Member { author: holder, account, comes_anew: is_own && !is_caller }),
                 false => Err(Refusal::NameTaken { name, code: room.code() }),
             };
         }
@@ -189,7 +216,7 @@ impl Rooms {
             return Err(Refusal::RoomFull { code: room.code() });
         }
         let author = returning.unwrap_or_else(|| proposed.new_author(roster));
-        Ok(Identity::Newcomer { name, author, has_returned: returning.is_some() })
+        Ok(Identity::Newcomer { name, author, has_returned: returning.is_some(), account })
     }
 
     // ---- subscribing
@@ -363,7 +390,13 @@ impl Rooms {
     }
 
     /// Has the member part. If it is about to already, returns what was to follow.
-    fn vacate(&mut self, here: Membership, may_return: bool, on_commit: OnCommit, now: Now) -> Option<OnCommit> {
+    pub(super) fn vacate(
+        &mut self,
+        here: Membership,
+        may_return: bool,
+        on_commit: OnCommit,
+        now: Now,
+    ) -> Option<OnCommit> {
         let Membership { room: room_id, author } = here;
         let room = self.room(room_id);
         // Who is about to come in is told to have come by the time when this is committed.
@@ -375,8 +408,15 @@ impl Rooms {
     }
 
     /// Gives the member another name, if nobody else has it.
-    pub(super) fn nick(&mut self, here: Membership, to: Name, now: Now) -> Result<(), Refusal> {
+    pub(super) fn nick(
+        &mut self,
+        connection: ConnectionId,
+        here: Membership,
+        to: Name,
+        now: Now,
+    ) -> Result<(), Refusal> {
         let room = self.room(here.room);
+        let account = self.check_name(&to, room.account_of(here.author), self.accounts.proof(connection))?;
         let holder = room.proposed.holder_of(&to.keys(), &room.state.roster);
         if holder.is_some_and(|holder| holder != here.author) {
             return Err(Refusal::NameTaken { name: to, code: room.code() });
@@ -384,6 +424,11 @@ impl Rooms {
         self.check_journal()?;
         if let Some(event) = room.make_event(here.author, Body::Nick { to }, now.wall_ms) {
             self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
+            if let Some(account) = account {
+                // Another name takes from a member what it bore before.
+                let author = here.author;
+                self.propose(here.room, Change::Identify { author, account, token: None }, OnCommit::Nothing);
+            }
         }
         Ok(())
     }

@@ -4,10 +4,12 @@
 //! What is asked for enters by [`Rooms::execute`] as a [`Command`], and is checked. What it changes leaves as a
 //! [`Proposal`] for the journal and comes back by [`Rooms::commit`]: only then is it applied, encoded and answered.
 
+mod accounts;
 mod amending;
 mod amendment;
 mod broadcast_log;
 mod change;
+mod claiming;
 mod code;
 mod command;
 mod committing;
@@ -25,6 +27,7 @@ mod membership;
 mod name;
 mod opening;
 mod paging;
+mod password;
 mod proposed;
 mod restoring;
 mod room;
@@ -37,20 +40,23 @@ mod tests;
 mod text;
 mod token;
 
+pub use accounts::{AccountAction, AccountChange, AccountId, AccountRequestId, PasswordHash, StoredAccount};
 pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend, quote_in};
 pub use broadcast_log::{Delivery, SlowConsumer};
 pub use change::{Change, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
-    Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply, RoomCommand, RoomRef, Span,
+    AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, Membership, ProvenCommand, Refusal,
+    Reply, RoomCommand, RoomRef, Span,
 };
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use last_messages::MAX_LAST_MESSAGES;
-pub use limiter::{Address, AddressLimiter, Bucket, Rate};
+pub use limiter::{Address, AddressLimiter, Bucket, KeyedLimiter, Rate};
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use paging::Resumed;
+pub use password::{Password, PasswordFault};
 pub use room::Room;
 pub use roster::{MAX_DEPARTED, Member};
 pub use search::{Found, IndexWord, MAX_QUERY_BYTES, Search, SearchFault, SearchQuery, index_words};
@@ -65,6 +71,7 @@ use slab::Slab;
 
 use crate::options::Limits;
 use crate::time::Now;
+use accounts::Accounts;
 use change::OnCommit;
 use history::Kept;
 use history_memory::HistoryMemory;
@@ -176,6 +183,12 @@ pub struct Rooms {
     presence_paid_at_ms: u64,
     /// In some room so much waits to be sent that it is better sent before more is appended.
     is_saturated: bool,
+    /// Names that are somebody's own.
+    accounts: Accounts,
+    /// Nobody comes in without an account.
+    requires_account: bool,
+    /// The names of accounts that are operators everywhere.
+    admins: Vec<NameKeys>,
 }
 
 /// What is due at some time. It is looked at again when the time comes: it may have been lifted meanwhile.
@@ -227,6 +240,9 @@ impl Rooms {
             crowd_members: flushing::CROWD_MEMBERS,
             presence_paid_at_ms: 0,
             is_saturated: false,
+            accounts: Accounts::default(),
+            requires_account: false,
+            admins: Vec::new(),
         }
     }
 
@@ -250,11 +266,12 @@ impl Rooms {
         &self.rooms[room.0 as usize]
     }
 
-    /// All that nodes agree on of every living room, as text: the same bytes for the same state.
+    /// All that nodes agree on of accounts and of every living room, as text: the same bytes for the same state.
     pub fn committed_state(&self) -> String {
         let mut codes: Vec<_> = self.codes.iter().collect();
         codes.sort();
         let mut out = String::new();
+        self.accounts.write_to(&mut out);
         codes.into_iter().for_each(|(_, &room)| self.room(room).state.write_to(&mut out));
         out
     }
@@ -353,6 +370,7 @@ impl Rooms {
                 Reply::EncoderSwitched
             }
             Command::Create => {
+                self.check_may_look()?;
                 let room = self.create(caller.address, None, now)?;
                 let created = Reply::Created { code: self.room(room).code() };
                 let answer = OnCommit::Answer(caller.connection, created);
@@ -361,8 +379,12 @@ impl Rooms {
             }
             Command::Reserve { target, name, token } => return self.reserve(caller, target, name, token, now),
             Command::Visit { code, token } => self.visit(caller, code, token, now)?,
-            Command::Describe(code) => Reply::Described { room: self.find_open(code, None, caller.address, now)? },
+            Command::Describe(code) => {
+                self.check_may_look()?;
+                Reply::Described { room: self.find_open(code, None, caller.address, now)? }
+            }
             Command::Events { code, span } => {
+                self.check_may_look()?;
                 let room = self.find_open(code, None, caller.address, now)?;
                 let (events, more) = self.select(room, span, caller.encoder);
                 Reply::Events { events, more }
@@ -373,6 +395,9 @@ impl Rooms {
                 return Ok(());
             }
             Command::Inspect => Reply::Inspected,
+            Command::Proven(command) => return self.execute_proven(caller, memberships, *command, now),
+            // Whoever asks the rooms for it has nobody who compares passwords.
+            Command::WithPassword(..) | Command::Account(_) => return Err(Refusal::RegistrationClosed),
         };
         self.reply(caller.connection, reply);
         Ok(())
@@ -400,7 +425,7 @@ impl Rooms {
                 self.tell_typing(membership, now);
                 return Ok(());
             }
-            RoomCommand::Nick(name) => return self.nick(membership, name, now),
+            RoomCommand::Nick(name) => return self.nick(caller.connection, membership, name, now),
             RoomCommand::Who { after } => {
                 let roster = &self.room(room).state.roster;
                 Reply::Members { room, after: after.and_then(|name| roster.holder_of(&name.keys())) }
@@ -454,6 +479,12 @@ impl Rooms {
     /// The next answer to be given, and to whom.
     pub fn take_reply(&mut self) -> Option<(ConnectionId, Reply)> {
         self.replies.pop_front()
+    }
+
+    /// Refuses a command that a connection waits for, before it was executed.
+    pub fn refuse_command(&mut self, connection: ConnectionId, refusal: Refusal) {
+        self.counts.refusals += 1;
+        self.reply(connection, Reply::Refused { refusal, cid: None, is_answer: true });
     }
 
     fn reply(&mut self, connection: ConnectionId, reply: Reply) {

@@ -104,6 +104,11 @@ impl Name {
         &self.0
     }
 
+    /// Whether the two are one name.
+    pub fn is_same(&self, other: &Name) -> bool {
+        self.keys().overlaps(&other.keys())
+    }
+
     /// The forms under which the name is looked up: two names are one name if they share a form.
     ///
     /// A confusable-free skeleton (Unicode Technical Standard 39) is taken of the name as written, which
@@ -124,6 +129,16 @@ pub struct NameKeys {
 }
 
 impl NameKeys {
+    /// The forms one by one: who goes by any of them is found, and not the first alone.
+    pub(super) fn each(&self) -> impl Iterator<Item = NameKeys> {
+        self.iter().map(|key| NameKeys { first: key.into(), second: None })
+    }
+
+    /// Whether two names with these forms are one name.
+    pub(super) fn overlaps(&self, other: &NameKeys) -> bool {
+        self.iter().any(|key| other.iter().any(|other| other == key))
+    }
+
     /// Each form once.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.first).chain(&self.second).map(|key| &**key)

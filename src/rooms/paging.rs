@@ -109,7 +109,8 @@ impl Rooms {
                 let range = room.state.history.range_to_continue(since, room.page(), kept);
                 if range.is_some() && (join.name.is_some() || !join.keeps_name) {
                     // Who is refused anyway causes no read.
-                    self.identify(room_id, join.name.clone(), join.token.map(Token::hash), Some(caller.connection))?;
+                    let token = join.token.map(Token::hash);
+                    self.identify(room_id, join.name.clone(), token, caller.connection, true)?;
                 }
                 (room_id, range)
             }

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::change::{Change, Newcomer};
 use super::command::Command;
 use super::roster::{Known, Roster};
-use super::{AuthorId, Body, ConnectionId, Event, MessageKey, Name, NameKeys, Reactions, TokenHash, Via};
+use super::{AccountId, AuthorId, Body, ConnectionId, Event, MessageKey, Name, NameKeys, Reactions, TokenHash, Via};
 
 /// The changes of one room that are with the journal.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub(super) struct Proposed {
     settled_messages: u32,
     /// Commands that wait for so many messages to come back.
     held: VecDeque<(u32, ConnectionId, Command)>,
+    /// Who is about to bear an account's name by right, in this order.
+    accounts: VecDeque<(AuthorId, AccountId)>,
     members: HashMap<AuthorId, ProposedMember>,
     /// Names that are about to be taken, by their keys.
     names: HashMap<Box<str>, AuthorId>,
@@ -61,11 +63,12 @@ impl Proposed {
         if let Some((author, key)) = change.message_key() {
             self.keys.push_back((author, key.clone()));
         }
+        self.accounts.extend(borne_by(change));
         match change {
             Change::Place { newcomer, .. } => self.note_newcomer(newcomer, false),
             Change::Enter { takes_place: Some(token), event, .. } => {
                 let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
-                self.note_newcomer(&Newcomer { author, token, name, via }, true);
+                self.note_newcomer(&Newcomer { author, token, name, via, account: None }, true);
             }
             Change::Enter { takes_place: None, event, .. } => {
                 let standing = Standing::Placed { name: event.name.clone(), via: event.via, has_entered: true };
@@ -86,6 +89,12 @@ impl Proposed {
                     self.stand(*author, Standing::Placed { name, via: *via, has_entered });
                 }
             }
+            Change::Identify { author, token: Some(token), .. } => {
+                if let Some(standing) = self.standing(*author, roster) {
+                    self.stand(*author, standing);
+                    self.take_token(token, *author);
+                }
+            }
             Change::Vacate { author, may_return, .. } => {
                 if let Some(Standing::Placed { name, .. }) = self.standing(*author, roster) {
                     self.added_places -= 1;
@@ -93,7 +102,7 @@ impl Proposed {
                 }
             }
             Change::End => self.is_ending = true,
-            Change::Open { .. } | Change::Nothing => (),
+            Change::Open { .. } | Change::Identify { .. } | Change::Account(_) | Change::Nothing => (),
         }
     }
 
@@ -107,6 +116,9 @@ impl Proposed {
     pub fn settle(&mut self, change: &Change, is_placed: bool) {
         if change.message_key().is_some() {
             self.keys.pop_front();
+        }
+        if borne_by(change).is_some() {
+            self.accounts.pop_front();
         }
         match change {
             Change::Place { newcomer, .. } => {
@@ -124,12 +136,13 @@ impl Proposed {
                 _ => (),
             },
             Change::Reconnect { author, .. } => self.settle_author(*author),
+            Change::Identify { author, token: Some(_), .. } => self.settle_author(*author),
             Change::Vacate { author, .. } => {
                 self.added_places += 1;
                 self.settle_author(*author);
             }
             Change::End => self.is_ending = false,
-            Change::Open { .. } | Change::Nothing => (),
+            Change::Open { .. } | Change::Identify { .. } | Change::Account(_) | Change::Nothing => (),
         }
     }
 
@@ -157,13 +170,17 @@ impl Proposed {
     }
 
     fn note_newcomer(&mut self, newcomer: &Newcomer, has_entered: bool) {
-        let Newcomer { author, token, name, via } = newcomer;
+        let Newcomer { author, token, name, via, .. } = newcomer;
         self.added_places += 1;
         self.last_author = self.last_author.max(*author);
         self.stand(*author, Standing::Placed { name: name.clone(), via: *via, has_entered });
         self.take_name(name, *author);
-        self.tokens.insert(*token, *author);
-        if let Some(member) = self.members.get_mut(author) {
+        self.take_token(token, *author);
+    }
+
+    fn take_token(&mut self, token: &TokenHash, author: AuthorId) {
+        self.tokens.insert(*token, author);
+        if let Some(member) = self.members.get_mut(&author) {
             member.token = Some(*token);
         }
     }
@@ -211,6 +228,11 @@ impl Proposed {
         }
         let member = roster.member(author)?;
         Some(Standing::Placed { name: member.name.clone(), via: member.via, has_entered: member.has_entered })
+    }
+
+    /// Whose name this author is about to bear by right, if a change says so that is not committed.
+    pub fn account_of(&self, author: AuthorId) -> Option<AccountId> {
+        self.accounts.iter().rev().find(|(bearer, _)| *bearer == author).map(|(_, account)| *account)
     }
 
     /// Whether anything is proposed that changes who is there.
@@ -292,6 +314,16 @@ impl Proposed {
     }
 }
 
+/// Who bears which account's name by right from this change on.
+fn borne_by(change: &Change) -> Option<(AuthorId, AccountId)> {
+    match change {
+        Change::Place { newcomer, .. } => newcomer.account.map(|account| (newcomer.author, account)),
+        Change::Enter { account, event, .. } => account.map(|account| (event.author, account)),
+        Change::Identify { author, account, .. } => Some((*author, *account)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,7 +333,7 @@ mod tests {
         let name = Name::parse("ana").expect("a name");
         let (author, token, via) = (AuthorId(1), TokenHash::from_bytes([1; 32]), Via::Web);
         let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
-        roster.place(&Newcomer { author, token, name: name.clone(), via }, false);
+        roster.place(&Newcomer { author, token, name: name.clone(), via, account: None }, false);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), Some(author));
         proposed.note(&Change::Vacate { author, event: None, may_return: true, time_ms: 0 }, &roster);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), None);

@@ -2,7 +2,7 @@
 
 use super::command::Membership;
 use super::state::RoomState;
-use super::{Rooms, StoredRoom};
+use super::{Rooms, StoredAccount, StoredRoom};
 use crate::time::Now;
 
 /// Events of a room in memory, where a journal holds the others.
@@ -20,6 +20,11 @@ impl Rooms {
         self.memory_events = events;
     }
 
+    /// Brings back the accounts of an earlier run. The rooms come after them.
+    pub fn restore_accounts(&mut self, stored: Vec<StoredAccount>) {
+        stored.into_iter().for_each(|account| self.accounts.add(account));
+    }
+
     /// Brings back the rooms of an earlier run. Who was here has the grace to come back; the time of empty rooms
     /// counts on.
     pub fn restore(&mut self, stored: Vec<StoredRoom>, now: Now) {
@@ -32,6 +37,7 @@ impl Rooms {
             for &author in &authors {
                 self.keep_place(Membership { room: room_id, author }, now.steady_ms + self.limits().grace_ms);
             }
+            self.restore_claims(room_id, &authors, now);
             if authors.is_empty() {
                 let been_empty_ms = now.wall_ms.saturating_sub(stored.last_time_ms);
                 self.end_at(room_id, now.steady_ms + self.limits().room_ttl_ms.saturating_sub(been_empty_ms));

@@ -8,7 +8,7 @@ use super::paging::Paging;
 use super::proposed::Proposed;
 use super::roster::{Member, Presence, Subscription};
 use super::state::RoomState;
-use super::{Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
+use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
 
 /// Networks from which members have come in that are remembered of a room.
 const MAX_NETWORKS: usize = 64;
@@ -89,6 +89,16 @@ impl Room {
     /// One member, if it has a place.
     pub fn member(&self, author: AuthorId) -> Option<&Member> {
         self.state.roster.member(author)
+    }
+
+    /// Whose name this author bears by right, or is about to.
+    pub(super) fn account_of(&self, author: AuthorId) -> Option<AccountId> {
+        self.proposed.account_of(author).or_else(|| self.state.accounts.get(&author).copied())
+    }
+
+    /// Whether this member bears the name of an account of its own.
+    pub fn has_account(&self, author: AuthorId) -> bool {
+        self.state.accounts.contains_key(&author)
     }
 
     /// Whether this member has been here before, and may say again what it said then.

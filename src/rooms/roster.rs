@@ -185,7 +185,7 @@ impl Roster {
 
     /// Gives somebody a place, who may have been here before. Author, name and token must be nobody else's.
     pub fn place(&mut self, newcomer: &Newcomer, has_returned: bool) {
-        let Newcomer { author, ref token, ref name, via } = *newcomer;
+        let Newcomer { author, ref token, ref name, via, .. } = *newcomer;
         let token = token.into();
         self.departed.retain(|departed| departed.token != token);
         self.last_author = self.last_author.max(author);
@@ -245,6 +245,18 @@ impl Roster {
         let forgotten = if self.departed.len() == MAX_DEPARTED { self.departed.pop_front() } else { None };
         self.departed.push_back(departed);
         forgotten.map(|forgotten| forgotten.author)
+    }
+
+    /// Gives the member another secret, which must be nobody else's.
+    pub fn change_token(&mut self, author: AuthorId, token: &TokenHash) {
+        let Some(slot) = self.slot(author) else { return };
+        let former = std::mem::replace(&mut self.members[slot].token, token.into());
+        if let Ok(entry) = self.tokens.find_entry(token_hash(former), |candidate| *candidate as usize == slot) {
+            entry.remove();
+        }
+        let members = &self.members;
+        let rehash = |slot: &Slot| token_hash(members[*slot as usize].token);
+        self.tokens.insert_unique(token_hash(token.into()), slot as Slot, rehash);
     }
 
     /// Gives the member another name, which must be nobody else's.
@@ -311,7 +323,7 @@ mod tests {
         let mut roster = Roster::default();
         for (number, name) in names.iter().enumerate() {
             let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
-            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web }, false);
+            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web, account: None }, false);
             roster.enter(author, Via::Web);
         }
         roster

@@ -6,7 +6,9 @@
 use super::change::{Change, Newcomer};
 use super::history::{History, Kept};
 use super::roster::{Known, Roster};
-use super::{AuthorId, Body, Epoch, Event, RoomCode, StoredRoom};
+use hashbrown::HashMap;
+
+use super::{AccountId, AuthorId, Body, Epoch, Event, RoomCode, StoredRoom};
 
 /// A room, as far as committed changes have made it.
 pub(super) struct RoomState {
@@ -17,6 +19,8 @@ pub(super) struct RoomState {
     /// The time of the last event, or for a room of an earlier run when it was last known to be used; 0 before the
     /// first.
     pub last_time_ms: u64,
+    /// Who bears an account's name by right, as those do whose secret was given to them for that. Mostly nobody.
+    pub accounts: HashMap<AuthorId, AccountId>,
 }
 
 /// Why a change that was committed changes nothing: others came before it.
@@ -36,7 +40,8 @@ pub(super) enum Conflict {
 
 impl RoomState {
     pub fn new(code: RoomCode, epoch: Epoch) -> RoomState {
-        RoomState { code, epoch, roster: Roster::default(), history: History::default(), last_time_ms: 0 }
+        let (roster, history, accounts) = (Roster::default(), History::default(), HashMap::new());
+        RoomState { code, epoch, roster, history, last_time_ms: 0, accounts }
     }
 
     /// A room as the journal remembers it. Who had a place has it again.
@@ -45,12 +50,13 @@ impl RoomState {
         let history = History::after(stored.first_id, stored.last_id, last_time_ms);
         let mut state = RoomState { history, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
         for member in &stored.members {
+            state.set_account(member.author, member.account);
             if !member.is_placed {
                 state.roster.remember_departed(member);
                 continue;
             }
             let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
-            state.roster.place(&Newcomer { author, token, name, via }, true);
+            state.roster.place(&Newcomer { author, token, name, via, account: member.account }, true);
             if member.has_entered {
                 state.roster.enter(author, via);
             }
@@ -66,7 +72,7 @@ impl RoomState {
             Change::Place { newcomer, returns, .. } => self.check_newcomer(newcomer, *returns)?,
             Change::Enter { takes_place: Some(token), returns, event, .. } => {
                 let (author, name, via) = (event.author, event.name.clone(), event.via);
-                self.check_newcomer(&Newcomer { author, token: *token, name, via }, *returns)?;
+                self.check_newcomer(&Newcomer { author, token: *token, name, via, account: None }, *returns)?;
             }
             Change::Enter { takes_place: None, event, .. } => {
                 let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
@@ -96,6 +102,12 @@ impl RoomState {
             Change::Reconnect { author, .. } => {
                 self.roster.member(*author).ok_or(Conflict::Member)?;
             }
+            Change::Identify { author, token, .. } => {
+                self.roster.member(*author).ok_or(Conflict::Member)?;
+                if token.is_some_and(|token| self.roster.known_by(&token).is_some()) {
+                    return Err(Conflict::Member);
+                }
+            }
             Change::Vacate { author, event, .. } => {
                 let member = self.roster.member(*author).ok_or(Conflict::Member)?;
                 if let Some(event) = event {
@@ -103,7 +115,7 @@ impl RoomState {
                 }
             }
             Change::End if self.roster.places() > 0 => return Err(Conflict::NotEmpty),
-            Change::Open { .. } | Change::End | Change::Nothing => (),
+            Change::Open { .. } | Change::End | Change::Account(_) | Change::Nothing => (),
         }
         if let Some(event) = change.event_mut() {
             let id = self.history.last_id() + 1;
@@ -129,17 +141,22 @@ impl RoomState {
     /// Makes a [checked](Self::check) change.
     pub fn apply(&mut self, change: &Change, kept: Kept) {
         match change {
-            Change::Place { newcomer, returns, .. } => self.roster.place(newcomer, *returns),
-            Change::Enter { takes_place, returns, event, .. } => {
+            Change::Place { newcomer, returns, .. } => {
+                self.roster.place(newcomer, *returns);
+                self.set_account(newcomer.author, newcomer.account);
+            }
+            Change::Enter { takes_place, account, returns, event, .. } => {
                 if let Some(token) = *takes_place {
-                    let (author, name, via) = (event.author, event.name.clone(), event.via);
-                    self.roster.place(&Newcomer { author, token, name, via }, *returns);
+                    let (author, name, via, account) = (event.author, event.name.clone(), event.via, *account);
+                    self.roster.place(&Newcomer { author, token, name, via, account }, *returns);
+                    self.set_account(author, account);
                 }
                 self.roster.enter(event.author, event.via);
             }
             Change::Publish { event } => {
                 if let Body::Nick { to } = &event.body {
                     self.roster.rename(event.author, to.clone());
+                    self.set_account(event.author, None);
                 }
             }
             Change::Reconnect { author, via } => {
@@ -147,12 +164,19 @@ impl RoomState {
                     member.via = *via;
                 }
             }
+            Change::Identify { author, account, token } => {
+                self.set_account(*author, Some(*account));
+                if let Some(token) = token {
+                    self.roster.change_token(*author, token);
+                }
+            }
             Change::Vacate { author, may_return, .. } => {
                 if let Some(forgotten) = self.roster.vacate(*author, *may_return) {
                     self.history.forget_author(forgotten);
+                    self.set_account(forgotten, None);
                 }
             }
-            Change::Open { .. } | Change::End | Change::Nothing => (),
+            Change::Open { .. } | Change::End | Change::Account(_) | Change::Nothing => (),
         }
         // Last, since most of it has left the processor's caches: what is written after it would wait for it.
         if let Some(event) = change.event() {
@@ -189,6 +213,11 @@ impl RoomState {
             let (author, token, name) = (departed.author.0, departed.token.to_bits(), departed.name.as_str());
             line(format_args!("departed {author} {token:x} {name:?}"));
         }
+        let mut accounts: Vec<_> = self.accounts.iter().collect();
+        accounts.sort();
+        for (author, account) in accounts {
+            line(format_args!("bears {} {:x}", author.0, account.0));
+        }
         for event in history.events() {
             let known = event.message_key().and_then(|(author, key)| history.said(author, key));
             line(format_args!("event {event:?} known as {known:?}"));
@@ -205,5 +234,14 @@ impl RoomState {
     /// Whether somebody with this number has a place.
     pub fn has_place(&self, author: AuthorId) -> bool {
         self.roster.member(author).is_some()
+    }
+
+    /// Has this member bear this account's name by right, or none.
+    pub fn set_account(&mut self, author: AuthorId, account: Option<AccountId>) {
+        match account {
+            Some(account) => drop(self.accounts.insert(author, account)),
+            None if self.accounts.is_empty() => (),
+            None => drop(self.accounts.remove(&author)),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of the chat, told by commands and replies.
 
+mod accounts;
 mod amending;
 
 use rand::SeedableRng;
@@ -132,8 +133,14 @@ impl House {
 
     /// The journal commits everything that is proposed.
     fn settle(&mut self) {
+        self.settle_noting(&mut Vec::new());
+    }
+
+    /// The same, and notes what was committed.
+    fn settle_noting(&mut self, committed: &mut Vec<(RoomCode, Epoch, Change)>) {
         loop {
             while let Some(proposal) = self.rooms.take_proposal() {
+                committed.push((proposal.code, proposal.epoch, proposal.change.clone()));
                 self.rooms.commit(proposal, self.now, &mut self.sent);
             }
             while self.rooms.is_searching() {
@@ -148,7 +155,9 @@ impl House {
                     memberships.push(membership);
                     self.tokens[connection] = Some(token);
                 }
-                Reply::TakenOver { membership } | Reply::Left { membership, .. } => {
+                Reply::TakenOver { membership }
+                | Reply::SessionEnded { membership }
+                | Reply::Left { membership, .. } => {
                     memberships.retain(|other| *other != membership);
                 }
                 _ => (),
@@ -980,6 +989,7 @@ fn who_is_refused_anyway_causes_no_read() {
         via: Via::Web,
         is_placed: true,
         has_entered: true,
+        account: None,
     };
     let (last_time_ms, last_author, members) = (house.now.wall_ms, member.author, vec![member]);
     let room = StoredRoom { code, epoch, first_id: 1, last_id: 100, last_time_ms, last_author, members };

@@ -92,6 +92,9 @@ impl fmt::Debug for Token {
 pub struct Epoch(u64);
 
 impl Epoch {
+    /// No room's: that of changes that name none.
+    pub(super) const NONE: Epoch = Epoch(0);
+
     /// Reads 16 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Epoch> {
         parse_digits(text, 16).map(|tag| Epoch(tag as u64))
@@ -99,7 +102,7 @@ impl Epoch {
 
     /// Draws a new tag.
     pub fn random(random: &mut impl Rng) -> Epoch {
-        Epoch(random.random())
+        Epoch(random.random::<u64>().max(1))
     }
 }
 

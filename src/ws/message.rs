@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use super::unreadable;
 use crate::rooms::{
-    Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_QUERY_BYTES, MessageKey, MessageRef, Name, RoomCode,
-    RoomCommand, RoomRef, Search, SearchFault, SearchQuery, Span, Text, TextFault, Token,
+    AccountCommand, Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_QUERY_BYTES, MessageKey, MessageRef, Name,
+    Password, PasswordFault, RoomCode, RoomCommand, RoomRef, Search, SearchFault, SearchQuery, Span, Text, TextFault,
+    Token,
 };
 
 /// Events in an answer to `history` where the client does not say how many.
@@ -72,6 +73,10 @@ struct Fields<'a> {
     #[serde(borrow)]
     emoji: Option<Borrowed<'a>>,
     on: Option<bool>,
+    #[serde(borrow)]
+    password: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    new: Option<Borrowed<'a>>,
 }
 
 /// A string that is copied only if it has escapes.
@@ -145,6 +150,7 @@ fn read_request(
         "typing" => here(RoomCommand::Typing),
         "nick" => here(RoomCommand::Nick(read_name(fields)?.ok_or_else(name_required)?)),
         "leave" => here(RoomCommand::Leave),
+        "register" | "login" | "password" | "unregister" => read_account_command(fields)?,
         "ping" => return Ok(Request::Ping),
         _ => return Err(bad_request("No message has this \"type\".")),
     };
@@ -169,7 +175,31 @@ fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Comm
     let since = fields.since.map(|since| if epoch == Some(None) { u64::MAX } else { since });
     let target = if fields.create == Some(true) { JoinTarget::CodeOrNew(code) } else { JoinTarget::Code(code) };
     let (stays_elsewhere, keeps_name, epoch) = (false, false, epoch.flatten());
-    Ok(Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch })))
+    let join = Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }));
+    match text_of(&fields.password).filter(|password| !password.is_empty()) {
+        Some(typed) => Ok(Command::WithPassword(Box::new(join), Password::parse(typed).map_err(password_fault)?)),
+        None => Ok(join),
+    }
+}
+
+fn read_account_command(fields: &Fields<'_>) -> Result<Command, MessageFault> {
+    type Read = fn(&str) -> Result<Password, PasswordFault>;
+    let read = |field, parse: Read| parse(text_of(field).unwrap_or_default()).map_err(password_fault);
+    let (name, field) = (read_name(fields)?, &fields.password);
+    let command = match &*fields.r#type.0 {
+        "register" => AccountCommand::Register { name, password: read(field, Password::parse_new)? },
+        "login" => AccountCommand::Login { name, password: read(field, Password::parse)? },
+        "password" => {
+            let password = read(field, Password::parse)?;
+            AccountCommand::ChangePassword { password, new: read(&fields.new, Password::parse_new)? }
+        }
+        _ => AccountCommand::Unregister { password: read(field, Password::parse)? },
+    };
+    Ok(Command::Account(Box::new(command)))
+}
+
+fn password_fault(fault: PasswordFault) -> MessageFault {
+    bad_request(fault.to_string())
 }
 
 fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize) -> Result<Command, MessageFault> {

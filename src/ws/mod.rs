@@ -14,7 +14,8 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control};
 use crate::json;
 use crate::options::Limits;
 use crate::rooms::{
-    Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand, Rooms, Token,
+    AccountDone, Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand, Rooms,
+    Token,
 };
 use crate::session_api::{Flow, Input, Step, Upgrade};
 use crate::time::Now;
@@ -36,7 +37,7 @@ const MAX_FRAGMENTS: u32 = 256;
 /// A client that sends so many messages in a row that come too fast takes no notice of being refused: it is closed.
 const MAX_HASTY_MESSAGES: u16 = 200;
 
-/// Closing because the same member came in over another connection.
+/// Closing because the same member came in over another connection, or its session has ended elsewhere.
 const TAKEN_OVER: u16 = 4001;
 
 /// What all WebSockets share.
@@ -198,6 +199,15 @@ impl Ws {
             Reply::TakenOver { .. } => {
                 frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), "Taken over by another connection.");
                 return Flow::Close;
+            }
+            Reply::SessionEnded { .. } => {
+                let words = "The password was changed, or the account is gone.";
+                frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), words);
+                return Flow::Close;
+            }
+            Reply::Account { done, name } => {
+                let name = (done != AccountDone::Unregistered).then_some(&name);
+                frame::write_text(outbox, |out| json::write_account(name, out));
             }
             // Answers to commands that no WebSocket gives.
             Reply::EncoderSwitched

@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Newcomer, Page, Proposal, ReadRequest,
-    RoomCode, StoredMember, StoredRoom, Wanted, amend,
+    AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Newcomer,
+    Page, Proposal, ReadRequest, RoomCode, StoredAccount, StoredMember, StoredRoom, Wanted, amend,
 };
 
 /// What survives a crash.
@@ -17,6 +17,7 @@ pub struct Disk {
     rooms: Vec<RoomOnDisk>,
     /// Events kept a room.
     history_events: u64,
+    accounts: Vec<StoredAccount>,
     random: StdRng,
     misbehaves: bool,
     /// Nothing is done at this time.
@@ -41,8 +42,8 @@ impl Disk {
     pub fn new(seed: u64, history_events: usize) -> SharedDisk {
         let random = StdRng::seed_from_u64(seed);
         let history_events = history_events as u64;
-        let (rooms, misbehaves, is_stuck, readings) = (Vec::new(), true, false, 0);
-        Rc::new(RefCell::new(Disk { rooms, history_events, random, misbehaves, is_stuck, readings }))
+        let (rooms, accounts, misbehaves, is_stuck, readings) = (Vec::new(), Vec::new(), true, false, 0);
+        Rc::new(RefCell::new(Disk { rooms, accounts, history_events, random, misbehaves, is_stuck, readings }))
     }
 
     /// From here on nothing fails any more, and everything is done at once.
@@ -52,6 +53,11 @@ impl Disk {
 
     pub fn room_count(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// The accounts as they are found at a start.
+    pub fn stored_accounts(&self) -> Vec<StoredAccount> {
+        self.accounts.clone()
     }
 
     /// The rooms as they are found at a start.
@@ -78,6 +84,10 @@ impl Disk {
         if proposal.change == Change::Nothing {
             return true;
         }
+        if let Change::Account(change) = &proposal.change {
+            self.write_account(change);
+            return true;
+        }
         if proposal.change.opens() {
             let last_time_ms = match &proposal.change {
                 Change::Open { time_ms } | Change::Place { time_ms, .. } => *time_ms,
@@ -90,10 +100,10 @@ impl Disk {
         let room = &mut self.rooms[place];
         match &proposal.change {
             Change::Place { newcomer, .. } => room.place(newcomer),
-            Change::Enter { takes_place, event, .. } => {
+            Change::Enter { takes_place, account, event, .. } => {
                 if let Some(token) = *takes_place {
                     let (author, name, via) = (event.author, event.name.clone(), event.via);
-                    room.place(&Newcomer { author, token, name, via });
+                    room.place(&Newcomer { author, token, name, via, account: *account });
                 }
                 if let Some(member) = room.member_mut(event.author) {
                     (member.has_entered, member.via) = (true, event.via);
@@ -101,12 +111,18 @@ impl Disk {
             }
             Change::Publish { event } => {
                 if let (Body::Nick { to }, Some(member)) = (&event.body, room.member_mut(event.author)) {
-                    member.name = to.clone();
+                    (member.name, member.account) = (to.clone(), None);
                 }
             }
             Change::Reconnect { author, via } => {
                 if let Some(member) = room.member_mut(*author) {
                     member.via = *via;
+                }
+            }
+            Change::Identify { author, account, token } => {
+                if let Some(member) = room.member_mut(*author) {
+                    member.account = Some(*account);
+                    member.token = token.unwrap_or(member.token);
                 }
             }
             Change::Vacate { author, may_return, time_ms, .. } => {
@@ -117,7 +133,7 @@ impl Disk {
                 room.members.retain(|member| *may_return || member.author != *author);
             }
             Change::End => drop(self.rooms.remove(place)),
-            Change::Open { .. } | Change::Nothing => (),
+            Change::Open { .. } | Change::Account(_) | Change::Nothing => (),
         }
         if let Some(event) = proposal.change.event_mut() {
             let room = &mut self.rooms[place];
@@ -127,6 +143,34 @@ impl Disk {
             room.events.push(event.clone());
         }
         true
+    }
+
+    fn write_account(&mut self, change: &AccountChange) {
+        let account = change.account;
+        match &change.action {
+            AccountAction::Add { name, hash } => {
+                self.accounts.push(StoredAccount { account, name: name.clone(), hash: hash.clone() });
+            }
+            AccountAction::SetPassword(hash) => {
+                let known = self.accounts.iter_mut().find(|known| known.account == account);
+                if let Some(known) = known {
+                    known.hash = Some(hash.clone());
+                }
+            }
+            AccountAction::Remove => self.accounts.retain(|known| known.account != account),
+            AccountAction::Nothing => (),
+        }
+        for room in &mut self.rooms {
+            for member in &mut room.members {
+                let bears = change.bearers.contains(&(room.epoch, member.author));
+                let stays = bears && change.action != AccountAction::Remove;
+                if stays {
+                    member.account = Some(account);
+                } else if member.account == Some(account) {
+                    member.account = None;
+                }
+            }
+        }
     }
 
     fn read(&mut self, request: &ReadRequest) -> Page {
@@ -168,11 +212,11 @@ impl Disk {
 
 impl RoomOnDisk {
     fn place(&mut self, newcomer: &Newcomer) {
-        let Newcomer { author, token, ref name, via } = *newcomer;
+        let Newcomer { author, token, ref name, via, account } = *newcomer;
         self.last_author = self.last_author.max(author);
         self.members.retain(|member| member.author != author);
         let (is_placed, has_entered) = (true, false);
-        self.members.push(StoredMember { author, token, name: name.clone(), via, is_placed, has_entered });
+        self.members.push(StoredMember { author, token, name: name.clone(), via, is_placed, has_entered, account });
     }
 
     fn member_mut(&mut self, author: AuthorId) -> Option<&mut StoredMember> {

@@ -1,7 +1,8 @@
 //! The real reactor, protocols and rooms over a simulated system, driven by seeded chance.
 //!
 //! Each seed is one history: clients of all kinds connect, talk, correct and delete what they said, reply, react, rename
-//! themselves, read slowly or not at all, break off, come back over a second connection, leave; the system stops reads and writes anywhere and reports
+//! themselves, read slowly or not at all, break off, come back over a second connection, leave; people claim names and
+//! give them up; the system stops reads and writes anywhere and reports
 //! its edges late, twice or for nothing; the journal is late, fails, gets stuck; the program crashes, loses what
 //! was not synced, and is started again. When the dust has settled, the history must keep every promise
 //! (`tests/history`), nothing may be unread or unsent, and what is closed or over must have left nothing behind.
@@ -13,6 +14,7 @@
 mod history;
 mod journal;
 mod net;
+mod people;
 mod scenes;
 mod several;
 
@@ -21,10 +23,11 @@ use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use snugd::accounts::Authenticator;
 use snugd::http::Site;
 use snugd::invitation::Invitation;
 use snugd::line::{self, LocalClock};
-use snugd::options::{Limits, WebOptions};
+use snugd::options::{AccountPolicy, Limits, WebOptions};
 use snugd::reactor::{AdmissionLimits, OutputLimits, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{ConnectionId, Delivery, Encoder, Proposal, Rooms};
 use snugd::ws;
@@ -33,6 +36,7 @@ use history::client::{Client, Kind};
 use history::{History, Promises};
 use journal::{AnyJournal, Disk, SharedDisk};
 use net::{SharedWorld, SimNet, World};
+use people::{Claims, InstantPasswords, Person};
 use several::{SeveralClient, TaggedLines};
 
 const SEEDS: u64 = 400;
@@ -154,12 +158,15 @@ impl Conditions {
             None => AnyJournal::in_memory(),
             Some(disk) => {
                 rooms.rely_on_journal_beyond(self.memory_events);
+                rooms.restore_accounts(disk.borrow().stored_accounts());
                 rooms.restore(disk.borrow().stored_rooms(), world.borrow().now);
                 AnyJournal::on(Rc::clone(disk))
             }
         };
         let mut reactor = Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, AdmissionLimits::default());
         reactor.set_output_limits(self.output_limits);
+        let passwords = Box::new(InstantPasswords::default());
+        reactor.set_authenticator(Authenticator::new(AccountPolicy::Open, 0, passwords));
         reactor
     }
 }
@@ -171,6 +178,9 @@ struct Simulation {
     clients: Vec<Client>,
     /// Clients in three rooms each.
     several: Vec<SeveralClient>,
+    /// People who want names of their own.
+    people: Vec<Person>,
+    claims: Claims,
     history: History,
     random: StdRng,
     has_crashed: bool,
@@ -214,12 +224,15 @@ impl Simulation {
             clients.push(Client::new(Kind::Web, clients.len(), room));
         }
         let several = (0..count).map(SeveralClient::new).collect();
+        let people = if random.random_bool(0.4) { random.random_range(2..4) } else { 0 };
         Simulation {
             conditions,
             world,
             reactor,
             clients,
             several,
+            people: (0..people).map(|_| Person::default()).collect(),
+            claims: Claims::default(),
             history: History::default(),
             random,
             has_crashed: false,
@@ -250,6 +263,7 @@ impl Simulation {
         self.world.borrow_mut().crash();
         if self.conditions.disk.is_none() {
             self.history.note_loss();
+            self.claims.forget();
         }
         self.reactor = self.conditions.start(&self.world, self.random.random());
         self.cut_off = 0;
@@ -262,6 +276,9 @@ impl Simulation {
         }
         if !self.several.is_empty() && self.random.random_bool(0.3) {
             self.step_in_several();
+        }
+        if !self.people.is_empty() && self.random.random_bool(0.3) {
+            self.step_of_people();
         }
         let number = self.random.random_range(0..self.clients.len());
         let client = &mut self.clients[number];
@@ -304,6 +321,44 @@ impl Simulation {
         self.send(number);
         for _ in 0..self.random.random_range(0..3) {
             self.turn();
+        }
+    }
+
+    /// One of those who want names of their own does one thing.
+    fn step_of_people(&mut self) {
+        let number = self.random.random_range(0..self.people.len());
+        let Some(socket) = self.people[number].socket else {
+            let socket = self.world.borrow_mut().connect(Port::Line);
+            return self.people[number].connect(socket);
+        };
+        let person = &mut self.people[number];
+        match self.random.random_range(0..100) {
+            0..5 => {
+                self.world.borrow_mut().reset(socket);
+                person.lose();
+            }
+            5..60 => person.act("KXQT", &mut self.random, &mut self.claims),
+            _ => {
+                let bytes = self.world.borrow_mut().receive(socket, self.conditions.read_bytes);
+                person.receive(&bytes, &mut self.claims);
+                if self.world.borrow().is_over(socket) {
+                    person.lose();
+                }
+            }
+        }
+        let output = self.people[number].take_output();
+        if self.people[number].socket.is_some() && !output.is_empty() {
+            self.world.borrow_mut().send(socket, &output);
+        }
+    }
+
+    /// They break off.
+    fn dismiss_people(&mut self) {
+        for person in &mut self.people {
+            if let Some(socket) = person.socket {
+                self.world.borrow_mut().reset(socket);
+            }
+            person.lose();
         }
     }
 
@@ -432,6 +487,7 @@ impl Simulation {
     fn behave(&mut self) {
         self.cut_off = self.reactor.meters().slow_consumers_closed.get();
         self.world.borrow_mut().behave();
+        self.dismiss_people();
         if let Some(disk) = &self.conditions.disk {
             disk.borrow_mut().behave();
         }
@@ -441,6 +497,7 @@ impl Simulation {
     fn settle(&mut self) {
         self.go_on_until_settled();
         assert_eq!(self.reactor.meters().slow_consumers_closed.get(), self.cut_off, "nobody reads slowly any more");
+        self.claims.check(&self.reactor.rooms().committed_state());
     }
 
     fn go_on_until_settled(&mut self) {

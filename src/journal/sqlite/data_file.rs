@@ -76,7 +76,6 @@ impl DataFile {
                     Err(WriteFault::Final(error)) => return Err(unusable(error)),
                 };
             }
-            migration::complete(&connection).map_err(unusable)?;
         }
         mark(&connection, false).map_err(unusable)?;
         Ok(DataFile { path, lock, connection, is_clean: is_clean && !has_log })
@@ -95,6 +94,15 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
     Ok(connection)
 }
 
+/// Whether a snugd uses the file at this time.
+pub(super) fn is_in_use(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let mut name = path.into_os_string();
+    name.push("-lock");
+    let Ok(file) = OpenOptions::new().write(true).open(name) else { return false };
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Opens another connection to a file that is open already.
 pub(super) fn connect_reader(path: &Path) -> Result<Connection, Unusable> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -102,7 +110,7 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, Unusable> {
     connection.map_err(|error| unusable(path, &error))
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(32);

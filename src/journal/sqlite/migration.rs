@@ -1,5 +1,5 @@
-//! The ways from older versions of the data file: 1, in which members' tokens stand as they are, and 2, in which what
-//! was said stays as it was said, and is not searched.
+//! The way from older versions of the data file to the one that is written. Version 1 has members' tokens as they are;
+//! in version 2 what was said stays as it was said and is not searched, and there are no accounts.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -9,40 +9,36 @@ use crate::rooms::Token;
 /// What is no longer than this is rewritten in memory, which needs no place for temporary files.
 const MEMORY_BYTES: i64 = 64 << 20;
 
-/// Makes a file of an older version one of this one, step by step, each wholly or not at all.
+/// Makes a file of an older version one of ours, wholly or not at all. A file of version 1 is not marked as closed after
+/// that, so that it is cleaned whenever it is opened next.
 pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
     log::info!("the data file is of version {version}, and is made one of version {}", schema::VERSION);
     if version < 2 {
-        migrate_from_1(connection)?;
+        rewrite(connection)?;
     }
-    migrate_from_2(connection)
-}
-
-/// From 2 to 3.
-fn migrate_from_2(connection: &Connection) -> Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    transaction.execute_batch(schema::AMENDMENTS)?;
-    prepare_search(&transaction)?;
-    transaction.execute_batch("PRAGMA user_version = 3")?;
+    if version < 2 {
+        migrate_to_2(&transaction)?;
+    }
+    complete_2(&transaction)?;
+    migrate_to_3(&transaction)?;
+    transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()
 }
 
-/// From 1 to 2. It is not marked as closed after that, so that it is cleaned whenever it is opened next.
-fn migrate_from_1(connection: &Connection) -> Result<()> {
-    rewrite(connection)?;
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    transaction
+/// What was said is put into the index for searching later, while the program runs.
+fn migrate_to_3(connection: &Connection) -> Result<()> {
+    connection.execute_batch(schema::AMENDMENTS)?;
+    connection.execute_batch(schema::SEARCH)?;
+    connection.execute_batch(schema::ACCOUNTS)
+}
+
+fn migrate_to_2(connection: &Connection) -> Result<()> {
+    connection
         .execute_batch(&format!("ALTER TABLE member RENAME TO old_member; DROP INDEX departed; {}", schema::MEMBERS))?;
-    hash_tokens(&transaction)?;
-    transaction.execute_batch("DROP TABLE old_member")?;
-    key_messages(&transaction)?;
-    transaction.execute_batch("UPDATE file SET was_closed = 0; PRAGMA user_version = 2;")?;
-    transaction.commit()
-}
-
-/// Makes the index for searching. What was said is put into it later, while the program runs.
-fn prepare_search(connection: &Connection) -> Result<()> {
-    connection.execute_batch(schema::SEARCH)
+    hash_tokens(connection)?;
+    connection.execute_batch("DROP TABLE old_member; UPDATE file SET was_closed = 0;")?;
+    key_messages(connection)
 }
 
 /// Has all messages found by their clients' ids.
@@ -57,13 +53,8 @@ fn key_messages(connection: &Connection) -> Result<()> {
 }
 
 /// Early files of version 2 have an index instead of the table of client ids.
-pub(super) fn complete(connection: &Connection) -> Result<()> {
-    if connection.table_exists(None, "message_key")? {
-        return Ok(());
-    }
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    key_messages(&transaction)?;
-    transaction.commit()
+fn complete_2(connection: &Connection) -> Result<()> {
+    if connection.table_exists(None, "message_key")? { Ok(()) } else { key_messages(connection) }
 }
 
 /// Writes the whole file anew: version 1 has left what it deleted where it stood.

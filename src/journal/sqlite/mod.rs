@@ -8,10 +8,13 @@
 //! ```
 //!
 //! This file is the reactor's side, which never waits. `writer` and `reader` are the threads, `table_writer` says
-//! what a change means for the tables of `schema`, `amendments` what becomes of messages there, `data_file` opens and
-//! refuses files, `migration` makes older ones new, `cleaning` sees that nothing is left of what was deleted,
-//! `search_index` and `searching` find what was said, `backup` copies them.
+//! what a change means for the tables of `schema`, `amendments` what becomes of messages there, `accounts` is about
+//! claimed names, `account_requests` about who changes them from outside. `data_file` opens and refuses files,
+//! `migration` makes older ones new, `cleaning` sees that nothing is left of what was deleted, `search_index` and
+//! `searching` find what was said, `backup` copies them.
 
+mod account_requests;
+mod accounts;
 mod amendments;
 mod answers;
 mod backup;
@@ -42,8 +45,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Journal, Outcome};
-use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredRoom};
+use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredAccount, StoredRoom};
 use crate::time::Now;
+pub use account_requests::{AccountError, account_names, change_account};
 use answers::{Answers, Load};
 pub use backup::{BackupError, back_up};
 use data_file::DataFile;
@@ -75,6 +79,7 @@ pub struct SqliteJournal {
     progressed_at_ms: u64,
     stalled: bool,
     threads: Vec<JoinHandle<()>>,
+    stored_accounts: Vec<StoredAccount>,
     /// The file is ours until everything is written.
     _lock: File,
 }
@@ -93,8 +98,10 @@ impl SqliteJournal {
         let file = DataFile::open(path)?;
         let unusable = |error| data_file::unusable(&file.path, &error);
         let rooms = reader::stored_rooms(&file.connection).map_err(unusable)?;
+        let accounts = accounts::stored(&file.connection).map_err(unusable)?;
         let reading = data_file::connect_reader(&file.path)?;
-        let journal = SqliteJournal::start(file, reading, history_events, data_file::LOCKED_LIMIT, Arc::new(wake));
+        let mut journal = SqliteJournal::start(file, reading, history_events, data_file::LOCKED_LIMIT, Arc::new(wake));
+        journal.stored_accounts = accounts;
         Ok((journal, rooms))
     }
 
@@ -130,8 +137,19 @@ impl SqliteJournal {
             progressed_at_ms: 0,
             stalled: false,
             threads,
+            stored_accounts: Vec::new(),
             _lock: lock,
         }
+    }
+
+    /// The accounts that there were when the file was opened.
+    pub fn take_stored_accounts(&mut self) -> Vec<StoredAccount> {
+        std::mem::take(&mut self.stored_accounts)
+    }
+
+    /// Waits for the next outcome, where there is nothing else to do. `None`: there comes none.
+    pub fn wait_for_outcome(&mut self) -> Option<Outcome> {
+        self.outcomes.recv().ok()
     }
 
     fn has_too_many(&self) -> bool {

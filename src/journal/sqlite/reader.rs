@@ -2,22 +2,36 @@
 //! connection of their own, so that a long reading delays no commit.
 
 use std::collections::HashSet;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
+use super::account_requests::RequestWatch;
 use super::answers::Answers;
 use super::searching::{self, Searched};
 use super::{amendments, columns, data_file, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode, StoredMember,
-    StoredRoom, Via, Wanted, quote_in,
+    AccountId, AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
+    StoredMember, StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
 pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, answers: &Answers) {
-    for request in requests {
+    let mut watch = RequestWatch::default();
+    loop {
+        let request = match requests.recv_timeout(RequestWatch::PAUSE) {
+            Ok(request) => request,
+            Err(RecvTimeoutError::Timeout) => {
+                let asked = watch.look(connection).unwrap_or_default();
+                if !asked.is_empty() {
+                    asked.into_iter().for_each(|request| answers.give(request));
+                    answers.wake();
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let page = read(connection, &request);
         if let Err(error) = &page {
             log::warn!("the data file cannot be read: {error}");
@@ -138,7 +152,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
     })?;
     let mut rooms = rooms.collect::<Result<Vec<_>>>()?;
     let mut select = connection.prepare(
-        "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered FROM member \
+        "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered, account FROM member \
          ORDER BY room, departed, author",
     )?;
     let mut rows = select.query([])?;
@@ -156,6 +170,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
                 via: columns::parsed(row, 4, Via::parse)?,
                 is_placed: row.get(5)?,
                 has_entered: row.get(6)?,
+                account: row.get::<_, Option<i64>>(7)?.map(|account| AccountId(account.cast_unsigned())),
             });
         }
     }

@@ -85,6 +85,23 @@ ALTER TABLE event ADD COLUMN of INTEGER;  -- the event that is replied to, edite
 CREATE INDEX amendment ON event (room, of, kind) WHERE of IS NOT NULL;
 ";
 
+/// Names that are somebody's own. What was asked of a server that runs waits in a table until it is done.
+pub(super) const ACCOUNTS: &str = "
+CREATE TABLE account (
+    account INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    password_hash TEXT           -- Argon2id, as a PHC string; NULL: nobody can come by a password
+) STRICT;
+CREATE TABLE account_request (
+    request INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    action TEXT NOT NULL,        -- add, password or remove
+    password_hash TEXT
+) STRICT;
+ALTER TABLE member ADD COLUMN account INTEGER;  -- whose name it bears by right
+CREATE INDEX bearer ON member (account) WHERE account IS NOT NULL;
+";
+
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
@@ -129,7 +146,7 @@ pub(super) const SEARCHED: &str = "kind IN ('say', 'me') AND text IS NOT NULL";
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} \
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} {ACCOUNTS} \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

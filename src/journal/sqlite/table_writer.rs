@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::search_index::{self, IndexedSegments};
-use super::{amendments, columns, schema};
+use super::{accounts, amendments, columns, schema};
 use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Name, Proposal, RoomCode, TokenHash, Via,
+    Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Newcomer, Proposal, RoomCode, TokenHash,
 };
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
@@ -83,6 +83,10 @@ impl TableWriter {
         let Proposal { code, epoch, .. } = *proposal;
         match &proposal.change {
             Change::Nothing => return Ok(true),
+            Change::Account(change) => {
+                self.has_deleted = true;
+                return accounts::write(connection, change).map(|()| true);
+            }
             Change::Open { time_ms } => self.insert_room(connection, code, epoch, *time_ms)?,
             Change::Place { opens: true, time_ms, .. } => self.insert_room(connection, code, epoch, *time_ms)?,
             Change::Enter { opens: true, event, .. } => self.insert_room(connection, code, epoch, event.time_ms)?,
@@ -91,13 +95,13 @@ impl TableWriter {
         let Some(room) = self.place(connection, epoch)?.map(|place| place.room) else { return Ok(false) };
         match &proposal.change {
             Change::Place { newcomer, .. } => {
-                let (author, token) = (newcomer.author, &newcomer.token);
-                insert_member(connection, room, author, token, &newcomer.name, newcomer.via)?;
+                insert_member(connection, room, newcomer)?;
             }
-            Change::Enter { takes_place, event, .. } => {
+            Change::Enter { takes_place, account, event, .. } => {
                 let Event { author, name, via, .. } = event;
-                if let Some(token) = takes_place {
-                    insert_member(connection, room, *author, token, name, *via)?;
+                if let Some(token) = *takes_place {
+                    let (author, name, via, account) = (*author, name.clone(), *via, *account);
+                    insert_member(connection, room, &Newcomer { author, token, name, via, account })?;
                 }
                 connection
                     .prepare_cached("UPDATE member SET has_entered = 1, via = ?3 WHERE room = ?1 AND author = ?2")?
@@ -106,7 +110,7 @@ impl TableWriter {
             Change::Publish { event } => {
                 if let Body::Nick { to } = &event.body {
                     connection
-                        .prepare_cached("UPDATE member SET name = ?3 WHERE room = ?1 AND author = ?2")?
+                        .prepare_cached("UPDATE member SET name = ?3, account = NULL WHERE room = ?1 AND author = ?2")?
                         .execute(params![room, event.author.0, to.as_str()])?;
                 }
                 match &event.body {
@@ -125,6 +129,19 @@ impl TableWriter {
                 connection
                     .prepare_cached("UPDATE member SET via = ?3 WHERE room = ?1 AND author = ?2")?
                     .execute(params![room, author.0, via.as_str()])?;
+            }
+            Change::Identify { author, account, token } => {
+                connection
+                    .prepare_cached(
+                        "UPDATE member SET account = ?3, token_hash = coalesce(?4, token_hash) \
+                         WHERE room = ?1 AND author = ?2",
+                    )?
+                    .execute(params![
+                        room,
+                        author.0,
+                        account.0.cast_signed(),
+                        token.as_ref().map(TokenHash::as_bytes)
+                    ])?;
             }
             Change::Vacate { author, may_return, time_ms, .. } => {
                 connection
@@ -147,7 +164,7 @@ impl TableWriter {
                 self.unindexed.as_mut().map(|unindexed| unindexed.remove(&epoch));
                 (self.may_have_remains, self.has_deleted) = (true, true);
             }
-            Change::Open { .. } | Change::Nothing => (),
+            Change::Open { .. } | Change::Account(_) | Change::Nothing => (),
         }
         if let Some(event) = proposal.change.event_mut() {
             event.id = self.write_event(connection, epoch, event)?;
@@ -430,17 +447,15 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>
     Ok(Some(RoomPosition { indexed: IndexedSegments::of(connection, place.room)?, ..place }))
 }
 
-fn insert_member(
-    connection: &Connection,
-    room: i64,
-    author: AuthorId,
-    token: &TokenHash,
-    name: &Name,
-    via: Via,
-) -> Result<()> {
+fn insert_member(connection: &Connection, room: i64, newcomer: &Newcomer) -> Result<()> {
+    let Newcomer { author, token, name, via, account } = newcomer;
+    let account = account.map(|account| account.0.cast_signed());
     connection
-        .prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL)")?
-        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str()])?;
+        .prepare_cached(
+            "INSERT OR REPLACE INTO member (room, author, token_hash, name, via, has_entered, departed, account) \
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6)",
+        )?
+        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), account])?;
     connection
         .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
         .execute(params![room, author.0])?;

@@ -11,8 +11,9 @@ use super::*;
 
 mod searching;
 use crate::rooms::{
-    Annotations, AuthorId, Body, Change, Emoji, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name,
-    Newcomer, Page, StoredMember, Text, Token, TokenHash, Via, Wanted, amend,
+    AccountAction, AccountChange, AccountId, Annotations, AuthorId, Body, Change, Emoji, Epoch, Event, Kind,
+    MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page, PasswordHash, StoredMember, Text, Token,
+    TokenHash, Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -145,7 +146,7 @@ fn opened(room: u64, letters: &str) -> Proposal {
 }
 
 fn newcomer(author: u32, called: &str) -> Newcomer {
-    Newcomer { author: AuthorId(author), token: token(author), name: name(called), via: Via::Line }
+    Newcomer { author: AuthorId(author), token: token(author), name: name(called), via: Via::Line, account: None }
 }
 
 fn placed(room: u64, author: u32, called: &str) -> Proposal {
@@ -535,6 +536,72 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
     assert_eq!(keys, most);
 }
 
+/// Makes a file of ours one of version 2.
+const TO_VERSION_2: &str = "
+    DROP INDEX bearer; ALTER TABLE member DROP COLUMN account; DROP TABLE account; DROP TABLE account_request;
+    DROP TABLE word; DROP TABLE indexed; DROP INDEX amendment; ALTER TABLE event DROP COLUMN of;
+    PRAGMA user_version = 2;";
+
+#[test]
+fn a_file_of_version_2_goes_on_with_all_that_is_in_it() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
+    let message = Body::Message { kind, text, cid: MessageKey::parse("a"), annotations: None };
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), published(1, 1, "ana", message)]);
+    drop(journal);
+    folder.connect().execute_batch(TO_VERSION_2).expect("it becomes one");
+    let (mut journal, rooms) = folder.open(1000);
+    assert!(journal.take_stored_accounts().is_empty());
+    let members: Vec<_> = rooms[0].members.iter().map(|member| (member.name.as_str(), member.account)).collect();
+    assert_eq!((members, rooms[0].last_id), (vec![("ana", None)], 1));
+    assert_eq!(journal.read_now(epoch(1), 1, 1).events.len(), 1);
+    let version: i32 = folder.connect().pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+    assert_eq!(version, schema::VERSION);
+}
+
+#[test]
+fn accounts_are_kept_and_who_bears_their_names() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    let account = AccountId(7);
+    let (hash, other) = (PasswordHash::new("$one"), PasswordHash::new("$other"));
+    let about = |action, bearers: &[(Epoch, AuthorId)]| {
+        Proposal::of_account(AccountChange { account, action, bearers: bearers.to_vec(), request: None })
+    };
+    let identify = |author, token| proposal(1, Change::Identify { author: AuthorId(author), account, token });
+    let claim = AccountAction::Add { name: name("ana"), hash: Some(hash) };
+    let ana = (epoch(1), AuthorId(1));
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben"), about(claim, &[ana])]);
+    journal.keep([identify(2, Some(token(9)))]);
+    drop(journal);
+    let stored = |folder: &Folder| {
+        let (mut journal, rooms) = folder.open(1000);
+        let bearing = rooms[0].members.iter().map(|member| member.account.is_some()).collect::<Vec<_>>();
+        (journal.take_stored_accounts(), bearing, rooms[0].members[1].token)
+    };
+    let (accounts, bearing, token_of_ben) = stored(&folder);
+    assert_eq!(accounts.iter().map(|stored| stored.name.as_str()).collect::<Vec<_>>(), ["ana"]);
+    assert_eq!((bearing, token_of_ben), (vec![true, true], token(9)));
+
+    let (mut journal, _) = folder.open(1000);
+    journal.keep([about(AccountAction::SetPassword(other.clone()), &[ana])]);
+    drop(journal);
+    let (accounts, bearing, _) = stored(&folder);
+    assert_eq!((accounts[0].hash.clone(), bearing), (Some(other), vec![true, false]));
+
+    let (mut journal, _) = folder.open(1000);
+    journal.keep([published(1, 1, "ana", Body::Nick { to: name("Ana") })]);
+    drop(journal);
+    assert_eq!(stored(&folder).1, [false, false], "another name is borne by right only if that is said");
+
+    let (mut journal, _) = folder.open(1000);
+    journal.keep([identify(1, None), about(AccountAction::Remove, &[])]);
+    drop(journal);
+    let (accounts, bearing, _) = stored(&folder);
+    assert_eq!((accounts, bearing), (vec![], vec![false, false]));
+}
+
 #[test]
 fn what_members_said_last_is_found_where_the_others_talk_without_ids() {
     let folder = Folder::new();
@@ -564,7 +631,7 @@ fn an_early_file_of_version_2_is_completed() {
     drop(journal);
     let early = "DROP TABLE message_key; ALTER TABLE room DROP COLUMN keyed_id; \
                  CREATE INDEX said ON event (room, author, cid) WHERE cid IS NOT NULL;";
-    folder.connect().execute_batch(early).expect("it becomes one");
+    folder.connect().execute_batch(&format!("{early} {TO_VERSION_2}")).expect("it becomes one");
     let (mut journal, _) = folder.open(1000);
     assert_eq!(journal.read_wanted(epoch(1), Wanted::Messages(vec![message])).messages.len(), 1);
     let found: i64 =
@@ -827,11 +894,23 @@ impl Model {
                 room.members.retain(|member| member.author != author);
                 let placed = room.members.iter().take_while(|member| member.is_placed && member.author < author);
                 let at = placed.count();
-                let member =
-                    StoredMember { author, token, name: name.clone(), via, is_placed: true, has_entered: false };
+                let member = StoredMember {
+                    author,
+                    token,
+                    name: name.clone(),
+                    via,
+                    is_placed: true,
+                    has_entered: false,
+                    account: None,
+                };
                 room.members.insert(at, member);
                 room.last_author = room.last_author.max(author);
-                Change::Place { opens: false, newcomer: Newcomer { author, token, name, via }, returns: false, time_ms }
+                Change::Place {
+                    opens: false,
+                    newcomer: Newcomer { author, token, name, via, account: None },
+                    returns: false,
+                    time_ms,
+                }
             }
             Step::Vacate { author, may_return, .. } => {
                 let author = AuthorId(author);
@@ -852,7 +931,7 @@ impl Model {
             }
             Step::Enter { author, .. } => {
                 let event = model_event(room, events, author, Body::Enter, time_ms)?;
-                Change::Enter { opens: false, takes_place: None, returns: false, event }
+                Change::Enter { opens: false, takes_place: None, account: None, returns: false, event }
             }
             Step::Nick { author, to, .. } => {
                 let event = model_event(room, events, author, Body::Nick { to: name(&to) }, time_ms)?;

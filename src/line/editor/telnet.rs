@@ -1,6 +1,7 @@
 //! Telnet commands in the input (RFC 854): taken out, and answered where an answer is due.
 //!
-//! Nothing is ever agreed to, and nothing asked for: both sides stay plain network virtual terminals.
+//! Nothing is ever agreed to, and nothing asked for but that a password does not show (ECHO, RFC 857): both sides stay
+//! plain network virtual terminals.
 
 /// Interpret As Command: begins every telnet command.
 pub(super) const IAC: u8 = 255;
@@ -23,6 +24,9 @@ const FIRST_COMMAND: u8 = EOF;
 
 /// The option TIMING-MARK (RFC 860): a telnet shows nothing more until its DO is answered.
 const TIMING_MARK: u8 = 6;
+
+/// The option ECHO (RFC 857): who echoes is not echoed by the other side, and we never do.
+const ECHO: u8 = 1;
 
 /// A subnegotiation is skipped up to this length: we agree to no option, so there should be none at all.
 const MAX_SUBNEGOTIATION_BYTES: u16 = 1024;
@@ -67,6 +71,10 @@ pub(super) struct Telnet {
     place: Position,
     /// Present once something has been.
     refused: Option<Box<Refused>>,
+    /// The peer has negotiated: it speaks telnet.
+    has_negotiated: bool,
+    /// What is typed does not show.
+    hides_echo: bool,
 }
 
 /// The options refused so far, a bit each: a refusal is said once, so that two sides that refuse each
@@ -91,6 +99,7 @@ impl Telnet {
             (Position::Command, SB) => (Position::Subnegotiation { left: MAX_SUBNEGOTIATION_BYTES }, Fed::Nothing),
             (Position::Command, _) => (Position::Data, execute(byte, answers)),
             (Position::Negotiation { verb }, option) => {
+                self.has_negotiated = true;
                 self.refuse(verb, option, answers);
                 (Position::Data, Fed::Nothing)
             }
@@ -114,6 +123,10 @@ impl Telnet {
         if verb == WONT || verb == DONT {
             return;
         }
+        if (verb, option) == (DO, ECHO) && self.hides_echo {
+            // The answer to ours.
+            return;
+        }
         let refused = self.refused.get_or_insert_default();
         let (options, answer) = if verb == WILL { (&mut refused.offers, DONT) } else { (&mut refused.requests, WONT) };
         let bit = 1 << (option % 64);
@@ -122,6 +135,23 @@ impl Telnet {
             *word |= bit;
             answers.extend([IAC, answer, option]);
         }
+    }
+
+    /// Has a peer that speaks telnet show nothing of what is typed. Returns whether it is one.
+    pub(super) fn hide_echo(&mut self, answers: &mut Vec<u8>) -> bool {
+        if self.has_negotiated && !std::mem::replace(&mut self.hides_echo, true) {
+            answers.extend([IAC, WILL, ECHO]);
+        }
+        self.hides_echo
+    }
+
+    /// Has it show again what is typed. Returns whether it did not.
+    pub(super) fn show_echo(&mut self, answers: &mut Vec<u8>) -> bool {
+        let was_hidden = std::mem::take(&mut self.hides_echo);
+        if was_hidden {
+            answers.extend([IAC, WONT, ECHO]);
+        }
+        was_hidden
     }
 
     #[cfg(test)]

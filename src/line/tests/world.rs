@@ -111,7 +111,8 @@ impl World {
         let (token, epoch) = (Token::random(random), Epoch::random(random));
         let (author, name) = (AuthorId(1), Name::parse(name).expect("a name"));
         let (is_placed, has_entered) = (true, true);
-        let member = StoredMember { author, token: token.hash(), name, via: Via::Line, is_placed, has_entered };
+        let member =
+            StoredMember { author, token: token.hash(), name, via: Via::Line, is_placed, has_entered, account: None };
         let (first_id, last_id, last_author, members) = (1, 1, author, vec![member]);
         let room = StoredRoom { code: kxqt(), epoch, first_id, last_id, last_time_ms, last_author, members };
         self.rooms.restore(vec![room], self.now);
