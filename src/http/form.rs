@@ -21,6 +21,8 @@ pub struct HomeForm {
     pub name: String,
     /// The code, as typed.
     pub code: String,
+    /// The room's key, as typed.
+    pub key: String,
     /// The button "Create a room" was pressed, not "Join a room".
     pub creates: bool,
 }
@@ -34,6 +36,7 @@ impl HomeForm {
             match &*name {
                 "name" => form.name = value.into_owned(),
                 "code" => form.code = value.into_owned(),
+                "key" => form.key = value.into_owned(),
                 "create" => form.creates = true,
                 _ => {}
             }
@@ -51,7 +54,9 @@ mod tests {
     #[test]
     fn reads_what_browsers_send() {
         let form = HomeForm::read(b"name=Ana+Mar%C3%ADa+%26+Co&code=kxqt&join=1");
-        assert_eq!(form, HomeForm { name: "Ana María & Co".into(), code: "kxqt".into(), creates: false });
+        let (name, code, key) = ("Ana María & Co".into(), "kxqt".into(), String::new());
+        assert_eq!(form, HomeForm { name, code, key, creates: false });
+        assert_eq!(HomeForm::read(b"key=open+sesame&join=1").key, "open sesame");
         assert!(HomeForm::read(b"name=ana&code=&create=").creates);
     }
 

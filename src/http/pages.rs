@@ -42,6 +42,8 @@ struct HomeTemplate<'a> {
     error: Option<&'a str>,
     points_at_name: bool,
     points_at_code: bool,
+    points_at_key: bool,
+    wants_key: bool,
     name: &'a str,
     code: &'a str,
     code_length: usize,
@@ -84,6 +86,8 @@ pub enum Field {
     Name,
     /// The room's code.
     Code,
+    /// The room's key.
+    Key,
 }
 
 /// A sentence that is shown above the form.
@@ -104,6 +108,8 @@ pub struct Home<'a> {
     pub code: &'a str,
     /// A sentence above the form, if there is something to say.
     pub notice: Option<Notice>,
+    /// There is a field for the room's key. What is typed there is never sent back.
+    pub wants_key: bool,
 }
 
 /// The room page for one member.
@@ -150,6 +156,8 @@ impl Pages {
             error,
             points_at_name: field == Some(Field::Name),
             points_at_code: field == Some(Field::Code),
+            points_at_key: field == Some(Field::Key),
+            wants_key: home.wants_key,
             name: home.name,
             code: home.code,
             code_length: self.code_length,
@@ -217,7 +225,7 @@ mod tests {
     #[test]
     fn an_error_is_said_at_its_field_and_what_was_typed_is_kept() {
         let notice = Some(Notice::Error("\"<i>\" is taken.".into(), Some(Field::Name)));
-        let home = pages().home(&Home { name: "<i>\"", code: "kxqt'", notice });
+        let home = pages().home(&Home { name: "<i>\"", code: "kxqt'", notice, wants_key: false });
         let said = "<p class=\"error\" id=\"reason\" role=\"alert\">&#34;&#60;i&#62;&#34; is taken.</p>";
         assert!(home.contains(said), "{home}");
         assert!(home.contains("value=\"&#60;i&#62;&#34;\"") && home.contains("value=\"kxqt&#39;\""), "{home}");
@@ -239,10 +247,21 @@ mod tests {
     #[test]
     fn a_hint_is_no_error() {
         let notice = Some(Notice::Hint("Give a name to join KXQT.".into(), Field::Name));
-        let home = pages().home(&Home { name: "", code: "KXQT", notice });
+        let home = pages().home(&Home { name: "", code: "KXQT", notice, wants_key: false });
         assert!(home.contains("<p class=\"hint\" id=\"reason\">Give a name to join KXQT.</p>"), "{home}");
         assert!(home.contains("<title>Join KXQT – snug</title>"), "{home}");
         assert!(!home.contains("aria-invalid"));
+    }
+
+    #[test]
+    fn there_is_a_field_for_a_key_only_where_one_is_wanted() {
+        assert!(!pages().home(&Home::default()).contains("name=\"key\""));
+        let notice = Some(Notice::Error("Room KXQT has a key.".into(), Some(Field::Key)));
+        let home = pages().home(&Home { name: "ana", code: "KXQT", notice, wants_key: true });
+        let field = "<input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" maxlength=\"256\" \
+             aria-invalid=\"true\" aria-describedby=\"reason\" autofocus>";
+        assert!(home.contains("<label for=\"key\">") && home.contains(field), "{home}");
+        assert_eq!(home.matches("autofocus").count(), 1);
     }
 
     proptest! {

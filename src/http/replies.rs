@@ -41,10 +41,12 @@ impl ResponseContext<'_> {
             (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
                 self.refused(&form.name, &form.code, &refusal, outbox);
             }
-            (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name) }) => {
+            (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name), .. }) => {
                 self.member_visited(client, &host, code, &name, outbox);
             }
-            (PendingKind::RoomPage { .. }, Reply::Visited { code, name: None }) => self.stranger_visited(code, outbox),
+            (PendingKind::RoomPage { .. }, Reply::Visited { code, name: None, wants_key }) => {
+                self.stranger_visited(code, wants_key, outbox);
+            }
             (PendingKind::RoomPage { code, .. }, Reply::Refused { refusal, .. }) => {
                 self.refused("", code.as_str(), &refusal, outbox);
             }
@@ -77,7 +79,11 @@ impl ResponseContext<'_> {
     }
 
     fn respond_refused<'o>(&self, refusal: &Refusal, outbox: &'o mut Vec<u8>) -> Response<'o> {
-        let response = self.respond(status_of(refusal), outbox);
+        let mut response = self.respond(status_of(refusal), outbox);
+        if let Refusal::KeyRequired { .. } = refusal {
+            // RFC 9110 section 15.5.2: a 401 says how to go on. Who has a token of the room needs no key.
+            response = response.field("WWW-Authenticate", "Bearer realm=\"room\"");
+        }
         match refusal.retry_ms() {
             Some(retry_ms) => response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string()),
             None => response,
@@ -94,9 +100,10 @@ impl ResponseContext<'_> {
     }
 
     /// Who is no member yet gets the home page with the room's code filled in.
-    fn stranger_visited(&self, code: RoomCode, outbox: &mut Vec<u8>) {
-        let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
-        let home = Home { name: "", code: code.as_str(), notice };
+    fn stranger_visited(&self, code: RoomCode, wants_key: bool, outbox: &mut Vec<u8>) {
+        let what = if wants_key { "a name and the room's key" } else { "a name" };
+        let notice = Some(Notice::Hint(format!("Give {what} to join {code}."), Field::Name));
+        let home = Home { name: "", code: code.as_str(), notice, wants_key };
         self.site.write_home(self.respond(StatusCode::OK, outbox), &home);
     }
 
@@ -113,23 +120,28 @@ impl ResponseContext<'_> {
     fn refused(&self, name: &str, code: &str, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let field = match refusal {
             Refusal::NameRequired | Refusal::NameTaken { .. } => Some(Field::Name),
-            Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } => Some(Field::Code),
-            Refusal::NotJoined
-            | Refusal::RateLimited { .. }
-            | Refusal::TooManyCodes { .. }
-            | Refusal::StorageFailed => None,
+            Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } | Refusal::RoomLocked { .. } => Some(Field::Code),
+            Refusal::KeyRequired { .. } => Some(Field::Key),
+            _ => None,
         };
+        let wants_key = field == Some(Field::Key);
         let notice = Some(Notice::Error(refusal.to_string(), field));
-        self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, notice });
+        self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, notice, wants_key });
     }
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotJoined | Refusal::NameRequired => StatusCode::BAD_REQUEST,
-        Refusal::NoSuchRoom { .. } => StatusCode::NOT_FOUND,
+        Refusal::NotJoined | Refusal::NameRequired | Refusal::NotOneself => StatusCode::BAD_REQUEST,
+        Refusal::KeyRequired { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::NotOperator | Refusal::Muted { .. } => StatusCode::FORBIDDEN,
+        Refusal::Banned { .. } | Refusal::NameBanned { .. } | Refusal::RoomLocked { .. } => StatusCode::FORBIDDEN,
+        Refusal::NoSuchRoom { .. } | Refusal::NoSuchMember { .. } => StatusCode::NOT_FOUND,
+        Refusal::QuotaExceeded { .. } => StatusCode::CONFLICT,
         Refusal::NameTaken { .. } | Refusal::RoomFull { .. } => StatusCode::CONFLICT,
-        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } | Refusal::SlowMode { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Refusal::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -11,7 +11,7 @@ use super::pending::PendingKind;
 use super::request::Method;
 use super::route_request::{RouteOutcome, RouteRequest};
 use super::trust::{Client, is_answered_host};
-use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode};
+use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode, RoomKey};
 use crate::session_api::Upgrade;
 
 /// An address below the base path.
@@ -225,7 +225,8 @@ impl RouteRequest<'_> {
             JoinTarget::Code(code) => sessions.token_for(code),
             _ => None,
         };
-        self.ask(Command::Reserve { target, name, token }, PendingKind::Admission { form, sessions })
+        let key = RoomKey::parse(&form.key);
+        self.ask(Command::Reserve { target, name, token, key }, PendingKind::Admission { form, sessions })
     }
 
     fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> RouteOutcome {
@@ -241,7 +242,7 @@ impl RouteRequest<'_> {
         outbox: &mut Vec<u8>,
     ) -> RouteOutcome {
         let notice = Some(Notice::Error(words.to_owned(), field));
-        self.home_page(status, &Home { name: &form.name, code: &form.code, notice }, outbox)
+        self.home_page(status, &Home { name: &form.name, code: &form.code, notice, wants_key: false }, outbox)
     }
 
     /// `GET /ws`. At every other address `Upgrade` is ignored, as RFC 9110 section 7.8 allows: what is asked for there is

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::rooms::{JoinTarget, Name, RoomCode, Token};
+use super::moderation;
+use crate::rooms::{JoinTarget, MAX_LINE_BYTES, Moderation, Name, RoomCode, Token};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -40,8 +41,15 @@ pub enum TypedCommand<'a> {
     Leave,
     /// `/quit`
     Quit,
-    /// `/help`
-    Help,
+    /// `/help [COMMAND]`
+    Help {
+        /// With its slash or without.
+        command: &'a str,
+    },
+    /// What operators ask for: what it may mean.
+    Moderate(Vec<Moderation>),
+    /// `/bans`
+    Bans,
 }
 
 /// Why a line cannot be understood. Displayed as a sentence for people.
@@ -61,16 +69,23 @@ pub enum CommandFault<'a> {
     TextMissing,
     /// The number of events is none.
     NumberMalformed,
+    /// A command that is about somebody has no name.
+    WhoMissing,
+    /// A topic or a reason is too long.
+    LineTooLong,
+    /// It is to be typed like this.
+    Usage(&'static str),
 }
 
 impl CommandFault<'_> {
     /// The contract's error code for it.
     pub fn code(self) -> &'static str {
         match self {
-            CommandFault::UnknownCommand(_) | CommandFault::NumberMalformed => "bad_request",
+            CommandFault::UnknownCommand(_) | CommandFault::NumberMalformed | CommandFault::Usage(_) => "bad_request",
             CommandFault::CodeMissing => "room_required",
             CommandFault::CodeMalformed(_) => "no_such_room",
-            CommandFault::NameMissing => "name_required",
+            CommandFault::NameMissing | CommandFault::WhoMissing => "name_required",
+            CommandFault::LineTooLong => "text_too_long",
             CommandFault::NameMalformed => "name_invalid",
             CommandFault::TextMissing => "text_empty",
         }
@@ -92,6 +107,9 @@ impl fmt::Display for CommandFault<'_> {
             CommandFault::NameMalformed => formatter.write_str("A name has 1 to 32 visible characters."),
             CommandFault::TextMissing => formatter.write_str("What? /me TEXT"),
             CommandFault::NumberMalformed => formatter.write_str("How many? /history N"),
+            CommandFault::WhoMissing => formatter.write_str("Who? A name is missing."),
+            CommandFault::LineTooLong => write!(formatter, "That is longer than {MAX_LINE_BYTES} bytes."),
+            CommandFault::Usage(usage) => write!(formatter, "It is typed like this: {usage}"),
         }
     }
 }
@@ -106,7 +124,8 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         return Ok(TypedCommand::Text(after_slash));
     }
     let (word, argument) = split_word(line);
-    match word.to_ascii_lowercase().as_str() {
+    let word_in_lower_case = word.to_ascii_lowercase();
+    match word_in_lower_case.as_str() {
         "/join" => parse_join(argument),
         "/new" => Ok(TypedCommand::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
         "/who" => Ok(TypedCommand::Who),
@@ -121,8 +140,8 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         "/json" => Ok(TypedCommand::Json),
         "/leave" => Ok(TypedCommand::Leave),
         "/quit" => Ok(TypedCommand::Quit),
-        "/help" => Ok(TypedCommand::Help),
-        _ => Err(CommandFault::UnknownCommand(word)),
+        "/help" => Ok(TypedCommand::Help { command: argument }),
+        other => moderation::parse(other, argument).unwrap_or(Err(CommandFault::UnknownCommand(word))),
     }
 }
 
@@ -169,7 +188,7 @@ fn parse_optional_name(typed: &str) -> Result<Option<Name>, CommandFault<'_>> {
 }
 
 /// The first word and, trimmed, what follows it.
-fn split_word(text: &str) -> (&str, &str) {
+pub(super) fn split_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim())
 }
@@ -224,7 +243,9 @@ mod tests {
         assert_eq!(parse("/nick"), Err(CommandFault::NameMissing));
         assert_eq!(parse("/json"), Ok(TypedCommand::Json));
         assert_eq!(parse("/leave"), Ok(TypedCommand::Leave));
-        assert_eq!(parse("/help"), Ok(TypedCommand::Help));
+        assert_eq!(parse("/help"), Ok(TypedCommand::Help { command: "" }));
+        assert_eq!(parse("/help Kick"), Ok(TypedCommand::Help { command: "Kick" }));
+        assert_eq!(parse("/LOCK"), Ok(TypedCommand::Moderate(vec![Moderation::Lock])));
         assert_eq!(parse("/"), Err(CommandFault::UnknownCommand("/")));
         assert_eq!(parse("/quitt now"), Err(CommandFault::UnknownCommand("/quitt")));
     }

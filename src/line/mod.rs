@@ -9,6 +9,8 @@ mod clock;
 mod command;
 mod editor;
 mod encoder;
+mod help;
+mod moderation;
 mod opening;
 mod output_format;
 mod pace;

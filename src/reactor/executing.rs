@@ -114,7 +114,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 }
                 connection.memberships.add(membership);
             }
-            Reply::Left { membership, .. } | Reply::TakenOver { membership } => {
+            Reply::Left { membership, .. } | Reply::TakenOver { membership } | Reply::Kicked { membership, .. } => {
                 connection.memberships.remove(membership);
             }
             _ => (),

@@ -119,6 +119,11 @@ impl NameKeys {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.first).chain(&self.second).map(|key| &**key)
     }
+
+    /// Whether the two names are one name.
+    pub(super) fn shares_form_with(&self, other: &NameKeys) -> bool {
+        self.iter().any(|key| other.iter().any(|other| key == other))
+    }
 }
 
 impl fmt::Display for Name {

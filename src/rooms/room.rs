@@ -7,6 +7,8 @@ use super::history::HistoryPage;
 use super::paging::Paging;
 use super::proposed::Proposed;
 use super::roster::{Member, Presence, Subscription};
+use super::rules::RoomRules;
+use super::slow_mode::SlowMode;
 use super::state::RoomState;
 use super::{Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
 
@@ -30,6 +32,7 @@ pub struct Room {
     pub(super) ends_at_ms: Option<u64>,
     /// From where it was made, and members have come in: the last ones.
     networks: VecDeque<Address>,
+    pub(super) slow_mode: SlowMode,
     /// Commands that wait for events that memory does not hold.
     pub(super) paging: Option<Box<Paging>>,
     /// Bytes of memory that its history took when it was last counted.
@@ -50,6 +53,7 @@ impl Room {
             flushes_again_at_ms: None,
             ends_at_ms: None,
             networks: VecDeque::new(),
+            slow_mode: SlowMode::default(),
             paging: None,
             memory_bytes: 0,
             last_read: 0,
@@ -71,6 +75,16 @@ impl Room {
         self.state.history.last_id()
     }
 
+    /// What operators have made of it.
+    pub fn rules(&self) -> &RoomRules {
+        &self.state.rules
+    }
+
+    /// Whether this author keeps order here.
+    pub fn is_operator(&self, author: AuthorId) -> bool {
+        self.state.is_operator(author)
+    }
+
     /// Everybody present, in the order of their places.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.state.roster.iter().filter(|member| member.has_entered)
@@ -89,6 +103,11 @@ impl Room {
     /// One member, if it has a place.
     pub fn member(&self, author: AuthorId) -> Option<&Member> {
         self.state.roster.member(author)
+    }
+
+    /// Whether who comes next becomes an operator: there is none, and none is on the way.
+    pub(super) fn wants_operator(&self) -> bool {
+        self.state.rules.operators.is_empty() && !self.proposed.makes_operator()
     }
 
     /// Whether this member has been here before, and may say again what it said then.

@@ -12,7 +12,7 @@ use slab::Slab;
 use super::broadcast_log::ReaderId;
 use super::change::Newcomer;
 use super::token::ShortTokenHash;
-use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, StoredMember, TokenHash, Via};
+use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, StoredMember, Via};
 
 /// Members that dropped out and may come back by token, remembered a room.
 pub const MAX_DEPARTED: usize = 256;
@@ -77,6 +77,11 @@ impl Member {
     /// How it is, or was last, connected.
     pub fn via(&self) -> Via {
         self.via
+    }
+
+    /// Whether the room has been told that it came.
+    pub fn is_present(&self) -> bool {
+        self.has_entered
     }
 
     /// Its number in the room.
@@ -164,13 +169,18 @@ impl Roster {
     }
 
     /// Who has this secret.
-    pub fn known_by(&self, token: &TokenHash) -> Option<Known> {
+    pub fn known_by(&self, token: impl Into<ShortTokenHash>) -> Option<Known> {
         let token = token.into();
         if let Some(&slot) = self.tokens.find(token_hash(token), |&slot| self.at(slot).token == token) {
             return Some(Known::Member(self.at(slot).author));
         }
         let departed = self.departed.iter().find(|departed| departed.token == token)?;
         Some(Known::Departed { name: departed.name.clone(), author: departed.author })
+    }
+
+    /// Who gave up a place under this name, the last one first.
+    pub fn departed_as(&self, keys: &NameKeys) -> Option<&Departed> {
+        self.departed.iter().rev().find(|departed| departed.name.keys().shares_form_with(keys))
     }
 
     /// Whether somebody with this number may come back, or is here.
@@ -185,7 +195,7 @@ impl Roster {
 
     /// Gives somebody a place. Author, name and token must be nobody else's.
     pub fn place(&mut self, newcomer: &Newcomer) {
-        let Newcomer { author, ref token, ref name, via } = *newcomer;
+        let Newcomer { author, ref token, ref name, via, .. } = *newcomer;
         let token = token.into();
         self.departed.retain(|departed| departed.token != token);
         self.last_author = self.last_author.max(author);
@@ -300,7 +310,7 @@ impl NameHash {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Token;
+    use super::super::{Token, TokenHash};
     use super::*;
 
     fn token(number: usize) -> TokenHash {
@@ -311,7 +321,8 @@ mod tests {
         let mut roster = Roster::default();
         for (number, name) in names.iter().enumerate() {
             let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
-            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web });
+            let (token, via, becomes_operator) = (token(number), Via::Web, false);
+            roster.place(&Newcomer { author, token, name, via, becomes_operator });
             roster.enter(author, Via::Web);
         }
         roster

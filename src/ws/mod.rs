@@ -14,7 +14,7 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control};
 use crate::json;
 use crate::options::Limits;
 use crate::rooms::{
-    Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand, Rooms, Token,
+    Body, Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand, Rooms, Token,
 };
 use crate::session_api::{Flow, Input, Step, Upgrade};
 use crate::time::Now;
@@ -38,6 +38,10 @@ const MAX_HASTY_MESSAGES: u16 = 200;
 
 /// Closing because the same member came in over another connection.
 const TAKEN_OVER: u16 = 4001;
+/// Closing because an operator has thrown the member out.
+const KICKED: u16 = 4003;
+/// Bytes of a reason in a close frame (RFC 6455 section 5.5: 125 with the code).
+const MAX_REASON_BYTES: usize = 123;
 
 /// What all WebSockets share.
 #[derive(Debug)]
@@ -196,8 +200,14 @@ impl Ws {
                 frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), "Taken over by another connection.");
                 return Flow::Close;
             }
+            Reply::Kicked { event, .. } => {
+                frame::write_close(outbox, CloseCode::Library(KICKED), &kicked_words(&event));
+                return Flow::Close;
+            }
             // Answers to commands that no WebSocket gives.
             Reply::EncoderSwitched
+            | Reply::Bans { .. }
+            | Reply::Role { .. }
             | Reply::Created { .. }
             | Reply::Reserved { .. }
             | Reply::Visited { .. }
@@ -240,6 +250,19 @@ impl Ws {
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         frame::write_close(outbox, CloseCode::Policy, "You read too slowly.");
     }
+}
+
+/// What who was thrown out is told: as much of it as a close frame holds.
+fn kicked_words(event: &Event) -> String {
+    let mut words = format!("You were kicked by {}", event.name);
+    if let Body::Kick { reason: Some(reason), .. } = &event.body {
+        words.push_str(": ");
+        words.push_str(reason.as_str());
+    }
+    let fits = |end: &usize| words.is_char_boundary(*end);
+    let end = (0..=words.len().min(MAX_REASON_BYTES)).rev().find(fits).unwrap_or(0);
+    words.truncate(end);
+    words
 }
 
 /// Closes with the code for what the peer did wrong.

@@ -421,7 +421,7 @@ fn unusable_files_are_refused_and_left_as_they_are() {
     drop(server);
     folder.change("PRAGMA user_version = 99");
     assert!(folder.refusal().contains("newer snugd"));
-    folder.change("PRAGMA user_version = 2; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    folder.change("PRAGMA user_version = 3; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
     let whole = fs::read(folder.file()).expect("a file");
     let mut damaged = whole.clone();
     let middle = whole.len() / 2 / 4096 * 4096;

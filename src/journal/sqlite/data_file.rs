@@ -64,11 +64,14 @@ impl DataFile {
             if !is_clean {
                 check_whole(&connection, &path)?;
             }
-            if version < schema::VERSION {
-                migration::migrate(&connection).map_err(unusable)?;
+            if version < 2 {
+                migration::migrate_to_2(&connection).map_err(unusable)?;
                 is_clean = cleaning::clean_all(&connection, &path).and_then(|()| empty_log(&connection)).is_ok();
             }
             migration::complete(&connection).map_err(unusable)?;
+            if version < 3 {
+                migration::migrate_to_3(&connection).map_err(unusable)?;
+            }
         }
         mark(&connection, false).map_err(unusable)?;
         Ok(DataFile { path, lock, connection, is_clean: is_clean && !has_log })
@@ -82,7 +85,7 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
     }
     refuse_folder(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unusable(path, &error))?;
-    // The older version differs in nothing that is read this way.
+    // Older versions differ in nothing that is read this way.
     check_marks(&connection, path)?;
     Ok(connection)
 }

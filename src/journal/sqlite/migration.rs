@@ -1,4 +1,5 @@
-//! The way from version 1 of the data file, in which members' tokens stand as they are, to version 2.
+//! The ways from older versions of the data file: from 1, in which members' tokens stand as they are, to 2, and from 2,
+//! in which rooms have no operators, to 3.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -10,8 +11,8 @@ const MEMORY_BYTES: i64 = 64 << 20;
 
 /// Makes a file of version 1 one of version 2, wholly or not at all. It is not marked as closed after that, so that
 /// it is cleaned whenever it is opened next.
-pub(super) fn migrate(connection: &Connection) -> Result<()> {
-    log::info!("the data file is of version 1, and is made one of version {}", schema::VERSION);
+pub(super) fn migrate_to_2(connection: &Connection) -> Result<()> {
+    log::info!("the data file is of version 1, and is made one of version 2");
     rewrite(connection)?;
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     transaction
@@ -19,9 +20,26 @@ pub(super) fn migrate(connection: &Connection) -> Result<()> {
     hash_tokens(&transaction)?;
     transaction.execute_batch("DROP TABLE old_member")?;
     key_messages(&transaction)?;
-    transaction
-        .execute_batch(&format!("UPDATE file SET was_closed = 0; PRAGMA user_version = {};", schema::VERSION))?;
+    transaction.execute_batch("UPDATE file SET was_closed = 0; PRAGMA user_version = 2;")?;
     transaction.commit()
+}
+
+/// Makes a file of version 2 one of version 3, wholly or not at all.
+pub(super) fn migrate_to_3(connection: &Connection) -> Result<()> {
+    log::info!("the data file is of version 2, and is made one of version {}", schema::VERSION);
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    add_operators(&transaction)?;
+    transaction.execute_batch(&format!("PRAGMA user_version = {};", schema::VERSION))?;
+    transaction.commit()
+}
+
+/// In each room, who has been present longest keeps order from here on.
+fn add_operators(connection: &Connection) -> Result<()> {
+    connection.execute_batch(&format!(
+        "{} UPDATE member SET is_operator = 1 WHERE departed IS NULL AND author = \
+         (SELECT min(author) FROM member AS other WHERE other.room = member.room AND other.departed IS NULL);",
+        schema::MODERATION
+    ))
 }
 
 /// Has all messages found by their clients' ids.

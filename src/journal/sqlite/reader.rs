@@ -1,16 +1,17 @@
 //! What is read from the file: rooms at the start, events while the program runs, the latter on a thread and a
 //! connection of their own, so that a long reading delays no commit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::answers::Answers;
-use super::{columns, schema};
+use super::{columns, moderation, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AuthorId, Epoch, Event, MessageKey, Name, Page, ReadRequest, RoomCode, StoredMember, StoredRoom, Via, Wanted,
+    AuthorId, Epoch, Event, MessageKey, Name, Page, ReadRequest, RoomCode, RoomRules, StoredMember, StoredRoom, Via,
+    Wanted,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -108,10 +109,14 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
             last_time_ms: columns::number(row, 4)?,
             last_author: columns::author(row, 5)?,
             members: Vec::new(),
+            rules: RoomRules::default(),
         };
         Ok((row.get::<_, i64>(0)?, stored))
     })?;
     let mut rooms = rooms.collect::<Result<Vec<_>>>()?;
+    let mut rules: HashMap<i64, &mut RoomRules> =
+        rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.rules)).collect();
+    moderation::read(connection, &mut rules)?;
     let mut select = connection.prepare(
         "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered FROM member \
          ORDER BY room, departed, author",

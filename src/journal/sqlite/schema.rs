@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"snug");
 
 /// What the tables below are called as a whole (`PRAGMA user_version`). A change to them is a new version, and
 /// needs a way from each older one (`migration`).
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// A room's events stand side by side, in their order, since that is how they are read. A room has no count of
 /// them: the first and the last are found at the ends. Times are milliseconds since 1970, UTC.
@@ -37,8 +37,8 @@ CREATE TABLE event (
     author INTEGER NOT NULL,
     name TEXT NOT NULL,
     via TEXT NOT NULL,
-    kind TEXT NOT NULL,          -- of a message: say or me; else enter, part or nick
-    text TEXT,                   -- of a message; of a nick, the new name
+    kind TEXT NOT NULL,          -- of a message: say or me; else enter, part, nick, topic, mode or kick
+    text TEXT,                   -- of a message; of a nick, the new name; of what operators did, a line
     cid TEXT,
     PRIMARY KEY (room, id)
 ) STRICT, WITHOUT ROWID;
@@ -78,6 +78,34 @@ CREATE TABLE message_key (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What operators have made of rooms, in the tables above and two of its own. Of a key there is only the hash; of a banned
+/// member, what it is known by again.
+pub(super) const MODERATION: &str = "
+ALTER TABLE member ADD COLUMN is_operator INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN topic TEXT;
+ALTER TABLE room ADD COLUMN is_locked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN key_hash BLOB;        -- SHA-256 of the epoch and the key
+ALTER TABLE room ADD COLUMN slow_seconds INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE ban (
+    room INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    token_hash BLOB,             -- the first half of it
+    address INTEGER,             -- an IPv4 address, or the first half of an IPv6 one
+    until INTEGER NOT NULL,
+    banned_by TEXT NOT NULL,     -- the operator's name
+    PRIMARY KEY (room, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mute (
+    room INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    until INTEGER,               -- NULL: until it is taken back
+    PRIMARY KEY (room, author)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
@@ -97,6 +125,6 @@ pub(super) fn segment_of(id: u64) -> i64 {
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {MODERATION} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::{columns, schema};
+use super::{columns, moderation, schema};
 use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Name, Proposal, RoomCode, TokenHash, Via,
+    AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Newcomer, Proposal, RoomCode,
 };
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
@@ -85,14 +85,11 @@ impl TableWriter {
         }
         let Some(room) = self.place(connection, epoch)?.map(|place| place.room) else { return Ok(false) };
         match &proposal.change {
-            Change::Place { newcomer, .. } => {
-                let (author, token) = (newcomer.author, &newcomer.token);
-                insert_member(connection, room, author, token, &newcomer.name, newcomer.via)?;
-            }
-            Change::Enter { takes_place, event, .. } => {
-                let Event { author, name, via, .. } = event;
-                if let Some(token) = takes_place {
-                    insert_member(connection, room, *author, token, name, *via)?;
+            Change::Place { newcomer, .. } => insert_member(connection, room, newcomer)?,
+            Change::Enter { event, .. } => {
+                let Event { author, via, .. } = event;
+                if let Some(newcomer) = proposal.change.newcomer() {
+                    insert_member(connection, room, &newcomer)?;
                 }
                 connection
                     .prepare_cached("UPDATE member SET has_entered = 1, via = ?3 WHERE room = ?1 AND author = ?2")?
@@ -118,15 +115,20 @@ impl TableWriter {
                     self.has_deleted |= depart(connection, room, author.0)?;
                 } else {
                     self.has_deleted = true;
-                    connection
-                        .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
-                        .execute(params![room, author.0])?;
-                    forget_last_messages(connection, room, author.0)?;
+                    forget(connection, room, *author)?;
                 }
+            }
+            Change::Moderate(measure) => {
+                if let Some(author) = measure.kicked() {
+                    forget(connection, room, author)?;
+                    self.has_deleted = true;
+                }
+                self.has_deleted |= moderation::write(connection, room, measure)?;
             }
             Change::End => {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
                 connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
+                moderation::delete(connection, room)?;
                 self.rooms.remove(&epoch);
                 (self.may_have_remains, self.has_deleted) = (true, true);
             }
@@ -322,6 +324,14 @@ fn keep_last_messages(connection: &Connection, room: i64, segment: i64) -> Resul
     Ok(())
 }
 
+/// Somebody is gone for good.
+fn forget(connection: &Connection, room: i64, author: AuthorId) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
+        .execute(params![room, author.0])?;
+    forget_last_messages(connection, room, author.0)
+}
+
 /// Somebody cannot come back any more, and say something again.
 fn forget_last_messages(connection: &Connection, room: i64, author: u32) -> Result<()> {
     connection
@@ -360,17 +370,16 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>
     place.optional()
 }
 
-fn insert_member(
-    connection: &Connection,
-    room: i64,
-    author: AuthorId,
-    token: &TokenHash,
-    name: &Name,
-    via: Via,
-) -> Result<()> {
+/// Somebody takes a place. Who comes back is still an operator if it was one.
+fn insert_member(connection: &Connection, room: i64, newcomer: &Newcomer) -> Result<()> {
+    let Newcomer { author, token, name, via, becomes_operator } = newcomer;
     connection
-        .prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL)")?
-        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str()])?;
+        .prepare_cached(
+            "INSERT INTO member (room, author, token_hash, name, via, has_entered, departed, is_operator) \
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6) ON CONFLICT DO UPDATE SET token_hash = ?3, name = ?4, via = ?5, \
+             has_entered = 0, departed = NULL, is_operator = max(is_operator, ?6)",
+        )?
+        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), becomes_operator])?;
     connection
         .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
         .execute(params![room, author.0])?;

@@ -9,8 +9,8 @@ use rusqlite::OpenFlags;
 
 use super::*;
 use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page,
-    StoredMember, Text, Token, TokenHash, Via, Wanted,
+    Address, AuthorId, Ban, Body, Change, Epoch, Event, KeyHash, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, Measure,
+    MessageKey, ModeChange, Mute, Name, Newcomer, Page, RoomRules, StoredMember, Text, Token, TokenHash, Via, Wanted,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -143,7 +143,8 @@ fn opened(room: u64, letters: &str) -> Proposal {
 }
 
 fn newcomer(author: u32, called: &str) -> Newcomer {
-    Newcomer { author: AuthorId(author), token: token(author), name: name(called), via: Via::Line }
+    let (author, token, becomes_operator) = (AuthorId(author), token(author), false);
+    Newcomer { author, token, name: name(called), via: Via::Line, becomes_operator }
 }
 
 fn placed(room: u64, author: u32, called: &str) -> Proposal {
@@ -620,7 +621,7 @@ fn what_is_no_data_file_is_refused_and_left_alone() {
 fn a_newer_file_is_refused() {
     let folder = Folder::new();
     drop(folder.open(10));
-    folder.connect().pragma_update(None, "user_version", 3).expect("a version");
+    folder.connect().pragma_update(None, "user_version", schema::VERSION + 1).expect("a version");
     assert!(folder.refusal().contains("newer snugd"));
 }
 
@@ -682,6 +683,7 @@ enum Step {
     Say { room: u8, author: u32, text: String, cid: Option<String> },
     Nick { room: u8, author: u32, to: String },
     Vacate { room: u8, author: u32, may_return: bool },
+    Moderate { room: u8, author: u32, target: u32, what: u8, called: String },
     End { room: u8 },
 }
 
@@ -696,6 +698,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (room(), author(), called()).prop_map(|(room, author, to)| Step::Nick { room, author, to }),
         2 => (room(), author(), any::<bool>())
             .prop_map(|(room, author, may_return)| Step::Vacate { room, author, may_return }),
+        5 => (room(), author(), author(), any::<u8>(), called()).prop_map(|(room, author, target, what, called)| {
+            Step::Moderate { room, author, target, what, called }
+        }),
         1 => room().prop_map(|room| Step::End { room }),
     ]
 }
@@ -718,6 +723,7 @@ impl Model {
                 last_time_ms: time_ms,
                 last_author: AuthorId(0),
                 members: Vec::new(),
+                rules: RoomRules::default(),
             };
             self.rooms.insert(number, (room, Vec::new()));
             return Some(Proposal::new(code, epoch(number), Change::Open { time_ms }));
@@ -729,6 +735,7 @@ impl Model {
             | Step::Say { room, .. }
             | Step::Nick { room, .. }
             | Step::Vacate { room, .. }
+            | Step::Moderate { room, .. }
             | Step::End { room } => room,
         };
         let code = code(&letters(letter));
@@ -751,7 +758,12 @@ impl Model {
                     StoredMember { author, token, name: name.clone(), via, is_placed: true, has_entered: false };
                 room.members.insert(at, member);
                 room.last_author = room.last_author.max(author);
-                Change::Place { opens: false, newcomer: Newcomer { author, token, name, via }, returns: false, time_ms }
+                let becomes_operator = room.rules.operators.is_empty();
+                if becomes_operator {
+                    room.rules.operators.push(author);
+                }
+                let newcomer = Newcomer { author, token, name, via, becomes_operator };
+                Change::Place { opens: false, newcomer, returns: false, time_ms }
             }
             Step::Vacate { author, may_return, .. } => {
                 let author = AuthorId(author);
@@ -766,13 +778,15 @@ impl Model {
                 if may_return {
                     (member.is_placed, member.has_entered) = (false, false);
                     room.members.push(member);
+                } else {
+                    room.rules.operators.retain(|operator| *operator != author);
                 }
                 room.last_time_ms = room.last_time_ms.max(time_ms);
                 Change::Vacate { author, event: parts, may_return, time_ms }
             }
             Step::Enter { author, .. } => {
                 let event = model_event(room, events, author, Body::Enter, time_ms)?;
-                Change::Enter { opens: false, takes_place: None, returns: false, event }
+                Change::Enter { opens: false, takes_place: None, returns: false, becomes_operator: false, event }
             }
             Step::Nick { author, to, .. } => {
                 let event = model_event(room, events, author, Body::Nick { to: name(&to) }, time_ms)?;
@@ -784,10 +798,87 @@ impl Model {
                 let body = Body::Message { kind: Kind::Me, text, cid };
                 Change::Publish { event: model_event(room, events, author, body, time_ms)? }
             }
+            Step::Moderate { author, target, what, called, .. } => {
+                Change::Moderate(Box::new(model_measure(room, events, (author, target), what, &called, time_ms)?))
+            }
             Step::Open { .. } | Step::End { .. } => return None,
         };
         Some(proposal(number, change))
     }
+}
+
+/// Something that an operator does, and what becomes of the room. Times go by milliseconds, so some bans are soon over.
+fn model_measure(
+    room: &mut StoredRoom,
+    events: &mut Vec<Event>,
+    (author, target): (u32, u32),
+    what: u8,
+    called: &str,
+    time_ms: u64,
+) -> Option<Measure> {
+    let text = Text::clean_line(called).ok();
+    let (target, name) = (AuthorId(target), name(called));
+    let is_known = room.members.iter().any(|member| member.author == target);
+    let is_placed = room.members.iter().any(|member| member.author == target && member.is_placed);
+    let address = what.is_multiple_of(2).then(|| Address::from_bits(u64::MAX - u64::from(what)));
+    let token = what.is_multiple_of(3).then(|| (&token(target.0)).into());
+    let until_ms = time_ms + u64::from(what);
+    let ban = Ban { name: name.clone(), token, address, until_ms, by: name.clone() };
+    let key = KeyHash::from_bytes([what; 32]);
+    let mode = |change| (Body::Mode { change }, None, None);
+    let (body, ban, key) = match what % 11 {
+        0 if is_known => mode(ModeChange::Op(name)),
+        1 => mode(ModeChange::Deop(name)),
+        2 if is_placed && author != target.0 => (Body::Kick { name, reason: text }, Some(ban), None),
+        3 => (Body::Mode { change: ModeChange::Ban { name, seconds: 0 } }, Some(ban), None),
+        4 => mode(ModeChange::Unban(name)),
+        5 => mode(ModeChange::Mute { name, seconds: (what > 100).then_some(what.into()) }),
+        6 => mode(ModeChange::Unmute(name)),
+        7 => mode(if what > 100 { ModeChange::Lock } else { ModeChange::Unlock }),
+        8 if what > 100 => (Body::Mode { change: ModeChange::Key }, None, Some(key)),
+        8 => mode(ModeChange::Unkey),
+        9 => (Body::Topic { text: text.filter(|_| what > 100) }, None, None),
+        10 => mode(ModeChange::Slow { seconds: what.into() }),
+        _ => return None,
+    };
+    let event = model_event(room, events, author, body, time_ms)?;
+    let rules = &mut room.rules;
+    if let Some(ban) = &ban {
+        rules.bans.retain(|other| other.until_ms > time_ms && other.name != ban.name);
+        rules.bans.push(ban.clone());
+        rules.bans.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+    }
+    match &event.body {
+        Body::Topic { text } => rules.topic = text.clone(),
+        Body::Kick { .. } => {
+            rules.operators.retain(|operator| *operator != target);
+            room.members.retain(|member| member.author != target);
+        }
+        Body::Mode { change } => match change {
+            ModeChange::Op(_) if !rules.operators.contains(&target) => {
+                rules.operators.push(target);
+                rules.operators.sort();
+            }
+            ModeChange::Deop(_) => rules.operators.retain(|operator| *operator != target),
+            ModeChange::Unban(name) => rules.bans.retain(|ban| ban.name != *name),
+            ModeChange::Mute { name, seconds } => {
+                let until_ms = seconds.map(|seconds| time_ms + 1000 * seconds);
+                rules.mutes.retain(|mute| mute.until_ms.is_none_or(|until_ms| until_ms > time_ms));
+                rules.mutes.retain(|mute| mute.author != target);
+                rules.mutes.push(Mute { author: target, name: name.clone(), until_ms });
+                rules.mutes.sort_by_key(|mute| mute.author);
+            }
+            ModeChange::Unmute(_) => rules.mutes.retain(|mute| mute.author != target),
+            ModeChange::Lock => rules.is_locked = true,
+            ModeChange::Unlock => rules.is_locked = false,
+            ModeChange::Key => rules.key = key,
+            ModeChange::Unkey => rules.key = None,
+            ModeChange::Slow { seconds } => rules.slow_seconds = *seconds,
+            _ => (),
+        },
+        _ => (),
+    }
+    Some(Measure { event, target: Some(target), ban, key })
 }
 
 fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body: Body, time_ms: u64) -> Option<Event> {
@@ -796,7 +887,7 @@ fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body
     match &body {
         Body::Enter => member.has_entered = true,
         Body::Nick { to } => member.name = to.clone(),
-        Body::Part | Body::Message { .. } => (),
+        _ => (),
     }
     room.last_id += 1;
     room.last_time_ms = room.last_time_ms.max(time_ms);

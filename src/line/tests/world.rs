@@ -113,7 +113,8 @@ impl World {
         let (is_placed, has_entered) = (true, true);
         let member = StoredMember { author, token: token.hash(), name, via: Via::Line, is_placed, has_entered };
         let (last_id, last_author, members) = (1, author, vec![member]);
-        let room = StoredRoom { code: kxqt(), epoch, last_id, last_time_ms, last_author, members };
+        let room =
+            StoredRoom { code: kxqt(), epoch, last_id, last_time_ms, last_author, members, rules: Default::default() };
         self.rooms.restore(vec![room], self.now);
         token
     }
@@ -123,7 +124,7 @@ impl World {
         self.others += 1;
         let target = JoinTarget::CodeOrNew(kxqt());
         let (name, token, since, epoch) = (Name::parse(name), None, None, None);
-        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch };
+        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch, key: None };
         self.execute(self.others, Command::Join(Box::new(join)));
         self.others
     }
