@@ -39,7 +39,7 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
         modes.flag("locked", rules.is_locked).flag("key", rules.key.is_some());
         modes.number("slow", rules.slow_seconds.into());
     });
-    add_members(room, told_at_first(room, member), &mut object);
+    add_members(told_at_first(room, member), |member| room.is_operator(member.author()), &mut object);
     object.number("count", room.member_count() as u64);
     add_events(events, &mut object);
     object
@@ -103,7 +103,8 @@ pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
 pub fn write_room(room: &Room, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("room", room.code().as_str());
-    add_members(room, room.members(), &mut object);
+    // Not who keeps order: that is told to members.
+    add_members(room.members(), |_| false, &mut object);
     object.number("last", room.last_id()).end();
 }
 
@@ -120,7 +121,8 @@ pub fn write_members(room: &Room, after: Option<AuthorId>, out: &mut Vec<u8>) {
         Some(author) => room.members_after(author).take(MAX_MEMBERS + 1).collect(),
         None => room.members().take(MAX_MEMBERS + 1).collect(),
     };
-    add_members(room, listed.iter().take(MAX_MEMBERS).copied(), &mut object);
+    let listed_at_once = listed.iter().take(MAX_MEMBERS).copied();
+    add_members(listed_at_once, |member| room.is_operator(member.author()), &mut object);
     object.number("count", room.member_count() as u64).flag("more", listed.len() > MAX_MEMBERS).end();
 }
 
@@ -226,10 +228,14 @@ fn add_events(events: &[Event], object: &mut Object<'_>) {
     object.objects("events", events.iter(), add_event);
 }
 
-fn add_members<'m>(room: &Room, members: impl Iterator<Item = &'m Member>, object: &mut Object<'_>) {
+fn add_members<'m>(
+    members: impl Iterator<Item = &'m Member>,
+    is_operator: impl Fn(&Member) -> bool,
+    object: &mut Object<'_>,
+) {
     object.objects("members", members, |member, object| {
         object.text("name", member.name().as_str()).word("via", member.via().as_str());
-        if room.is_operator(member.author()) {
+        if is_operator(member) {
             object.flag("op", true);
         }
     });

@@ -1,8 +1,9 @@
 //! What a typed line means.
 
+mod moderation;
+
 use std::fmt;
 
-use super::moderation;
 use crate::rooms::{JoinTarget, MAX_LINE_BYTES, Moderation, Name, RoomCode, Token};
 
 /// Events shown by `/history` alone.
@@ -188,7 +189,7 @@ fn parse_optional_name(typed: &str) -> Result<Option<Name>, CommandFault<'_>> {
 }
 
 /// The first word and, trimmed, what follows it.
-pub(super) fn split_word(text: &str) -> (&str, &str) {
+fn split_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim())
 }

@@ -1,11 +1,12 @@
 //! The two encodings in which terminals read a room: lines for people, JSON for programs.
 
+pub mod moderation;
+
 use std::io::Write;
 
 use jiff::civil::Date;
 
 use super::clock::LocalClock;
-use super::moderation::write_moderation;
 use crate::json;
 use crate::rooms::{Body, Encoder, Event, Kind, Name, RoomCode};
 
@@ -103,7 +104,7 @@ pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
             write_notice_of(&event.name, " is now ", out);
             write_name(to, out);
         }
-        Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. } => write_moderation(event, out),
+        Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. } => moderation::write_moderation(event, out),
     }
     out.extend(b"\r\n");
 }
@@ -128,13 +129,13 @@ pub fn write_name(name: &Name, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn write_notice_of(name: &Name, what: &str, out: &mut Vec<u8>) {
+fn write_notice_of(name: &Name, what: &str, out: &mut Vec<u8>) {
     out.extend(b"* ");
     write_name(name, out);
     out.extend(what.as_bytes());
 }
 
-pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
+fn write_text(text: &str, out: &mut Vec<u8>) {
     // Every line break and bidi control but `\n` begins with this byte: most texts have none, and go as they are.
     if !text.bytes().any(|byte| byte == b'\n' || byte == 0xE2) {
         return out.extend(text.as_bytes());

@@ -10,7 +10,6 @@ mod command;
 mod editor;
 mod encoder;
 mod help;
-mod moderation;
 mod opening;
 mod output_format;
 mod pace;

@@ -8,8 +8,8 @@ use std::io::Write;
 
 use super::Context;
 use super::clock::LocalClock;
-use super::encoder::{write_day, write_event, write_name};
-use super::{help, moderation};
+use super::encoder::{moderation, write_day, write_event, write_name};
+use super::help;
 use crate::json;
 use crate::rooms::{AuthorId, Body, EncoderId, Event, ListedBan, Member, Refusal, Room};
 use crate::session_api::encoders;

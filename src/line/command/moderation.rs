@@ -1,12 +1,7 @@
-//! Operators at terminals: what they type, and what everybody is shown of what they do.
+//! What operators type.
 
-use super::command::{CommandFault, TypedCommand, split_word};
-use super::encoder::{write_name, write_notice_of, write_text};
-use crate::rooms::{
-    Body, Event, ListedBan, MAX_SECONDS, MAX_SLOW_SECONDS, ModeChange, Moderation, Name, RoomKey, RoomRules, Text,
-    TextFault,
-};
-use crate::time::duration_words;
+use super::{CommandFault, TypedCommand, split_word};
+use crate::rooms::{MAX_SECONDS, MAX_SLOW_SECONDS, Moderation, Name, RoomKey, Text, TextFault};
 
 /// Reads a command for operators; `None`: it is none.
 ///
@@ -97,108 +92,6 @@ fn read_line(typed: &str) -> Result<Option<Text>, TextFault> {
         Ok(text) => Ok(Some(text)),
         Err(TextFault::Empty) => Ok(None),
         Err(fault) => Err(fault),
-    }
-}
-
-/// Appends what an operator has done, as everybody reads it.
-pub fn write_moderation(event: &Event, out: &mut Vec<u8>) {
-    let by = &event.name;
-    let mut notice = |what: &str, name: Option<&Name>| {
-        write_notice_of(by, what, out);
-        if let Some(name) = name {
-            write_name(name, out);
-        }
-    };
-    let mut behind = None;
-    let mut words = String::new();
-    match &event.body {
-        Body::Topic { text: Some(text) } => {
-            notice(" set the topic: ", None);
-            behind = Some(text);
-        }
-        Body::Topic { text: None } => notice(" took the topic away", None),
-        Body::Kick { name, reason } => {
-            notice(" kicked ", Some(name));
-            words.push_str(if reason.is_some() { ": " } else { "" });
-            behind = reason.as_ref();
-        }
-        Body::Mode { change } => match change {
-            ModeChange::Op(name) if name == by => notice(" is an operator now", None),
-            ModeChange::Op(name) => {
-                notice(" made ", Some(name));
-                words.push_str(" an operator");
-            }
-            ModeChange::Deop(name) if name == by => notice(" is no operator any more", None),
-            ModeChange::Deop(name) => {
-                notice(" made ", Some(name));
-                words.push_str(" no operator any more");
-            }
-            ModeChange::Ban { name, seconds } => {
-                notice(" banned ", Some(name));
-                words = format!(" for {}", duration_words(*seconds));
-            }
-            ModeChange::Unban(name) => notice(" lifted the ban of ", Some(name)),
-            ModeChange::Mute { name, seconds } => {
-                notice(" muted ", Some(name));
-                words = seconds.map_or(String::new(), |seconds| format!(" for {}", duration_words(seconds)));
-            }
-            ModeChange::Unmute(name) => notice(" unmuted ", Some(name)),
-            ModeChange::Lock => notice(" locked the room: nobody new comes in", None),
-            ModeChange::Unlock => notice(" unlocked the room", None),
-            ModeChange::Key => notice(" gave the room a key", None),
-            ModeChange::Unkey => notice(" took the key away", None),
-            ModeChange::Slow { seconds: 0 } => notice(" ended slow mode", None),
-            ModeChange::Slow { seconds } => {
-                notice(" began slow mode: ", None);
-                words = format!("one message in {}", duration_words((*seconds).into()));
-            }
-        },
-        _ => (),
-    }
-    out.extend(words.as_bytes());
-    if let Some(text) = behind {
-        write_text(text.as_str(), out);
-    }
-}
-
-/// Appends what who was thrown out is told.
-pub fn write_kicked(event: &Event, out: &mut Vec<u8>) {
-    out.extend(b"! You were kicked by ");
-    write_name(&event.name, out);
-    match &event.body {
-        Body::Kick { reason: Some(reason), .. } => {
-            out.extend(b": ");
-            write_text(reason.as_str(), out);
-        }
-        _ => out.push(b'.'),
-    }
-    out.extend(b"\r\n");
-}
-
-/// Appends what a newcomer should know of what operators have made of the room: nothing, mostly.
-pub fn write_rules(rules: &RoomRules, out: &mut Vec<u8>) {
-    if let Some(topic) = &rules.topic {
-        out.extend(b"* Topic: ");
-        write_text(topic.as_str(), out);
-        out.extend(b"\r\n");
-    }
-    if rules.slow_seconds > 0 {
-        let pause = duration_words(rules.slow_seconds.into());
-        out.extend(format!("* Slow mode: one message in {pause}.\r\n").bytes());
-    }
-}
-
-/// Appends who is kept out.
-pub fn write_bans(bans: &[ListedBan], out: &mut Vec<u8>) {
-    if bans.is_empty() {
-        out.extend(b"* Nobody is banned.\r\n");
-    }
-    for ban in bans {
-        out.extend(b"* ");
-        write_name(&ban.name, out);
-        out.extend(format!(": banned for {} by ", duration_words(ban.seconds)).bytes());
-        write_name(&ban.by, out);
-        out.extend(b"\r\n");
     }
 }
 
