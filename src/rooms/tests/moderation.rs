@@ -559,3 +559,50 @@ fn nobody_outside_looks_into_a_room_with_a_key() {
         }
     }
 }
+
+// ---- what is with the journal
+
+#[test]
+fn what_is_not_stored_yet_counts_against_whom_it_concerns_and_not_for_it() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let [olga, ben, carl] = ["olga", "ben", "carl"].map(|called| house.join(target, called));
+    house.execute(ana, moderate(Moderation::Op(name("olga"))));
+    house.propose_on(ana, ECHOING, moderate(Moderation::Deop(name("olga"))));
+    house.propose_on(ana, ECHOING, moderate(Moderation::Op(name("ben"))));
+    for connection in [olga, ben] {
+        house.propose_on(connection, ECHOING, kick("carl"));
+    }
+    // Who is about to be thrown out says nothing more, and is not thrown out twice.
+    house.propose_on(ana, ECHOING, kick("carl"));
+    house.propose_on(carl, ECHOING, say("boo", None));
+    house.propose_on(ana, ECHOING, kick("carl"));
+    house.flush();
+    let proposals = house.take_proposals();
+    assert_eq!(proposals.len(), 3, "{proposals:?}");
+    // Of these, the journal stores but the kick, which cannot be refused.
+    for proposal in proposals {
+        match proposal.is_refusable() {
+            true => house.rooms.refuse(proposal, house.now),
+            false => house.commit_numbered(vec![proposal], 5),
+        }
+    }
+    house.settle();
+    assert_eq!(house.operators(ana), ["ana", "olga"]);
+    assert_eq!(house.flush()[ana], "6ana>carl ");
+    assert!(matches!(house.refusal(olga), Refusal::NotOperator));
+    assert!(matches!(house.refusal(ben), Refusal::NotOperator));
+    let refused = house.replies[ana].iter().filter_map(|reply| match reply {
+        Reply::Refused { refusal, .. } => Some(refusal),
+        _ => None,
+    });
+    let refused: Vec<&Refusal> = refused.collect();
+    assert!(
+        matches!(refused[..], [Refusal::NoSuchMember { .. }, Refusal::StorageFailed, Refusal::StorageFailed]),
+        "{refused:?}"
+    );
+    // From here on it is as if they had never been.
+    house.execute(olga, kick("ben"));
+    assert_eq!(house.flush()[ana], "7olga>ben ");
+}
