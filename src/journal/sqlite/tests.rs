@@ -665,6 +665,26 @@ fn a_copy_of_a_file_in_use_is_a_data_file() {
     assert_eq!(copied.keep([said(1, 1, "in the copy alone")]), [Some(2)]);
 }
 
+// ---- what operators do
+
+#[test]
+fn who_comes_back_is_still_an_operator_and_who_left_for_good_is_none() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    let mut founder = placed(1, 1, "ana");
+    if let Change::Place { newcomer, .. } = &mut founder.change {
+        newcomer.becomes_operator = true;
+    }
+    let back = [vacated(1, 1, true), placed(1, 1, "ana"), placed(1, 2, "ben")];
+    journal.keep([opened(1, "KXQT"), founder].into_iter().chain(back));
+    drop(journal);
+    let (mut journal, rooms) = folder.open(10);
+    assert_eq!(rooms[0].rules.operators, [AuthorId(1)]);
+    journal.keep([vacated(1, 1, false), placed(1, 1, "eve")]);
+    drop(journal);
+    assert_eq!(folder.open(10).1[0].rules.operators, [AuthorId(0); 0]);
+}
+
 // ---- any sequence
 
 /// What rooms in memory would be after the same changes.
