@@ -710,15 +710,15 @@ enum Step {
 fn any_step() -> impl Strategy<Value = Step> {
     let (room, author, called) = (|| 0..4u8, || 1..6u32, || "[a-z]{1,8}");
     prop_oneof![
-        1 => (0..4u8).prop_map(|letter| Step::Open { letter }),
-        3 => (room(), author(), called()).prop_map(|(room, author, called)| Step::Place { room, author, called }),
+        4 => (0..4u8).prop_map(|letter| Step::Open { letter }),
+        8 => (room(), author(), called()).prop_map(|(room, author, called)| Step::Place { room, author, called }),
         3 => (room(), author()).prop_map(|(room, author)| Step::Enter { room, author }),
         6 => (room(), author(), "\\PC{1,20}", proptest::option::of("[0-9a-f]{1,64}"))
             .prop_map(|(room, author, text, cid)| Step::Say { room, author, text, cid }),
         1 => (room(), author(), called()).prop_map(|(room, author, to)| Step::Nick { room, author, to }),
         2 => (room(), author(), any::<bool>())
             .prop_map(|(room, author, may_return)| Step::Vacate { room, author, may_return }),
-        5 => (room(), author(), author(), any::<u8>(), called()).prop_map(|(room, author, target, what, called)| {
+        16 => (room(), author(), author(), any::<u8>(), called()).prop_map(|(room, author, target, what, called)| {
             Step::Moderate { room, author, target, what, called }
         }),
         1 => room().prop_map(|room| Step::End { room }),
