@@ -163,7 +163,7 @@ impl Cluster {
                 2 => Command::In(RoomRef::Only, RoomCommand::Nick(Name::parse(name).expect("a name"))),
                 3 => {
                     let (target, name) = (JoinTarget::CodeOrNew(code), Name::parse(name).expect("a name"));
-                    Command::Reserve { target, name, token }
+                    Command::Reserve { target, name, token, key: None }
                 }
                 _ => {
                     let cid = MessageKey::parse(&self.random.random_range(0..40).to_string());
@@ -204,7 +204,7 @@ impl Cluster {
 fn join(code: RoomCode, name: &str, token: Option<Token>) -> Command {
     let (target, name) = (JoinTarget::CodeOrNew(code), Name::parse(name));
     let (stays_elsewhere, keeps_name, since, epoch) = (false, false, None, None);
-    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }))
+    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key: None }))
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! What a typed line means.
 
+mod moderation;
+
 use std::fmt;
 
-use crate::rooms::{AccountCommand, JoinTarget, MAX_LETTERS, Name, Password, PasswordFault, RoomCode, Token};
+use crate::rooms::{
+    AccountCommand, JoinTarget, MAX_LETTERS, MAX_LINE_BYTES, Moderation, Name, Password, PasswordFault, RoomCode, Token,
+};
 
 /// Events shown by `/history` alone.
 const HISTORY_EVENTS: usize = 20;
@@ -42,8 +46,15 @@ pub enum TypedCommand<'a> {
     Leave,
     /// `/quit`
     Quit,
-    /// `/help`
-    Help,
+    /// `/help [COMMAND]`
+    Help {
+        /// With its slash or without.
+        command: &'a str,
+    },
+    /// What operators ask for: what it may mean.
+    Moderate(Vec<Moderation>),
+    /// `/bans`
+    Bans,
 }
 
 /// Why a line cannot be understood. Displayed as a sentence for people.
@@ -67,6 +78,12 @@ pub enum CommandFault<'a> {
     PasswordMissing(&'static str),
     /// This can be no password.
     PasswordMalformed(PasswordFault),
+    /// A command that is about somebody has no name.
+    WhoMissing,
+    /// A topic or a reason is too long.
+    LineTooLong,
+    /// It is to be typed like this.
+    Usage(&'static str),
 }
 
 impl CommandFault<'_> {
@@ -76,10 +93,12 @@ impl CommandFault<'_> {
             CommandFault::UnknownCommand(_)
             | CommandFault::NumberMalformed
             | CommandFault::PasswordMissing(_)
-            | CommandFault::PasswordMalformed(_) => "bad_request",
+            | CommandFault::PasswordMalformed(_)
+            | CommandFault::Usage(_) => "bad_request",
             CommandFault::CodeMissing => "room_required",
             CommandFault::CodeMalformed(_) => "no_such_room",
-            CommandFault::NameMissing => "name_required",
+            CommandFault::NameMissing | CommandFault::WhoMissing => "name_required",
+            CommandFault::LineTooLong => "text_too_long",
             CommandFault::NameMalformed => "name_invalid",
             CommandFault::TextMissing => "text_empty",
         }
@@ -103,6 +122,9 @@ impl fmt::Display for CommandFault<'_> {
             CommandFault::NumberMalformed => formatter.write_str("How many? /history N"),
             CommandFault::PasswordMissing(usage) => write!(formatter, "That is written {usage}."),
             CommandFault::PasswordMalformed(fault) => write!(formatter, "{fault}"),
+            CommandFault::WhoMissing => formatter.write_str("Who? A name is missing."),
+            CommandFault::LineTooLong => write!(formatter, "That is longer than {MAX_LINE_BYTES} bytes."),
+            CommandFault::Usage(usage) => write!(formatter, "It is typed like this: {usage}"),
         }
     }
 }
@@ -117,7 +139,8 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         return Ok(TypedCommand::Text(after_slash));
     }
     let (word, argument) = split_word(line);
-    match word.to_ascii_lowercase().as_str() {
+    let word_in_lower_case = word.to_ascii_lowercase();
+    match word_in_lower_case.as_str() {
         "/join" => parse_join(argument),
         "/new" => Ok(TypedCommand::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
         "/who" => Ok(TypedCommand::Who),
@@ -148,8 +171,8 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         }
         "/leave" => Ok(TypedCommand::Leave),
         "/quit" => Ok(TypedCommand::Quit),
-        "/help" => Ok(TypedCommand::Help),
-        _ => Err(CommandFault::UnknownCommand(word)),
+        "/help" => Ok(TypedCommand::Help { command: argument }),
+        other => moderation::parse(other, argument).unwrap_or(Err(CommandFault::UnknownCommand(word))),
     }
 }
 
@@ -303,7 +326,9 @@ mod tests {
         assert_eq!(parse("/nick"), Err(CommandFault::NameMissing));
         assert_eq!(parse("/json"), Ok(TypedCommand::Json));
         assert_eq!(parse("/leave"), Ok(TypedCommand::Leave));
-        assert_eq!(parse("/help"), Ok(TypedCommand::Help));
+        assert_eq!(parse("/help"), Ok(TypedCommand::Help { command: "" }));
+        assert_eq!(parse("/help Kick"), Ok(TypedCommand::Help { command: "Kick" }));
+        assert_eq!(parse("/LOCK"), Ok(TypedCommand::Moderate(vec![Moderation::Lock])));
         assert_eq!(parse("/"), Err(CommandFault::UnknownCommand("/")));
         assert_eq!(parse("/quitt now"), Err(CommandFault::UnknownCommand("/quitt")));
     }

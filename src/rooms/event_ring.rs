@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{AuthorId, Body, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, Name, Text, Via};
+use super::{AuthorId, Body, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, ModeChange, Name, Text, Via};
 
 /// A ring that is mostly empty keeps so much, and gives back the rest.
 const KEPT_CAPACITY_BYTES: usize = 4096;
@@ -44,6 +44,9 @@ enum EventKind {
     Entered,
     Parted,
     Renamed,
+    TopicSet,
+    ModeChanged,
+    Kicked,
 }
 
 impl EventRing {
@@ -71,11 +74,21 @@ impl EventRing {
     pub fn push(&mut self, event: &Event) {
         debug_assert_eq!(event.id, self.last_id + 1, "events are without gaps");
         self.last_id = event.id;
+        let rare_text;
         let (what, cid, text) = match &event.body {
             Body::Message { kind, text, cid } => (EventKind::Said(*kind), cid.as_ref(), text.as_str()),
             Body::Enter => (EventKind::Entered, None, ""),
             Body::Part => (EventKind::Parted, None, ""),
             Body::Nick { to } => (EventKind::Renamed, None, to.as_str()),
+            Body::Topic { text } => (EventKind::TopicSet, None, text.as_ref().map_or("", Text::as_str)),
+            Body::Mode { change } => {
+                rare_text = change.to_text();
+                (EventKind::ModeChanged, None, rare_text.as_str())
+            }
+            Body::Kick { name, reason } => {
+                rare_text = Body::kick_text(name, reason.as_ref());
+                (EventKind::Kicked, None, rare_text.as_str())
+            }
         };
         let (name, cid) = (event.name.as_str(), cid.map_or("", MessageKey::as_str));
         self.entries.push_back(Entry {
@@ -144,6 +157,11 @@ impl Entry {
             EventKind::Entered => Body::Enter,
             EventKind::Parted => Body::Part,
             EventKind::Renamed => Body::Nick { to: Name::known(text) },
+            EventKind::TopicSet => Body::Topic { text: (!text.is_empty()).then(|| Text::known(text)) },
+            EventKind::ModeChanged => {
+                Body::Mode { change: ModeChange::parse(text).expect("a change as it was written") }
+            }
+            EventKind::Kicked => Body::parse_kick(text).expect("a kick as it was written"),
         };
         Event { id, time_ms: self.time_ms, name: Name::known(name), via: self.via, author: self.author, body }
     }
@@ -157,6 +175,7 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         let name = || "\\PC{1,32}".prop_filter_map("a name", |name| Name::parse(&name));
+        let line = || "\\PC{1,30}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
         let text = "(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
         let cid = prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| MessageKey::parse(&cid)));
         let kind = prop_oneof![Just(Kind::Say), Just(Kind::Me)];
@@ -165,6 +184,11 @@ mod tests {
             1 => Just(Body::Enter),
             1 => Just(Body::Part),
             1 => name().prop_map(|to| Body::Nick { to }),
+            1 => prop::option::of(line()).prop_map(|text| Body::Topic { text }),
+            1 => (name(), any::<u64>()).prop_map(|(name, seconds)| {
+                Body::Mode { change: ModeChange::Ban { name, seconds } }
+            }),
+            1 => (name(), prop::option::of(line())).prop_map(|(name, reason)| Body::Kick { name, reason }),
         ];
         let via = prop_oneof![Just(Via::Web), Just(Via::Line)];
         (any::<u64>(), name(), via, any::<u32>().prop_map(AuthorId), body)

@@ -5,6 +5,7 @@ mod letting_go;
 #[path = "../support/mod.rs"]
 mod support;
 mod version_1;
+mod version_2;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -3,10 +3,12 @@
 //! Everything was written by this program, so what cannot be read back means that the file is damaged. It may have been
 //! an earlier version with other rules: what it took is read as well.
 
+use std::borrow::Cow;
+
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
-use crate::rooms::{AuthorId, Body, Event, Kind, MessageKey, Name, Text, TokenHash, Via};
+use crate::rooms::{AuthorId, Body, Event, Kind, MessageKey, ModeChange, Name, Text, TokenHash, Via};
 
 /// An event's columns in the order in which [`event`] reads them.
 pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid";
@@ -38,6 +40,10 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
         "enter" => Body::Enter,
         "part" => Body::Part,
         "nick" => Body::Nick { to: parsed(row, 6, Name::stored)? },
+        "topic" if row.get_ref(6)? == rusqlite::types::ValueRef::Null => Body::Topic { text: None },
+        "topic" => Body::Topic { text: Some(text(6)?) },
+        "mode" => Body::Mode { change: parsed(row, 6, ModeChange::parse)? },
+        "kick" => parsed(row, 6, Body::parse_kick)?,
         kind => {
             let kind = [Kind::Say, Kind::Me].into_iter().find(|known| known.as_str() == kind);
             let kind = parsed(row, 5, |_| kind)?;
@@ -57,11 +63,16 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
 }
 
 /// What stands in the columns `kind`, `text` and `cid`.
-pub(super) fn of_body(body: &Body) -> (&'static str, Option<&str>, Option<&str>) {
+pub(super) fn of_body(body: &Body) -> (&'static str, Option<Cow<'_, str>>, Option<&str>) {
     match body {
-        Body::Message { kind, text, cid } => (kind.as_str(), Some(text.as_str()), cid.as_ref().map(MessageKey::as_str)),
+        Body::Message { kind, text, cid } => {
+            (kind.as_str(), Some(text.as_str().into()), cid.as_ref().map(MessageKey::as_str))
+        }
         Body::Enter => ("enter", None, None),
         Body::Part => ("part", None, None),
-        Body::Nick { to } => ("nick", Some(to.as_str()), None),
+        Body::Nick { to } => ("nick", Some(to.as_str().into()), None),
+        Body::Topic { text } => ("topic", text.as_ref().map(|text| text.as_str().into()), None),
+        Body::Mode { change } => ("mode", Some(change.to_text().into()), None),
+        Body::Kick { name, reason } => ("kick", Some(Body::kick_text(name, reason.as_ref()).into()), None),
     }
 }

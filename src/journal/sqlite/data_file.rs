@@ -87,7 +87,7 @@ pub(super) fn open_beside(path: &Path) -> Result<Connection, Unusable> {
     }
     refuse_folder(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unusable(path, &error))?;
-    // The older version differs in nothing that is read this way.
+    // Older versions differ in nothing that is read this way.
     check_marks(&connection, path)?;
     Ok(connection)
 }

@@ -20,6 +20,7 @@ mod columns;
 mod data_file;
 mod fault;
 mod migration;
+mod moderation;
 mod reader;
 mod schema;
 mod table_writer;
