@@ -1,5 +1,21 @@
 //! The time, as everything below the reactor is told it: nobody else asks a clock.
 
+/// A time in words that people read: `45s`, `10m`, `23h 59m`, `29days 3h`.
+///
+/// Of more than a minute no seconds are told, and of more than a day no minutes; it is rounded up.
+pub fn duration_words(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let unit = match seconds {
+        0..MINUTE => 1,
+        MINUTE..DAY => MINUTE,
+        _ => HOUR,
+    };
+    let rounded = seconds.div_ceil(unit).saturating_mul(unit);
+    humantime::format_duration(std::time::Duration::from_secs(rounded)).to_string()
+}
+
 /// The time, read once a turn and passed down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Now {
@@ -7,4 +23,16 @@ pub struct Now {
     pub steady_ms: u64,
     /// Milliseconds since 1970, UTC, as the system's clock tells them. For people.
     pub wall_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_two_units_at_the_most() {
+        let told = [0, 45, 60, 61, 600, 86_399, 86_400, 86_401, 30 * 86_400].map(duration_words);
+        assert_eq!(told, ["0s", "45s", "1m", "2m", "10m", "1day", "1day", "1day 1h", "30days"]);
+        assert!(!duration_words(u64::MAX).is_empty());
+    }
 }

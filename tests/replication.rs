@@ -164,7 +164,7 @@ impl Cluster {
                 2 => Command::In(RoomRef::Only, RoomCommand::Nick(Name::parse(name).expect("a name"))),
                 3 => {
                     let (target, name) = (JoinTarget::CodeOrNew(code), Name::parse(name).expect("a name"));
-                    Command::Reserve { target, name, token }
+                    Command::Reserve { target, name, token, key: None }
                 }
                 4..6 => Command::In(RoomRef::Only, self.draw_amendment()),
                 _ => {
@@ -219,7 +219,7 @@ impl Cluster {
 fn join(code: RoomCode, name: &str, token: Option<Token>) -> Command {
     let (target, name) = (JoinTarget::CodeOrNew(code), Name::parse(name));
     let (stays_elsewhere, keeps_name, since, epoch) = (false, false, None, None);
-    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }))
+    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key: None }))
 }
 
 #[test]

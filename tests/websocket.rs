@@ -79,7 +79,7 @@ fn joined_tells_everything_about_the_room() {
     assert_eq!(joined["name"], "ana");
     assert_eq!(joined["token"].as_str().expect("a token").len(), 32, "128 bits");
     assert!(joined["epoch"].as_str().is_some_and(|epoch| !epoch.is_empty()));
-    assert_eq!(joined["members"], json!([{"name": "ana", "via": "web"}]));
+    assert_eq!(joined["members"], json!([{"name": "ana", "via": "web", "op": true}]));
     assert_eq!(joined["gap"], false);
     assert_eq!(joined["limits"], json!({"message": 4096, "rate": 5}));
     assert_eq!(joined["last"], 1);

@@ -136,7 +136,8 @@ impl Company {
         let caller = Caller { connection: ConnectionId(number as u64), address, via, encoder };
         let name = Name::parse(&format!("member {number}"));
         let (target, stays_elsewhere) = (JoinTarget::CodeOrNew(code()), false);
-        let join = Join { target, stays_elsewhere, name, keeps_name: false, token: None, since: None, epoch: None };
+        let join =
+            Join { target, stays_elsewhere, name, keeps_name: false, token: None, since: None, epoch: None, key: None };
         self.execute(&caller, &[], Command::Join(Box::new(join)));
         let (_, reply) = self.rooms.take_reply().expect("who joins is answered");
         let Reply::Joined { membership, .. } = &reply else { panic!("who joins is in: {reply:?}") };

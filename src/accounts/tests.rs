@@ -74,7 +74,7 @@ fn login(typed: &str) -> Command {
 fn join(typed: &str) -> Command {
     let (target, name) = (JoinTarget::New, Some(name(typed)));
     let (stays_elsewhere, keeps_name, token, since, epoch) = (false, false, None, None, None);
-    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }))
+    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key: None }))
 }
 
 impl House {

@@ -6,7 +6,7 @@ use super::form::{decode_path, pairs};
 use super::json_response::write_error;
 use super::pending::PendingKind;
 use super::route_request::{RouteOutcome, RouteRequest};
-use crate::rooms::{Command, MAX_QUERY_BYTES, RoomCode, Search, SearchFault, SearchQuery, Span};
+use crate::rooms::{Command, MAX_QUERY_BYTES, RoomCode, Search, SearchFault, SearchQuery, Span, Token};
 
 /// Events given if it is not said how many.
 const DEFAULT_EVENTS: usize = 50;
@@ -25,7 +25,10 @@ pub fn create_room(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOut
 /// `GET /api/v1/rooms/KXQT`
 pub fn describe_room(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
     match RoomCode::parse(&decode_path(code)) {
-        Some(code) => request.ask(Command::Describe(code), PendingKind::Description),
+        Some(code) => {
+            let token = token_for(request, code);
+            request.ask(Command::Describe { code, token }, PendingKind::Description)
+        }
         None => no_such_room(request, outbox),
     }
 }
@@ -37,9 +40,13 @@ pub fn read_events(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>)
         let message = "since, before and limit are whole numbers.";
         return refuse(request, StatusCode::BAD_REQUEST, "bad_request", message, outbox);
     };
+    let token = token_for(request, code);
     match read_query(request.head.query) {
-        None => request.ask(Command::Events { code, span }, PendingKind::Events),
-        Some(Ok(query)) => request.ask(Command::Search { code, search: Search { query, span } }, PendingKind::Events),
+        None => request.ask(Command::Events { code, span, token }, PendingKind::Events),
+        Some(Ok(query)) => {
+            let search = Search { query, span };
+            request.ask(Command::Search { code, search, token }, PendingKind::Events)
+        }
         Some(Err(SearchFault::Empty)) => {
             let message = "There is no word to be searched for.";
             refuse(request, StatusCode::BAD_REQUEST, "text_empty", message, outbox)
@@ -54,6 +61,14 @@ pub fn read_events(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>)
 /// Every other address below `/api/`.
 pub fn not_found(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     refuse(request, StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.", outbox)
+}
+
+/// The secret that whoever asks has for the room: in the session's cookie, or as `Authorization: Bearer TOKEN` (RFC 6750
+/// section 2.1).
+fn token_for(request: &RouteRequest<'_>, code: RoomCode) -> Option<Token> {
+    let credentials = request.head.value("authorization").and_then(|value| value.split_once(' '));
+    let bearer = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    bearer.and_then(|(_, token)| Token::parse(token.trim())).or_else(|| request.sessions().token_for(code))
 }
 
 fn no_such_room(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {

@@ -28,6 +28,8 @@ pub struct HomeForm {
     pub code: String,
     /// The password of an account with this name, as typed.
     pub password: Option<TypedPassword>,
+    /// The room's key, as typed.
+    pub key: String,
     /// The button "Create a room" was pressed, not "Join a room".
     pub creates: bool,
 }
@@ -42,6 +44,7 @@ impl HomeForm {
                 "name" => form.name = value.into_owned(),
                 "code" => form.code = value.into_owned(),
                 "password" if !value.is_empty() => form.password = Some(Password::parse(&value)),
+                "key" => form.key = value.into_owned(),
                 "create" => form.creates = true,
                 _ => {}
             }
@@ -59,10 +62,11 @@ mod tests {
     #[test]
     fn reads_what_browsers_send() {
         let form = HomeForm::read(b"name=Ana+Mar%C3%ADa+%26+Co&code=kxqt&join=1");
-        let (name, code) = ("Ana María & Co".into(), "kxqt".into());
-        assert_eq!(form, HomeForm { name, code, password: None, creates: false });
+        let (name, code, key) = ("Ana María & Co".into(), "kxqt".into(), String::new());
+        assert_eq!(form, HomeForm { name, code, password: None, key, creates: false });
         assert_eq!(HomeForm::read(b"password=").password, None, "an empty field is none");
         assert!(HomeForm::read(b"password=a+%C3%A9").password == Some(Password::parse("a é")));
+        assert_eq!(HomeForm::read(b"key=open+sesame&join=1").key, "open sesame");
         assert!(HomeForm::read(b"name=ana&code=&create=").creates);
     }
 

@@ -55,6 +55,8 @@ struct HomeTemplate<'a> {
     points_at_code: bool,
     points_at_password: bool,
     asks_password: bool,
+    points_at_key: bool,
+    wants_key: bool,
     name: &'a str,
     code: &'a str,
     code_length: usize,
@@ -99,6 +101,8 @@ pub enum Field {
     Code,
     /// The password of the name's account.
     Password,
+    /// The room's key.
+    Key,
 }
 
 /// A sentence that is shown above the form.
@@ -121,6 +125,8 @@ pub struct Home<'a> {
     pub asks_password: bool,
     /// A sentence above the form, if there is something to say.
     pub notice: Option<Notice>,
+    /// There is a field for the room's key. What is typed there is never sent back.
+    pub wants_key: bool,
 }
 
 /// The room page for one member.
@@ -169,6 +175,8 @@ impl Pages {
             points_at_code: field == Some(Field::Code),
             points_at_password: field == Some(Field::Password),
             asks_password: home.asks_password,
+            points_at_key: field == Some(Field::Key),
+            wants_key: home.wants_key,
             name: home.name,
             code: home.code,
             code_length: self.code_length,
@@ -259,7 +267,7 @@ mod tests {
     fn a_password_is_asked_for_where_one_is_needed() {
         let asked = |asks_password, field| {
             let notice = Some(Notice::Error("It needs its password.".into(), field));
-            pages().home(&Home { name: "ana", code: "KXQT", asks_password, notice })
+            pages().home(&Home { name: "ana", code: "KXQT", asks_password, notice, ..Home::default() })
         };
         let page = asked(true, Some(Field::Password));
         let (_, field) = page.split_once("<input id=\"password\"").expect("the field");
@@ -278,6 +286,17 @@ mod tests {
         assert!(home.contains("<p class=\"hint\" id=\"reason\">Give a name to join KXQT.</p>"), "{home}");
         assert!(home.contains("<title>Join KXQT – snug</title>"), "{home}");
         assert!(!home.contains("aria-invalid"));
+    }
+
+    #[test]
+    fn there_is_a_field_for_a_key_only_where_one_is_wanted() {
+        assert!(!pages().home(&Home::default()).contains("name=\"key\""));
+        let notice = Some(Notice::Error("Room KXQT has a key.".into(), Some(Field::Key)));
+        let home = pages().home(&Home { name: "ana", code: "KXQT", notice, wants_key: true, ..Home::default() });
+        let field = "<input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" maxlength=\"256\" \
+             aria-invalid=\"true\" aria-describedby=\"reason\" autofocus>";
+        assert!(home.contains("<label for=\"key\">") && home.contains(field), "{home}");
+        assert_eq!(home.matches("autofocus").count(), 1);
     }
 
     proptest! {

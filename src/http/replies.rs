@@ -39,15 +39,19 @@ impl ResponseContext<'_> {
                 self.admitted(client, sessions, code, token, outbox);
             }
             (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
-                // Whoever had to show a password once has to show it again.
-                self.refused(&form.name, &form.code, form.password.is_some(), &refusal, outbox);
+                // Whoever had to show a password or a key once has to show it again.
+                let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
+                let home = Home { name: &form.name, code: &form.code, asks_password, wants_key, notice: None };
+                self.refused(home, &refusal, outbox);
             }
-            (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name) }) => {
+            (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name), .. }) => {
                 self.member_visited(client, &host, code, &name, outbox);
             }
-            (PendingKind::RoomPage { .. }, Reply::Visited { code, name: None }) => self.stranger_visited(code, outbox),
+            (PendingKind::RoomPage { .. }, Reply::Visited { code, name: None, wants_key }) => {
+                self.stranger_visited(code, wants_key, outbox);
+            }
             (PendingKind::RoomPage { code, .. }, Reply::Refused { refusal, .. }) => {
-                self.refused("", code.as_str(), false, &refusal, outbox);
+                self.refused(Home { code: code.as_str(), ..Home::default() }, &refusal, outbox);
             }
             (PendingKind::NewRoom, Reply::Created { code }) => {
                 let location = format!("{}api/v1/rooms/{code}", self.site.options.base_path);
@@ -84,7 +88,11 @@ impl ResponseContext<'_> {
         let response = self.respond(status_of(refusal), outbox);
         match refusal.retry_ms() {
             Some(retry_ms) => response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string()),
-            // RFC 9110 section 15.5.2: what is asked for is no scheme that a browser has a dialog for.
+            // RFC 9110 section 15.5.2: a 401 says how to go on. Who has a token of the room needs no key.
+            None if matches!(refusal, Refusal::KeyRequired { .. }) => {
+                response.field("WWW-Authenticate", "Bearer realm=\"room\"")
+            }
+            // What is asked for is no scheme that a browser has a dialog for.
             None if status_of(refusal) == StatusCode::UNAUTHORIZED => response.field("WWW-Authenticate", "Form"),
             None => response,
         }
@@ -101,9 +109,10 @@ impl ResponseContext<'_> {
     }
 
     /// Who is no member yet gets the home page with the room's code filled in.
-    fn stranger_visited(&self, code: RoomCode, outbox: &mut Vec<u8>) {
-        let notice = Some(Notice::Hint(format!("Give a name to join {code}."), Field::Name));
-        let home = Home { code: code.as_str(), notice, ..Home::default() };
+    fn stranger_visited(&self, code: RoomCode, wants_key: bool, outbox: &mut Vec<u8>) {
+        let what = if wants_key { "a name and the room's key" } else { "a name" };
+        let notice = Some(Notice::Hint(format!("Give {what} to join {code}."), Field::Name));
+        let home = Home { code: code.as_str(), notice, wants_key, ..Home::default() };
         self.site.write_home(self.respond(StatusCode::OK, outbox), &home);
     }
 
@@ -119,7 +128,7 @@ impl ResponseContext<'_> {
     }
 
     /// The rooms refused: the home page says why, and keeps what was typed.
-    fn refused(&self, name: &str, code: &str, asks_password: bool, refusal: &Refusal, outbox: &mut Vec<u8>) {
+    fn refused(&self, mut home: Home<'_>, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let field = match refusal {
             Refusal::NameRequired
             | Refusal::NameTaken { .. }
@@ -128,33 +137,40 @@ impl ResponseContext<'_> {
             Refusal::PasswordRequired { .. } | Refusal::PasswordWrong | Refusal::AccountRequired => {
                 Some(Field::Password)
             }
-            Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } => Some(Field::Code),
+            Refusal::NoSuchRoom { .. } | Refusal::RoomFull { .. } | Refusal::RoomLocked { .. } => Some(Field::Code),
+            Refusal::KeyRequired { .. } => Some(Field::Key),
             _ => None,
         };
-        let asks_password = asks_password || field == Some(Field::Password);
-        let notice = Some(Notice::Error(refusal.to_string(), field));
-        self.site.write_home(self.respond_refused(refusal, outbox), &Home { name, code, asks_password, notice });
+        home.asks_password |= field == Some(Field::Password);
+        home.wants_key |= field == Some(Field::Key);
+        home.notice = Some(Notice::Error(refusal.to_string(), field));
+        self.site.write_home(self.respond_refused(refusal, outbox), &home);
     }
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotJoined | Refusal::NameRequired | Refusal::RegistrationClosed | Refusal::NotLoggedIn => {
-            StatusCode::BAD_REQUEST
-        }
-        Refusal::PasswordRequired { .. } | Refusal::AccountRequired | Refusal::PasswordWrong => {
-            StatusCode::UNAUTHORIZED
-        }
-        Refusal::NoSuchRoom { .. } | Refusal::NoSuchEvent => StatusCode::NOT_FOUND,
-        Refusal::NotYours => StatusCode::FORBIDDEN,
+        Refusal::NotJoined
+        | Refusal::NameRequired
+        | Refusal::NotOneself
+        | Refusal::RegistrationClosed
+        | Refusal::NotLoggedIn => StatusCode::BAD_REQUEST,
+        Refusal::PasswordRequired { .. }
+        | Refusal::AccountRequired
+        | Refusal::PasswordWrong
+        | Refusal::KeyRequired { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::NotOperator | Refusal::NotYours | Refusal::Muted { .. } => StatusCode::FORBIDDEN,
+        Refusal::Banned { .. } | Refusal::NameBanned { .. } | Refusal::RoomLocked { .. } => StatusCode::FORBIDDEN,
+        Refusal::NoSuchRoom { .. } | Refusal::NoSuchMember { .. } | Refusal::NoSuchEvent => StatusCode::NOT_FOUND,
+        Refusal::QuotaExceeded { .. } | Refusal::TooManyReactions => StatusCode::CONFLICT,
         Refusal::NameTaken { .. }
         | Refusal::NameClaimed { .. }
         | Refusal::NameLost { .. }
-        | Refusal::RoomFull { .. }
-        | Refusal::TooManyReactions => StatusCode::CONFLICT,
-        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } | Refusal::TooManyPasswords { .. } => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        | Refusal::RoomFull { .. } => StatusCode::CONFLICT,
+        Refusal::RateLimited { .. }
+        | Refusal::TooManyCodes { .. }
+        | Refusal::TooManyPasswords { .. }
+        | Refusal::SlowMode { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

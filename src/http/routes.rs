@@ -10,7 +10,7 @@ use super::pending::PendingKind;
 use super::request::Method;
 use super::route_request::{RouteOutcome, RouteRequest};
 use super::trust::is_answered_host;
-use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode};
+use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode, RoomKey};
 use crate::session_api::Upgrade;
 
 /// An address below the base path.
@@ -236,7 +236,8 @@ impl RouteRequest<'_> {
             JoinTarget::Code(code) => sessions.token_for(code),
             _ => None,
         };
-        let reserve = Command::Reserve { target, name, token };
+        let key = RoomKey::parse(&form.key);
+        let reserve = Command::Reserve { target, name, token, key };
         let command = match password {
             Some(Ok(password)) => Command::WithPassword(Box::new(reserve), password),
             _ => reserve,
@@ -257,11 +258,8 @@ impl RouteRequest<'_> {
         outbox: &mut Vec<u8>,
     ) -> RouteOutcome {
         let notice = Some(Notice::Error(words.to_owned(), field));
-        self.home_page(
-            status,
-            &Home { name: &form.name, code: &form.code, asks_password: form.password.is_some(), notice },
-            outbox,
-        )
+        let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
+        self.home_page(status, &Home { name: &form.name, code: &form.code, asks_password, wants_key, notice }, outbox)
     }
 
     /// `GET /ws`. At every other address `Upgrade` is ignored, as RFC 9110 section 7.8 allows: what is asked for there is

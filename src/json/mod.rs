@@ -8,7 +8,8 @@ pub use object::Object;
 
 use crate::options::Limits;
 use crate::rooms::{
-    Annotations, AuthorId, Body, Event, Member, MessageKey, Name, Reactions, Refusal, Room, RoomCode, Text, Token,
+    Annotations, AuthorId, Body, Event, ListedBan, MAX_OPERATORS, Member, MessageKey, Name, Reactions, Refusal, Room,
+    RoomCode, Text, Token,
 };
 
 /// Appends a room's event.
@@ -35,8 +36,12 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
         .text("token", &token.to_string())
         .text("epoch", &room.epoch().to_string())
         .number("last", last);
-    let others = room.members().filter(|other| other.author() != member.author());
-    add_members(room, std::iter::once(member).chain(others).take(MAX_MEMBERS), &mut object);
+    let rules = room.rules();
+    object.text_if("topic", rules.topic.as_ref().map(Text::as_str)).object("modes", |modes| {
+        modes.flag("locked", rules.is_locked).flag("key", rules.key.is_some());
+        modes.number("slow", rules.slow_seconds.into());
+    });
+    add_members(room, told_at_first(room, member), |member| room.is_operator(member.author()), &mut object);
     object.number("count", room.member_count() as u64);
     add_events(events, &mut object);
     object
@@ -49,6 +54,18 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
 
 /// Members that are told at once, at the most: the others are asked for.
 pub const MAX_MEMBERS: usize = 200;
+
+// So the last one who is told at first is no operator, and others are found in the places after it.
+const _: () = assert!(MAX_OPERATORS < MAX_MEMBERS - 1);
+
+/// Those who are told to a new member: itself, the operators, others.
+pub fn told_at_first<'r>(room: &'r Room, member: &'r Member) -> impl Iterator<Item = &'r Member> {
+    let is_other = move |other: &&Member| other.author() != member.author();
+    let operators = room.rules().operators.iter().filter_map(|author| room.member(*author));
+    let operators = operators.filter(|operator| operator.is_present()).filter(is_other);
+    let others = room.members().filter(|other| !room.is_operator(other.author())).filter(is_other);
+    std::iter::once(member).chain(operators).chain(others).take(MAX_MEMBERS)
+}
 
 /// What [`write_joined`] tells a new member.
 #[derive(Clone, Copy)]
@@ -103,7 +120,8 @@ pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
 pub fn write_room(room: &Room, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.text("room", room.code().as_str());
-    add_members(room, room.members(), &mut object);
+    // Not who keeps order: that is told to members.
+    add_members(room, room.members(), |_| false, &mut object);
     object.number("last", room.last_id()).end();
 }
 
@@ -120,8 +138,18 @@ pub fn write_members(room: &Room, after: Option<AuthorId>, out: &mut Vec<u8>) {
         Some(author) => room.members_after(author).take(MAX_MEMBERS + 1).collect(),
         None => room.members().take(MAX_MEMBERS + 1).collect(),
     };
-    add_members(room, listed.iter().take(MAX_MEMBERS).copied(), &mut object);
+    let listed_at_once = listed.iter().take(MAX_MEMBERS).copied();
+    add_members(room, listed_at_once, |member| room.is_operator(member.author()), &mut object);
     object.number("count", room.member_count() as u64).flag("more", listed.len() > MAX_MEMBERS).end();
+}
+
+/// Appends who is kept out of a room.
+pub fn write_bans(bans: &[ListedBan], out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    object.word("type", "bans").objects("bans", bans.iter(), |ban, object| {
+        object.text("name", ban.name.as_str()).number("seconds", ban.seconds).text("by", ban.by.as_str());
+    });
+    object.end();
 }
 
 /// Appends the answer to a message that had been said already, as `id`.
@@ -167,6 +195,15 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::NotYours => "not_yours",
         Refusal::TooManyReactions => "bad_request",
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
+        Refusal::NotOperator => "not_operator",
+        Refusal::NoSuchMember { .. } => "no_such_member",
+        Refusal::NotOneself => "bad_request",
+        Refusal::QuotaExceeded { .. } => "quota_exceeded",
+        Refusal::Banned { .. } | Refusal::NameBanned { .. } => "banned",
+        Refusal::Muted { .. } => "muted",
+        Refusal::RoomLocked { .. } => "room_locked",
+        Refusal::KeyRequired { .. } => "key_required",
+        Refusal::SlowMode { .. } => "rate_limited",
         Refusal::StorageFailed => "storage_failed",
         Refusal::PasswordRequired { .. } | Refusal::AccountRequired => "password_required",
         Refusal::PasswordWrong => "password_wrong",
@@ -185,13 +222,22 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
         Body::Enter => "enter",
         Body::Part => "part",
         Body::Nick { .. } => "nick",
+        Body::Topic { .. } => "topic",
+        Body::Mode { .. } => "mode",
+        Body::Kick { .. } => "kick",
+    };
+    // The one whom it concerns: mostly the one who did it.
+    let name = match &event.body {
+        Body::Mode { change } => change.name().unwrap_or(&event.name),
+        Body::Kick { name, .. } => name,
+        _ => &event.name,
     };
     object.word("type", r#type).number("id", event.id).number("time", event.time_ms);
     object.number("author", event.author.0.into());
     match &event.body {
         // It says whose message it was, and who deleted it.
         Body::Delete { of_whom: Some(whom), .. } => object.text("name", whom.as_str()).text("by", event.name.as_str()),
-        _ => object.text("name", event.name.as_str()),
+        _ => object.text("name", name.as_str()),
     };
     match &event.body {
         Body::Message { kind, text, cid, annotations } => {
@@ -224,6 +270,16 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
         Body::Nick { to } => {
             object.text("to", to.as_str());
         }
+        Body::Topic { text } => {
+            object.text("by", event.name.as_str()).text_if("text", text.as_ref().map(Text::as_str));
+        }
+        Body::Mode { change } => {
+            object.text("by", event.name.as_str()).word("change", change.as_str());
+            object.number_if("seconds", change.seconds());
+        }
+        Body::Kick { reason, .. } => {
+            object.text("by", event.name.as_str()).text_if("reason", reason.as_ref().map(Text::as_str));
+        }
     }
 }
 
@@ -248,11 +304,19 @@ fn add_events(events: &[Event], object: &mut Object<'_>) {
     object.objects("events", events.iter(), add_event);
 }
 
-fn add_members<'m>(room: &Room, members: impl Iterator<Item = &'m Member>, object: &mut Object<'_>) {
+fn add_members<'m>(
+    room: &Room,
+    members: impl Iterator<Item = &'m Member>,
+    is_operator: impl Fn(&Member) -> bool,
+    object: &mut Object<'_>,
+) {
     object.objects("members", members, |member, object| {
         object.text("name", member.name().as_str()).word("via", member.via().as_str());
         if room.has_account(member.author()) {
             object.flag("account", true);
+        }
+        if is_operator(member) {
+            object.flag("op", true);
         }
     });
 }

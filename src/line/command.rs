@@ -1,10 +1,12 @@
 //! What a typed line means.
 
+mod moderation;
+
 use std::fmt;
 
 use crate::rooms::{
-    AccountCommand, Emoji, JoinTarget, MAX_LETTERS, MAX_QUERY_BYTES, Name, Password, PasswordFault, RoomCode,
-    SearchFault, SearchQuery, Token,
+    AccountCommand, Emoji, JoinTarget, MAX_LETTERS, MAX_LINE_BYTES, MAX_QUERY_BYTES, Moderation, Name, Password,
+    PasswordFault, RoomCode, SearchFault, SearchQuery, Token,
 };
 
 /// Events shown by `/history` alone.
@@ -55,8 +57,15 @@ pub enum TypedCommand<'a> {
     Leave,
     /// `/quit`
     Quit,
-    /// `/help`
-    Help,
+    /// `/help [COMMAND]`
+    Help {
+        /// With its slash or without.
+        command: &'a str,
+    },
+    /// What operators ask for: what it may mean.
+    Moderate(Vec<Moderation>),
+    /// `/bans`
+    Bans,
 }
 
 /// Why a line cannot be understood. Displayed as a sentence for people.
@@ -84,6 +93,12 @@ pub enum CommandFault<'a> {
     PasswordMissing(&'static str),
     /// This can be no password.
     PasswordMalformed(PasswordFault),
+    /// A command that is about somebody has no name.
+    WhoMissing,
+    /// A topic or a reason is too long.
+    LineTooLong,
+    /// It is to be typed like this.
+    Usage(&'static str),
 }
 
 impl CommandFault<'_> {
@@ -94,10 +109,12 @@ impl CommandFault<'_> {
             | CommandFault::NumberMalformed
             | CommandFault::EmojiMalformed
             | CommandFault::PasswordMissing(_)
-            | CommandFault::PasswordMalformed(_) => "bad_request",
+            | CommandFault::PasswordMalformed(_)
+            | CommandFault::Usage(_) => "bad_request",
             CommandFault::CodeMissing => "room_required",
             CommandFault::CodeMalformed(_) => "no_such_room",
-            CommandFault::NameMissing => "name_required",
+            CommandFault::NameMissing | CommandFault::WhoMissing => "name_required",
+            CommandFault::LineTooLong => "text_too_long",
             CommandFault::NameMalformed => "name_invalid",
             CommandFault::TextMissing(_) | CommandFault::QueryMalformed(SearchFault::Empty) => "text_empty",
             CommandFault::QueryMalformed(SearchFault::TooLong) => "text_too_long",
@@ -129,6 +146,9 @@ impl fmt::Display for CommandFault<'_> {
             }
             CommandFault::PasswordMissing(usage) => write!(formatter, "That is written {usage}."),
             CommandFault::PasswordMalformed(fault) => write!(formatter, "{fault}"),
+            CommandFault::WhoMissing => formatter.write_str("Who? A name is missing."),
+            CommandFault::LineTooLong => write!(formatter, "That is longer than {MAX_LINE_BYTES} bytes."),
+            CommandFault::Usage(usage) => write!(formatter, "It is typed like this: {usage}"),
         }
     }
 }
@@ -143,7 +163,8 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         return Ok(TypedCommand::Text(after_slash));
     }
     let (word, argument) = split_word(line);
-    match word.to_ascii_lowercase().as_str() {
+    let word_in_lower_case = word.to_ascii_lowercase();
+    match word_in_lower_case.as_str() {
         "/join" => parse_join(argument),
         "/new" => Ok(TypedCommand::Join { target: JoinTarget::New, name: parse_optional_name(argument)?, token: None }),
         "/who" => Ok(TypedCommand::Who),
@@ -181,8 +202,8 @@ pub fn parse(line: &str) -> Result<TypedCommand<'_>, CommandFault<'_>> {
         }
         "/leave" => Ok(TypedCommand::Leave),
         "/quit" => Ok(TypedCommand::Quit),
-        "/help" => Ok(TypedCommand::Help),
-        _ => Err(CommandFault::UnknownCommand(word)),
+        "/help" => Ok(TypedCommand::Help { command: argument }),
+        other => moderation::parse(other, argument).unwrap_or(Err(CommandFault::UnknownCommand(word))),
     }
 }
 
@@ -336,7 +357,9 @@ mod tests {
         assert_eq!(parse("/nick"), Err(CommandFault::NameMissing));
         assert_eq!(parse("/json"), Ok(TypedCommand::Json));
         assert_eq!(parse("/leave"), Ok(TypedCommand::Leave));
-        assert_eq!(parse("/help"), Ok(TypedCommand::Help));
+        assert_eq!(parse("/help"), Ok(TypedCommand::Help { command: "" }));
+        assert_eq!(parse("/help Kick"), Ok(TypedCommand::Help { command: "Kick" }));
+        assert_eq!(parse("/LOCK"), Ok(TypedCommand::Moderate(vec![Moderation::Lock])));
         assert_eq!(parse("/"), Err(CommandFault::UnknownCommand("/")));
         assert_eq!(parse("/quitt now"), Err(CommandFault::UnknownCommand("/quitt")));
     }

@@ -1,5 +1,7 @@
 //! The two encodings in which terminals read a room: lines for people, JSON for programs.
 
+pub mod moderation;
+
 use std::io::Write;
 
 use jiff::civil::Date;
@@ -137,6 +139,7 @@ pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
             write_notice_of(&event.name, " is now ", out);
             write_name(to, out);
         }
+        Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. } => moderation::write_moderation(event, out),
     }
     out.extend(b"\r\n");
 }

@@ -9,6 +9,7 @@ mod clock;
 mod command;
 mod editor;
 mod encoder;
+mod help;
 mod opening;
 mod output_format;
 mod pace;

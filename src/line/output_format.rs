@@ -8,36 +8,15 @@ use std::io::Write;
 
 use super::Context;
 use super::clock::LocalClock;
-use super::encoder::{write_day, write_event, write_name};
+use super::encoder::{moderation, write_day, write_event, write_name};
+use super::help;
 use crate::json;
-use crate::rooms::{AccountDone, AuthorId, Body, EncoderId, Event, Member, Name, Refusal, Room};
+use crate::rooms::{AccountDone, AuthorId, Body, EncoderId, Event, ListedBan, Member, Name, Refusal, Room};
 use crate::session_api::encoders;
 use crate::time::Now;
 
 /// Members that are named to a newcomer; more would push everything else off its screen.
 const MEMBERS_NAMED: usize = 20;
-
-/// The commands, for a person.
-const HELP: &str = "\
-/join CODE [NAME]  enter a room
-/new [NAME]        open a new room
-/who               list who is here
-/me TEXT           say it in the third person
-/reply TEXT        answer what somebody else said last
-/react EMOJI       react to what was said last
-/edit TEXT         correct what you said last
-/delete            take back what you said last
-/nick NAME         take another name
-/history [N]       show the last N events (20)
-/search WORDS      find what was said
-/login NAME PASSWORD  show that a name is yours
-/register PASSWORD claim the name you have
-/password OLD NEW  change the password
-/unregister PASSWORD  give the name up
-/json              one JSON object a line from here on, for programs
-/leave             leave the room
-/quit              close the connection
-//TEXT             say something that begins with a slash";
 
 /// Whom a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,10 +107,30 @@ impl OutputFormat {
         }
     }
 
-    /// Lists the commands. For people only.
-    pub fn help(self, out: &mut Vec<u8>) {
-        for line in HELP.lines() {
-            self.notice(line, out);
+    /// Lists the commands that one may use. For people only.
+    pub fn help(self, is_operator: bool, out: &mut Vec<u8>) {
+        help::list(is_operator).for_each(|line| self.notice(line, out));
+    }
+
+    /// Lists who is kept out of a room.
+    pub fn bans(self, bans: &[ListedBan], out: &mut Vec<u8>) {
+        match self {
+            OutputFormat::Person => moderation::write_bans(bans, out),
+            OutputFormat::Program => {
+                json::write_bans(bans, out);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Tells that an operator has thrown this member out.
+    pub fn kicked(self, event: &Event, out: &mut Vec<u8>) {
+        match self {
+            OutputFormat::Person => moderation::write_kicked(event, out),
+            OutputFormat::Program => {
+                json::write_event(event, out);
+                out.push(b'\n');
+            }
         }
     }
 
@@ -140,6 +139,7 @@ impl OutputFormat {
         match self {
             OutputFormat::Person => {
                 write_welcome(joined.room, joined.member, local, context, out);
+                moderation::write_rules(joined.room.rules(), out);
                 let events = without_own_enter(joined.events, joined.member);
                 if !events.is_empty() {
                     write_history(events, &context.clock, now, out);
@@ -148,9 +148,9 @@ impl OutputFormat {
             OutputFormat::Program => {
                 json::write_joined(joined, out);
                 out.push(b'\n');
-                let is_other = |member: &&Member| member.author() != joined.member.author();
-                let told = joined.room.members().filter(is_other).take(json::MAX_MEMBERS - 1).last();
-                if let Some(told) = told.filter(|_| joined.room.member_count() > json::MAX_MEMBERS) {
+                if joined.room.member_count() > json::MAX_MEMBERS
+                    && let Some(told) = json::told_at_first(joined.room, joined.member).last()
+                {
                     write_member_pages(joined.room, Some(told.author()), out);
                 }
             }

@@ -5,11 +5,11 @@ use core::net::IpAddr;
 use super::command::{self, CommandFault, TypedCommand};
 use super::editor::{LineEditor, Typed};
 use super::output_format::OutputFormat;
-use super::{Context, opening, pace};
+use super::{Context, help, opening, pace};
 use crate::json;
 use crate::rooms::{
-    AccountCommand, AccountDone, Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef, Name,
-    Password, Refusal, Reply, RoomCommand, RoomRef, Rooms, Search, Span, Text, TextFault, Token,
+    AccountCommand, AccountDone, Body, Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef,
+    Name, Password, Refusal, Reply, RoomCommand, RoomKey, RoomRef, Rooms, Search, Span, Text, TextFault, Token,
 };
 use crate::session_api::{Flow, Input, Step};
 use crate::time::Now;
@@ -58,6 +58,8 @@ struct Unjoined {
     name: Option<Name>,
     /// The room asked for.
     target: Option<JoinTarget>,
+    /// That room has a key, which is asked for next.
+    wants_key: bool,
     /// When its time is up.
     deadline_ms: u64,
     /// Something has been typed: this is no HTTP client.
@@ -106,7 +108,7 @@ impl Line {
         }
         if let Stage::Unjoined(unjoined) = &mut self.stage
             && std::mem::take(&mut unjoined.goes_on)
-            && let Some(step) = self.enter_or_ask(None, outbox)
+            && let Some(step) = self.enter_or_ask(None, None, outbox)
         {
             return step;
         }
@@ -191,6 +193,19 @@ impl Line {
                 self.format.notice(sentence, outbox);
                 return Flow::Close;
             }
+            Reply::Kicked { membership, event } => {
+                if matches!(&self.stage, Stage::Joined(joined) if joined.0 == membership) {
+                    let name = match &event.body {
+                        Body::Kick { name, .. } => name.clone(),
+                        _ => event.name.clone(),
+                    };
+                    self.become_unjoined(name, now);
+                    self.format.kicked(&event, outbox);
+                    self.prompt(outbox);
+                }
+            }
+            Reply::Bans { bans } => self.format.bans(&bans, outbox),
+            Reply::Role { is_operator } => self.format.help(is_operator, outbox),
             Reply::TakenOver { .. } => {
                 self.format.notice("You came in again from elsewhere; this connection is closed.", outbox);
                 return Flow::Close;
@@ -374,7 +389,7 @@ impl Line {
             TypedCommand::Nick(name) => match &mut self.stage {
                 Stage::Unjoined(unjoined) => {
                     unjoined.name = Some(name);
-                    return self.enter_or_ask(None, outbox);
+                    return self.enter_or_ask(None, None, outbox);
                 }
                 Stage::Joined(..) => RoomCommand::Nick(name),
             },
@@ -395,11 +410,22 @@ impl Line {
                 self.is_quitting = true;
                 RoomCommand::Leave
             }
-            TypedCommand::Help => {
-                self.format.help(outbox);
+            TypedCommand::Help { command } if !command.is_empty() => {
+                match help::find(command) {
+                    Some(line) => self.format.notice(line, outbox),
+                    None => self.format.warn(CommandFault::UnknownCommand(command), outbox),
+                }
                 self.prompt(outbox);
                 return None;
             }
+            TypedCommand::Help { .. } if matches!(self.stage, Stage::Unjoined(_)) => {
+                self.format.help(false, outbox);
+                self.prompt(outbox);
+                return None;
+            }
+            TypedCommand::Help { .. } => RoomCommand::Role,
+            TypedCommand::Moderate(readings) => RoomCommand::Moderate(readings),
+            TypedCommand::Bans => RoomCommand::Bans,
         };
         Some(Step::Command(Command::In(RoomRef::Only, command)))
     }
@@ -429,7 +455,7 @@ impl Line {
     fn take_password(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
         let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
         match Password::parse(typed) {
-            Ok(password) => match self.enter_or_ask(None, outbox) {
+            Ok(password) => match self.enter_or_ask(None, None, outbox) {
                 Some(Step::Command(join)) => Some(Step::Command(Command::WithPassword(Box::new(join), password))),
                 step => step,
             },
@@ -477,32 +503,39 @@ impl Line {
         match &mut self.stage {
             Stage::Unjoined(unjoined) => {
                 unjoined.target = Some(target);
+                unjoined.wants_key = false;
                 unjoined.name = name.or_else(|| unjoined.name.take());
-                self.enter_or_ask(token, outbox)
+                self.enter_or_ask(token, None, outbox)
             }
-            Stage::Joined(..) => Some(join_command(target, name, true, token)),
+            Stage::Joined(..) => Some(join_command(target, name, true, token, None)),
         }
     }
 
     /// Takes a line as the answer to the prompt that waits for one.
     fn answer_prompt(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
         let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
+        if unjoined.wants_key && unjoined.name.is_some() {
+            return match RoomKey::parse(typed) {
+                Some(key) => self.enter_or_ask(None, Some(key), outbox),
+                None => self.refuse(CommandFault::Usage("a key of at most 256 bytes"), outbox),
+            };
+        }
         let understood = match unjoined.name {
             None => command::parse_name(typed).map(|name| unjoined.name = Some(name)),
             Some(_) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
         };
         match understood {
-            Ok(()) => self.enter_or_ask(None, outbox),
+            Ok(()) => self.enter_or_ask(None, None, outbox),
             Err(fault) => self.refuse(fault, outbox),
         }
     }
 
     /// Goes in, if it is known as whom and where; else asks for what is missing.
-    fn enter_or_ask(&mut self, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn enter_or_ask(&mut self, token: Option<Token>, key: Option<RoomKey>, outbox: &mut Vec<u8>) -> Option<Step> {
         if let Stage::Unjoined(unjoined) = &self.stage
             && let Unjoined { name: name @ Some(_), target: Some(target), .. } = &**unjoined
         {
-            return Some(join_command(*target, name.clone(), false, token));
+            return Some(join_command(*target, name.clone(), false, token, key));
         }
         self.prompt(outbox);
         None
@@ -517,7 +550,11 @@ impl Line {
                 }
                 return self.format.prompt("Password: ", outbox);
             }
-            let question = if unjoined.name.is_none() { "Name: " } else { "Room code, or \"new\": " };
+            let question = match **unjoined {
+                Unjoined { name: None, .. } => "Name: ",
+                Unjoined { wants_key: true, .. } => "Key: ",
+                _ => "Room code, or \"new\": ",
+            };
             self.format.prompt(question, outbox);
         }
     }
@@ -544,6 +581,7 @@ impl Line {
     /// Passes on a refusal, and asks again for what it concerns.
     fn pass_on(&mut self, refusal: &Refusal, outbox: &mut Vec<u8>) {
         let mut advice = "";
+        let wants_key = matches!(refusal, Refusal::KeyRequired { .. });
         if let Stage::Unjoined(unjoined) = &mut self.stage {
             match refusal {
                 Refusal::NameTaken { .. } => {
@@ -564,11 +602,14 @@ impl Line {
                 | Refusal::NotLoggedIn
                 | Refusal::NameLost { .. } => (),
                 Refusal::NameRequired => unjoined.name = None,
+                Refusal::KeyRequired { .. } => unjoined.wants_key = true,
                 Refusal::NotJoined => (),
-                _ => unjoined.target = None,
+                _ => (unjoined.target, unjoined.wants_key) = (None, false),
             }
         } else if matches!(refusal, Refusal::PasswordRequired { .. }) {
             advice = " /login NAME PASSWORD";
+        } else if wants_key {
+            advice = " Leave this room first; then you are asked for it.";
         }
         self.format.pass_on(refusal, advice, outbox);
         self.prompt(outbox);
@@ -593,8 +634,14 @@ fn ends_asking(line: &str) -> bool {
 }
 
 /// A terminal is in one room.
-fn join_command(target: JoinTarget, name: Option<Name>, keeps_name: bool, token: Option<Token>) -> Step {
+fn join_command(
+    target: JoinTarget,
+    name: Option<Name>,
+    keeps_name: bool,
+    token: Option<Token>,
+    key: Option<RoomKey>,
+) -> Step {
     let (stays_elsewhere, since, epoch) = (false, None, None);
-    let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch };
+    let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
     Step::Command(Command::Join(Box::new(join)))
 }

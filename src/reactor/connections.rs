@@ -7,7 +7,7 @@ use slab::Slab;
 use super::connection::Connection;
 use super::output_queue::SpareBuffers;
 use super::{GENERATION_MASK, SLOT_BITS};
-use crate::rooms::{ConnectionId, Delivery};
+use crate::rooms::{Address, ConnectionId, Delivery};
 
 /// Every connection that holds a slot.
 pub struct Connections<S> {
@@ -116,6 +116,10 @@ impl<S: Write> Delivery for Connections<S> {
             self.queued_bytes += rest.len();
             self.queue_flush(slot);
         }
+    }
+
+    fn address_of(&self, connection: ConnectionId) -> Option<Address> {
+        self.find(connection).map(|slot| self.slab[slot].address)
     }
 }
 

@@ -166,7 +166,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 }
                 connection.memberships.add(membership);
             }
-            Reply::Left { membership, .. } | Reply::TakenOver { membership } | Reply::SessionEnded { membership } => {
+            Reply::Left { membership, .. }
+            | Reply::TakenOver { membership }
+            | Reply::SessionEnded { membership }
+            | Reply::Kicked { membership, .. } => {
                 connection.memberships.remove(membership);
             }
             _ => (),

@@ -95,6 +95,9 @@ impl Rooms {
     }
 
     fn amend(&mut self, here: Membership, body: Body, cid: Option<MessageKey>, now: Now) -> Result<(), Refusal> {
+        if body.needs_voice() {
+            self.check_may_speak(here, now)?;
+        }
         self.check_journal()?;
         let event = self.room(here.room).make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
         let on_commit = cid.map_or(OnCommit::Nothing, OnCommit::NothingUnder);

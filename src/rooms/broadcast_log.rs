@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use slab::Slab;
 
-use super::ConnectionId;
+use super::{Address, ConnectionId};
 
 /// An unused buffer up to this size is kept for the next turn; beyond it, memory goes back.
 const KEPT_CAPACITY_BYTES: usize = 2048;
@@ -28,6 +28,12 @@ pub trait Delivery {
     /// which is empty.
     fn queue_rest(&mut self, connection: ConnectionId, rest: &[u8]) {
         self.queue(connection, rest);
+    }
+
+    /// Where the connection comes from, for keeping its member out; `None`: that is not known.
+    fn address_of(&self, connection: ConnectionId) -> Option<Address> {
+        let _ = connection;
+        None
     }
 }
 

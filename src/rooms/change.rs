@@ -6,8 +6,8 @@
 
 use super::command::{Command, ConnectionId, Membership, Reply};
 use super::{
-    AccountChange, AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, Name, RoomCode,
-    SearchQuery, Token, TokenHash, Via,
+    AccountChange, AccountId, Address, AuthorId, Ban, Body, EncoderId, Epoch, Event, KeyHash, MessageKey, ModeChange,
+    Name, RoomCode, RoomRules, SearchQuery, Token, TokenHash, Via,
 };
 
 /// A change on its way to the journal and back to the rooms.
@@ -59,6 +59,8 @@ pub enum Change {
         account: Option<AccountId>,
         /// Somebody who was in the room before, under this number.
         returns: bool,
+        /// With its place it becomes an operator, since the room has none.
+        becomes_operator: bool,
         /// The event: [`Body::Enter`].
         event: Event,
     },
@@ -67,6 +69,8 @@ pub enum Change {
         /// The event. Its id is 0 until the journal or the room gives it one.
         event: Event,
     },
+    /// An operator keeps order. Boxed, since it is big and rare.
+    Moderate(Box<Measure>),
     /// A member is connected in another way from here on.
     Reconnect {
         /// Who.
@@ -115,14 +119,51 @@ pub struct Newcomer {
     pub via: Via,
     /// The account whose name it bears by right.
     pub account: Option<AccountId>,
+    /// It becomes an operator, since the room has none.
+    pub becomes_operator: bool,
+}
+
+/// What an operator does.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Measure {
+    /// The room's next event, [`Body::Topic`], [`Body::Mode`] or [`Body::Kick`]. Its author is the operator. Who is kicked
+    /// loses its place, and its secret is forgotten.
+    pub event: Event,
+    /// The one whom it concerns, if it is somebody whom the room knows, or knew when it was muted.
+    pub target: Option<AuthorId>,
+    /// Who is kept out from here on: with a ban, and with the kick that comes with one.
+    pub ban: Option<Ban>,
+    /// Of the key that the room has from here on ([`ModeChange::Key`](super::ModeChange::Key)).
+    pub key: Option<KeyHash>,
+}
+
+impl Measure {
+    /// The member that loses its place by it.
+    pub fn kicked(&self) -> Option<AuthorId> {
+        self.target.filter(|_| matches!(self.event.body, Body::Kick { .. }))
+    }
 }
 
 impl Change {
+    /// Who takes a place with this change, if anybody does.
+    pub fn newcomer(&self) -> Option<Newcomer> {
+        match self {
+            Change::Place { newcomer, .. } => Some(newcomer.clone()),
+            Change::Enter { takes_place: Some(token), account, becomes_operator, event, .. } => {
+                let Event { author, name, via, .. } = event;
+                let (author, via, account, becomes_operator) = (*author, *via, *account, *becomes_operator);
+                Some(Newcomer { author, token: *token, name: name.clone(), via, account, becomes_operator })
+            }
+            _ => None,
+        }
+    }
+
     /// The room's next event, if the change has one.
     pub fn event(&self) -> Option<&Event> {
         match self {
             Change::Enter { event, .. } | Change::Publish { event } => Some(event),
             Change::Vacate { event, .. } => event.as_ref(),
+            Change::Moderate(measure) => Some(&measure.event),
             Change::Open { .. }
             | Change::Place { .. }
             | Change::Reconnect { .. }
@@ -138,6 +179,7 @@ impl Change {
         match self {
             Change::Enter { event, .. } | Change::Publish { event } => Some(event),
             Change::Vacate { event, .. } => event.as_mut(),
+            Change::Moderate(measure) => Some(&mut measure.event),
             Change::Open { .. }
             | Change::Place { .. }
             | Change::Reconnect { .. }
@@ -146,6 +188,12 @@ impl Change {
             | Change::Account(_)
             | Change::Nothing => None,
         }
+    }
+
+    /// Who is no operator any more by this change, if it is about that.
+    pub(super) fn deopped(&self) -> Option<AuthorId> {
+        let Change::Moderate(measure) = self else { return None };
+        measure.target.filter(|_| matches!(measure.event.body, Body::Mode { change: ModeChange::Deop(_) }))
     }
 
     /// Whether the room begins with this change.
@@ -181,6 +229,13 @@ pub(super) enum OnCommit {
     NothingUnder(MessageKey),
     /// A connection's command goes on.
     Resume(ConnectionId, Box<Command>),
+    /// Nobody has asked for it, so nobody is told if nothing comes of it.
+    HandOver,
+    /// Who came in while it was being banned is thrown out by this operator.
+    Expel {
+        operator: AuthorId,
+        ban: Box<Ban>,
+    },
 }
 
 /// A connection that waits to be subscribed.
@@ -236,6 +291,8 @@ impl Proposal {
             Change::Open { .. } | Change::Account(_) => true,
             Change::Place { .. } | Change::Enter { .. } => !self.stands_alone,
             Change::Publish { event } => matches!(event.body, Body::Message { .. }) || event.body.amends().is_some(),
+            // Who comes after somebody was kicked may have its name.
+            Change::Moderate(measure) => measure.kicked().is_none(),
             Change::Reconnect { .. }
             | Change::Identify { .. }
             | Change::Vacate { .. }
@@ -249,11 +306,12 @@ impl Proposal {
     pub fn take_early(&mut self) -> Option<Proposal> {
         let place = match &self.change {
             _ if self.is_placed => None,
-            Change::Enter { takes_place: Some(token), account, returns, event, .. } => {
-                let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
-                let newcomer = Newcomer { author, token, name, via, account: *account };
-                Some(Change::Place { opens: false, newcomer, returns: *returns, time_ms: event.time_ms })
-            }
+            Change::Enter { returns, event, .. } => self.change.newcomer().map(|newcomer| Change::Place {
+                opens: false,
+                newcomer,
+                returns: *returns,
+                time_ms: event.time_ms,
+            }),
             Change::Place { .. } => Some(self.change.clone()),
             _ => None,
         };
@@ -275,7 +333,8 @@ impl Proposal {
         match change {
             Change::Place { .. } if is_placed => Change::Nothing,
             Change::Enter { opens, returns, event, .. } if is_placed => {
-                Change::Enter { opens, takes_place: None, account: None, returns, event }
+                let (takes_place, account, becomes_operator) = (None, None, false);
+                Change::Enter { opens, takes_place, account, returns, becomes_operator, event }
             }
             change => change,
         }
@@ -300,6 +359,8 @@ pub struct StoredRoom {
     pub last_author: AuthorId,
     /// Everybody whose secret it knows.
     pub members: Vec<StoredMember>,
+    /// What operators have made of it, and who they are.
+    pub rules: RoomRules,
 }
 
 /// Somebody whose secret a stored room knows.

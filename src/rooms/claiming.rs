@@ -144,7 +144,7 @@ impl Rooms {
     }
 
     /// Where nobody comes in without an account, nobody looks in from outside either.
-    pub(super) fn check_may_look(&self) -> Result<(), Refusal> {
+    pub(super) fn check_strangers_may_look(&self) -> Result<(), Refusal> {
         if self.requires_account { Err(Refusal::AccountRequired) } else { Ok(()) }
     }
 
@@ -300,7 +300,7 @@ impl Rooms {
         match on_commit {
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Subscribe(..) | OnCommit::KeepPlace { .. } => (),
+            _ => (),
         }
     }
 
@@ -329,7 +329,7 @@ impl Rooms {
                 }
                 self.retry(connection, *command);
             }
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Subscribe(..) | OnCommit::KeepPlace { .. } => (),
+            _ => (),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::limiter::Address;
 use super::{
-    AccountId, AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Name, Password, PasswordHash,
-    RoomCode, RoomId, Search, Text, Token, Via,
+    AccountId, AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Moderation, Name, Password,
+    PasswordHash, RoomCode, RoomId, RoomKey, Search, Text, Token, Via,
 };
+use crate::time::duration_words;
 
 /// A connection, as the reactor numbers them; never given to another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -69,6 +70,8 @@ pub struct Join {
     pub since: Option<u64>,
     /// The epoch that id belongs to.
     pub epoch: Option<Epoch>,
+    /// The room's key, as it was typed.
+    pub key: Option<RoomKey>,
 }
 
 /// Which part of a room's history.
@@ -102,6 +105,8 @@ pub enum Command {
         name: Name,
         /// The secret this browser has for the room, if any.
         token: Option<Token>,
+        /// The room's key, as it was typed.
+        key: Option<RoomKey>,
     },
     /// Ask whether there is such a room, and who in it has this secret. Answer: `Visited`.
     Visit {
@@ -111,13 +116,20 @@ pub enum Command {
         token: Option<Token>,
     },
     /// Ask for a room's state from outside. Answer: `Described`.
-    Describe(RoomCode),
+    Describe {
+        /// Which room.
+        code: RoomCode,
+        /// The secret that whoever asks has for the room, if any.
+        token: Option<Token>,
+    },
     /// Ask for a room's events from outside. Answer: `Events`.
     Events {
         /// Which room.
         code: RoomCode,
         /// Which events.
         span: Span,
+        /// The secret that whoever asks has for the room, if any.
+        token: Option<Token>,
     },
     /// Search a room's messages from outside. Answer: `Found`.
     Search {
@@ -125,6 +137,8 @@ pub enum Command {
         code: RoomCode,
         /// What for.
         search: Search,
+        /// The secret of whoever asks, if it has one for the room.
+        token: Option<Token>,
     },
     /// Ask how things are, for the program's own figures. Answer: `Inspected`.
     Inspect,
@@ -266,6 +280,13 @@ pub enum RoomCommand {
     History(Span),
     /// Search what was said. Answer: `Found`.
     Search(Search),
+    /// Keep order, as an operator. No answer but the event itself. What a terminal's line may mean, which does not tell
+    /// a name from what follows it: of these, the first that is about somebody counts.
+    Moderate(Vec<Moderation>),
+    /// Ask who is kept out, as an operator. Answer: `Bans`.
+    Bans,
+    /// Ask whether one is an operator. Answer: `Role`.
+    Role,
     /// Leave the room for good. Answer: `Left`.
     Leave,
 }
@@ -284,6 +305,7 @@ impl Command {
                     | RoomCommand::React { .. }
                     | RoomCommand::Typing
                     | RoomCommand::Nick(_)
+                    | RoomCommand::Moderate(_)
             )
         };
         match self {
@@ -409,6 +431,24 @@ pub enum Reply {
         name: Name,
     },
 
+    /// An operator has thrown this member out; this connection is not in the room any more.
+    Kicked {
+        /// The membership that is over.
+        membership: Membership,
+        /// As everybody else is told of it: [`Body::Kick`](super::Body::Kick).
+        event: Box<Event>,
+    },
+    /// Who is kept out.
+    Bans {
+        /// In no particular order.
+        bans: Vec<ListedBan>,
+    },
+    /// What this member is.
+    Role {
+        /// It keeps order.
+        is_operator: bool,
+    },
+
     /// The empty room that was asked for.
     Created {
         /// Its code.
@@ -427,6 +467,8 @@ pub enum Reply {
         code: RoomCode,
         /// The member whose secret was shown.
         name: Option<Name>,
+        /// Who is not known there has to give a key.
+        wants_key: bool,
     },
     /// The room's state is to be written.
     Described {
@@ -449,10 +491,23 @@ impl Reply {
     pub fn is_answer(&self) -> bool {
         match self {
             Reply::Refused { is_answer, .. } => *is_answer,
-            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } | Reply::SessionEnded { .. } => false,
+            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } | Reply::SessionEnded { .. } | Reply::Kicked { .. } => {
+                false
+            }
             _ => true,
         }
     }
+}
+
+/// Somebody who is kept out of a room, as an operator is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListedBan {
+    /// The name it is known by.
+    pub name: Name,
+    /// For so long.
+    pub seconds: u64,
+    /// Who has banned it.
+    pub by: Name,
 }
 
 /// Why something is refused. Displayed as a sentence for people.
@@ -492,6 +547,58 @@ pub enum Refusal {
     },
     /// Too many unknown codes were asked for from the same network; again after this time.
     TooManyCodes {
+        /// Milliseconds to wait.
+        retry_ms: u64,
+    },
+    /// Only operators may do it.
+    NotOperator,
+    /// Nobody here has this name.
+    NoSuchMember {
+        /// The name.
+        name: Name,
+    },
+    /// Nobody does that to itself.
+    NotOneself,
+    /// There are as many of them in this room as there may be.
+    QuotaExceeded {
+        /// Of what.
+        what: &'static str,
+        /// So many.
+        most: usize,
+    },
+    /// An operator keeps this one out.
+    Banned {
+        /// Of which room.
+        code: RoomCode,
+        /// For so long.
+        seconds: u64,
+    },
+    /// An operator keeps somebody of this name out.
+    NameBanned {
+        /// The name.
+        name: Name,
+    },
+    /// It may not speak.
+    Muted {
+        /// For so long; `None`: until it is unmuted.
+        seconds: Option<u64>,
+    },
+    /// Nobody comes in who is not known in the room.
+    RoomLocked {
+        /// Which room.
+        code: RoomCode,
+    },
+    /// Who is not known in the room has to give its key.
+    KeyRequired {
+        /// Which room.
+        code: RoomCode,
+        /// The one that was given is another.
+        was_wrong: bool,
+    },
+    /// Each member says one thing in a while here; again after this time.
+    SlowMode {
+        /// In so many seconds.
+        seconds: u32,
         /// Milliseconds to wait.
         retry_ms: u64,
     },
@@ -535,7 +642,8 @@ impl Refusal {
         match self {
             Refusal::RateLimited { retry_ms }
             | Refusal::TooManyCodes { retry_ms }
-            | Refusal::TooManyPasswords { retry_ms } => Some(*retry_ms),
+            | Refusal::TooManyPasswords { retry_ms }
+            | Refusal::SlowMode { retry_ms, .. } => Some(*retry_ms),
             _ => None,
         }
     }
@@ -558,6 +666,25 @@ impl std::fmt::Display for Refusal {
             Refusal::TooManyCodes { retry_ms } => {
                 let seconds = retry_ms.div_ceil(1000);
                 write!(formatter, "Too many wrong codes came from your network. Try again in {seconds} s.")
+            }
+            Refusal::NotOperator => formatter.write_str("Only operators of this room may do that."),
+            Refusal::NoSuchMember { name } => write!(formatter, "There is no \"{name}\" here."),
+            Refusal::NotOneself => formatter.write_str("You cannot do that to yourself."),
+            Refusal::QuotaExceeded { what, most } => write!(formatter, "A room has at most {most} {what}."),
+            Refusal::Banned { code, seconds } => {
+                write!(formatter, "You are banned from {code} for {}.", duration_words(*seconds))
+            }
+            Refusal::NameBanned { name } => write!(formatter, "\"{name}\" is banned here."),
+            Refusal::Muted { seconds: None } => formatter.write_str("You are muted here: nobody has seen that."),
+            Refusal::Muted { seconds: Some(seconds) } => {
+                write!(formatter, "You are muted here for {}: nobody has seen that.", duration_words(*seconds))
+            }
+            Refusal::RoomLocked { code } => write!(formatter, "Room {code} is locked: nobody new comes in."),
+            Refusal::KeyRequired { code, was_wrong: false } => write!(formatter, "Room {code} has a key."),
+            Refusal::KeyRequired { code, was_wrong: true } => write!(formatter, "That is not the key of {code}."),
+            Refusal::SlowMode { seconds, retry_ms } => {
+                let (pause, wait) = (duration_words((*seconds).into()), duration_words(retry_ms.div_ceil(1000)));
+                write!(formatter, "One message in {pause} here: nobody has seen that. Try again in {wait}.")
             }
             Refusal::StorageFailed => {
                 formatter.write_str("That could not be stored, so nobody has seen it. Try again.")

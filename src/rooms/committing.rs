@@ -1,6 +1,6 @@
 //! From something said to an event: proposed, committed, applied, encoded, answered.
 
-use super::change::{Change, Joining, OnCommit, Proposal};
+use super::change::{Change, Joining, Measure, OnCommit, Proposal};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
@@ -19,8 +19,9 @@ impl Rooms {
             return Ok(());
         }
         self.check_journal()?;
-        let room = self.room(here.room);
-        let event = room.make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
+        self.check_may_speak(here, now)?;
+        let event = self.room(here.room).make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
+        self.count_in_slow_mode(here, now)?;
         self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
         Ok(())
     }
@@ -42,6 +43,9 @@ impl Rooms {
 
     /// Passes on that a member types; to everybody else, and not recorded.
     pub(super) fn tell_typing(&mut self, here: Membership, now: Now) {
+        if self.check_may_speak(here, now).is_err() {
+            return;
+        }
         let room = self.room_mut(here.room);
         let Some(typist) = room.state.roster.member_mut(here.author) else { return };
         if typist.typed_at_ms > 0 && now.steady_ms < typist.typed_at_ms + TYPING_INTERVAL_MS {
@@ -119,8 +123,12 @@ impl Rooms {
                 if is_early && matches!(change, Change::Place { .. }) {
                     self.room_mut(room_id).proposed.note_early_place();
                 }
+                let deopped = change.deopped();
                 self.apply(room_id, &change, now, delivery);
                 self.follow(room_id, on_commit, now, delivery);
+                if is_own {
+                    self.hand_over(room_id, deopped, now);
+                }
             }
             Err(conflict) => {
                 let proposal = Proposal { is_own, on_commit, ..Proposal::new(code, epoch, change) };
@@ -141,6 +149,7 @@ impl Rooms {
                     self.reply(connection, Reply::TakenOver { membership: here });
                 }
             }
+            Change::Moderate(measure) => self.tell_kicked(room_id, measure, delivery),
             Change::Place { .. } | Change::Enter { .. } => self.room_mut(room_id).ends_at_ms = None,
             Change::Open { .. } | Change::Publish { .. } | Change::Reconnect { .. } | Change::Identify { .. } => (),
         }
@@ -160,8 +169,26 @@ impl Rooms {
                 _ => self.mark_fresh(room_id, now),
             }
         }
-        if matches!(change, Change::Vacate { .. } | Change::Open { .. }) {
-            self.end_if_empty(room_id, now);
+        match change {
+            Change::Vacate { .. } | Change::Open { .. } => self.end_if_empty(room_id, now),
+            Change::Moderate(measure) => {
+                if self.room(room_id).state.rules.slow_seconds == 0 {
+                    self.room_mut(room_id).slow_mode.clear();
+                }
+                if measure.kicked().is_some() {
+                    self.end_if_empty(room_id, now);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// Who is kicked reads no more from here on, and is told why.
+    fn tell_kicked(&mut self, room_id: RoomId, measure: &Measure, delivery: &mut dyn Delivery) {
+        let Some(author) = measure.kicked() else { return };
+        let membership = Membership { room: room_id, author };
+        if let Some(connection) = self.unsubscribe(membership, delivery) {
+            self.reply(connection, Reply::Kicked { membership, event: Box::new(measure.event.clone()) });
         }
     }
 
@@ -183,10 +210,15 @@ impl Rooms {
     /// Executes on this node what follows a committed change of its own.
     pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, now: Now, delivery: &mut dyn Delivery) {
         match on_commit {
-            OnCommit::Nothing | OnCommit::NothingUnder(_) => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
-            OnCommit::Subscribe(author, joining) if self.room(room).proposed.will_be_gone(author) => {
+            OnCommit::Expel { operator, ban } => self.expel(room, operator, &ban, now),
+            // Who is about to be thrown out comes in first, so that it is told.
+            OnCommit::Subscribe(author, joining)
+                if self.room(room).proposed.will_be_gone(author)
+                    && !self.room(room).proposed.will_be_kicked(author) =>
+            {
                 // The place that it was to have behind that was refused: what it said would be numbered in vain.
                 let (refusal, cid, is_answer) = (Refusal::StorageFailed, None, true);
                 self.counts.refusals += 1;
@@ -227,15 +259,15 @@ impl Rooms {
                 };
                 if let Change::Place { newcomer, .. } = change {
                     let target = JoinTarget::Code(code);
-                    self.retry(connection, Command::Reserve { target, name: newcomer.name, token });
+                    self.retry(connection, Command::Reserve { target, name: newcomer.name, token, key: None });
                 }
             }
             OnCommit::Answer(connection, Reply::Created { .. }) => self.retry(connection, Command::Create),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
-            OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict, None),
+            OnCommit::Nothing | OnCommit::Expel { .. } if is_own => self.tell_conflict(room_id, change, conflict, None),
             OnCommit::NothingUnder(cid) if is_own => self.tell_conflict(room_id, change, conflict, Some(cid)),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver | OnCommit::Expel { .. } => (),
         }
         if is_own {
             self.discard_unopened(epoch);
@@ -245,22 +277,42 @@ impl Rooms {
     fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
         let Joining { connection, stays_elsewhere, token, since, .. } = joining;
         let token = Some(token);
-        let join = Join { target, stays_elsewhere, name, keeps_name: false, token, since, epoch: None };
+        let (keeps_name, epoch, key) = (false, None, None);
+        let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
         self.retry(connection, Command::Join(Box::new(join)));
     }
 
     /// What a member said or wanted to be called has come to nothing.
     fn tell_conflict(&mut self, room_id: Option<RoomId>, change: Change, conflict: Conflict, cid: Option<MessageKey>) {
-        let Change::Publish { event } = change else { return };
+        let event = match change {
+            Change::Publish { event } => event,
+            Change::Moderate(measure) => measure.event,
+            _ => return,
+        };
         let Some(connection) = room_id.and_then(|room| self.connection_of(room, event.author)) else { return };
+        let own_cid = |body| match body {
+            Body::Message { cid, .. } | Body::Edit { cid, .. } => cid,
+            _ => cid,
+        };
         let reply = match (event.body, conflict) {
             (Body::Message { cid: Some(cid), .. } | Body::Edit { cid: Some(cid), .. }, Conflict::AlreadySaid(id)) => {
                 Reply::AlreadySaid { cid, id }
             }
             (body, Conflict::NoSuchEvent) => {
-                let cid = if let Body::Edit { cid, .. } = body { cid } else { cid };
                 self.counts.refusals += 1;
-                Reply::Refused { refusal: Refusal::NoSuchEvent, cid, is_answer: false }
+                Reply::Refused { refusal: Refusal::NoSuchEvent, cid: own_cid(body), is_answer: false }
+            }
+            (body, Conflict::Muted) => {
+                self.counts.refusals += 1;
+                Reply::Refused { refusal: Refusal::Muted { seconds: None }, cid: own_cid(body), is_answer: false }
+            }
+            (Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. }, Conflict::NotOperator) => {
+                self.counts.refusals += 1;
+                Reply::Refused { refusal: Refusal::NotOperator, cid: None, is_answer: false }
+            }
+            (Body::Kick { name, .. }, _) => {
+                self.counts.refusals += 1;
+                Reply::Refused { refusal: Refusal::NoSuchMember { name }, cid: None, is_answer: false }
             }
             (Body::Nick { to }, _) => {
                 let code = self.room(room_id.expect("there is a connection")).code();
@@ -306,7 +358,8 @@ impl Rooms {
             OnCommit::KeepPlace { connection, .. }
             | OnCommit::Answer(connection, _)
             | OnCommit::Resume(connection, _) => (Some(connection), None, true),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) => {
+            OnCommit::HandOver => (None, None, false),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Expel { .. } => {
                 let event = change.event();
                 let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));
                 let cid = if let OnCommit::NothingUnder(cid) = on_commit { Some(cid) } else { None };

@@ -1,6 +1,6 @@
 //! Events: what a room's history consists of, in order.
 
-use super::{Annotations, Emoji, MessageKey, Name, Quote, Text};
+use super::{Annotations, Emoji, MessageKey, ModeChange, Name, Quote, Text};
 
 /// How a member is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +79,11 @@ impl Event {
             Body::Nick { to } => to.as_str().len(),
             Body::Reaction { emoji, .. } => emoji.as_str().len(),
             Body::Deleted { .. } | Body::Delete { .. } | Body::Enter | Body::Part => 0,
+            Body::Topic { text } => text.as_ref().map_or(0, |text| text.as_str().len()),
+            Body::Mode { change } => change.name().map_or(0, |name| name.as_str().len()),
+            Body::Kick { name, reason } => {
+                name.as_str().len() + reason.as_ref().map_or(0, |reason| reason.as_str().len())
+            }
         };
         self.name.as_str().len() + own
     }
@@ -151,4 +156,45 @@ pub enum Body {
         /// The name from here on.
         to: Name,
     },
+    /// An operator has said what the room is about.
+    Topic {
+        /// `None`: nothing any more.
+        text: Option<Text>,
+    },
+    /// An operator has changed something of the room or of a member.
+    Mode {
+        /// What.
+        change: ModeChange,
+    },
+    /// An operator has thrown a member out.
+    Kick {
+        /// The member's name.
+        name: Name,
+        /// Why, in the operator's words.
+        reason: Option<Text>,
+    },
+}
+
+impl Body {
+    /// Whether an operator has done it as one.
+    pub fn is_moderation(&self) -> bool {
+        matches!(self, Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. })
+    }
+
+    /// Whether who is muted may not do it.
+    pub(super) fn needs_voice(&self) -> bool {
+        matches!(self, Body::Message { .. } | Body::Edit { .. } | Body::Reaction { .. } | Body::Nick { .. })
+    }
+
+    /// The text as which a kick is remembered: the name and, behind a line break, the reason.
+    pub fn kick_text(name: &Name, reason: Option<&Text>) -> String {
+        let reason = reason.map_or(String::new(), |reason| format!("\n{}", reason.as_str()));
+        format!("{name}{reason}")
+    }
+
+    /// Reads what [`kick_text`](Self::kick_text) gives.
+    pub fn parse_kick(text: &str) -> Option<Body> {
+        let (name, reason) = text.split_once('\n').map_or((text, None), |(name, reason)| (name, Some(reason)));
+        (!name.is_empty()).then(|| Body::Kick { name: Name::known(name), reason: reason.map(Text::known) })
+    }
 }

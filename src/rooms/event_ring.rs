@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::{Annotations, AuthorId, Body, Emoji, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, Name, Text, Via};
+use super::{
+    Annotations, AuthorId, Body, Emoji, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, ModeChange, Name, Text, Via,
+};
 use last_state::{LastState, TextState};
 
 /// A ring that is mostly empty keeps so much, and gives back the rest.
@@ -58,6 +60,9 @@ enum EventKind {
     Entered,
     Parted,
     Renamed,
+    TopicSet,
+    ModeChanged,
+    Kicked,
 }
 
 impl EventRing {
@@ -90,6 +95,7 @@ impl EventRing {
             _ => (),
         }
         self.last_id = event.id;
+        let rare_text;
         let (what, cid, of, text) = match &event.body {
             Body::Message { kind, text, cid, annotations } => {
                 match annotations.as_ref().and_then(|annotations| annotations.reply_to) {
@@ -109,6 +115,15 @@ impl EventRing {
             Body::Enter => (EventKind::Entered, None, None, ""),
             Body::Part => (EventKind::Parted, None, None, ""),
             Body::Nick { to } => (EventKind::Renamed, None, None, to.as_str()),
+            Body::Topic { text } => (EventKind::TopicSet, None, None, text.as_ref().map_or("", Text::as_str)),
+            Body::Mode { change } => {
+                rare_text = change.to_text();
+                (EventKind::ModeChanged, None, None, rare_text.as_str())
+            }
+            Body::Kick { name, reason } => {
+                rare_text = Body::kick_text(name, reason.as_ref());
+                (EventKind::Kicked, None, None, rare_text.as_str())
+            }
         };
         let is_gone = matches!(event.body, Body::Deleted { .. } | Body::Edit { text: None, .. });
         let of = of.map(|of| format!("{of} ")).unwrap_or_default();
@@ -206,6 +221,11 @@ impl EventRing {
             EventKind::Entered => Body::Enter,
             EventKind::Parted => Body::Part,
             EventKind::Renamed => Body::Nick { to: Name::known(text) },
+            EventKind::TopicSet => Body::Topic { text: (!text.is_empty()).then(|| Text::known(text)) },
+            EventKind::ModeChanged => {
+                Body::Mode { change: ModeChange::parse(text).expect("a change as it was written") }
+            }
+            EventKind::Kicked => Body::parse_kick(text).expect("a kick as it was written"),
         };
         Event { id, time_ms: entry.time_ms, name: Name::known(name), via: entry.via, author: entry.author, body }
     }
@@ -243,6 +263,7 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         let name = || "\\PC{1,32}".prop_filter_map("a name", |name| Name::parse(&name));
+        let line = || "\\PC{1,30}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
         let text = || "(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok());
         let cid = || prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| MessageKey::parse(&cid)));
         let kind = prop_oneof![Just(Kind::Say), Just(Kind::Me)];
@@ -256,6 +277,11 @@ mod tests {
             1 => Just(Body::Enter),
             1 => Just(Body::Part),
             1 => name().prop_map(|to| Body::Nick { to }),
+            1 => prop::option::of(line()).prop_map(|text| Body::Topic { text }),
+            1 => (name(), any::<u64>()).prop_map(|(name, seconds)| {
+                Body::Mode { change: ModeChange::Ban { name, seconds } }
+            }),
+            1 => (name(), prop::option::of(line())).prop_map(|(name, reason)| Body::Kick { name, reason }),
         ];
         let via = prop_oneof![Just(Via::Web), Just(Via::Line)];
         (any::<u64>(), name(), via, any::<u32>().prop_map(AuthorId), body)

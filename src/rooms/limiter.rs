@@ -62,6 +62,24 @@ impl Bucket {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Address(u64);
 
+impl Address {
+    /// The number as which it is stored.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// An address that was stored.
+    pub fn from_bits(bits: u64) -> Address {
+        Address(bits)
+    }
+
+    /// Whether it is this machine's own (RFC 1122 section 3.2.1.3; RFC 4291 section 2.5.3): everybody's behind a proxy of
+    /// which the program was not told.
+    pub fn is_loopback(self) -> bool {
+        self.0 >> 24 == 127 || self.0 == 0
+    }
+}
+
 impl From<core::net::IpAddr> for Address {
     fn from(address: core::net::IpAddr) -> Address {
         match address.to_canonical() {

@@ -5,8 +5,8 @@ use super::command::{Caller, Join, JoinTarget, Membership, Refusal, Reply};
 use super::proposed::Standing;
 use super::roster::{Known, Presence};
 use super::{
-    AccountId, AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, Rooms, Token,
-    TokenHash,
+    AccountId, AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, RoomKey, Rooms,
+    Token, TokenHash,
 };
 use crate::time::Now;
 
@@ -33,13 +33,16 @@ impl Rooms {
         now: Now,
         delivery: &mut dyn Delivery,
     ) -> Result<(), Refusal> {
-        let Join { target, stays_elsewhere, name, keeps_name, token, since, epoch } = join;
+        let Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key } = join;
         let own_name = |here: &Membership| Some(self.room(here.room).member(here.author)?.name().clone());
         let name = name.or_else(|| memberships.first().filter(|_| keeps_name).and_then(own_name));
         if name.is_none() && (token.is_none() || self.is_new(target)) {
             return Err(Refusal::NameRequired);
         }
         let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
+        if !created {
+            self.check_admittance(room_id, name.as_ref(), token, key.as_ref(), caller, now)?;
+        }
         let identity = self.identify(room_id, name, token.map(Token::hash), caller.connection, true);
         let identity = identity.inspect_err(|_| {
             if created {
@@ -97,7 +100,9 @@ impl Rooms {
         };
         let (id, time_ms, via) = (0, now.wall_ms, caller.via);
         let event = super::Event { id, time_ms, name, via, author, body: Body::Enter };
-        let change = Change::Enter { opens: created, takes_place, account, returns: joining.has_returned, event };
+        let becomes_operator = takes_place.is_some() && self.room(room_id).wants_operator();
+        let (opens, returns) = (created, joining.has_returned);
+        let change = Change::Enter { opens, takes_place, account, returns, becomes_operator, event };
         self.propose(room_id, change, OnCommit::Subscribe(author, joining));
         Ok(())
     }
@@ -109,15 +114,19 @@ impl Rooms {
         target: JoinTarget,
         name: Name,
         token: Option<Token>,
+        key: Option<&RoomKey>,
         now: Now,
     ) -> Result<(), Refusal> {
         let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
+        if !created {
+            self.check_admittance(room_id, Some(&name), token, key, caller, now)?;
+        }
         let room = self.room(room_id);
         let (code, roster) = (room.code(), &room.state.roster);
         // A browser that comes by the form under the name it has is the same member; under another, another.
         let token = token.filter(|token| match room.proposed.known_by(&token.hash(), roster) {
             Some(Known::Member(author)) => room.proposed.holder_of(&name.keys(), roster) == Some(author),
-            Some(Known::Departed { name: known, .. }) => known.keys().overlap(&name.keys()),
+            Some(Known::Departed { name: known, .. }) => known.keys().overlaps(&name.keys()),
             None => true,
         });
         let identity = self.identify(room_id, Some(name), token.map(Token::hash), caller.connection, false);
@@ -135,7 +144,8 @@ impl Rooms {
                 self.propose(room_id, Change::Nothing, OnCommit::Answer(caller.connection, reply));
             }
             Identity::Newcomer { name, author, has_returned: returns, account } => {
-                let newcomer = Newcomer { author, token: token.hash(), name, via: caller.via, account };
+                let (token, via, becomes_operator) = (token.hash(), caller.via, self.room(room_id).wants_operator());
+                let newcomer = Newcomer { author, token, name, via, account, becomes_operator };
                 let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
                 let on_commit = OnCommit::KeepPlace { author, until_ms, connection: caller.connection, reply };
                 let (opens, time_ms) = (created, now.wall_ms);
@@ -166,7 +176,8 @@ impl Rooms {
             self.check_name(name, room.account_of(*author), proven).is_ok()
         };
         let name = known.filter(is_good).map(|(_, name)| name);
-        Ok(Reply::Visited { code, name })
+        let wants_key = name.is_none() && room.rules().key.is_some();
+        Ok(Reply::Visited { code, name, wants_key })
     }
 
     /// Tells who somebody with this name and token is in the room, and whether there is room for it.
@@ -422,6 +433,9 @@ impl Rooms {
             return Err(Refusal::NameTaken { name: to, code: room.code() });
         }
         self.check_journal()?;
+        self.check_may_speak(here, now)?;
+        self.check_name_is_not_banned(here.room, &to, now)?;
+        let room = self.room(here.room);
         if let Some(event) = room.make_event(here.author, Body::Nick { to }, now.wall_ms) {
             self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
             if let Some(account) = account {

@@ -5,6 +5,7 @@
 //! [`Proposal`] for the journal and comes back by [`Rooms::commit`]: only then is it applied, encoded and answered.
 
 mod accounts;
+mod admittance;
 mod amending;
 mod amendment;
 mod broadcast_log;
@@ -24,6 +25,8 @@ mod last_messages;
 mod limiter;
 mod look_alike;
 mod membership;
+mod mode_change;
+mod moderation;
 mod name;
 mod opening;
 mod paging;
@@ -31,9 +34,12 @@ mod password;
 mod proposed;
 mod restoring;
 mod room;
+mod room_key;
 mod roster;
+mod rules;
 mod search;
 mod searching;
+mod slow_mode;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -43,25 +49,29 @@ mod token;
 pub use accounts::{AccountAction, AccountChange, AccountId, AccountRequestId, PasswordHash, StoredAccount};
 pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend, quote_in};
 pub use broadcast_log::{Delivery, SlowConsumer};
-pub use change::{Change, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
+pub use change::{Change, Measure, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
-    AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, Membership, ProvenCommand, Refusal,
-    Reply, RoomCommand, RoomRef, Span,
+    AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, ListedBan, Membership, ProvenCommand,
+    Refusal, Reply, RoomCommand, RoomRef, Span,
 };
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use last_messages::MAX_LAST_MESSAGES;
 pub use limiter::{Address, AddressLimiter, Bucket, KeyedLimiter, Rate};
+pub use mode_change::ModeChange;
+pub use moderation::{BAN_SECONDS, MAX_SECONDS, MAX_SLOW_SECONDS, Moderation};
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use paging::Resumed;
 pub use password::{Password, PasswordFault};
 pub use room::Room;
+pub use room_key::{KeyHash, RoomKey};
 pub use roster::{MAX_DEPARTED, Member};
+pub use rules::{Ban, MAX_BANS, MAX_OPERATORS, Mute, RoomRules};
 pub use search::{Found, IndexWord, MAX_QUERY_BYTES, Search, SearchFault, SearchQuery, index_words};
-pub use text::{MessageKey, Text, TextFault};
-pub use token::{Epoch, Token, TokenHash};
+pub use text::{MAX_LINE_BYTES, MessageKey, Text, TextFault};
+pub use token::{Epoch, ShortTokenHash, Token, TokenHash};
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -370,27 +380,34 @@ impl Rooms {
                 Reply::EncoderSwitched
             }
             Command::Create => {
-                self.check_may_look()?;
+                self.check_strangers_may_look()?;
                 let room = self.create(caller.address, None, now)?;
                 let created = Reply::Created { code: self.room(room).code() };
                 let answer = OnCommit::Answer(caller.connection, created);
                 self.propose(room, Change::Open { time_ms: now.wall_ms }, answer);
                 return Ok(());
             }
-            Command::Reserve { target, name, token } => return self.reserve(caller, target, name, token, now),
-            Command::Visit { code, token } => self.visit(caller, code, token, now)?,
-            Command::Describe(code) => {
-                self.check_may_look()?;
-                Reply::Described { room: self.find_open(code, None, caller.address, now)? }
+            Command::Reserve { target, name, token, key } => {
+                return self.reserve(caller, target, name, token, key.as_ref(), now);
             }
-            Command::Events { code, span } => {
-                self.check_may_look()?;
-                let room = self.find_open(code, None, caller.address, now)?;
+            Command::Visit { code, token } => self.visit(caller, code, token, now)?,
+            Command::Describe { code, token } => {
+                self.check_strangers_may_look()?;
+                let room = self.find_open(code, token, caller.address, now)?;
+                self.check_may_look(room, token)?;
+                Reply::Described { room }
+            }
+            Command::Events { code, span, token } => {
+                self.check_strangers_may_look()?;
+                let room = self.find_open(code, token, caller.address, now)?;
+                self.check_may_look(room, token)?;
                 let (events, more) = self.select(room, span, caller.encoder);
                 Reply::Events { events, more }
             }
-            Command::Search { code, search } => {
-                let room = self.find_open(code, None, caller.address, now)?;
+            Command::Search { code, search, token } => {
+                self.check_strangers_may_look()?;
+                let room = self.find_open(code, token, caller.address, now)?;
+                self.check_may_look(room, token)?;
                 self.search(caller.connection, room, None, search);
                 return Ok(());
             }
@@ -438,6 +455,9 @@ impl Rooms {
                 self.search(caller.connection, room, Some(membership.author), search);
                 return Ok(());
             }
+            RoomCommand::Moderate(readings) => return self.moderate(membership, readings, now, delivery),
+            RoomCommand::Bans => self.list_bans(membership, now)?,
+            RoomCommand::Role => Reply::Role { is_operator: self.room(room).state.is_operator(membership.author) },
             RoomCommand::Leave => {
                 self.leave(caller.connection, membership, true, now, delivery);
                 return Ok(());

@@ -143,11 +143,6 @@ impl NameKeys {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.first).chain(&self.second).map(|key| &**key)
     }
-
-    /// Whether both are keys of one name.
-    pub(super) fn overlap(&self, other: &NameKeys) -> bool {
-        self.iter().any(|key| other.iter().any(|other_key| key == other_key))
-    }
 }
 
 impl fmt::Display for Name {
@@ -261,7 +256,7 @@ mod tests {
     fn same(one: &str, other: &str) -> bool {
         let one = Name::parse(one).expect("a name").keys();
         let other = Name::parse(other).expect("a name").keys();
-        one.overlap(&other)
+        one.overlaps(&other)
     }
 
     #[test]

@@ -107,8 +107,12 @@ impl Rooms {
                 let room = self.room(room_id);
                 let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
                 let range = room.state.history.range_to_continue(since, room.page(), kept);
-                if range.is_some() && (join.name.is_some() || !join.keeps_name) {
+                if range.is_some() {
                     // Who is refused anyway causes no read.
+                    let (name, key) = (join.name.as_ref(), join.key.as_ref());
+                    self.check_admittance(room_id, name, join.token, key, caller, now)?;
+                }
+                if range.is_some() && (join.name.is_some() || !join.keeps_name) {
                     let token = join.token.map(Token::hash);
                     self.identify(room_id, join.name.clone(), token, caller.connection, true)?;
                 }
@@ -119,8 +123,9 @@ impl Rooms {
                 let room = self.room(room_id);
                 (room_id, room.state.history.range_to_select(*span, room.page(), kept))
             }
-            Command::Events { code, span } => {
-                let room_id = self.find_open(*code, None, caller.address, now)?;
+            Command::Events { code, span, token } => {
+                let room_id = self.find_open(*code, *token, caller.address, now)?;
+                self.check_may_look(room_id, *token)?;
                 let room = self.room(room_id);
                 (room_id, room.state.history.range_to_select(*span, room.page(), kept))
             }

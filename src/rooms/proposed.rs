@@ -7,10 +7,13 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::change::{Change, Newcomer};
+use super::change::{Change, Measure, Newcomer};
 use super::command::Command;
 use super::roster::{Known, Roster};
-use super::{AccountId, AuthorId, Body, ConnectionId, Event, MessageKey, Name, NameKeys, Reactions, TokenHash, Via};
+use super::{
+    AccountId, AuthorId, Ban, Body, ConnectionId, Event, MessageKey, ModeChange, Name, NameKeys, Reactions, TokenHash,
+    Via,
+};
 
 /// The changes of one room that are with the journal.
 #[derive(Default)]
@@ -35,6 +38,11 @@ pub(super) struct Proposed {
     /// Places that are about to be taken, less those that are about to be free.
     added_places: isize,
     last_author: AuthorId,
+    /// Newcomers that are to be operators with their places.
+    founders: u32,
+    /// What operators have done. It counts against those whom it concerns at once, and for them when it is committed: so
+    /// nothing is proposed that relies on what may still be refused.
+    measures: Vec<PendingMeasure>,
     /// The room is about to end.
     pub is_ending: bool,
 }
@@ -46,6 +54,28 @@ pub(super) enum Standing {
     Placed { name: Name, via: Via, has_entered: bool },
     /// It has none; with `may_return`, its secret still tells who it was.
     Gone { name: Name, may_return: bool },
+}
+
+/// What is to come of an operator's command.
+#[derive(Clone, PartialEq, Debug)]
+enum PendingMeasure {
+    Op,
+    Deop(AuthorId),
+    Mute(AuthorId),
+    Kick(AuthorId),
+    Ban(Ban),
+}
+
+fn pending_measures(measure: &Measure) -> impl Iterator<Item = PendingMeasure> {
+    let target = measure.target;
+    let kind = match &measure.event.body {
+        Body::Mode { change: ModeChange::Op(_) } => Some(PendingMeasure::Op),
+        Body::Mode { change: ModeChange::Deop(_) } => target.map(PendingMeasure::Deop),
+        Body::Mode { change: ModeChange::Mute { .. } } => target.map(PendingMeasure::Mute),
+        Body::Kick { .. } => target.map(PendingMeasure::Kick),
+        _ => None,
+    };
+    kind.into_iter().chain(measure.ban.clone().map(PendingMeasure::Ban))
 }
 
 struct ProposedMember {
@@ -66,9 +96,8 @@ impl Proposed {
         self.accounts.extend(borne_by(change));
         match change {
             Change::Place { newcomer, .. } => self.note_newcomer(newcomer, false),
-            Change::Enter { takes_place: Some(token), event, .. } => {
-                let (author, token, name, via) = (event.author, *token, event.name.clone(), event.via);
-                self.note_newcomer(&Newcomer { author, token, name, via, account: None }, true);
+            Change::Enter { takes_place: Some(_), .. } => {
+                change.newcomer().iter().for_each(|newcomer| self.note_newcomer(newcomer, true));
             }
             Change::Enter { takes_place: None, event, .. } => {
                 let standing = Standing::Placed { name: event.name.clone(), via: event.via, has_entered: true };
@@ -84,6 +113,12 @@ impl Proposed {
                 }
                 _ => (),
             },
+            Change::Moderate(measure) => {
+                self.measures.extend(pending_measures(measure));
+                if let Some(author) = measure.kicked() {
+                    self.note_vacated(author, false, roster);
+                }
+            }
             Change::Reconnect { author, via } => {
                 if let Some(Standing::Placed { name, has_entered, .. }) = self.standing(*author, roster) {
                     self.stand(*author, Standing::Placed { name, via: *via, has_entered });
@@ -95,12 +130,7 @@ impl Proposed {
                     self.take_token(token, *author);
                 }
             }
-            Change::Vacate { author, may_return, .. } => {
-                if let Some(Standing::Placed { name, .. }) = self.standing(*author, roster) {
-                    self.added_places -= 1;
-                    self.stand(*author, Standing::Gone { name, may_return: *may_return });
-                }
-            }
+            Change::Vacate { author, may_return, .. } => self.note_vacated(*author, *may_return, roster),
             Change::End => self.is_ending = true,
             Change::Open { .. } | Change::Identify { .. } | Change::Account(_) | Change::Nothing => (),
         }
@@ -123,9 +153,11 @@ impl Proposed {
         match change {
             Change::Place { newcomer, .. } => {
                 self.added_places -= isize::from(!is_placed);
+                self.founders -= u32::from(newcomer.becomes_operator);
                 self.settle_author(newcomer.author);
             }
-            Change::Enter { takes_place, event, .. } => {
+            Change::Enter { takes_place, becomes_operator, event, .. } => {
+                self.founders -= u32::from(*becomes_operator);
                 self.added_places -= isize::from(takes_place.is_some() && !is_placed);
                 self.settle_author(event.author);
             }
@@ -140,6 +172,17 @@ impl Proposed {
             Change::Vacate { author, .. } => {
                 self.added_places += 1;
                 self.settle_author(*author);
+            }
+            Change::Moderate(measure) => {
+                for pending in pending_measures(measure) {
+                    if let Some(place) = self.measures.iter().position(|other| *other == pending) {
+                        self.measures.remove(place);
+                    }
+                }
+                if let Some(author) = measure.kicked() {
+                    self.added_places += 1;
+                    self.settle_author(author);
+                }
             }
             Change::End => self.is_ending = false,
             Change::Open { .. } | Change::Identify { .. } | Change::Account(_) | Change::Nothing => (),
@@ -169,8 +212,16 @@ impl Proposed {
         }
     }
 
+    fn note_vacated(&mut self, author: AuthorId, may_return: bool, roster: &Roster) {
+        if let Some(Standing::Placed { name, .. }) = self.standing(author, roster) {
+            self.added_places -= 1;
+            self.stand(author, Standing::Gone { name, may_return });
+        }
+    }
+
     fn note_newcomer(&mut self, newcomer: &Newcomer, has_entered: bool) {
-        let Newcomer { author, token, name, via, .. } = newcomer;
+        let Newcomer { author, token, name, via, becomes_operator, .. } = newcomer;
+        self.founders += u32::from(*becomes_operator);
         self.added_places += 1;
         self.last_author = self.last_author.max(*author);
         self.stand(*author, Standing::Placed { name: name.clone(), via: *via, has_entered });
@@ -308,6 +359,34 @@ impl Proposed {
         }
     }
 
+    /// Whether somebody is about to become an operator.
+    pub fn makes_operator(&self) -> bool {
+        self.founders > 0 || self.measures.contains(&PendingMeasure::Op)
+    }
+
+    /// Whether this author is about to be no operator any more.
+    pub fn will_be_deopped(&self, author: AuthorId) -> bool {
+        !self.measures.is_empty() && self.measures.contains(&PendingMeasure::Deop(author))
+    }
+
+    /// Whether this author is about to be muted.
+    pub fn will_be_muted(&self, author: AuthorId) -> bool {
+        !self.measures.is_empty() && self.measures.contains(&PendingMeasure::Mute(author))
+    }
+
+    /// Whether this author is about to be thrown out.
+    pub fn will_be_kicked(&self, author: AuthorId) -> bool {
+        !self.measures.is_empty() && self.measures.contains(&PendingMeasure::Kick(author))
+    }
+
+    /// Who is about to be kept out.
+    pub fn bans(&self) -> impl Iterator<Item = &Ban> {
+        self.measures.iter().filter_map(|measure| match measure {
+            PendingMeasure::Ban(ban) => Some(ban),
+            _ => None,
+        })
+    }
+
     /// Whether a message of this author with this client id is with the journal.
     pub fn is_being_said(&self, author: AuthorId, key: &MessageKey) -> bool {
         self.keys.iter().any(|(other, other_key)| *other == author && other_key == key)
@@ -333,7 +412,8 @@ mod tests {
         let name = Name::parse("ana").expect("a name");
         let (author, token, via) = (AuthorId(1), TokenHash::from_bytes([1; 32]), Via::Web);
         let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
-        roster.place(&Newcomer { author, token, name: name.clone(), via, account: None }, false);
+        roster
+            .place(&Newcomer { author, token, name: name.clone(), via, account: None, becomes_operator: false }, false);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), Some(author));
         proposed.note(&Change::Vacate { author, event: None, may_return: true, time_ms: 0 }, &roster);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), None);

@@ -7,6 +7,8 @@ use super::history::HistoryPage;
 use super::paging::Paging;
 use super::proposed::Proposed;
 use super::roster::{Member, Presence, Subscription};
+use super::rules::RoomRules;
+use super::slow_mode::SlowMode;
 use super::state::RoomState;
 use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
 
@@ -30,6 +32,7 @@ pub struct Room {
     pub(super) ends_at_ms: Option<u64>,
     /// From where it was made, and members have come in: the last ones.
     networks: VecDeque<Address>,
+    pub(super) slow_mode: SlowMode,
     /// Commands that wait for events that memory does not hold.
     pub(super) paging: Option<Box<Paging>>,
     /// Bytes of memory that its history took when it was last counted.
@@ -50,6 +53,7 @@ impl Room {
             flushes_again_at_ms: None,
             ends_at_ms: None,
             networks: VecDeque::new(),
+            slow_mode: SlowMode::default(),
             paging: None,
             memory_bytes: 0,
             last_read: 0,
@@ -69,6 +73,16 @@ impl Room {
     /// The id of the last event; 0 before the first.
     pub fn last_id(&self) -> u64 {
         self.state.history.last_id()
+    }
+
+    /// What operators have made of it.
+    pub fn rules(&self) -> &RoomRules {
+        &self.state.rules
+    }
+
+    /// Whether this author keeps order here.
+    pub fn is_operator(&self, author: AuthorId) -> bool {
+        self.state.is_operator(author)
     }
 
     /// Everybody present, in the order of their places.
@@ -99,6 +113,11 @@ impl Room {
     /// Whether this member bears the name of an account of its own.
     pub fn has_account(&self, author: AuthorId) -> bool {
         self.state.accounts.contains_key(&author)
+    }
+
+    /// Whether who comes next becomes an operator: there is none, and none is on the way.
+    pub(super) fn wants_operator(&self) -> bool {
+        self.state.rules.operators.is_empty() && !self.proposed.makes_operator()
     }
 
     /// Whether this member has been here before, and may say again what it said then.

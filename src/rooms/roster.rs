@@ -79,6 +79,11 @@ impl Member {
         self.via
     }
 
+    /// Whether the room has been told that it came.
+    pub fn is_present(&self) -> bool {
+        self.has_entered
+    }
+
     /// Its number in the room.
     pub fn author(&self) -> AuthorId {
         self.author
@@ -164,13 +169,18 @@ impl Roster {
     }
 
     /// Who has this secret.
-    pub fn known_by(&self, token: &TokenHash) -> Option<Known> {
+    pub fn known_by(&self, token: impl Into<ShortTokenHash>) -> Option<Known> {
         let token = token.into();
         if let Some(&slot) = self.tokens.find(token_hash(token), |&slot| self.at(slot).token == token) {
             return Some(Known::Member(self.at(slot).author));
         }
         let departed = self.departed.iter().find(|departed| departed.token == token)?;
         Some(Known::Departed { name: departed.name.clone(), author: departed.author })
+    }
+
+    /// Who gave up a place under this name, the last one first.
+    pub fn departed_as(&self, keys: &NameKeys) -> Option<&Departed> {
+        self.departed.iter().rev().find(|departed| departed.name.keys().overlaps(keys))
     }
 
     /// Whether somebody with this number may come back, or is here.
@@ -312,7 +322,7 @@ impl NameHash {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Token;
+    use super::super::{Token, TokenHash};
     use super::*;
 
     fn token(number: usize) -> TokenHash {
@@ -323,7 +333,8 @@ mod tests {
         let mut roster = Roster::default();
         for (number, name) in names.iter().enumerate() {
             let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
-            roster.place(&Newcomer { author, token: token(number), name, via: Via::Web, account: None }, false);
+            let (token, via, becomes_operator) = (token(number), Via::Web, false);
+            roster.place(&Newcomer { author, token, name, via, account: None, becomes_operator }, false);
             roster.enter(author, Via::Web);
         }
         roster

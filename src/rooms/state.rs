@@ -3,12 +3,13 @@
 //! [`RoomState::check`] and [`RoomState::apply`] are functions of this state and the change alone: whoever is handed
 //! the same changes in the same order has the same state.
 
-use super::change::{Change, Newcomer};
+use super::change::{Change, Measure, Newcomer};
 use super::history::{History, Kept};
 use super::roster::{Known, Roster};
+use super::rules::{Comer, Mute, RoomRules, find_ban};
 use hashbrown::HashMap;
 
-use super::{AccountId, AuthorId, Body, Epoch, Event, RoomCode, StoredRoom};
+use super::{AccountId, AuthorId, Body, Epoch, Event, ModeChange, RoomCode, StoredRoom};
 
 /// A room, as far as committed changes have made it.
 pub(super) struct RoomState {
@@ -16,6 +17,7 @@ pub(super) struct RoomState {
     pub epoch: Epoch,
     pub roster: Roster,
     pub history: History,
+    pub rules: RoomRules,
     /// The time of the last event, or for a room of an earlier run when it was last known to be used; 0 before the
     /// first.
     pub last_time_ms: u64,
@@ -36,19 +38,24 @@ pub(super) enum Conflict {
     NoSuchEvent,
     /// Somebody is in the room that was to end.
     NotEmpty,
+    /// Only an operator may do it.
+    NotOperator,
+    /// Who is muted may not do it.
+    Muted,
 }
 
 impl RoomState {
     pub fn new(code: RoomCode, epoch: Epoch) -> RoomState {
-        let (roster, history, accounts) = (Roster::default(), History::default(), HashMap::new());
-        RoomState { code, epoch, roster, history, last_time_ms: 0, accounts }
+        let (roster, history, rules) = (Roster::default(), History::default(), RoomRules::default());
+        RoomState { code, epoch, roster, history, rules, last_time_ms: 0, accounts: HashMap::new() }
     }
 
     /// A room as the journal remembers it. Who had a place has it again.
     pub fn restored(stored: &StoredRoom) -> RoomState {
         let last_time_ms = stored.last_time_ms;
         let history = History::after(stored.first_id, stored.last_id, last_time_ms);
-        let mut state = RoomState { history, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
+        let rules = stored.rules.clone();
+        let mut state = RoomState { history, rules, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
         for member in &stored.members {
             state.set_account(member.author, member.account);
             if !member.is_placed {
@@ -56,7 +63,8 @@ impl RoomState {
                 continue;
             }
             let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
-            state.roster.place(&Newcomer { author, token, name, via, account: member.account }, true);
+            let (account, becomes_operator) = (member.account, false);
+            state.roster.place(&Newcomer { author, token, name, via, account, becomes_operator }, true);
             if member.has_entered {
                 state.roster.enter(author, via);
             }
@@ -69,10 +77,17 @@ impl RoomState {
     /// its author bears at this time.
     pub fn check(&self, change: &mut Change) -> Result<(), Conflict> {
         match change {
-            Change::Place { newcomer, returns, .. } => self.check_newcomer(newcomer, *returns)?,
-            Change::Enter { takes_place: Some(token), returns, event, .. } => {
-                let (author, name, via) = (event.author, event.name.clone(), event.via);
-                self.check_newcomer(&Newcomer { author, token: *token, name, via, account: None }, *returns)?;
+            Change::Place { newcomer, returns, time_ms, .. } => {
+                self.check_newcomer(newcomer, *returns, Some(*time_ms))?;
+                newcomer.becomes_operator &= self.rules.operators.is_empty();
+            }
+            Change::Enter { takes_place: Some(_), returns, event, .. } => {
+                let (returns, time_ms) = (*returns, (event.id == 0).then_some(event.time_ms));
+                let newcomer = change.newcomer().ok_or(Conflict::Member)?;
+                self.check_newcomer(&newcomer, returns, time_ms)?;
+                if let Change::Enter { becomes_operator, .. } = change {
+                    *becomes_operator &= self.rules.operators.is_empty();
+                }
             }
             Change::Enter { takes_place: None, event, .. } => {
                 let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
@@ -95,10 +110,18 @@ impl RoomState {
                 {
                     return Err(Conflict::Member);
                 }
+                if event.id == 0
+                    && !self.rules.mutes.is_empty()
+                    && event.body.needs_voice()
+                    && self.rules.find_mute(event.author, event.time_ms).is_some()
+                {
+                    return Err(Conflict::Muted);
+                }
                 if event.name != member.name {
                     event.name.clone_from(&member.name);
                 }
             }
+            Change::Moderate(measure) => self.check_measure(measure)?,
             Change::Reconnect { author, .. } => {
                 self.roster.member(*author).ok_or(Conflict::Member)?;
             }
@@ -125,8 +148,48 @@ impl RoomState {
         Ok(())
     }
 
-    /// A number is new, or the one of somebody who left and shows the same secret; a name and a secret are nobody's.
-    fn check_newcomer(&self, newcomer: &Newcomer, returns: bool) -> Result<(), Conflict> {
+    /// An operator has a place and is one; whom it concerns is still known. Its event is brought up to date.
+    fn check_measure(&self, measure: &mut Measure) -> Result<(), Conflict> {
+        let Measure { event, target, .. } = measure;
+        let operator = self.roster.member(event.author).ok_or(Conflict::Member)?;
+        let named = target.and_then(|target| self.roster.member(target));
+        // What the journal has numbered already was checked against all that came before.
+        if event.id == 0 {
+            let is_succession = self.rules.operators.is_empty()
+                && *target == Some(event.author)
+                && matches!(event.body, Body::Mode { change: ModeChange::Op(_) });
+            if !is_succession && !self.is_operator(event.author) {
+                return Err(Conflict::NotOperator);
+            }
+            let needs_place = matches!(event.body, Body::Kick { .. } | Body::Mode { change: ModeChange::Op(_) });
+            if needs_place && named.is_none() {
+                return Err(Conflict::Member);
+            }
+        }
+        event.name.clone_from(&operator.name);
+        let name = match &mut event.body {
+            Body::Kick { name, .. } => Some(name),
+            // A ban is of a name, and stays the one that it was made of.
+            Body::Mode { change: ModeChange::Ban { .. } | ModeChange::Unban(_) } => None,
+            Body::Mode { change } => change.name_mut(),
+            _ => None,
+        };
+        if let (Some(name), Some(member)) = (name, named) {
+            name.clone_from(&member.name);
+        }
+        Ok(())
+    }
+
+    /// A number is new, or the one of somebody who left and shows the same secret; a name and a secret are nobody's, and
+    /// not banned. `time_ms`: `None`, where that was made sure of before.
+    fn check_newcomer(&self, newcomer: &Newcomer, returns: bool, time_ms: Option<u64>) -> Result<(), Conflict> {
+        if let Some(time_ms) = time_ms.filter(|_| !self.rules.bans.is_empty()) {
+            let comer =
+                Comer { name: Some(&newcomer.name.keys()), token: Some((&newcomer.token).into()), address: None };
+            if find_ban(self.rules.bans.iter(), &comer, time_ms).is_some() {
+                return Err(Conflict::Member);
+            }
+        }
         let is_own = match self.roster.known_by(&newcomer.token) {
             Some(Known::Member(_)) => false,
             Some(Known::Departed { author, .. }) => author == newcomer.author,
@@ -141,15 +204,10 @@ impl RoomState {
     /// Makes a [checked](Self::check) change.
     pub fn apply(&mut self, change: &Change, kept: Kept) {
         match change {
-            Change::Place { newcomer, returns, .. } => {
-                self.roster.place(newcomer, *returns);
-                self.set_account(newcomer.author, newcomer.account);
-            }
-            Change::Enter { takes_place, account, returns, event, .. } => {
-                if let Some(token) = *takes_place {
-                    let (author, name, via, account) = (event.author, event.name.clone(), event.via, *account);
-                    self.roster.place(&Newcomer { author, token, name, via, account }, *returns);
-                    self.set_account(author, account);
+            Change::Place { newcomer, returns, .. } => self.place(newcomer, *returns),
+            Change::Enter { returns, event, .. } => {
+                if let Some(newcomer) = change.newcomer() {
+                    self.place(&newcomer, *returns);
                 }
                 self.roster.enter(event.author, event.via);
             }
@@ -171,11 +229,9 @@ impl RoomState {
                 }
             }
             Change::Vacate { author, may_return, .. } => {
-                if let Some(forgotten) = self.roster.vacate(*author, *may_return) {
-                    self.history.forget_author(forgotten);
-                    self.set_account(forgotten, None);
-                }
+                self.vacate(*author, *may_return);
             }
+            Change::Moderate(measure) => self.apply_measure(measure),
             Change::Open { .. } | Change::End | Change::Account(_) | Change::Nothing => (),
         }
         // Last, since most of it has left the processor's caches: what is written after it would wait for it.
@@ -183,6 +239,59 @@ impl RoomState {
             self.last_time_ms = event.time_ms;
             self.history.record(event, kept, |author| self.roster.may_return(author));
         }
+    }
+
+    fn place(&mut self, newcomer: &Newcomer, returns: bool) {
+        self.roster.place(newcomer, returns);
+        self.set_account(newcomer.author, newcomer.account);
+        if newcomer.becomes_operator {
+            self.rules.make_operator(newcomer.author);
+        }
+    }
+
+    fn vacate(&mut self, author: AuthorId, may_return: bool) {
+        if let Some(forgotten) = self.roster.vacate(author, may_return) {
+            self.history.forget_author(forgotten);
+            self.rules.forget_operator(forgotten);
+            self.set_account(forgotten, None);
+        }
+    }
+
+    fn apply_measure(&mut self, measure: &Measure) {
+        let Measure { event, target, ban, key } = measure;
+        if let Some(author) = measure.kicked() {
+            self.vacate(author, false);
+        }
+        if let Some(ban) = ban {
+            self.rules.ban(ban.clone(), event.time_ms);
+        }
+        let rules = &mut self.rules;
+        match &event.body {
+            Body::Topic { text } => rules.topic.clone_from(text),
+            Body::Mode { change } => match (change, *target) {
+                // Who could not come back any more would be one for ever.
+                (ModeChange::Op(_), Some(target)) if self.roster.may_return(target) => rules.make_operator(target),
+                (ModeChange::Deop(_), Some(target)) => rules.forget_operator(target),
+                (ModeChange::Mute { name, seconds }, Some(author)) => {
+                    let until_ms = seconds.map(|seconds| event.time_ms.saturating_add(seconds.saturating_mul(1000)));
+                    rules.mute(Mute { author, name: name.clone(), until_ms }, event.time_ms);
+                }
+                (ModeChange::Unmute(_), Some(target)) => rules.unmute(target),
+                (ModeChange::Unban(name), _) => rules.unban(name),
+                (ModeChange::Lock, _) => rules.is_locked = true,
+                (ModeChange::Unlock, _) => rules.is_locked = false,
+                (ModeChange::Key, _) => rules.key = *key,
+                (ModeChange::Unkey, _) => rules.key = None,
+                (ModeChange::Slow { seconds }, _) => rules.slow_seconds = *seconds,
+                _ => (),
+            },
+            _ => (),
+        }
+    }
+
+    /// Whether this author keeps order here. Nothing else decides that.
+    pub fn is_operator(&self, author: AuthorId) -> bool {
+        self.rules.operators.contains(&author)
     }
 
     /// Holds no more than so many events in memory.
@@ -218,6 +327,16 @@ impl RoomState {
         for (author, account) in accounts {
             line(format_args!("bears {} {:x}", author.0, account.0));
         }
+        if self.rules != RoomRules::default() {
+            let RoomRules { operators, topic, is_locked, key, slow_seconds, bans, mutes } = &self.rules;
+            let key = key.map(|key| *key.as_bytes());
+            line(format_args!("rules {operators:?} {topic:?} {is_locked} {key:?} {slow_seconds}"));
+            for ban in bans {
+                let token = ban.token.map(|token| *token.as_bytes());
+                line(format_args!("ban {:?} {token:?} {:?} {} {:?}", ban.name, ban.address, ban.until_ms, ban.by));
+            }
+            mutes.iter().for_each(|mute| line(format_args!("{mute:?}")));
+        }
         for event in history.events() {
             let known = event.message_key().and_then(|(author, key)| history.said(author, key));
             line(format_args!("event {event:?} known as {known:?}"));
@@ -226,9 +345,9 @@ impl RoomState {
 }
 
 impl RoomState {
-    /// Whether this member may delete this message.
+    /// Whether this member may delete this message: its own, or any as an operator.
     pub fn may_delete(&self, author: AuthorId, message: &Event) -> bool {
-        message.author == author
+        message.author == author || self.is_operator(author)
     }
 
     /// Whether somebody with this number has a place.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod amending;
+mod moderation;
 
 use rand::SeedableRng;
 
@@ -27,6 +28,9 @@ impl Encoder for Words {
             Body::Reaction { of, emoji, on, .. } => {
                 format!("{}{}{}{of}", event.name, if *on { "!" } else { "?" }, emoji.as_str())
             }
+            Body::Topic { text } => format!("{}#{}", event.name, text.as_ref().map_or("", Text::as_str)),
+            Body::Mode { change } => format!("{}!{}", event.name, change.to_text()),
+            Body::Kick { name, .. } => format!("{}>{name}", event.name),
         };
         out.extend_from_slice(format!("{}{word} ", event.id).as_bytes());
     }
@@ -42,7 +46,11 @@ impl Encoder for Words {
 
 /// Where everything that is sent goes, one string a connection.
 #[derive(Default)]
-struct Sent(Vec<String>);
+struct Sent {
+    sent: Vec<String>,
+    /// Where connections come from, of some.
+    addresses: HashMap<u64, Address>,
+}
 
 impl Delivery for Sent {
     fn write(&mut self, connection: ConnectionId, parts: &[&[u8]]) -> usize {
@@ -51,7 +59,11 @@ impl Delivery for Sent {
     }
 
     fn queue(&mut self, connection: ConnectionId, entry: &[u8]) {
-        self.0[connection.0 as usize].push_str(&String::from_utf8_lossy(entry));
+        self.sent[connection.0 as usize].push_str(&String::from_utf8_lossy(entry));
+    }
+
+    fn address_of(&self, connection: ConnectionId) -> Option<Address> {
+        self.addresses.get(&connection.0).copied()
     }
 }
 
@@ -85,7 +97,7 @@ impl House {
         self.memberships.push(Vec::new());
         self.tokens.push(None);
         self.replies.push(Vec::new());
-        self.sent.0.push(String::new());
+        self.sent.sent.push(String::new());
         self.memberships.len() - 1
     }
 
@@ -157,7 +169,8 @@ impl House {
                 }
                 Reply::TakenOver { membership }
                 | Reply::SessionEnded { membership }
-                | Reply::Left { membership, .. } => {
+                | Reply::Left { membership, .. }
+                | Reply::Kicked { membership, .. } => {
                     memberships.retain(|other| *other != membership);
                 }
                 _ => (),
@@ -173,7 +186,7 @@ impl House {
         for room in dirty {
             self.rooms.flush(room, usize::MAX, usize::MAX, &mut self.sent, &mut slow);
         }
-        self.sent.0.iter_mut().map(std::mem::take).collect()
+        self.sent.sent.iter_mut().map(std::mem::take).collect()
     }
 
     fn pass(&mut self, time_ms: u64) {
@@ -223,7 +236,7 @@ impl House {
 fn join(target: JoinTarget, name: Option<&str>, token: Option<Token>) -> Command {
     let name = name.map(|name| Name::parse(name).expect("a name"));
     let (stays_elsewhere, keeps_name, since, epoch) = (false, false, None, None);
-    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }))
+    Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key: None }))
 }
 
 fn say(text: &str, cid: Option<&str>) -> Command {
@@ -614,7 +627,7 @@ fn who_comes_back_by_the_form_says_nothing_twice_either() {
     }
     let form = house.connect();
     let (target, name) = (JoinTarget::Code(code), Name::parse("ana").expect("a name"));
-    house.execute(form, Command::Reserve { target, name, token: Some(token) });
+    house.execute(form, Command::Reserve { target, name, token: Some(token), key: None });
     assert_eq!(house.last_reply(form), &Reply::Reserved { code, token });
     let page = house.connect();
     house.execute(page, join(target, None, Some(token)));
@@ -634,7 +647,7 @@ fn who_writes_its_name_another_way_in_the_form_is_still_the_same() {
         house.pass(pause_ms);
         let form = house.connect();
         let (target, name) = (JoinTarget::Code(code), Name::parse("Ana").expect("a name"));
-        house.execute(form, Command::Reserve { target, name, token: Some(token) });
+        house.execute(form, Command::Reserve { target, name, token: Some(token), key: None });
         assert_eq!(house.last_reply(form), &Reply::Reserved { code, token }, "after {pause_ms} ms");
         let page = house.connect();
         house.execute(page, join(target, None, Some(token)));
@@ -692,7 +705,7 @@ fn since_tells_what_was_missed_and_what_is_gone() {
     let mut missed = |since, epoch| {
         let again = house.connect();
         let (target, name, token) = (JoinTarget::Code(code), None, Some(token));
-        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch };
+        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch, key: None };
         house.execute(again, Command::Join(Box::new(join)));
         match house.last_reply(again) {
             Reply::Joined { events, gap, .. } => (events.first().map_or(0, |event| event.id), events.len(), *gap),
@@ -855,7 +868,8 @@ fn a_form_keeps_a_place_and_nobody_hears_of_it_until_the_page_connects() {
     house.flush();
     let form = house.connect();
     let name = Name::parse("ben").expect("a name");
-    house.execute(form, Command::Reserve { target: JoinTarget::Code(code), name: name.clone(), token: None });
+    house
+        .execute(form, Command::Reserve { target: JoinTarget::Code(code), name: name.clone(), token: None, key: None });
     let token = match house.last_reply(form) {
         Reply::Reserved { code: reserved, token } if *reserved == code => *token,
         other => panic!("{other:?}"),
@@ -864,7 +878,7 @@ fn a_form_keeps_a_place_and_nobody_hears_of_it_until_the_page_connects() {
     assert!(matches!(house.refusal(other), Refusal::NameTaken { .. }));
     assert_eq!(house.flush()[ana], "");
     house.execute(form, Command::Visit { code, token: Some(token) });
-    assert_eq!(house.last_reply(form), &Reply::Visited { code, name: Some(name) });
+    assert_eq!(house.last_reply(form), &Reply::Visited { code, name: Some(name), wants_key: false });
     let page = house.connect();
     house.execute(page, join(JoinTarget::Code(code), None, Some(token)));
     assert_eq!(house.flush()[ana], "2+ben ");
@@ -878,7 +892,7 @@ fn a_place_that_is_never_taken_is_given_up_in_silence() {
     house.flush();
     let form = house.connect();
     let name = Name::parse("ben").expect("a name");
-    house.execute(form, Command::Reserve { target: JoinTarget::Code(code), name, token: None });
+    house.execute(form, Command::Reserve { target: JoinTarget::Code(code), name, token: None, key: None });
     house.pass(60_000);
     let other = house.join(JoinTarget::Code(code), "ben");
     assert!(matches!(house.last_reply(other), Reply::Joined { .. }));
@@ -934,7 +948,7 @@ fn a_connection_may_be_in_several_rooms() {
     for _ in 0..3 {
         let name = Name::parse("ana");
         let (target, stays_elsewhere, keeps_name) = (JoinTarget::New, true, false);
-        let join = Join { target, stays_elsewhere, name, keeps_name, token: None, since: None, epoch: None };
+        let join = Join { target, stays_elsewhere, name, keeps_name, token: None, since: None, epoch: None, key: None };
         house.execute(ana, Command::Join(Box::new(join)));
     }
     let codes: Vec<RoomCode> =
@@ -965,7 +979,8 @@ fn nothing_reads_more_than_a_page() {
     }
     let again = house.connect();
     let (target, name, token) = (JoinTarget::Code(code), None, Some(token));
-    let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since: Some(1), epoch: None };
+    let join =
+        Join { target, stays_elsewhere: false, name, keeps_name: false, token, since: Some(1), epoch: None, key: None };
     house.execute(again, Command::Join(Box::new(join)));
     match house.last_reply(again) {
         Reply::Joined { events, gap, last, .. } => {
@@ -992,7 +1007,16 @@ fn who_is_refused_anyway_causes_no_read() {
         account: None,
     };
     let (last_time_ms, last_author, members) = (house.now.wall_ms, member.author, vec![member]);
-    let room = StoredRoom { code, epoch, first_id: 1, last_id: 100, last_time_ms, last_author, members };
+    let room = StoredRoom {
+        code,
+        epoch,
+        first_id: 1,
+        last_id: 100,
+        last_time_ms,
+        last_author,
+        members,
+        rules: Default::default(),
+    };
     house.rooms.restore(vec![room], house.now);
     let unknown = Token::parse(&"7".repeat(32)).expect("a token");
     let eve = house.connect();

@@ -7,6 +7,9 @@ use smol_str::SmolStr;
 /// More empty lines in a row than these would only push what others said off the screen.
 const MAX_EMPTY_LINES: usize = 2;
 
+/// Longest topic, and longest reason, in bytes.
+pub const MAX_LINE_BYTES: usize = 512;
+
 /// One text said in a room: not blank, bounded, with no control character but newline and tab.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Text(Box<str>);
@@ -42,6 +45,15 @@ impl Text {
         } else {
             Ok(Text(cleaned.into()))
         }
+    }
+
+    /// The same for what stands in one line, a topic or a reason: line breaks and tabs become spaces.
+    ///
+    /// # Errors
+    /// Blank, or longer than [`MAX_LINE_BYTES`].
+    pub fn clean_line(typed: &str) -> Result<Text, TextFault> {
+        let words = typed.split_whitespace().collect::<Vec<_>>().join(" ");
+        Text::clean(&words, MAX_LINE_BYTES)
     }
 
     /// A text that has been one before.
@@ -140,6 +152,14 @@ mod tests {
         assert_eq!(clean("a\r\n\r\n\u{7}\r\n\r\n\r\nb"), "a\n\n\nb");
         assert_eq!(clean("\n\n\n\na\n\n\n\n"), "\n\na\n\n");
         assert_eq!(clean(&format!("a{}b", "\n".repeat(4094))), "a\n\n\nb");
+    }
+
+    #[test]
+    fn a_line_is_one_line() {
+        let clean = |typed: &str| Text::clean_line(typed).map(|text| text.as_str().to_owned());
+        assert_eq!(clean(" a\n\tb\u{2028}c \u{7}d"), Ok("a b c d".to_owned()));
+        assert_eq!(clean(" \n"), Err(TextFault::Empty));
+        assert_eq!(clean(&"x".repeat(513)), Err(TextFault::TooLong));
     }
 
     #[test]

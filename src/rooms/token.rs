@@ -46,9 +46,19 @@ impl TokenHash {
 
 /// The first half of a [`TokenHash`], which tells tokens apart as well as 128 bits do: what is held for each member.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct ShortTokenHash([u8; 16]);
+pub struct ShortTokenHash([u8; 16]);
 
 impl ShortTokenHash {
+    /// A hash that was stored.
+    pub fn from_bytes(bytes: [u8; 16]) -> ShortTokenHash {
+        ShortTokenHash(bytes)
+    }
+
+    /// To be stored.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// As a number, of which each half is as good as the whole for a table.
     pub fn to_bits(self) -> u128 {
         u128::from_le_bytes(self.0)

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::unreadable;
 use crate::rooms::{
-    AccountCommand, Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_QUERY_BYTES, MessageKey, MessageRef, Name,
-    Password, PasswordFault, RoomCode, RoomCommand, RoomRef, Search, SearchFault, SearchQuery, Span, Text, TextFault,
-    Token,
+    AccountCommand, Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_LINE_BYTES, MAX_QUERY_BYTES, MAX_SECONDS,
+    MAX_SLOW_SECONDS, MessageKey, MessageRef, Moderation, Name, Password, PasswordFault, RoomCode, RoomCommand,
+    RoomKey, RoomRef, Search, SearchFault, SearchQuery, Span, Text, TextFault, Token,
 };
 
 /// Events in an answer to `history` where the client does not say how many.
@@ -77,6 +77,13 @@ struct Fields<'a> {
     password: Option<Borrowed<'a>>,
     #[serde(borrow)]
     new: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    key: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    action: Option<Borrowed<'a>>,
+    #[serde(borrow)]
+    value: Option<Borrowed<'a>>,
+    seconds: Option<u64>,
 }
 
 /// A string that is copied only if it has escapes.
@@ -149,6 +156,7 @@ fn read_request(
         "who" => here(RoomCommand::Who { after: read_after(fields)? }),
         "typing" => here(RoomCommand::Typing),
         "nick" => here(RoomCommand::Nick(read_name(fields)?.ok_or_else(name_required)?)),
+        "moderate" => here(RoomCommand::Moderate(vec![read_moderation(fields)?])),
         "leave" => here(RoomCommand::Leave),
         "register" | "login" | "password" | "unregister" => read_account_command(fields)?,
         "ping" => return Ok(Request::Ping),
@@ -175,7 +183,8 @@ fn read_join(fields: &Fields<'_>, sessions: &[(RoomCode, Token)]) -> Result<Comm
     let since = fields.since.map(|since| if epoch == Some(None) { u64::MAX } else { since });
     let target = if fields.create == Some(true) { JoinTarget::CodeOrNew(code) } else { JoinTarget::Code(code) };
     let (stays_elsewhere, keeps_name, epoch) = (false, false, epoch.flatten());
-    let join = Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch }));
+    let key = read_key(&fields.key)?;
+    let join = Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key }));
     match text_of(&fields.password).filter(|password| !password.is_empty()) {
         Some(typed) => Ok(Command::WithPassword(Box::new(join), Password::parse(typed).map_err(password_fault)?)),
         None => Ok(join),
@@ -200,6 +209,50 @@ fn read_account_command(fields: &Fields<'_>) -> Result<Command, MessageFault> {
 
 fn password_fault(fault: PasswordFault) -> MessageFault {
     bad_request(fault.to_string())
+}
+
+/// A room's key, if one is given that is not blank.
+fn read_key(field: &Option<Borrowed<'_>>) -> Result<Option<RoomKey>, MessageFault> {
+    let Some(typed) = text_of(field).filter(|key| !key.trim().is_empty()) else { return Ok(None) };
+    RoomKey::parse(typed).map(Some).ok_or_else(|| bad_request("A room's key has at most 256 bytes."))
+}
+
+/// What an operator asks for.
+fn read_moderation(fields: &Fields<'_>) -> Result<Moderation, MessageFault> {
+    let action = text_of(&fields.action).ok_or_else(|| bad_request("\"moderate\" has an \"action\"."))?;
+    let name = || read_name(fields)?.ok_or_else(name_required);
+    let seconds = fields.seconds.map(|seconds| seconds.min(MAX_SECONDS));
+    Ok(match action {
+        "op" => Moderation::Op(name()?),
+        "deop" => Moderation::Deop(name()?),
+        "kick" => Moderation::Kick { name: name()?, reason: read_line(&fields.value)? },
+        "ban" => Moderation::Ban { name: name()?, seconds, reason: read_line(&fields.value)? },
+        "unban" => Moderation::Unban(name()?),
+        "mute" => Moderation::Mute { name: name()?, seconds },
+        "unmute" => Moderation::Unmute(name()?),
+        "lock" => Moderation::Lock,
+        "unlock" => Moderation::Unlock,
+        "key" => Moderation::Key(read_key(&fields.value)?),
+        "topic" => Moderation::Topic(read_line(&fields.value)?),
+        "slow" => match seconds.unwrap_or(0) {
+            seconds @ 0..=MAX_SLOW_SECONDS => Moderation::Slow { seconds: seconds as u32 },
+            _ => return Err(bad_request("Slow mode lets each say one thing in a day at the least.")),
+        },
+        _ => return Err(bad_request("No \"action\" is called so.")),
+    })
+}
+
+/// A topic or a reason: one line, if it is not blank.
+fn read_line(field: &Option<Borrowed<'_>>) -> Result<Option<Text>, MessageFault> {
+    let Some(typed) = text_of(field) else { return Ok(None) };
+    match Text::clean_line(typed) {
+        Ok(text) => Ok(Some(text)),
+        Err(TextFault::Empty) => Ok(None),
+        Err(TextFault::TooLong) => {
+            let message = format!("A topic or a reason has at most {MAX_LINE_BYTES} bytes.").into();
+            Err(MessageFault { code: "text_too_long", message })
+        }
+    }
 }
 
 fn read_message(fields: &Fields<'_>, cid: Option<MessageKey>, limit_bytes: usize) -> Result<Command, MessageFault> {

@@ -14,8 +14,8 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control};
 use crate::json;
 use crate::options::Limits;
 use crate::rooms::{
-    AccountDone, Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand, Rooms,
-    Token,
+    AccountDone, Body, Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand,
+    Rooms, Token,
 };
 use crate::session_api::{Flow, Input, Step, Upgrade};
 use crate::time::Now;
@@ -39,6 +39,10 @@ const MAX_HASTY_MESSAGES: u16 = 200;
 
 /// Closing because the same member came in over another connection, or its session has ended elsewhere.
 const TAKEN_OVER: u16 = 4001;
+/// Closing because an operator has thrown the member out.
+const KICKED: u16 = 4003;
+/// Bytes of a reason in a close frame (RFC 6455 section 5.5: 125 with the code).
+const MAX_REASON_BYTES: usize = 123;
 
 /// What all WebSockets share.
 #[derive(Debug)]
@@ -209,8 +213,14 @@ impl Ws {
                 let name = (done != AccountDone::Unregistered).then_some(&name);
                 frame::write_text(outbox, |out| json::write_account(name, out));
             }
+            Reply::Kicked { event, .. } => {
+                frame::write_close(outbox, CloseCode::Library(KICKED), &kicked_words(&event));
+                return Flow::Close;
+            }
             // Answers to commands that no WebSocket gives.
             Reply::EncoderSwitched
+            | Reply::Bans { .. }
+            | Reply::Role { .. }
             | Reply::Created { .. }
             | Reply::Reserved { .. }
             | Reply::Visited { .. }
@@ -253,6 +263,19 @@ impl Ws {
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         frame::write_close(outbox, CloseCode::Policy, "You read too slowly.");
     }
+}
+
+/// What who was thrown out is told: as much of it as a close frame holds.
+fn kicked_words(event: &Event) -> String {
+    let mut words = format!("You were kicked by {}", event.name);
+    if let Body::Kick { reason: Some(reason), .. } = &event.body {
+        words.push_str(": ");
+        words.push_str(reason.as_str());
+    }
+    let fits = |end: &usize| words.is_char_boundary(*end);
+    let end = (0..=words.len().min(MAX_REASON_BYTES)).rev().find(fits).unwrap_or(0);
+    words.truncate(end);
+    words
 }
 
 /// Closes with the code for what the peer did wrong.

@@ -8,6 +8,7 @@ mod searching;
 mod support;
 mod version_1;
 mod version_2;
+mod version_2_operators;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

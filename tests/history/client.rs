@@ -64,6 +64,8 @@ struct Link {
     was_refused: bool,
     /// It said that it leaves.
     leaves: bool,
+    /// It was thrown out.
+    was_kicked: bool,
     /// Texts that it had said as other members, when this connection was made.
     said_before: usize,
     /// Texts that it had said altogether, when this connection was made.
@@ -77,6 +79,8 @@ struct Link {
     has_recalled: bool,
     /// It asked for another name.
     renames: bool,
+    /// It asked for something that operators do, and has seen neither that nor an error.
+    moderates: bool,
     /// What a terminal was shown since it joined.
     shown: Vec<String>,
     reads_history: bool,
@@ -181,6 +185,7 @@ impl Client {
             is_joined: false,
             was_refused: false,
             leaves: false,
+            was_kicked: false,
             said_before: self.said_before,
             said: self.said_before + self.texts.len(),
             offered: None,
@@ -188,6 +193,7 @@ impl Client {
             recalls: false,
             has_recalled: false,
             renames: false,
+            moderates: false,
             shown: Vec::new(),
             reads_history: false,
         });
@@ -215,7 +221,7 @@ impl Client {
             // No terminal sends again what may or may not have been said.
             self.unacknowledged.clear();
         }
-        if link.leaves || self.kind == Kind::Line {
+        if link.leaves || link.was_kicked || self.kind == Kind::Line {
             self.forget_membership();
         }
     }
@@ -353,7 +359,7 @@ impl Client {
     /// Asks for another name.
     pub fn rename(&mut self, name: &str) {
         let Some(link) = &mut self.link else { return };
-        if !link.is_joined || link.leaves || link.renames || link.asked.is_some() {
+        if !link.is_joined || link.leaves || link.renames || link.moderates || link.asked.is_some() {
             return;
         }
         link.renames = true;
@@ -367,7 +373,7 @@ impl Client {
     pub fn ask(&mut self, before: Option<u64>, limit: u64) {
         let known = self.last_id();
         let Some(link) = &mut self.link else { return };
-        let is_free = link.is_joined && !link.leaves && link.asked.is_none() && !link.renames;
+        let is_free = link.is_joined && !link.leaves && link.asked.is_none() && !link.renames && !link.moderates;
         if self.kind != Kind::Web || !is_free {
             return;
         }
@@ -398,6 +404,28 @@ impl Client {
     /// Whether it has seen the whole record since it connected.
     pub fn has_recalled(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.has_recalled)
+    }
+
+    /// Asks for something that only operators may do, about whoever goes by this name.
+    pub fn moderate(&mut self, action: &str, name: &str, seconds: u64) {
+        let Some(link) = &mut self.link else { return };
+        if !link.is_joined || link.leaves || link.renames || link.moderates || link.asked.is_some() {
+            return;
+        }
+        // A person at a terminal is told neither in a way that could be told from what others do.
+        link.moderates = self.kind != Kind::Line;
+        if self.kind == Kind::Web {
+            let mut moderate = json!({"type": "moderate", "action": action, "name": name, "value": "so be it"});
+            if matches!(action, "ban" | "mute") {
+                moderate["seconds"] = json!(seconds);
+            }
+            return self.send(frame(&moderate.to_string()));
+        }
+        self.send(match action {
+            "topic" => "/topic so be it\n".to_owned(),
+            "ban" | "mute" => format!("/{action} {name} {seconds}s\n"),
+            _ => format!("/{action} {name}\n"),
+        });
     }
 
     /// Leaves the room for good. What it said last may be said or not.
@@ -480,7 +508,7 @@ impl Client {
                 }
             }
             "error" => self.note_error(number, message, history),
-            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" => {
+            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" | "topic" | "mode" | "kick" => {
                 history.note_received(number, message);
                 self.note_event(number, message, history);
             }
@@ -514,6 +542,9 @@ impl Client {
     fn note_event(&mut self, number: usize, event: &Value, history: &mut History) {
         let id = event["id"].as_u64().expect("an id");
         let is_current = self.link() == Some(number);
+        if is_current && event["by"] == self.name.as_str() {
+            self.link.iter_mut().for_each(|link| link.moderates = false);
+        }
         if is_current && let Some((_, last)) = &mut self.has {
             *last = id.max(*last);
         }
@@ -521,11 +552,20 @@ impl Client {
             self.own_messages.push(id);
         }
         match event["text"].as_str() {
-            Some(text) if text.starts_with(&self.mark) => self.acknowledge(number, id, text, history),
+            Some(text) if event["type"] == "message" && text.starts_with(&self.mark) => {
+                self.acknowledge(number, id, text, history)
+            }
             Some(_) => (),
             None if is_current && event["type"] == "nick" && event["name"] == self.name.as_str() => {
                 self.name = event["to"].as_str().expect("a name").to_owned();
                 self.link.iter_mut().for_each(|link| link.renames = false);
+            }
+            // A program at a terminal keeps its connection, and comes in again as somebody else.
+            None if is_current && event["type"] == "kick" && event["name"] == self.name.as_str() => {
+                if let Some(link) = &mut self.link {
+                    (link.is_joined, link.was_refused, link.renames, link.moderates) = (false, true, false, false);
+                }
+                self.forget_membership();
             }
             None => (),
         }
@@ -558,7 +598,7 @@ impl Client {
     }
 
     fn note_error(&mut self, number: usize, message: &Value, history: &mut History) {
-        const EXPECTED: [&str; 8] = [
+        const EXPECTED: [&str; 13] = [
             "no_such_room",
             "name_taken",
             "not_joined",
@@ -567,6 +607,11 @@ impl Client {
             "room_full",
             "no_such_event",
             "not_yours",
+            "not_operator",
+            "no_such_member",
+            "muted",
+            "banned",
+            "bad_request",
         ];
         let code = message["code"].as_str().expect("a code");
         assert!(EXPECTED.contains(&code), "{message}");
@@ -591,8 +636,10 @@ impl Client {
         let is_current = self.link() == Some(number);
         let Some(link) = self.find_link(number) else { return };
         if link.is_joined {
-            link.asked = None;
-            link.renames = false;
+            if !std::mem::take(&mut link.moderates) {
+                link.asked = None;
+                link.renames = false;
+            }
         } else {
             link.was_refused |= code != "not_joined";
             if is_current && code == "name_taken" {
@@ -668,7 +715,10 @@ impl Link {
                     assert!(!self.is_closed, "a message after the close frame (RFC 6455 section 5.5.1)");
                     messages.push(serde_json::from_slice(&frame[header..]).expect("the server sends JSON"));
                 }
-                0x88 => self.is_closed = true,
+                0x88 => {
+                    self.is_closed = true;
+                    self.was_kicked |= frame[header..].starts_with(&4003_u16.to_be_bytes());
+                }
                 0x89 | 0x8A => (),
                 other => panic!("an unexpected frame: {other:#x}"),
             }
@@ -690,6 +740,9 @@ impl Link {
             self.is_joined = true;
             self.was_refused = false;
             self.reads_history = true;
+        } else if line.starts_with("! You were kicked by ") {
+            (self.is_joined, self.was_refused, self.renames) = (false, true, false);
+            self.shown.clear();
         } else if line == "* -- now --" {
             self.reads_history = false;
             self.shown.clear();

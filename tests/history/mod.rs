@@ -176,13 +176,15 @@ impl History {
     }
 
     /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once. And
-    /// no answer overtakes an event.
+    /// no answer overtakes an event. Who is thrown out receives nothing more.
     fn check_connections(&self, promises: Promises) {
+        let mut names: HashMap<usize, Option<String>> = HashMap::new();
         let mut positions: HashMap<usize, (Life, u64)> = HashMap::new();
         for entry in &self.entries {
             match entry {
                 Entry::Joined { connection, life, joined, has } => {
                     check_joined(life, joined, has.as_ref(), promises);
+                    names.insert(*connection, joined["name"].as_str().map(str::to_owned));
                     positions.insert(*connection, (life.clone(), number(joined, "last")));
                 }
                 Entry::Received { connection, event } => {
@@ -192,6 +194,17 @@ impl History {
                     let id = number(event, "id");
                     assert_eq!(id, *position + 1, "connection {connection} to {life:?}: each event in order, once");
                     *position = id;
+                    let name = names.get_mut(connection).expect("it has joined");
+                    let own = name.as_deref().unwrap_or_else(|| {
+                        panic!("connection {connection} to {life:?} was thrown out, and receives {event}")
+                    });
+                    if event["name"] == own {
+                        match event["type"].as_str() {
+                            Some("nick") => *name = event["to"].as_str().map(str::to_owned),
+                            Some("kick") => *name = None,
+                            _ => (),
+                        }
+                    }
                 }
                 Entry::Recalled { connection, life, asked, answer } => {
                     let Some(&last) = ids(&answer["events"]).last() else { continue };
@@ -251,7 +264,11 @@ impl History {
         for (life, events) in &record.lives {
             let mut said: HashMap<&str, u64> = HashMap::new();
             for (&id, seen) in events {
-                let Some(text) = seen.text.as_deref() else { continue };
+                if seen.event["type"] == "kick" {
+                    // Whoever it was does not know of it, perhaps, and says everything again as somebody else.
+                    said.clear();
+                }
+                let Some(text) = seen.text.as_deref().filter(|_| seen.event["type"] == "message") else { continue };
                 if let Some(before) = said.insert(text, id) {
                     // Only a member that has come back says anything again, and no history lasts a day: what it said
                     // last is remembered, however many events are kept.

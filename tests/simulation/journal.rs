@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Newcomer,
-    Page, Proposal, ReadRequest, RoomCode, StoredAccount, StoredMember, StoredRoom, Wanted, amend,
+    AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, Measure, MessageKey,
+    ModeChange, Mute, Newcomer, Page, Proposal, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredMember,
+    StoredRoom, Wanted, amend,
 };
 
 /// What survives a crash.
@@ -34,6 +35,7 @@ struct RoomOnDisk {
     last_time_ms: u64,
     last_author: AuthorId,
     members: Vec<StoredMember>,
+    rules: RoomRules,
     /// Every event that ever was, the first has the id 1.
     events: Vec<Event>,
 }
@@ -70,6 +72,7 @@ impl Disk {
             last_time_ms: room.last_time_ms,
             last_author: room.last_author,
             members: room.members.clone(),
+            rules: room.rules.clone(),
         };
         self.rooms.iter().map(stored).collect()
     }
@@ -94,16 +97,16 @@ impl Disk {
                 change => change.event().map_or(0, |event| event.time_ms),
             };
             let (last_author, members, events) = (AuthorId(0), Vec::new(), Vec::new());
-            self.rooms.push(RoomOnDisk { code, epoch, last_time_ms, last_author, members, events });
+            let rules = RoomRules::default();
+            self.rooms.push(RoomOnDisk { code, epoch, last_time_ms, last_author, members, rules, events });
         }
         let Some(place) = self.rooms.iter().position(|room| room.epoch == epoch) else { return false };
         let room = &mut self.rooms[place];
         match &proposal.change {
             Change::Place { newcomer, .. } => room.place(newcomer),
-            Change::Enter { takes_place, account, event, .. } => {
-                if let Some(token) = *takes_place {
-                    let (author, name, via) = (event.author, event.name.clone(), event.via);
-                    room.place(&Newcomer { author, token, name, via, account: *account });
+            Change::Enter { event, .. } => {
+                if let Some(newcomer) = proposal.change.newcomer() {
+                    room.place(&newcomer);
                 }
                 if let Some(member) = room.member_mut(event.author) {
                     (member.has_entered, member.via) = (true, event.via);
@@ -131,7 +134,9 @@ impl Disk {
                     (member.is_placed, member.has_entered) = (false, false);
                 }
                 room.members.retain(|member| *may_return || member.author != *author);
+                room.rules.operators.retain(|operator| *may_return || operator != author);
             }
+            Change::Moderate(measure) => room.moderate(measure),
             Change::End => drop(self.rooms.remove(place)),
             Change::Open { .. } | Change::Account(_) | Change::Nothing => (),
         }
@@ -212,11 +217,51 @@ impl Disk {
 
 impl RoomOnDisk {
     fn place(&mut self, newcomer: &Newcomer) {
-        let Newcomer { author, token, ref name, via, account } = *newcomer;
+        let Newcomer { author, token, ref name, via, account, becomes_operator } = *newcomer;
         self.last_author = self.last_author.max(author);
         self.members.retain(|member| member.author != author);
         let (is_placed, has_entered) = (true, false);
         self.members.push(StoredMember { author, token, name: name.clone(), via, is_placed, has_entered, account });
+        if becomes_operator {
+            self.rules.operators.push(author);
+            self.rules.operators.sort();
+        }
+    }
+
+    /// Makes what an operator does of what is on the disk, in ways of its own.
+    fn moderate(&mut self, measure: &Measure) {
+        let Measure { event, target, ban, key } = measure;
+        if let (Body::Kick { .. }, Some(target)) = (&event.body, target) {
+            self.members.retain(|member| member.author != *target);
+            self.rules.operators.retain(|operator| operator != target);
+        }
+        let rules = &mut self.rules;
+        if let Some(ban) = ban {
+            rules.bans.retain(|other| other.until_ms > event.time_ms && other.name != ban.name);
+            rules.bans.push(ban.clone());
+        }
+        if let Body::Topic { text } = &event.body {
+            rules.topic.clone_from(text);
+        }
+        let Body::Mode { change } = &event.body else { return };
+        match (change, target) {
+            (ModeChange::Op(_), Some(target)) if !rules.operators.contains(target) => rules.operators.push(*target),
+            (ModeChange::Deop(_), Some(target)) => rules.operators.retain(|operator| operator != target),
+            (ModeChange::Mute { name, seconds }, Some(author)) => {
+                let until_ms = seconds.map(|seconds| event.time_ms + 1000 * seconds);
+                rules.mutes.retain(|mute| mute.author != *author);
+                rules.mutes.push(Mute { author: *author, name: name.clone(), until_ms });
+            }
+            (ModeChange::Unmute(_), Some(target)) => rules.mutes.retain(|mute| mute.author != *target),
+            (ModeChange::Unban(name), _) => rules.bans.retain(|ban| ban.name != *name),
+            (ModeChange::Lock, _) => rules.is_locked = true,
+            (ModeChange::Unlock, _) => rules.is_locked = false,
+            (ModeChange::Key, _) => rules.key = *key,
+            (ModeChange::Unkey, _) => rules.key = None,
+            (ModeChange::Slow { seconds }, _) => rules.slow_seconds = *seconds,
+            _ => (),
+        }
+        rules.operators.sort();
     }
 
     fn member_mut(&mut self, author: AuthorId) -> Option<&mut StoredMember> {

@@ -46,6 +46,9 @@ const LONG_STEPS: u32 = 1_500;
 const GRACE_MS: u64 = 2_000;
 const ROOM_TTL_MS: u64 = 3_600_000;
 
+/// Longer than anybody is kept out or muted, and shorter than what was said is remembered.
+const AN_HOUR_MS: u64 = 3_600_000;
+
 /// Time in which everything that can happen by itself has happened: no ping or timeout comes to the rescue of what
 /// was forgotten.
 const SETTLING_MS: u64 = 20_000;
@@ -57,6 +60,9 @@ const MOST_OUTPUT_BYTES: usize = 1 << 20;
 
 /// Bytes of memory that a room's history takes with no event in it.
 const EMPTY_HISTORY_BYTES: usize = 20 << 10;
+
+/// What operators do. Others try to.
+const MODERATION: [&str; 8] = ["op", "op", "deop", "kick", "ban", "unban", "mute", "topic"];
 
 /// Names that several clients want to have.
 const WANTED_NAMES: [&str; 3] = ["x", "y", "z"];
@@ -313,6 +319,16 @@ impl Simulation {
                 client.ask((before > 0).then_some(before), self.random.random_range(1..30));
             }
             66..68 => self.leave(number),
+            68..72 => {
+                let action = MODERATION[self.random.random_range(0..MODERATION.len())];
+                let count = self.clients.len();
+                let client = &mut self.clients[number];
+                let name = match self.random.random_bool(0.7) {
+                    true => format!("c{}", self.random.random_range(0..count)),
+                    false => WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())].to_owned(),
+                };
+                client.moderate(action, &name, self.random.random_range(1..20));
+            }
             _ => {
                 let limit = self.random.random_range(1..self.conditions.read_bytes);
                 self.read(number, limit);
@@ -488,6 +504,8 @@ impl Simulation {
         self.cut_off = self.reactor.meters().slow_consumers_closed.get();
         self.world.borrow_mut().behave();
         self.dismiss_people();
+        // Whoever was kept out, or was not to speak, has its time behind it.
+        self.world.borrow_mut().now.wall_ms += AN_HOUR_MS;
         if let Some(disk) = &self.conditions.disk {
             disk.borrow_mut().behave();
         }

@@ -59,7 +59,16 @@ fn read(line: &str) -> Option<Command> {
             let since = known.next()?.parse().ok();
             let target = JoinTarget::CodeOrNew(code);
             let (stays_elsewhere, keeps_name) = (true, false);
-            Some(Command::Join(Box::new(Join { target, stays_elsewhere, name, keeps_name, token, since, epoch })))
+            Some(Command::Join(Box::new(Join {
+                target,
+                stays_elsewhere,
+                name,
+                keeps_name,
+                token,
+                since,
+                epoch,
+                key: None,
+            })))
         }
         "say" => {
             let cid = MessageKey::parse(words.next()?);
@@ -96,7 +105,7 @@ impl Protocol for Several {
                 tagged("-", outbox, |out| contract::write_refusal(&refusal, cid.as_ref().map(MessageKey::as_str), out));
             }
             Reply::AlreadySaid { cid, id } => tagged("-", outbox, |out| contract::write_ok(&cid, id, out)),
-            Reply::TakenOver { membership } => {
+            Reply::Kicked { membership, .. } | Reply::TakenOver { membership } => {
                 let code = rooms.room(membership.room).code();
                 tagged(code.as_str(), outbox, |out| out.extend(b"{\"type\":\"taken_over\"}"));
             }
@@ -302,7 +311,7 @@ impl SeveralClient {
                 }
                 self.say_again(tag, history);
             }
-            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" => {
+            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" | "topic" | "mode" | "kick" => {
                 history.note_received(connection(socket, tag), object);
                 let id = object["id"].as_u64().expect("an id");
                 if let Some((_, has)) = &mut self.membership(tag).has {

@@ -3,10 +3,14 @@
 //! Everything was written by this program, so what cannot be read back means that the file is damaged. It may have been
 //! an earlier version with other rules: what it took is read as well.
 
+use std::borrow::Cow;
+
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
-use crate::rooms::{Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, Name, Text, TokenHash, Via};
+use crate::rooms::{
+    Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, ModeChange, Name, Text, TokenHash, Via,
+};
 
 /// An event's columns in the order in which [`event`] reads them.
 pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid, of";
@@ -53,6 +57,9 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
             let (emoji, on) = (parsed(row, 6, Emoji::parse)?, kind == "react");
             Body::Reaction { of: amended()?, emoji, on, quote: None }
         }
+        "topic" => Body::Topic { text: text()? },
+        "mode" => Body::Mode { change: parsed(row, 6, ModeChange::parse)? },
+        "kick" => parsed(row, 6, Body::parse_kick)?,
         kind => {
             let kind = [Kind::Say, Kind::Me].into_iter().find(|known| known.as_str() == kind);
             let kind = parsed(row, 5, |_| kind)?;
@@ -77,22 +84,26 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
 }
 
 /// What stands in the columns `kind`, `text`, `cid` and `of`.
-pub(super) fn of_body(body: &Body) -> (&'static str, Option<&str>, Option<&str>, Option<u64>) {
+pub(super) fn of_body(body: &Body) -> (&'static str, Option<Cow<'_, str>>, Option<&str>, Option<u64>) {
     match body {
         Body::Message { kind, text, cid, annotations } => {
             let reply_to = annotations.as_ref().and_then(|annotations| annotations.reply_to);
-            (kind.as_str(), Some(text.as_str()), cid.as_ref().map(MessageKey::as_str), reply_to)
+            (kind.as_str(), Some(text.as_str().into()), cid.as_ref().map(MessageKey::as_str), reply_to)
         }
         Body::Deleted { kind, cid } => (kind.as_str(), None, cid.as_ref().map(MessageKey::as_str), None),
         Body::Edit { of, text, cid } => {
-            ("edit", text.as_ref().map(Text::as_str), cid.as_ref().map(MessageKey::as_str), Some(*of))
+            let text = text.as_ref().map(|text| text.as_str().into());
+            ("edit", text, cid.as_ref().map(MessageKey::as_str), Some(*of))
         }
-        Body::Delete { of, of_whom } => ("delete", of_whom.as_ref().map(Name::as_str), None, Some(*of)),
+        Body::Delete { of, of_whom } => ("delete", of_whom.as_ref().map(|name| name.as_str().into()), None, Some(*of)),
         Body::Reaction { of, emoji, on, .. } => {
-            (if *on { "react" } else { "unreact" }, Some(emoji.as_str()), None, Some(*of))
+            (if *on { "react" } else { "unreact" }, Some(emoji.as_str().into()), None, Some(*of))
         }
         Body::Enter => ("enter", None, None, None),
         Body::Part => ("part", None, None, None),
-        Body::Nick { to } => ("nick", Some(to.as_str()), None, None),
+        Body::Nick { to } => ("nick", Some(to.as_str().into()), None, None),
+        Body::Topic { text } => ("topic", text.as_ref().map(|text| text.as_str().into()), None, None),
+        Body::Mode { change } => ("mode", Some(change.to_text().into()), None, None),
+        Body::Kick { name, reason } => ("kick", Some(Body::kick_text(name, reason.as_ref()).into()), None, None),
     }
 }

@@ -1,5 +1,5 @@
 //! The way from older versions of the data file to the one that is written. Version 1 has members' tokens as they are;
-//! in version 2 what was said stays as it was said and is not searched, and there are no accounts.
+//! in version 2 what was said stays as it was said and is not searched, there are no accounts, and no operators in rooms.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -30,7 +30,8 @@ pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
 fn migrate_to_3(connection: &Connection) -> Result<()> {
     connection.execute_batch(schema::AMENDMENTS)?;
     connection.execute_batch(schema::SEARCH)?;
-    connection.execute_batch(schema::ACCOUNTS)
+    connection.execute_batch(schema::ACCOUNTS)?;
+    add_operators(connection)
 }
 
 fn migrate_to_2(connection: &Connection) -> Result<()> {
@@ -41,6 +42,14 @@ fn migrate_to_2(connection: &Connection) -> Result<()> {
     key_messages(connection)
 }
 
+/// In each room, who has been present longest keeps order from here on.
+fn add_operators(connection: &Connection) -> Result<()> {
+    connection.execute_batch(&format!(
+        "{} UPDATE member SET is_operator = 1 WHERE departed IS NULL AND author = \
+         (SELECT min(author) FROM member AS other WHERE other.room = member.room AND other.departed IS NULL);",
+        schema::MODERATION
+    ))
+}
 /// Has all messages found by their clients' ids.
 fn key_messages(connection: &Connection) -> Result<()> {
     connection.execute_batch(&format!(

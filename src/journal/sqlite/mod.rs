@@ -23,6 +23,7 @@ mod columns;
 mod data_file;
 mod fault;
 mod migration;
+mod moderation;
 mod reader;
 mod schema;
 mod search_index;

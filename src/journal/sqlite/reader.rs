@@ -1,7 +1,7 @@
 //! What is read from the file: rooms at the start, events while the program runs, the latter on a thread and a
 //! connection of their own, so that a long reading delays no commit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
@@ -9,11 +9,11 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::account_requests::RequestWatch;
 use super::answers::Answers;
 use super::searching::{self, Searched};
-use super::{amendments, columns, data_file, schema};
+use super::{amendments, columns, data_file, moderation, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
     AccountId, AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
-    StoredMember, StoredRoom, Via, Wanted, quote_in,
+    RoomRules, StoredMember, StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -147,10 +147,14 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
             last_time_ms: columns::number(row, 5)?,
             last_author: columns::author(row, 6)?,
             members: Vec::new(),
+            rules: RoomRules::default(),
         };
         Ok((row.get::<_, i64>(0)?, stored))
     })?;
     let mut rooms = rooms.collect::<Result<Vec<_>>>()?;
+    let mut rules: HashMap<i64, &mut RoomRules> =
+        rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.rules)).collect();
+    moderation::read(connection, &mut rules)?;
     let mut select = connection.prepare(
         "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered, account FROM member \
          ORDER BY room, departed, author",

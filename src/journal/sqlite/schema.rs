@@ -37,8 +37,10 @@ CREATE TABLE event (
     author INTEGER NOT NULL,
     name TEXT NOT NULL,
     via TEXT NOT NULL,
-    kind TEXT NOT NULL,          -- of a message: say or me; else enter, part, nick, edit, delete, react or unreact
-    text TEXT,                   -- of a message, NULL if it was deleted; of a nick, the new name; of a reaction, the emoji
+    kind TEXT NOT NULL,          -- of a message: say or me; else enter, part, nick, edit, delete, react, unreact, topic,
+                                 -- mode or kick
+    text TEXT,                   -- of a message, NULL if it was deleted; of a nick, the new name; of a reaction, the
+                                 -- emoji; of what operators did, a line
     cid TEXT,
     PRIMARY KEY (room, id)
 ) STRICT, WITHOUT ROWID;
@@ -102,6 +104,34 @@ ALTER TABLE member ADD COLUMN account INTEGER;  -- whose name it bears by right
 CREATE INDEX bearer ON member (account) WHERE account IS NOT NULL;
 ";
 
+/// What operators have made of rooms, in the tables above and two of its own. Of a key there is only the hash; of a banned
+/// member, what it is known by again.
+pub(super) const MODERATION: &str = "
+ALTER TABLE member ADD COLUMN is_operator INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN topic TEXT;
+ALTER TABLE room ADD COLUMN is_locked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN key_hash BLOB;        -- SHA-256 of the epoch and the key
+ALTER TABLE room ADD COLUMN slow_seconds INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE ban (
+    room INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    token_hash BLOB,             -- the first half of it
+    address INTEGER,             -- an IPv4 address, or the first half of an IPv6 one
+    until INTEGER NOT NULL,
+    banned_by TEXT NOT NULL,     -- the operator's name
+    PRIMARY KEY (room, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mute (
+    room INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    until INTEGER,               -- NULL: until it is taken back
+    PRIMARY KEY (room, author)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
@@ -146,7 +176,7 @@ pub(super) const SEARCHED: &str = "kind IN ('say', 'me') AND text IS NOT NULL";
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} {ACCOUNTS} \
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} {ACCOUNTS} {MODERATION} \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::search_index::{self, IndexedSegments};
-use super::{accounts, amendments, columns, schema};
+use super::{accounts, amendments, columns, moderation, schema};
 use crate::rooms::{
-    Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Newcomer, Proposal, RoomCode, TokenHash,
+    AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Newcomer, Proposal, RoomCode, TokenHash,
 };
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
@@ -94,14 +94,11 @@ impl TableWriter {
         }
         let Some(room) = self.place(connection, epoch)?.map(|place| place.room) else { return Ok(false) };
         match &proposal.change {
-            Change::Place { newcomer, .. } => {
-                insert_member(connection, room, newcomer)?;
-            }
-            Change::Enter { takes_place, account, event, .. } => {
-                let Event { author, name, via, .. } = event;
-                if let Some(token) = *takes_place {
-                    let (author, name, via, account) = (*author, name.clone(), *via, *account);
-                    insert_member(connection, room, &Newcomer { author, token, name, via, account })?;
+            Change::Place { newcomer, .. } => insert_member(connection, room, newcomer)?,
+            Change::Enter { event, .. } => {
+                let Event { author, via, .. } = event;
+                if let Some(newcomer) = proposal.change.newcomer() {
+                    insert_member(connection, room, &newcomer)?;
                 }
                 connection
                     .prepare_cached("UPDATE member SET has_entered = 1, via = ?3 WHERE room = ?1 AND author = ?2")?
@@ -151,15 +148,20 @@ impl TableWriter {
                     self.has_deleted |= depart(connection, room, author.0)?;
                 } else {
                     self.has_deleted = true;
-                    connection
-                        .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
-                        .execute(params![room, author.0])?;
-                    forget_last_messages(connection, room, author.0)?;
+                    forget(connection, room, *author)?;
                 }
+            }
+            Change::Moderate(measure) => {
+                if let Some(author) = measure.kicked() {
+                    forget(connection, room, author)?;
+                    self.has_deleted = true;
+                }
+                self.has_deleted |= moderation::write(connection, room, measure)?;
             }
             Change::End => {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
                 connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
+                moderation::delete(connection, room)?;
                 self.rooms.remove(&epoch);
                 self.unindexed.as_mut().map(|unindexed| unindexed.remove(&epoch));
                 (self.may_have_remains, self.has_deleted) = (true, true);
@@ -396,6 +398,14 @@ fn keep_last_messages(connection: &Connection, room: i64, segment: i64) -> Resul
     Ok(())
 }
 
+/// Somebody is gone for good.
+fn forget(connection: &Connection, room: i64, author: AuthorId) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
+        .execute(params![room, author.0])?;
+    forget_last_messages(connection, room, author.0)
+}
+
 /// Somebody cannot come back any more, and say something again.
 fn forget_last_messages(connection: &Connection, room: i64, author: u32) -> Result<()> {
     connection
@@ -447,15 +457,17 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>
     Ok(Some(RoomPosition { indexed: IndexedSegments::of(connection, place.room)?, ..place }))
 }
 
+/// Somebody takes a place. Who comes back is still an operator if it was one.
 fn insert_member(connection: &Connection, room: i64, newcomer: &Newcomer) -> Result<()> {
-    let Newcomer { author, token, name, via, account } = newcomer;
+    let Newcomer { author, token, name, via, account, becomes_operator } = newcomer;
     let account = account.map(|account| account.0.cast_signed());
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO member (room, author, token_hash, name, via, has_entered, departed, account) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6)",
+            "INSERT INTO member (room, author, token_hash, name, via, has_entered, departed, account, is_operator) \
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6, ?7) ON CONFLICT DO UPDATE SET token_hash = ?3, name = ?4, \
+             via = ?5, has_entered = 0, departed = NULL, account = ?6, is_operator = max(is_operator, ?7)",
         )?
-        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), account])?;
+        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), account, becomes_operator])?;
     connection
         .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
         .execute(params![room, author.0])?;

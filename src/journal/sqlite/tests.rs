@@ -11,9 +11,9 @@ use super::*;
 
 mod searching;
 use crate::rooms::{
-    AccountAction, AccountChange, AccountId, Annotations, AuthorId, Body, Change, Emoji, Epoch, Event, Kind,
-    MAX_DEPARTED, MAX_LAST_MESSAGES, MessageKey, Name, Newcomer, Page, PasswordHash, StoredMember, Text, Token,
-    TokenHash, Via, Wanted, amend,
+    AccountAction, AccountChange, AccountId, Address, Annotations, AuthorId, Ban, Body, Change, Emoji, Epoch, Event,
+    KeyHash, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, Measure, MessageKey, ModeChange, Mute, Name, Newcomer, Page,
+    PasswordHash, RoomRules, StoredMember, Text, Token, TokenHash, Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -146,7 +146,8 @@ fn opened(room: u64, letters: &str) -> Proposal {
 }
 
 fn newcomer(author: u32, called: &str) -> Newcomer {
-    Newcomer { author: AuthorId(author), token: token(author), name: name(called), via: Via::Line, account: None }
+    let (author, token, becomes_operator) = (AuthorId(author), token(author), false);
+    Newcomer { author, token, name: name(called), via: Via::Line, account: None, becomes_operator }
 }
 
 fn placed(room: u64, author: u32, called: &str) -> Proposal {
@@ -540,6 +541,9 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
 const TO_VERSION_2: &str = "
     DROP INDEX bearer; ALTER TABLE member DROP COLUMN account; DROP TABLE account; DROP TABLE account_request;
     DROP TABLE word; DROP TABLE indexed; DROP INDEX amendment; ALTER TABLE event DROP COLUMN of;
+    ALTER TABLE member DROP COLUMN is_operator; DROP TABLE ban; DROP TABLE mute;
+    ALTER TABLE room DROP COLUMN topic; ALTER TABLE room DROP COLUMN is_locked; ALTER TABLE room DROP COLUMN key_hash;
+    ALTER TABLE room DROP COLUMN slow_seconds;
     PRAGMA user_version = 2;";
 
 #[test]
@@ -762,7 +766,7 @@ fn what_is_no_data_file_is_refused_and_left_alone() {
 fn a_newer_file_is_refused() {
     let folder = Folder::new();
     drop(folder.open(10));
-    folder.connect().pragma_update(None, "user_version", super::schema::VERSION + 1).expect("a version");
+    folder.connect().pragma_update(None, "user_version", schema::VERSION + 1).expect("a version");
     assert!(folder.refusal().contains("newer snugd"));
 }
 
@@ -806,6 +810,26 @@ fn a_copy_of_a_file_in_use_is_a_data_file() {
     assert_eq!(copied.keep([said(1, 1, "in the copy alone")]), [Some(2)]);
 }
 
+// ---- what operators do
+
+#[test]
+fn who_comes_back_is_still_an_operator_and_who_left_for_good_is_none() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    let mut founder = placed(1, 1, "ana");
+    if let Change::Place { newcomer, .. } = &mut founder.change {
+        newcomer.becomes_operator = true;
+    }
+    let back = [vacated(1, 1, true), placed(1, 1, "ana"), placed(1, 2, "ben")];
+    journal.keep([opened(1, "KXQT"), founder].into_iter().chain(back));
+    drop(journal);
+    let (mut journal, rooms) = folder.open(10);
+    assert_eq!(rooms[0].rules.operators, [AuthorId(1)]);
+    journal.keep([vacated(1, 1, false), placed(1, 1, "eve")]);
+    drop(journal);
+    assert_eq!(folder.open(10).1[0].rules.operators, [AuthorId(0); 0]);
+}
+
 // ---- any sequence
 
 /// What rooms in memory would be after the same changes.
@@ -825,14 +849,15 @@ enum Step {
     Amend { room: u8, author: u32, of: u64, what: u8, text: String },
     Nick { room: u8, author: u32, to: String },
     Vacate { room: u8, author: u32, may_return: bool },
+    Moderate { room: u8, author: u32, target: u32, what: u8, called: String },
     End { room: u8 },
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     let (room, author, called) = (|| 0..4u8, || 1..6u32, || "[a-z]{1,8}");
     prop_oneof![
-        1 => (0..4u8).prop_map(|letter| Step::Open { letter }),
-        3 => (room(), author(), called()).prop_map(|(room, author, called)| Step::Place { room, author, called }),
+        4 => (0..4u8).prop_map(|letter| Step::Open { letter }),
+        8 => (room(), author(), called()).prop_map(|(room, author, called)| Step::Place { room, author, called }),
         3 => (room(), author()).prop_map(|(room, author)| Step::Enter { room, author }),
         6 => (room(), author(), "\\PC{1,20}", proptest::option::of("[0-9a-f]{1,64}"))
             .prop_map(|(room, author, text, cid)| Step::Say { room, author, text, cid }),
@@ -841,6 +866,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (room(), author(), called()).prop_map(|(room, author, to)| Step::Nick { room, author, to }),
         2 => (room(), author(), any::<bool>())
             .prop_map(|(room, author, may_return)| Step::Vacate { room, author, may_return }),
+        16 => (room(), author(), author(), any::<u8>(), called()).prop_map(|(room, author, target, what, called)| {
+            Step::Moderate { room, author, target, what, called }
+        }),
         1 => room().prop_map(|room| Step::End { room }),
     ]
 }
@@ -864,6 +892,7 @@ impl Model {
                 last_time_ms: time_ms,
                 last_author: AuthorId(0),
                 members: Vec::new(),
+                rules: RoomRules::default(),
             };
             self.rooms.insert(number, (room, Vec::new()));
             return Some(Proposal::new(code, epoch(number), Change::Open { time_ms }));
@@ -876,6 +905,7 @@ impl Model {
             | Step::Amend { room, .. }
             | Step::Nick { room, .. }
             | Step::Vacate { room, .. }
+            | Step::Moderate { room, .. }
             | Step::End { room } => room,
         };
         let code = code(&letters(letter));
@@ -905,12 +935,12 @@ impl Model {
                 };
                 room.members.insert(at, member);
                 room.last_author = room.last_author.max(author);
-                Change::Place {
-                    opens: false,
-                    newcomer: Newcomer { author, token, name, via, account: None },
-                    returns: false,
-                    time_ms,
+                let becomes_operator = room.rules.operators.is_empty();
+                if becomes_operator {
+                    room.rules.operators.push(author);
                 }
+                let newcomer = Newcomer { author, token, name, via, account: None, becomes_operator };
+                Change::Place { opens: false, newcomer, returns: false, time_ms }
             }
             Step::Vacate { author, may_return, .. } => {
                 let author = AuthorId(author);
@@ -925,13 +955,16 @@ impl Model {
                 if may_return {
                     (member.is_placed, member.has_entered) = (false, false);
                     room.members.push(member);
+                } else {
+                    room.rules.operators.retain(|operator| *operator != author);
                 }
                 room.last_time_ms = room.last_time_ms.max(time_ms);
                 Change::Vacate { author, event: parts, may_return, time_ms }
             }
             Step::Enter { author, .. } => {
                 let event = model_event(room, events, author, Body::Enter, time_ms)?;
-                Change::Enter { opens: false, takes_place: None, account: None, returns: false, event }
+                let (takes_place, account, becomes_operator) = (None, None, false);
+                Change::Enter { opens: false, takes_place, account, returns: false, becomes_operator, event }
             }
             Step::Nick { author, to, .. } => {
                 let event = model_event(room, events, author, Body::Nick { to: name(&to) }, time_ms)?;
@@ -962,10 +995,87 @@ impl Model {
                 };
                 Change::Publish { event: model_event(room, events, author, body, time_ms)? }
             }
+            Step::Moderate { author, target, what, called, .. } => {
+                Change::Moderate(Box::new(model_measure(room, events, (author, target), what, &called, time_ms)?))
+            }
             Step::Open { .. } | Step::End { .. } => return None,
         };
         Some(proposal(number, change))
     }
+}
+
+/// Something that an operator does, and what becomes of the room. Times go by milliseconds, so some bans are soon over.
+fn model_measure(
+    room: &mut StoredRoom,
+    events: &mut Vec<Event>,
+    (author, target): (u32, u32),
+    what: u8,
+    called: &str,
+    time_ms: u64,
+) -> Option<Measure> {
+    let text = Text::clean_line(called).ok();
+    let (target, name) = (AuthorId(target), name(called));
+    let is_known = room.members.iter().any(|member| member.author == target);
+    let is_placed = room.members.iter().any(|member| member.author == target && member.is_placed);
+    let address = what.is_multiple_of(2).then(|| Address::from_bits(u64::MAX - u64::from(what)));
+    let token = what.is_multiple_of(3).then(|| (&token(target.0)).into());
+    let until_ms = time_ms + u64::from(what);
+    let ban = Ban { name: name.clone(), token, address, until_ms, by: name.clone() };
+    let key = KeyHash::from_bytes([what; 32]);
+    let mode = |change| (Body::Mode { change }, None, None);
+    let (body, ban, key) = match what % 11 {
+        0 if is_known => mode(ModeChange::Op(name)),
+        1 => mode(ModeChange::Deop(name)),
+        2 if is_placed && author != target.0 => (Body::Kick { name, reason: text }, Some(ban), None),
+        3 => (Body::Mode { change: ModeChange::Ban { name, seconds: 0 } }, Some(ban), None),
+        4 => mode(ModeChange::Unban(name)),
+        5 => mode(ModeChange::Mute { name, seconds: (what > 100).then_some(what.into()) }),
+        6 => mode(ModeChange::Unmute(name)),
+        7 => mode(if what > 100 { ModeChange::Lock } else { ModeChange::Unlock }),
+        8 if what > 100 => (Body::Mode { change: ModeChange::Key }, None, Some(key)),
+        8 => mode(ModeChange::Unkey),
+        9 => (Body::Topic { text: text.filter(|_| what > 100) }, None, None),
+        10 => mode(ModeChange::Slow { seconds: what.into() }),
+        _ => return None,
+    };
+    let event = model_event(room, events, author, body, time_ms)?;
+    let rules = &mut room.rules;
+    if let Some(ban) = &ban {
+        rules.bans.retain(|other| other.until_ms > time_ms && other.name != ban.name);
+        rules.bans.push(ban.clone());
+        rules.bans.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+    }
+    match &event.body {
+        Body::Topic { text } => rules.topic = text.clone(),
+        Body::Kick { .. } => {
+            rules.operators.retain(|operator| *operator != target);
+            room.members.retain(|member| member.author != target);
+        }
+        Body::Mode { change } => match change {
+            ModeChange::Op(_) if !rules.operators.contains(&target) => {
+                rules.operators.push(target);
+                rules.operators.sort();
+            }
+            ModeChange::Deop(_) => rules.operators.retain(|operator| *operator != target),
+            ModeChange::Unban(name) => rules.bans.retain(|ban| ban.name != *name),
+            ModeChange::Mute { name, seconds } => {
+                let until_ms = seconds.map(|seconds| time_ms + 1000 * seconds);
+                rules.mutes.retain(|mute| mute.until_ms.is_none_or(|until_ms| until_ms > time_ms));
+                rules.mutes.retain(|mute| mute.author != target);
+                rules.mutes.push(Mute { author: target, name: name.clone(), until_ms });
+                rules.mutes.sort_by_key(|mute| mute.author);
+            }
+            ModeChange::Unmute(_) => rules.mutes.retain(|mute| mute.author != target),
+            ModeChange::Lock => rules.is_locked = true,
+            ModeChange::Unlock => rules.is_locked = false,
+            ModeChange::Key => rules.key = key,
+            ModeChange::Unkey => rules.key = None,
+            ModeChange::Slow { seconds } => rules.slow_seconds = *seconds,
+            _ => (),
+        },
+        _ => (),
+    }
+    Some(Measure { event, target: Some(target), ban, key })
 }
 
 fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body: Body, time_ms: u64) -> Option<Event> {

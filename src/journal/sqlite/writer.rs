@@ -276,6 +276,7 @@ impl Writer {
             let author = match &proposal.change {
                 Change::Publish { event } => Some(event.author),
                 Change::Vacate { author, .. } => Some(*author),
+                Change::Moderate(measure) => Some(measure.event.author),
                 _ => None,
             };
             let relies = [None, author].iter().any(|author| refusable.contains(&(proposal.epoch, *author)));

@@ -114,7 +114,8 @@ impl World {
         let member =
             StoredMember { author, token: token.hash(), name, via: Via::Line, is_placed, has_entered, account: None };
         let (first_id, last_id, last_author, members) = (1, 1, author, vec![member]);
-        let room = StoredRoom { code: kxqt(), epoch, first_id, last_id, last_time_ms, last_author, members };
+        let (code, rules) = (kxqt(), Default::default());
+        let room = StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, members, rules };
         self.rooms.restore(vec![room], self.now);
         token
     }
@@ -124,7 +125,7 @@ impl World {
         self.others += 1;
         let target = JoinTarget::CodeOrNew(kxqt());
         let (name, token, since, epoch) = (Name::parse(name), None, None, None);
-        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch };
+        let join = Join { target, stays_elsewhere: false, name, keeps_name: false, token, since, epoch, key: None };
         self.execute(self.others, Command::Join(Box::new(join)));
         self.others
     }

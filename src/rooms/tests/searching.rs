@@ -76,7 +76,7 @@ fn from_outside_it_is_asked_by_code() {
     house.execute(ana, say("hello", None));
     let code = house.code(ana);
     let outside = house.connect();
-    let ask = |code| Command::Search { code, search: Search { query: query("hello"), span: limited(9) } };
+    let ask = |code| Command::Search { code, search: Search { query: query("hello"), span: limited(9) }, token: None };
     house.execute(outside, ask(code));
     assert!(matches!(house.last_reply(outside), Reply::Found { events, before: None } if events.len() == 1));
     let unknown = RoomCode::parse("BBBBBB").expect("a code");
@@ -154,7 +154,10 @@ fn who_is_not_there_any_more_is_told_nothing() {
     house.execute(ana, say("hello", None));
     house.execute_in(ana, search("hello", limited(7)));
     house.execute_in(ben, search("hello", limited(7)));
-    house.execute(outside, Command::Search { code, search: Search { query: query("hello"), span: limited(7) } });
+    house.execute(
+        outside,
+        Command::Search { code, search: Search { query: query("hello"), span: limited(7) }, token: None },
+    );
     let request = house.take_request();
     let page = Page {
         events: house.rooms.room(house.membership(ana).room).state.history.events().collect(),
