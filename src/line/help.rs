@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn operators_are_told_of_more() {
         let everybody: Vec<String> = list(false).collect();
-        assert!(everybody.iter().any(|line| line == "/me TEXT           say it in the third person"), "{everybody:?}");
+        assert!(
+            everybody.iter().any(|line| line == "/me TEXT              say it in the third person"),
+            "{everybody:?}"
+        );
         assert!(!everybody.iter().any(|line| line.contains("/kick")));
         assert_eq!(list(true).count(), HELP.len());
     }
