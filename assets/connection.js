@@ -3,8 +3,15 @@
 
 const SHORTEST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
-/** How long a new connection may stay silent before it is taken for dead. */
+/** How long a socket may take to open. */
+const OPENING_MS = 10_000;
+/**
+ * How long one that is open may then stay silent before it is taken for dead. The first answer is the longest, and a
+ * page is not told how much of it has come: over a slow line it may take minutes. So each silent one in a row is given
+ * four times as long as the one before.
+ */
 const FIRST_ANSWER_MS = 10_000;
+const LONGEST_FIRST_ANSWER_MS = 640_000;
 /** After so long without a word the server is asked whether it is there: sooner than it would ask us. */
 const SILENCE_MS = 20_000;
 /** A server that says nothing for so long after that is not there any more, whatever the browser thinks. */
@@ -20,9 +27,12 @@ export class Connection {
   #socket = null;
   /** While a socket is there: until an answer has to come, or is asked for. While none is: until the next attempt. */
   #timer = 0;
+  /** Whether a word of the server is waited for. */
   #asking = false;
   #retrying = false;
   #failures = 0;
+  /** Sockets in a row that opened and were given up before they brought a word. */
+  #silent = 0;
 
   /**
    * @param {URL} url
@@ -38,11 +48,11 @@ export class Connection {
     this.#url = url;
     this.#handlers = handlers;
     // A phone that was asleep, or that has another network now, is not told that its connections are dead.
-    window.addEventListener("online", () => this.#check());
-    navigator.connection?.addEventListener?.("change", () => this.#check());
+    window.addEventListener("online", () => this.check());
+    navigator.connection?.addEventListener?.("change", () => this.check());
     window.addEventListener("offline", () => this.lose());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.#check();
+      if (!document.hidden) this.check();
     });
   }
 
@@ -51,9 +61,11 @@ export class Connection {
     this.close();
     const socket = new WebSocket(this.#url, "snugd.v1");
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.lose(), FIRST_ANSWER_MS);
+    this.#timer = setTimeout(() => this.lose(), OPENING_MS);
     socket.addEventListener("open", () => {
-      if (socket === this.#socket) this.#handlers.opened();
+      if (socket !== this.#socket) return;
+      this.#awaitFirst();
+      this.#handlers.opened();
     });
     socket.addEventListener("message", (event) => {
       if (socket !== this.#socket) return;
@@ -72,6 +84,12 @@ export class Connection {
 
   send(message) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Something has changed: comes back at once, or makes sure of the connection. One that opens has its own time. */
+  check() {
+    if (this.#retrying) this.connect();
+    else if (this.#socket?.readyState === WebSocket.OPEN && !this.#asking) this.#ask();
   }
 
   /** Gives the socket up, if there is one, and comes back with another. */
@@ -98,10 +116,22 @@ export class Connection {
     else this.#retryLater(code);
   }
 
+  /** The first answer is on its way: whatever is asked now would wait behind it. */
+  #awaitFirst() {
+    clearTimeout(this.#timer);
+    this.#asking = true;
+    const patience_ms = Math.min(FIRST_ANSWER_MS * 4 ** this.#silent, LONGEST_FIRST_ANSWER_MS);
+    this.#timer = setTimeout(() => {
+      this.#silent += 1;
+      this.lose();
+    }, patience_ms);
+  }
+
   /** The server is there. */
   #heard() {
     clearTimeout(this.#timer);
     this.#asking = false;
+    this.#silent = 0;
     this.#timer = setTimeout(() => this.#ask(), SILENCE_MS);
   }
 
@@ -120,11 +150,5 @@ export class Connection {
     this.#retrying = true;
     this.#timer = setTimeout(() => this.connect(), ceiling * (0.5 + Math.random() / 2));
     this.#handlers.lost(code);
-  }
-
-  /** Something has changed: comes back at once, or makes sure of the connection. One that opens has its own time. */
-  #check() {
-    if (this.#retrying) this.connect();
-    else if (this.#socket?.readyState === WebSocket.OPEN && !this.#asking) this.#ask();
   }
 }

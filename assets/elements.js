@@ -10,7 +10,7 @@ export function messageElement({ name, via, kind, text, time }, own) {
   return element;
 }
 
-/** `enter`, `part` or `nick`. */
+/** `enter`, `part`, `nick`, or what only a newer page than this one knows. */
 export function noticeElement({ type, name, to, time }) {
   const element = make("p", "notice");
   element.append(nameElement(name), ...noticeWords(type, to), " ", timeElement(time));
@@ -53,6 +53,8 @@ function noticeWords(type, to) {
       return [" left"];
     case "nick":
       return [" is now ", nameElement(to)];
+    default:
+      return [" did something that this page cannot show. To see it, load the page again."];
   }
 }
 

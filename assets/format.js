@@ -6,6 +6,7 @@ const IN_FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle:
 
 /** Ends at what Chinese and Japanese end sentences with, too: there no space follows. */
 const URL_IN_TEXT = /\bhttps?:\/\/[^\s<>"\u3000-\u303f\uff00-\uffef]+/gi;
+const PUNCTUATION = ".,;:!?'*_~";
 const TONES = 7;
 
 /** The local day, in words. */
@@ -62,9 +63,15 @@ function isAddress(text) {
 
 /** Without what ends the sentence and not the address; a bracket that was opened in it stays. */
 function withoutPunctuation(address) {
-  const trimmed = address.replace(/[.,;:!?'*_~]+$/, "");
-  const unopened = trimmed.endsWith(")") && trimmed.split(")").length > trimmed.split("(").length;
-  return unopened ? withoutPunctuation(trimmed.slice(0, -1)) : trimmed;
+  let unopened = address.split(")").length - address.split("(").length;
+  let end = address.length;
+  while (end > 0) {
+    const last = address[end - 1];
+    if (last === ")" && unopened > 0) unopened -= 1;
+    else if (!PUNCTUATION.includes(last)) break;
+    end -= 1;
+  }
+  return address.slice(0, end);
 }
 
 function linkElement(address) {

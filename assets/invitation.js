@@ -6,7 +6,7 @@ const PRAISE_MS = 2000;
 export function setUpPanel(button, panel) {
   const show = (open) => {
     panel.hidden = !open;
-    button.ariaExpanded = String(open);
+    button.setAttribute("aria-expanded", open);
   };
   const wide = matchMedia("(min-width: 56rem)");
   wide.addEventListener("change", () => show(wide.matches));

@@ -4,10 +4,14 @@
 
 import { memory } from "./memory.js";
 
-/** A message unanswered this long means that the connection is dead, whatever the browser thinks. */
-const ANSWER_MS = 10_000;
+/** A text unanswered this long: the connection may be dead, whatever the browser thinks. */
+const LATE_MS = 10_000;
+/** The server itself waits for up to 30 s, where another program holds its data file. After this it says nothing more. */
+const ANSWER_MS = 40_000;
 /** A text that so many connections have brought no answer to stands in the way of the others. */
 const MAX_UNANSWERED = 3;
+/** One that so many connections broke at as well, though a bad network may break some of them. */
+const MAX_BROKEN = 8;
 /** Before a refused text is sent again, by the code of a refusal that passes, without a hint from the server. */
 const PAUSES_MS = { rate_limited: 1000, storage_failed: 5000 };
 /** A room lives this long without members. A text found here later may meet other people: ask first. */
@@ -15,9 +19,10 @@ const STALE_MS = 3_600_000;
 
 /**
  * `failure`: why it is not sent any more; `delay`: why it is not said yet, though it is sent again and again;
- * `unanswered`: how often it was sent in vain.
+ * `unanswered`: how often it was sent in vain; `broken`: how often the connection broke before an answer.
  * @typedef {{
  *   cid: string, kind: "say" | "me", text: string, time: number, failure?: string, delay?: string, unanswered?: number,
+ *   broken?: number,
  * }} Entry
  */
 
@@ -41,8 +46,9 @@ export class Outbox {
    * @param {{
    *   transmit: (entry: Entry) => void,
    *   changed: (entries: Entry[]) => void,
+   *   late: () => void,
    *   unanswered: () => void,
-   * }} handlers
+   * }} handlers `late` makes sure of the connection, `unanswered` gives it up
    */
   constructor(prefix, name, handlers) {
     this.#memory = memory("localStorage", `${prefix}:outbox`);
@@ -70,6 +76,16 @@ export class Outbox {
   close() {
     this.#open = false;
     this.#settle();
+  }
+
+  /** The connection broke. That is the network's fault, unless it happens to every connection at the same text. */
+  noteBroken() {
+    const entry = this.#entries.find(({ cid }) => cid === this.#underway);
+    this.close();
+    if (!entry) return;
+    entry.broken = (entry.broken ?? 0) + 1;
+    if (entry.broken >= MAX_BROKEN) entry.failure = "The connection breaks whenever it is sent.";
+    this.#update();
   }
 
   /** The server has said it. */
@@ -103,7 +119,8 @@ export class Outbox {
     else {
       const entry = this.#take(cid);
       if (!entry) return;
-      this.#entries.push({ ...entry, failure: undefined, delay: undefined, unanswered: undefined, time: Date.now() });
+      const { kind, text } = entry;
+      this.#entries.push({ cid, kind, text, time: Date.now() });
     }
     this.#update();
   }
@@ -155,8 +172,13 @@ export class Outbox {
     }
     this.#earliest = performance.now() + this.#interval_ms;
     this.#underway = next.cid;
-    this.#timer = setTimeout(() => this.#noteUnanswered(next), ANSWER_MS);
+    this.#timer = setTimeout(() => this.#noteLate(next), LATE_MS);
     this.#handlers.transmit(next);
+  }
+
+  #noteLate(entry) {
+    this.#timer = setTimeout(() => this.#noteUnanswered(entry), ANSWER_MS - LATE_MS);
+    this.#handlers.late();
   }
 
   /** No answer has come. That is the connection's fault, unless every connection has it. */

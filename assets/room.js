@@ -14,8 +14,9 @@ import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
 
 const EARLIER_EVENTS = 50;
-/** A page of what was missed: the most that the server gives at once. */
+/** A page of what was missed: the most that the server gives at once, and the least that is asked for. */
 const MISSED_EVENTS = 200;
+const FEWEST_EVENTS = 10;
 /** Before a refused `join` is tried again, without a hint from the server. */
 const JOIN_PAUSE_MS = 5000;
 /** Refusals that pass, in words for somebody who need do nothing. */
@@ -45,11 +46,15 @@ const remedies = {
 const outbox = new Outbox(prefix, membership.name, {
   transmit: ({ cid, kind, text }) => connection.send({ type: "message", cid, kind, text }),
   changed: (entries) => timeline.showWaiting(entries, membership.name, remedies),
+  late: () => connection.check(),
   unanswered: () => connection.lose(),
 });
 const questions = new Questions({
   transmit: (message) => connection.send(message),
-  unanswered: () => connection.lose(),
+  unanswered: () => {
+    pageEvents = Math.max(Math.ceil(pageEvents / 4), FEWEST_EVENTS);
+    connection.lose();
+  },
 });
 const connection = new Connection(webSocketUrl(), {
   opened: () => connection.send(membership.joinMessage(timeline.seen)),
@@ -68,6 +73,8 @@ const composer = new Composer($("#composer"), Number(maxMessage), {
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let askingEarlier = false;
+/** How much history is asked for at once: less after an answer that did not come in time, as over a slow line. */
+let pageEvents = MISSED_EVENTS;
 let leaving = false;
 let joinTimer = 0;
 
@@ -173,7 +180,7 @@ function askEarlier() {
   if (askingEarlier || !present || $("#earlier").hidden) return;
   askingEarlier = true;
   questions.ask({
-    message: () => ({ type: "history", before: timeline.first, limit: EARLIER_EVENTS }),
+    message: () => ({ type: "history", before: timeline.first, limit: Math.min(EARLIER_EVENTS, pageEvents) }),
     answered: (page) => {
       askingEarlier = false;
       timeline.addEarlier(page, membership.name);
@@ -190,7 +197,7 @@ function askMissed() {
   const { gap } = timeline;
   if (!gap) return;
   questions.ask({
-    message: () => ({ type: "history", before: gap.before, limit: MISSED_EVENTS }),
+    message: () => ({ type: "history", before: gap.before, limit: pageEvents }),
     answered: (page) => {
       timeline.fill(gap, page, membership.name).forEach(count);
       askMissed();
@@ -252,6 +259,7 @@ function goAway() {
 function showLoss(closeCode) {
   // Sent again over the next connection it would end that one as well.
   if (closeCode in UNTAKEN) outbox.refuseUnderway({ code: "bad_request", message: UNTAKEN[closeCode] });
+  else if (closeCode !== undefined) outbox.noteBroken();
   goAway();
   const tryNow = { label: "Try now", run: () => connection.connect() };
   if (navigator.onLine) status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);

@@ -60,13 +60,13 @@ export class Timeline {
 
   /** Shows what a `joined` brings: the first events, or those that were missed. Returns the new ones. */
   catchUp({ epoch, last, events, gap }, ownName) {
-    this.#log.ariaBusy = "true";
+    this.#log.setAttribute("aria-busy", true);
     if (this.#epoch !== null && epoch !== this.#epoch) this.#beginAnew();
     else this.#openGap(events[0]?.id ?? last + 1, gap);
     this.#epoch = epoch;
     const added = events.filter((event) => this.add(event, ownName));
     this.#earlier.hidden = this.first === Infinity || this.first === 1;
-    this.#log.ariaBusy = "false";
+    this.#log.setAttribute("aria-busy", false);
     this.#scroll.follow();
     return added;
   }

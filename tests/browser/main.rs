@@ -230,6 +230,21 @@ fn addresses_in_a_text_are_links_without_what_ends_the_sentence() {
 }
 
 #[test]
+fn a_long_text_that_ends_in_punctuation_holds_no_page_up() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let page = chromium.open_window();
+    create_room(&page, &server, "Ana");
+    page.evaluate(
+        "import(document.querySelector('script').src.replace('room.js', 'format.js')).then(({ linked }) => {
+            const marks = [')'.repeat(500_000), '.'.repeat(500_000) + 'x', '.)'.repeat(250_000)];
+            window.links = marks.map(text => linked('see http://a.example/' + text)[1].href.length);
+        })",
+    );
+    page.wait_for("JSON.stringify(window.links) === JSON.stringify([17, 500_018, 17])");
+}
+
+#[test]
 fn the_enter_that_ends_a_composition_sends_nothing() {
     let server = Server::start();
     let chromium = Chromium::launch();
@@ -346,6 +361,29 @@ fn a_browser_that_lets_pages_store_nothing_will_do() {
     wait_until_connected(&ana);
     say(&ana, "still here");
     ben.expect_said("<Ana> still here");
+    assert_well_behaved(&ana, &server);
+}
+
+#[test]
+fn a_browser_of_some_years_ago_will_do() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    // What came to Firefox with version 119, and to Safari with 17.
+    ana.prepare_pages(
+        "for (const property of ['ariaBusy', 'ariaExpanded']) delete Element.prototype[property];
+         delete URL.canParse;
+         delete String.prototype.toWellFormed;",
+    );
+    create_room(&ana, &server, "Ana");
+    say(&ana, "http://a.example/");
+    for expanded in ["true", "false", "true"] {
+        ana.wait_for(&format!("document.querySelector('#people').getAttribute('aria-expanded') === '{expanded}'"));
+        let is_hidden = ana.evaluate("document.querySelector('#side').hidden");
+        assert_eq!(is_hidden, expanded == "false");
+        ana.click("#people");
+    }
+    assert_eq!(ana.evaluate("document.querySelector('#timeline').getAttribute('aria-busy')"), "false");
     assert_well_behaved(&ana, &server);
 }
 
@@ -747,6 +785,78 @@ fn a_page_says_what_is_gone_only_when_it_is() {
     assert_eq!(dividers(&ana).len(), 1);
 }
 
+#[test]
+fn a_slow_line_only_takes_longer() {
+    let server = Server::with(&["--history", "5000", "--rate", "0", "--grace", "1m"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    go_offline(&ana, &proxy);
+    let texts: Vec<String> = (1..=700).map(|number| format!("{number} {}", "x".repeat(1200))).collect();
+    say_all(&mut ben, &texts);
+    // What takes a minute takes six seconds: the line is ten times as fast, and everybody waits a tenth as long.
+    ana.evaluate(
+        "(() => { const wait = setTimeout; window.setTimeout = (run, delay_ms) => wait(run, delay_ms / 10); })()",
+    );
+    proxy.set_rate(200_000);
+    come_back(&ana, &proxy);
+    // The others are fetched in as small a part at a time as can be had in time.
+    wait_for_conversation(&ana, &texts);
+    say(&ana, "here");
+}
+
+/// The page's connection ends whenever it sends a text that is "bad".
+const BREAKING_TEXT: &str = "(() => {
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (text) {
+        if (JSON.parse(text).text === 'bad') this.close();
+        else send.call(this, text);
+    };
+})()";
+
+#[test]
+fn a_text_that_breaks_every_connection_is_given_up() {
+    let server = Server::with(&["--grace", "1m"]);
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    ana.evaluate(BREAKING_TEXT);
+    for text in ["bad", "good"] {
+        ana.fill("#text", text);
+        ana.press("Enter");
+    }
+    wait_for_message(&ana, "good");
+    assert_eq!(failed(&ana), [("bad".to_owned(), "Not sent. The connection breaks whenever it is sent.".to_owned())]);
+    say(&ana, "better");
+}
+
+#[test]
+fn an_event_that_the_page_does_not_know_leaves_it_in_the_room() {
+    let server = Server::with(&["--grace", "1m"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    go_offline(&ana, &proxy);
+    say_all(&mut ben, &["new".to_owned(), "old".to_owned()]);
+    // As of a server that has been replaced by a newer one meanwhile.
+    ana.evaluate(
+        "(() => {
+            const parse = JSON.parse;
+            JSON.parse = (text) => parse(text, (key, value) => value?.text === 'new' ? { ...value, type: 'novelty' } : value);
+        })()",
+    );
+    come_back(&ana, &proxy);
+    wait_for_notice(&ana, "Ben did something that this page cannot show");
+    wait_for_message(&ana, "old");
+    say(&ana, "here");
+}
+
 /// The page itself gives what it sends the answers of a server whose disk is full, `window.refusals` times.
 const FULL_DISK: &str = "(() => {
     const send = WebSocket.prototype.send;
@@ -886,6 +996,7 @@ fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
             window.sent = [];
             const outbox = new Outbox('test', 'Ana', {
                 transmit: ({ text }) => window.sent.push(text),
+                late: () => window.sent.push('late'),
                 changed: (entries) => { window.waiting = entries; },
                 unanswered: () => { outbox.close(); outbox.open(0); },
             });
@@ -895,9 +1006,31 @@ fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
             outbox.open(0);
         })",
     );
-    page.wait_for("window.sent?.slice(0, 4).join() === 'one,one,one,two'");
+    page.wait_for("window.sent?.slice(0, 7).join() === 'one,late,one,late,one,late,two'");
     page.evaluate("window.answer()");
     page.wait_for("window.waiting.map(({ text, failure }) => `${text}: ${failure}`).join() === 'one: The server does not answer.'");
+}
+
+#[test]
+fn a_server_that_takes_its_time_is_waited_for() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    // As long as another program holds the data file: 25 s, a tenth of it here, like all that the page waits.
+    ana.evaluate(
+        "(() => {
+            const [send, wait] = [WebSocket.prototype.send, setTimeout];
+            WebSocket.prototype.send = function (text) {
+                if (JSON.parse(text).type === 'message') wait(() => send.call(this, text), 2500);
+                else send.call(this, text);
+            };
+            window.setTimeout = (run, delay_ms) => wait(run, delay_ms / 10);
+        })()",
+    );
+    say(&ana, "at last");
+    assert_eq!(web_sockets(&ana), 1, "the connection is kept");
+    assert_eq!(timeline(&ana)[1..], ["2 at last"]);
 }
 
 /// WebSockets that the page has opened so far.

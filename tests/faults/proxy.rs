@@ -29,6 +29,8 @@ struct Weather {
     /// Nothing goes through at all; what there is is cut.
     is_offline: AtomicBool,
     is_over: AtomicBool,
+    /// Bytes a second that a direction of a connection lets through; 0: all that there are.
+    rate: AtomicUsize,
     resets: AtomicUsize,
 }
 
@@ -64,6 +66,11 @@ impl Proxy {
     /// Cuts every connection, and every new one, or no longer does.
     pub fn set_offline(&self, is_offline: bool) {
         self.weather.is_offline.store(is_offline, Ordering::Relaxed);
+    }
+
+    /// Lets no more through than this many bytes a second, in each direction of each connection; 0: all that there are.
+    pub fn set_rate(&self, bytes_per_second: usize) {
+        self.weather.rate.store(bytes_per_second, Ordering::Relaxed);
     }
 
     /// Connections that were cut so far.
@@ -177,6 +184,10 @@ impl Direction {
 
     /// How much goes through next, after how long; 0: nothing ever again.
     fn piece(&mut self, length: usize) -> usize {
+        let rate = self.weather.rate.load(Ordering::Relaxed);
+        if rate > 0 {
+            std::thread::sleep(Duration::from_secs_f64(length as f64 / rate as f64));
+        }
         if self.weather.holds(&self.weather.is_calm) {
             return length;
         }
