@@ -1,4 +1,4 @@
-// The start page works without this file; it only remembers the name for the next time.
+// The start page works without this file, which remembers the name for the next time.
 
 import { memory } from "./memory.js";
 
@@ -8,3 +8,5 @@ const names = memory("localStorage", `snug:${new URL(form.action).pathname}`);
 
 name.value ||= names.read("name") ?? "";
 form.addEventListener("submit", () => names.write("name", name.value));
+// What was refused is to be typed anew.
+document.querySelector("[aria-invalid]")?.select();

@@ -424,6 +424,7 @@ fn a_taken_name_is_refused_and_what_was_typed_is_kept() {
     other.wait_for("document.querySelector('#reason') !== null");
     assert!(other.text("#reason").contains("taken"), "{}", other.text("#reason"));
     assert_eq!((other.value("#name"), other.value("#code")), ("ANA".to_owned(), room.to_lowercase()));
+    other.wait_for("document.activeElement.id === 'name' && getSelection().toString() === 'ANA'");
 
     other.fill("#name", "Ana Maria");
     other.press("Enter");
