@@ -5,13 +5,18 @@ import { Connection } from "./connection.js";
 import { setUpCopying, setUpPanel } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
+import { Menu } from "./menu.js";
+import { MessageActions } from "./message_actions.js";
+import { Messages } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
+import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Status } from "./status.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
+import { Waiting } from "./waiting.js";
 
 const EARLIER_EVENTS = 50;
 /** A page of what was missed: the most that the server gives at once, and the least that is asked for. */
@@ -37,17 +42,33 @@ const status = new Status($("#status"));
 const members = new Members($("#members"), $("#count"));
 const typing = new Typing($("#typing"), () => send({ type: "typing" }));
 const scroll = new Scroll($("#timeline"), $("#newer"), askEarlier);
-const timeline = new Timeline({ log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") }, scroll);
-const remedies = {
+const messages = new Messages({
+  deleted: (id) => {
+    outbox.forgetMessage(id);
+    composer.forgetMessage(id);
+  },
+});
+const timeline = new Timeline({ log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") }, scroll, messages);
+const waiting = new Waiting($("#waiting"), scroll, {
   retry: (cid) => outbox.retry(cid),
-  edit: (cid) => composer.takeBack(outbox.discard(cid)),
+  edit: mend,
   discard: (cid) => outbox.discard(cid),
-};
+});
+const menu = new Menu($("#menu"));
+const requests = new Requests(send);
+new MessageActions($("#timeline"), menu, messages, {
+  reply: (message) => composer.begin(aimAt(message, "reply")),
+  edit: (message) => composer.begin(aimAt(message, "edit")),
+  remove: (message) => outbox.delete(aimAt(message, "delete")),
+  react,
+  mayDelete: () => false,
+});
 const outbox = new Outbox(prefix, membership.name, {
-  transmit: ({ cid, kind, text }) => connection.send({ type: "message", cid, kind, text }),
-  changed: (entries) => timeline.showWaiting(entries, membership.name, remedies),
+  transmit: (message) => connection.send(message),
+  changed: (entries) => waiting.show(messages.showPending(entries), membership.name),
   late: () => connection.check(),
   unanswered: () => connection.lose(),
+  notDeleted: (words) => composer.remark(words),
 });
 const questions = new Questions({
   transmit: (message) => connection.send(message),
@@ -65,6 +86,8 @@ const connection = new Connection(webSocketUrl(), {
 });
 const composer = new Composer($("#composer"), Number(maxMessage), {
   say,
+  edit: (aim, text) => outbox.edit(aim, text),
+  editLast: () => messages.lastOwn && composer.begin(aimAt(messages.lastOwn, "edit")),
   nick,
   leave,
   typed: () => typing.typed(),
@@ -83,17 +106,18 @@ const receive = {
     present = true;
     connection.settle();
     membership.joined(message);
+    messages.recognize(message);
     outbox.rename(message.name);
     composer.limit(message.limits.message);
     members.replace(message, message.name);
     acknowledge(message.events);
     const back = timeline.seen !== null;
-    const missed = timeline.catchUp(message, message.name);
+    const missed = timeline.catchUp(message);
     if (back) missed.forEach(count);
     questions.open(message.limits.rate);
     askMissed();
     askMembers();
-    outbox.open(message.limits.rate);
+    outbox.open(message.limits.rate, message.epoch);
     showOpen();
     if ($("#rename").hidden) return;
     $("#rename").hidden = true;
@@ -103,9 +127,17 @@ const receive = {
   message(event) {
     outbox.acknowledge(event.cid);
     typing.hide(event.name);
-    if (timeline.add(event, membership.name)) count(event);
+    if (timeline.add(event)) count(event);
     scroll.follow();
   },
+
+  edit(event) {
+    outbox.acknowledge(event.cid);
+    showAmendment(event);
+  },
+
+  delete: showAmendment,
+  reaction: showAmendment,
 
   enter(event) {
     members.enter(event.name, event.via);
@@ -125,6 +157,7 @@ const receive = {
     if (event.name !== membership.name) return;
     questions.answer(event);
     membership.rename(event.to);
+    messages.recognize({ name: event.to });
     outbox.rename(event.to);
     showOpen();
   },
@@ -147,6 +180,7 @@ const receive = {
   },
 
   error(error) {
+    if (requests.refuse(error)) return;
     if (error.cid) outbox.refuse(error.cid, error);
     else if (!present) showRefusal(error);
     else if (!questions.refuse(error) && !outbox.refuseUnderway(error)) composer.remark(error.message);
@@ -166,9 +200,26 @@ function send(message) {
   return present;
 }
 
-function say(kind, text) {
-  outbox.add(kind, text);
+function say(kind, text, aim) {
+  outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
   scroll.toEnd();
+}
+
+function react({ event }, emoji, on) {
+  requests.send({ type: "react", of: event.id, emoji, on }, ({ message }) => composer.remark(message));
+}
+
+/** A text that could not be said, or corrected, is mended. */
+function mend(cid) {
+  const entry = outbox.discard(cid);
+  const message = entry.type === "edit" && messages.get(entry.of);
+  if (message && !message.state.deleted) composer.begin(aimAt(message, "edit"), entry.text);
+  else composer.takeBack(entry);
+}
+
+/** What a text is for that is written next. */
+function aimAt({ event, state }, action) {
+  return { action, of: event.id, epoch: timeline.epoch, kind: event.kind, name: event.name, text: state.text };
 }
 
 function nick(name) {
@@ -183,7 +234,7 @@ function askEarlier() {
     message: () => ({ type: "history", before: timeline.first, limit: Math.min(EARLIER_EVENTS, pageEvents) }),
     answered: (page) => {
       askingEarlier = false;
-      timeline.addEarlier(page, membership.name);
+      timeline.addEarlier(page);
     },
     refused: ({ message }) => {
       askingEarlier = false;
@@ -199,7 +250,7 @@ function askMissed() {
   questions.ask({
     message: () => ({ type: "history", before: gap.before, limit: pageEvents }),
     answered: (page) => {
-      timeline.fill(gap, page, membership.name).forEach(count);
+      timeline.fill(gap, page).forEach(count);
       askMissed();
     },
   });
@@ -241,8 +292,15 @@ function count({ type, name }) {
 }
 
 function showNotice(event) {
-  timeline.add(event, membership.name);
+  timeline.add(event);
   scroll.follow();
+}
+
+/** A message changes where it stands. Should it be above what is read, that stays in its place. */
+function showAmendment(event) {
+  const element = messages.get(event.of)?.element;
+  if (element) scroll.changeAt(element, () => timeline.add(event));
+  else timeline.add(event);
 }
 
 function showOpen() {

@@ -1,5 +1,6 @@
 //! The pages in a real Chromium, with people in several windows and a real `nc` in the same rooms.
 
+mod amending;
 mod chromium;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
