@@ -6,7 +6,10 @@ const ENCODER = new TextEncoder();
 /** The code of every key that goes to an input method, which makes a character of several. */
 const COMPOSING = 229;
 
-/** @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "refuse", words: string}} Intent */
+/**
+ * @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "run", run: () => void}
+ *   | {action: "refuse", words: string}} Intent
+ */
 
 export class Composer {
   #field;
@@ -26,6 +29,7 @@ export class Composer {
    *   editLast: () => void,
    *   nick: (name: string) => void,
    *   leave: () => void,
+   *   command: (command: string, argument: string) => {run: () => void} | {words: string} | null,
    *   typed: () => void,
    * }} handlers
    */
@@ -112,7 +116,7 @@ export class Composer {
     const { aim } = this.#purpose;
     if (aim?.action === "edit") return this.#submitEdit(aim, text);
     if (!text.trim()) return;
-    const intent = this.#checked(interpret(text));
+    const intent = this.#checked(interpret(text, this.#handlers.command));
     if (intent.action === "refuse") {
       this.remark(intent.words);
       return;
@@ -131,13 +135,15 @@ export class Composer {
     if (text !== aim.text) this.#handlers.edit(aim, text);
   }
 
-  #carryOut({ action, text }) {
+  #carryOut({ action, text, run }) {
     const { aim } = this.#purpose;
     switch (action) {
       case "leave":
         return this.#handlers.leave();
       case "nick":
         return this.#handlers.nick(text);
+      case "run":
+        return run();
       default:
         this.#purpose.set(null);
         return this.#handlers.say(action, text, aim);
@@ -157,10 +163,10 @@ export class Composer {
 }
 
 /**
- * What a person means by a text that is not blank.
+ * What a person means by a text that is not blank. `otherCommand` reads those that are not about what is said.
  * @returns {Intent}
  */
-function interpret(text) {
+function interpret(text, otherCommand) {
   if (!text.startsWith("/")) return { action: "say", text };
   if (text.startsWith("//")) return { action: "say", text: text.slice(1) };
   const [, command, argument] = text.match(/^\/(\S*)\s*(.*)$/s);
@@ -171,9 +177,15 @@ function interpret(text) {
       return argument ? { action: "nick", text: argument } : refuse("/nick needs a name: /nick ana");
     case "leave":
       return { action: "leave" };
-    default:
-      return refuse(`There is no /${command} here, only /me, /nick and /leave. To say it as it is, begin with two slashes.`);
+    default: {
+      const { run, words } = otherCommand(command, argument) ?? {};
+      return run ? { action: "run", run } : refuse(words ?? unknown(command));
+    }
   }
+}
+
+function unknown(command) {
+  return `There is no /${command} here. To say it as it is, begin with two slashes.`;
 }
 
 function refuse(words) {

@@ -1,13 +1,4 @@
-// The small elements of the page: notices, dividers, remarks, buttons. Messages have `slips.js`.
-
-import { nameElement, timeElement } from "./format.js";
-
-/** `enter`, `part`, `nick`, or what only a newer page than this one knows. */
-export function noticeElement({ type, name, to, time }) {
-  const element = make("p", "notice");
-  element.append(nameElement(name), ...noticeWords(type, to), " ", timeElement(time));
-  return element;
-}
+// The small elements that the parts of the page are made of. Messages have `slips.js`, other events `notices.js`.
 
 export function dividerElement(words) {
   const element = make("p", "divider");
@@ -40,17 +31,4 @@ export function make(tag, className) {
   const element = document.createElement(tag);
   element.className = className;
   return element;
-}
-
-function noticeWords(type, to) {
-  switch (type) {
-    case "enter":
-      return [" came in"];
-    case "part":
-      return [" left"];
-    case "nick":
-      return [" is now ", nameElement(to)];
-    default:
-      return [" did something that this page cannot show. To see it, load the page again."];
-  }
 }

@@ -1,5 +1,5 @@
-// One menu for the whole page, at whatever opens it: beside it where there is room, at the lower edge of a phone. What is
-// in it is its opener's concern.
+// One menu for the whole page, beside what opens it or, on a phone, at the lower edge. What is in it is its opener's
+// concern.
 
 import { button, make } from "./elements.js";
 
@@ -16,15 +16,11 @@ export class Menu {
   constructor(element) {
     this.#element = element;
     element.addEventListener("keydown", (event) => this.#pressed(event));
-    // It covers the page: what lies below a press outside is not pressed. Not when the finger comes down, or the page below
-    // would be told of the click.
+    // It covers the page: what lies below a press outside is not pressed. It stays until the click, or what lies below
+    // would be told of that.
     element.addEventListener("click", (event) => {
       if (event.target === element) this.close();
     });
-  }
-
-  get isOpen() {
-    return this.#anchor !== null;
   }
 
   /**
@@ -54,7 +50,7 @@ export class Menu {
     this.#put(list);
   }
 
-  /** A field to be filled in, in the same place. `submit` returns whether that is done. */
+  /** A form to be filled in, in the same place. */
   showForm(form) {
     form.classList.add("menu");
     this.#put(form);

@@ -51,7 +51,8 @@ export class MessageActions {
 
   /** A finger on the slip itself, and not at the end of choosing some of its words. */
   #isTap(target) {
-    return this.#pointer === "touch" && target.closest(".slip") && !target.closest("a, button") && getSelection().isCollapsed;
+    const isSlip = target.closest(".slip") && !target.closest("a, button");
+    return this.#pointer === "touch" && isSlip && getSelection().isCollapsed;
   }
 
   #pressed(event) {

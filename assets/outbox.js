@@ -1,6 +1,6 @@
-// What was written here, or done to a message, and is not known to be said yet: in order, one at a time on its way, and kept in
-// the browser so that neither a lost connection nor a crash loses a word. Each text has its `cid`, by which
-// the server knows one that was sent before.
+// What was written here, or done to a message, and is not known to be said yet: in order, one at a time on its way, and
+// kept in the browser so that neither a lost connection nor a crash loses a word. Each has its `cid`, by which the server
+// knows one that was sent before.
 
 import { memory } from "./memory.js";
 
@@ -14,6 +14,8 @@ const MAX_UNANSWERED = 3;
 const MAX_BROKEN = 8;
 /** Before a refused text is sent again, by the code of a refusal that passes, without a hint from the server. */
 const PAUSES_MS = { rate_limited: 1000, storage_failed: 5000 };
+/** Somebody wonders what becomes of a text that has to wait longer than this. */
+const NOTICED_MS = 3000;
 /** A room lives this long without members. A text found here later may meet other people: ask first. */
 const STALE_MS = 3_600_000;
 
@@ -125,8 +127,9 @@ export class Outbox {
     if (code in PAUSES_MS) this.#earliest = performance.now() + (retry_ms ?? PAUSES_MS[code]);
     else if (entry.type === "delete") return this.#giveUpDeletion(cid, code, message);
     else entry.failure = message;
-    // Haste is over in a moment, and nobody's concern.
+    // Haste is mostly over in a moment, and nobody's concern.
     if (code === "storage_failed") entry.delay = "The server cannot store anything now. Trying again…";
+    if (code === "rate_limited" && retry_ms > NOTICED_MS) entry.delay = soon(retry_ms);
     this.#update();
   }
 
@@ -251,6 +254,10 @@ function messageOf({ cid, kind, text, type, of, reply_to }) {
 function detach(entry) {
   if (entry.of) entry.failure = "The message is not there any more.";
   delete entry.reply_to;
+}
+
+function soon(wait_ms) {
+  return `It is too soon after the one before. It is sent in ${Math.ceil(wait_ms / 1000)} s.`;
 }
 
 /** Half an emoji, as where a text was cut, is no character, and U+FFFD stands for it (`toWellFormed` is too new). */

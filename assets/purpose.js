@@ -6,6 +6,14 @@ const EXCERPT_CHARACTERS = 120;
 
 /** @typedef {{action: "reply" | "edit", of: number, epoch: string, kind: string, name: string, text: string}} Aim */
 
+/**
+ * What a text is for that is written next.
+ * @returns {Aim}
+ */
+export function aimAt({ event, state }, action, epoch) {
+  return { action, of: event.id, epoch, kind: event.kind, name: event.name, text: state.text };
+}
+
 export class Purpose {
   #line;
   #words;

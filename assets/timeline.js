@@ -1,9 +1,10 @@
 // The room's events on the page: each once, in the order of their ids. Where some are still to be fetched there is a
 // gap, which `fill` closes from its newer end. What changes a message is no line of its own: `messages.js` shows it.
 
-import { dividerElement, noticeElement } from "./elements.js";
+import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
 import { AMENDMENTS } from "./messages.js";
+import { noticeElement } from "./notices.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;

@@ -5,6 +5,7 @@ mod chromium;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;
+mod roles;
 #[path = "../support/mod.rs"]
 mod support;
 
