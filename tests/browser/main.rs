@@ -343,6 +343,19 @@ fn a_local_network_without_tls_is_enough() {
 }
 
 #[test]
+fn all_that_a_room_needs_is_small() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    let sizes = "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]\
+                 .map(({ encodedBodySize }) => encodedBodySize)";
+    let count = ana.evaluate(&format!("{sizes}.length")).as_u64().expect("a number");
+    let bytes = ana.evaluate(&format!("{sizes}.reduce((sum, size) => sum + size, 0)")).as_u64().expect("a number");
+    assert!(count > 30 && (20_000..=90_000).contains(&bytes), "{count} files of {bytes} bytes");
+}
+
+#[test]
 fn a_browser_that_lets_pages_store_nothing_will_do() {
     let server = Server::start();
     let chromium = Chromium::launch();
