@@ -1,24 +1,35 @@
 // Where one writes: the text field, its keys, and the commands that begin with a slash.
 
+import { Purpose } from "./purpose.js";
+
 const ENCODER = new TextEncoder();
 /** The code of every key that goes to an input method, which makes a character of several. */
 const COMPOSING = 229;
 
-/** @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "refuse", words: string}} Intent */
+/**
+ * @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "run", run: () => void}
+ *   | {action: "refuse", words: string}} Intent
+ */
 
 export class Composer {
   #field;
   #remark;
   #handlers;
   #limit_bytes;
+  #purpose;
+  /** What was being written before a correction took the field. */
+  #before = "";
 
   /**
    * @param {HTMLFormElement} form
    * @param {number} limit_bytes of one message
    * @param {{
-   *   say: (kind: "say" | "me", text: string) => void,
+   *   say: (kind: "say" | "me", text: string, aim: import("./purpose.js").Aim | null) => void,
+   *   edit: (aim: import("./purpose.js").Aim, text: string) => void,
+   *   editLast: () => void,
    *   nick: (name: string) => void,
    *   leave: () => void,
+   *   command: (command: string, argument: string) => {run: () => void} | {words: string} | null,
    *   typed: () => void,
    * }} handlers
    */
@@ -27,6 +38,7 @@ export class Composer {
     this.#remark = form.querySelector("#remark");
     this.#handlers = handlers;
     this.#limit_bytes = limit_bytes;
+    this.#purpose = new Purpose(form.querySelector("#purpose"), () => this.#drop());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -34,9 +46,12 @@ export class Composer {
     this.#field.addEventListener("keydown", (event) => {
       // In Safari a composition is over before the Enter that ends it is told of.
       const isComposing = event.isComposing || event.keyCode === COMPOSING;
-      if (event.key !== "Enter" || event.shiftKey || isComposing) return;
+      if (isComposing || event.shiftKey) return;
+      if (event.key === "Enter") this.#submit();
+      else if (event.key === "Escape" && this.#purpose.aim) this.#drop();
+      else if (event.key === "ArrowUp" && !this.#field.value && !this.#purpose.aim) handlers.editLast();
+      else return;
       event.preventDefault();
-      this.#submit();
     });
     this.#field.addEventListener("input", () => {
       this.#grow();
@@ -64,34 +79,74 @@ export class Composer {
   /** Puts a text that could not be said where it can be mended, before what is written there. */
   takeBack({ kind, text }) {
     const typed = kind === "me" ? `/me ${text}` : text.replace(/^\//, "//");
-    this.#field.value = [typed, this.#field.value].filter(Boolean).join("\n");
+    this.#write([typed, this.#field.value].filter(Boolean).join("\n"));
+  }
+
+  /** What is written next replies to a message, or corrects it. @param {import("./purpose.js").Aim} aim */
+  begin(aim, text = aim.text) {
+    const written = this.#purpose.aim?.action === "edit" ? this.#before : this.#field.value;
+    this.#purpose.set(aim);
+    if (aim.action === "edit") this.#before = written;
+    this.#write(aim.action === "edit" ? text : written);
+  }
+
+  /** A message is gone: what is written is for it no more. */
+  forgetMessage(of) {
+    if (this.#purpose.aim?.of === of) this.#drop();
+  }
+
+  #drop() {
+    const isEdit = this.#purpose.aim?.action === "edit";
+    this.#purpose.set(null);
+    if (isEdit) this.#write(this.#before);
+    else this.#field.focus();
+    this.#before = "";
+    this.remark("");
+  }
+
+  #write(text) {
+    this.#field.value = text;
     this.#grow();
     this.#field.focus();
+    this.#field.setSelectionRange(text.length, text.length);
   }
 
   #submit() {
     const text = this.#field.value.trimEnd();
+    const { aim } = this.#purpose;
+    if (aim?.action === "edit") return this.#submitEdit(aim, text);
     if (!text.trim()) return;
-    const intent = this.#checked(interpret(text));
+    const intent = this.#checked(interpret(text, this.#handlers.command));
     if (intent.action === "refuse") {
       this.remark(intent.words);
       return;
     }
-    this.#field.value = "";
-    this.#grow();
+    this.#write("");
     this.remark("");
-    this.#field.focus();
     this.#carryOut(intent);
   }
 
-  #carryOut({ action, text }) {
+  /** A correction is no command, whatever it begins with. */
+  #submitEdit(aim, text) {
+    if (!text.trim()) return this.remark("There is nothing in it. To take a message back, delete it.");
+    const { action, words } = this.#checked({ action: "edit", text });
+    if (action === "refuse") return this.remark(words);
+    this.#drop();
+    if (text !== aim.text) this.#handlers.edit(aim, text);
+  }
+
+  #carryOut({ action, text, run }) {
+    const { aim } = this.#purpose;
     switch (action) {
       case "leave":
         return this.#handlers.leave();
       case "nick":
         return this.#handlers.nick(text);
+      case "run":
+        return run();
       default:
-        return this.#handlers.say(action, text);
+        this.#purpose.set(null);
+        return this.#handlers.say(action, text, aim);
     }
   }
 
@@ -108,10 +163,10 @@ export class Composer {
 }
 
 /**
- * What a person means by a text that is not blank.
+ * What a person means by a text that is not blank. `otherCommand` reads those that are not about what is said.
  * @returns {Intent}
  */
-function interpret(text) {
+function interpret(text, otherCommand) {
   if (!text.startsWith("/")) return { action: "say", text };
   if (text.startsWith("//")) return { action: "say", text: text.slice(1) };
   const [, command, argument] = text.match(/^\/(\S*)\s*(.*)$/s);
@@ -122,9 +177,15 @@ function interpret(text) {
       return argument ? { action: "nick", text: argument } : refuse("/nick needs a name: /nick ana");
     case "leave":
       return { action: "leave" };
-    default:
-      return refuse(`There is no /${command} here, only /me, /nick and /leave. To say it as it is, begin with two slashes.`);
+    default: {
+      const { run, words } = otherCommand(command, argument) ?? {};
+      return run ? { action: "run", run } : refuse(words ?? unknown(command));
+    }
   }
+}
+
+function unknown(command) {
+  return `There is no /${command} here. To say it as it is, begin with two slashes.`;
 }
 
 function refuse(words) {

@@ -20,6 +20,7 @@ const PONG_MS = 5_000;
 /** Close codes after which coming back is for the person to decide. */
 const LEFT = 1000;
 const TAKEN_OVER = 4001;
+const KICKED = 4003;
 
 export class Connection {
   #url;
@@ -35,17 +36,18 @@ export class Connection {
   #silent = 0;
 
   /**
-   * @param {URL} url
+   * @param {string} base the path below which the server is
    * @param {{
    *   opened: () => void,
    *   received: (message: object) => void,
    *   lost: (code?: number) => void,
    *   left: () => void,
-   *   takenOver: () => void,
+   *   takenOver: (reason: string) => void,
+   *   kicked: (reason: string) => void,
    * }} handlers
    */
-  constructor(url, handlers) {
-    this.#url = url;
+  constructor(base, handlers) {
+    this.#url = webSocketUrl(base);
     this.#handlers = handlers;
     // A phone that was asleep, or that has another network now, is not told that its connections are dead.
     window.addEventListener("online", () => this.check());
@@ -73,7 +75,7 @@ export class Connection {
       this.#handlers.received(JSON.parse(event.data));
     });
     socket.addEventListener("close", (event) => {
-      if (socket === this.#socket) this.#closed(event.code);
+      if (socket === this.#socket) this.#closed(event);
     });
   }
 
@@ -109,10 +111,11 @@ export class Connection {
     socket?.close();
   }
 
-  #closed(code) {
+  #closed({ code, reason }) {
     this.close();
     if (code === LEFT) this.#handlers.left();
-    else if (code === TAKEN_OVER) this.#handlers.takenOver();
+    else if (code === TAKEN_OVER) this.#handlers.takenOver(reason);
+    else if (code === KICKED) this.#handlers.kicked(reason);
     else this.#retryLater(code);
   }
 
@@ -151,4 +154,11 @@ export class Connection {
     this.#timer = setTimeout(() => this.connect(), ceiling * (0.5 + Math.random() / 2));
     this.#handlers.lost(code);
   }
+}
+
+/** `ws:` or `wss:`, as the page itself came. */
+function webSocketUrl(base) {
+  const url = new URL(`${base}ws`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url;
 }

@@ -8,6 +8,7 @@ const IN_FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle:
 const URL_IN_TEXT = /\bhttps?:\/\/[^\s<>"\u3000-\u303f\uff00-\uffef]+/gi;
 const PUNCTUATION = ".,;:!?'*_~";
 const TONES = 7;
+const UNITS_S = Object.entries({ week: 604_800, day: 86_400, hour: 3600, min: 60 });
 
 /** The local day, in words. */
 export function day(time_ms) {
@@ -36,6 +37,15 @@ export function nameElement(name) {
 /** How a member is connected, in a person's words. */
 export function viaWords(via) {
   return { web: "browser", line: "terminal" }[via] ?? via;
+}
+
+/** A time in the largest unit that says it whole. */
+export function duration(seconds) {
+  for (const [unit, size] of UNITS_S) {
+    const count = seconds / size;
+    if (Number.isInteger(count) && count > 0) return `${count} ${unit}${count > 1 && unit.length > 3 ? "s" : ""}`;
+  }
+  return `${seconds} s`;
 }
 
 /** The text as nodes, its web addresses as links. */

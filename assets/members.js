@@ -1,5 +1,6 @@
 // Who is in the room now. The server tells of a crowd in pages; meanwhile people come, go and change their names.
 
+import { make } from "./elements.js";
 import { nameElement, viaWords } from "./format.js";
 
 /** How often the pages are read from the beginning, should somebody have been left out. */
@@ -10,7 +11,7 @@ const { compare } = new Intl.Collator();
 export class Members {
   #list;
   #count;
-  /** @type {Map<string, {via: string, item: HTMLElement}>} those known, by name */
+  /** @type {Map<string, {via: string, op?: boolean, account?: boolean, item: HTMLElement}>} those known, by name */
   #members = new Map();
   /** @type {string[]} their names in the order of the list */
   #sorted = [];
@@ -34,7 +35,7 @@ export class Members {
 
   /**
    * Begins anew with what `joined` tells.
-   * @param {{members: {name: string, via: string}[], count: number}} joined
+   * @param {{members: {name: string, via: string, op?: boolean, account?: boolean}[], count: number}} joined
    */
   replace({ members, count }, ownName) {
     this.#ownName = ownName;
@@ -70,7 +71,7 @@ export class Members {
     // Whoever is known already may be connected in another way now.
     this.#leave(name);
     this.#gone.delete(name);
-    this.#insert(name, via);
+    this.#insert(name, { via });
     this.#showCount();
   }
 
@@ -81,17 +82,41 @@ export class Members {
   }
 
   rename(name, to) {
-    const via = this.#leave(name);
+    const member = this.#leave(name);
     this.#gone.delete(to);
     if (name === this.#ownName) this.#ownName = to;
     this.#told = this.#told.map((told) => (told === name ? to : told));
     // Somebody not known yet is told later, by the new name.
-    if (via) this.#insert(to, via);
+    if (member) this.#insert(to, member);
     this.#showCount();
   }
 
+  /** Somebody has become an operator, or claimed his name, or is and has it no more. */
+  mark(name, marks) {
+    const member = this.#members.get(name);
+    if (!member) return;
+    Object.assign(member, marks);
+    const item = this.#item(name, member);
+    const hadKeyboard = member.item.contains(document.activeElement);
+    member.item.replaceWith(item);
+    member.item = item;
+    if (hadKeyboard) item.querySelector("button")?.focus();
+  }
+
+  isOperator(name) {
+    return Boolean(this.#members.get(name)?.op);
+  }
+
+  hasAccount(name) {
+    return Boolean(this.#members.get(name)?.account);
+  }
+
+  get names() {
+    return this.#sorted;
+  }
+
   #take(members, count) {
-    for (const { name, via } of members) this.#insert(name, via);
+    for (const member of members) this.#insert(member.name, member);
     this.#unlisted = Math.max(count - this.#members.size, 0);
     // Oneself stands first in `joined`, whatever the place: nobody can be asked for after that.
     this.#told = members.map(({ name }) => name).filter((name) => name !== this.#ownName);
@@ -102,16 +127,16 @@ export class Members {
    * Puts somebody into the list. Nothing is measured in between, so that a page of them is laid out once, and those
    * who are in the list already stay as they are: also what is selected, and how far it is scrolled.
    */
-  #insert(name, via) {
+  #insert(name, { via, op, account }) {
     if (this.#members.has(name)) return;
-    const item = this.#item(name, via);
+    const item = this.#item(name, { via, op, account });
     const index = this.#indexOf(name);
     this.#list.insertBefore(item, this.#members.get(this.#sorted[index])?.item ?? null);
     this.#sorted.splice(index, 0, name);
-    this.#members.set(name, { via, item });
+    this.#members.set(name, { via, op, account, item });
   }
 
-  /** A name is nobody's any more. Returns how its member was connected, if it was known. */
+  /** A name is nobody's any more. Returns its member, if it was known. */
   #leave(name) {
     this.#gone.add(name);
     const member = this.#members.get(name);
@@ -119,7 +144,7 @@ export class Members {
     member.item.remove();
     this.#members.delete(name);
     this.#sorted.splice(this.#sorted.indexOf(name), 1);
-    return member.via;
+    return member;
   }
 
   /** The place in the list before the first name that comes after this one. */
@@ -137,12 +162,42 @@ export class Members {
     this.#count.textContent = this.#members.size + this.#unlisted;
   }
 
-  #item(name, via) {
+  #item(name, { via, op, account }) {
     const item = document.createElement("li");
     const words = document.createElement("small");
+    const isOurs = name === this.#ownName;
     item.dataset.name = name;
-    words.textContent = name === this.#ownName ? `you, ${viaWords(via)}` : viaWords(via);
-    item.append(nameElement(name), words);
+    words.textContent = isOurs ? `you, ${viaWords(via)}` : viaWords(via);
+    item.append(nameElement(name));
+    if (account) item.append(claimedMark());
+    item.append(words);
+    if (op) item.append(badge("operator"));
+    if (!isOurs) item.append(opener(name));
     return item;
   }
+}
+
+function claimedMark() {
+  const mark = make("span", "claimed");
+  mark.setAttribute("role", "img");
+  mark.setAttribute("aria-label", "claimed name");
+  mark.title = "Nobody else is called that here";
+  mark.textContent = "✓";
+  return mark;
+}
+
+function badge(words) {
+  const element = make("span", "badge");
+  element.textContent = words;
+  return element;
+}
+
+/** The button that opens the menu; the style sheet shows it to operators. */
+function opener(name) {
+  const element = make("button", "tools");
+  element.type = "button";
+  element.setAttribute("aria-label", `What to do with ${name}`);
+  element.setAttribute("aria-haspopup", "menu");
+  element.setAttribute("aria-expanded", "false");
+  return element;
 }

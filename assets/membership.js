@@ -12,6 +12,8 @@ export class Membership {
   #wasHere;
   /** Whether the name is ours to say; until then the session cookie says it. */
   #named;
+  /** The room's key, or the account's password: shown once, and kept nowhere. */
+  #secrets = {};
   name;
 
   /**
@@ -35,7 +37,7 @@ export class Membership {
    * @param {{since: number, epoch: string} | null} seen what the page shows already
    */
   joinMessage(seen) {
-    const message = { type: "join", room: this.#room, ...seen };
+    const message = { type: "join", room: this.#room, ...seen, ...this.#secrets };
     if (this.#named) message.name = this.name;
     if (this.#token) message.token = this.#token;
     if (this.#wasHere) message.create = true;
@@ -46,6 +48,7 @@ export class Membership {
     this.#token = token;
     this.#wasHere = true;
     this.#named = true;
+    this.#secrets = {};
     this.rename(name);
   }
 
@@ -60,6 +63,16 @@ export class Membership {
     this.#token = undefined;
     this.name = name;
     this.#named = true;
+  }
+
+  /** What the next `join` shows as well. @param {{key?: string, password?: string}} secrets */
+  show(secrets) {
+    this.#secrets = secrets;
+  }
+
+  /** Whether one has been shown that the server has not taken yet. */
+  get hasSecrets() {
+    return Object.keys(this.#secrets).length > 0;
   }
 
   forget() {

@@ -1,6 +1,6 @@
-// What was written here and is not known to be said yet: in order, one at a time on its way, and kept in
-// the browser so that neither a lost connection nor a crash loses a word. Each text has its `cid`, by which
-// the server knows one that was sent before.
+// What was written here, or done to a message, and is not known to be said yet: in order, one at a time on its way, and
+// kept in the browser so that neither a lost connection nor a crash loses a word. Each has its `cid`, by which the server
+// knows one that was sent before.
 
 import { memory } from "./memory.js";
 
@@ -14,15 +14,18 @@ const MAX_UNANSWERED = 3;
 const MAX_BROKEN = 8;
 /** Before a refused text is sent again, by the code of a refusal that passes, without a hint from the server. */
 const PAUSES_MS = { rate_limited: 1000, storage_failed: 5000 };
+/** Somebody wonders what becomes of a text that has to wait longer than this. */
+const NOTICED_MS = 3000;
 /** A room lives this long without members. A text found here later may meet other people: ask first. */
 const STALE_MS = 3_600_000;
 
 /**
+ * Without a `type` it is said; an `edit` or a `delete` is `of` an event of that `epoch`, as `reply_to` is.
  * `failure`: why it is not sent any more; `delay`: why it is not said yet, though it is sent again and again;
  * `unanswered`: how often it was sent in vain; `broken`: how often the connection broke before an answer.
  * @typedef {{
  *   cid: string, kind: "say" | "me", text: string, time: number, failure?: string, delay?: string, unanswered?: number,
- *   broken?: number,
+ *   broken?: number, type?: "edit" | "delete", of?: number, reply_to?: number, epoch?: string,
  * }} Entry
  */
 
@@ -44,10 +47,11 @@ export class Outbox {
    * @param {string} prefix of what is stored
    * @param {string} name whose texts these are: two tabs may be two members
    * @param {{
-   *   transmit: (entry: Entry) => void,
+   *   transmit: (message: object) => void,
    *   changed: (entries: Entry[]) => void,
    *   late: () => void,
    *   unanswered: () => void,
+   *   notDeleted: (words: string) => void,
    * }} handlers `late` makes sure of the connection, `unanswered` gives it up
    */
   constructor(prefix, name, handlers) {
@@ -58,17 +62,34 @@ export class Outbox {
     this.#update();
   }
 
-  /** Puts a text at the end of the queue. */
-  add(kind, text) {
-    this.#entries.push({ cid: randomId(), kind, text: wellFormed(text), time: Date.now() });
+  /** Puts a text at the end of the queue, perhaps as a reply: `{ reply_to, epoch }`. */
+  add(kind, text, reply) {
+    this.#entries.push({ cid: randomId(), kind, text: wellFormed(text), time: Date.now(), ...reply });
     this.#update();
   }
 
-  /** The server can be reached: sends what waits, at most `rate` a second (0: no limit). */
-  open(rate) {
+  /** Corrects a message; a correction of it that is not on its way yet is not needed any more. */
+  edit({ of, epoch, kind }, text) {
+    this.#entries = this.#entries.filter((entry) => entry.of !== of || entry.cid === this.#underway);
+    this.add(kind, text, { type: "edit", of, epoch });
+  }
+
+  /** Deletes a message, and with it the corrections of it that wait. */
+  delete({ of, epoch }) {
+    this.#entries = this.#entries.filter((entry) => entry.of !== of || entry.cid === this.#underway);
+    this.add("say", "", { type: "delete", of, epoch });
+  }
+
+  /**
+   * The server can be reached: sends what waits, at most `rate` a second (0: no limit). What is about a message of
+   * another `epoch` is about none that is there.
+   */
+  open(rate, epoch) {
     this.#interval_ms = rate > 0 ? 1000 / rate : 0;
     this.#open = true;
     this.#restore();
+    for (const entry of this.#entries) if (entry.epoch !== epoch) detach(entry);
+    this.#entries = this.#entries.filter(({ type, failure }) => type !== "delete" || !failure);
     this.#update();
   }
 
@@ -93,15 +114,22 @@ export class Outbox {
     this.#take(cid);
   }
 
+  /** A message is deleted: nothing more is to be done with it. */
+  forgetMessage(of) {
+    for (const { cid } of this.#entries.filter((entry) => entry.of === of)) this.#take(cid);
+  }
+
   /** The server has refused it: what passes is tried again, anything else is for the person to decide. */
   refuse(cid, { code, message, retry_ms }) {
     const entry = this.#entries.find((entry) => entry.cid === cid);
     if (!entry) return;
     if (cid === this.#underway) this.#settle();
     if (code in PAUSES_MS) this.#earliest = performance.now() + (retry_ms ?? PAUSES_MS[code]);
+    else if (entry.type === "delete") return this.#giveUpDeletion(cid, code, message);
     else entry.failure = message;
-    // Haste is over in a moment, and nobody's concern.
+    // Haste is mostly over in a moment, and nobody's concern.
     if (code === "storage_failed") entry.delay = "The server cannot store anything now. Trying again…";
+    if (code === "rate_limited" && retry_ms > NOTICED_MS) entry.delay = soon(retry_ms);
     this.#update();
   }
 
@@ -119,8 +147,8 @@ export class Outbox {
     else {
       const entry = this.#take(cid);
       if (!entry) return;
-      const { kind, text } = entry;
-      this.#entries.push({ cid, kind, text, time: Date.now() });
+      const { kind, text, type, of, reply_to, epoch } = entry;
+      this.#entries.push({ cid, kind, text, type, of, reply_to, epoch, time: Date.now() });
     }
     this.#update();
   }
@@ -173,7 +201,13 @@ export class Outbox {
     this.#earliest = performance.now() + this.#interval_ms;
     this.#underway = next.cid;
     this.#timer = setTimeout(() => this.#noteLate(next), LATE_MS);
-    this.#handlers.transmit(next);
+    this.#handlers.transmit(messageOf(next));
+  }
+
+  #giveUpDeletion(cid, code, words) {
+    this.#take(cid);
+    // It may have been deleted by what was sent before.
+    if (code !== "no_such_event") this.#handlers.notDeleted(words);
   }
 
   #noteLate(entry) {
@@ -202,6 +236,28 @@ export class Outbox {
       this.#entries.push(entry);
     }
   }
+}
+
+/** The message by which the server is told. */
+function messageOf({ cid, kind, text, type, of, reply_to }) {
+  switch (type) {
+    case "edit":
+      return { type, cid, of, text };
+    case "delete":
+      return { type, cid, of };
+    default:
+      return { type: "message", cid, kind, text, reply_to };
+  }
+}
+
+/** Ids mean other messages now: a reply is said as it is, a correction has nothing to correct. */
+function detach(entry) {
+  if (entry.of) entry.failure = "The message is not there any more.";
+  delete entry.reply_to;
+}
+
+function soon(wait_ms) {
+  return `It is too soon after the one before. It is sent in ${Math.ceil(wait_ms / 1000)} s.`;
 }
 
 /** Half an emoji, as where a text was cut, is no character, and U+FFFD stands for it (`toWellFormed` is too new). */

@@ -6,12 +6,24 @@ const ANSWER_MS = 10_000;
 /** After a refusal that passes, without a hint from the server. */
 const PAUSE_MS = 5000;
 /** How a question is answered, by its type. */
-const ANSWERS = { history: "history", who: "members", nick: "nick" };
+const ANSWERS = {
+  history: "history",
+  who: "members",
+  nick: "nick",
+  search: "search",
+  register: "ok",
+  login: "ok",
+  password: "ok",
+  unregister: "ok",
+};
 
 /**
  * `message` makes what is sent at the moment when it is sent: what is known by then may be more. `refused` is for
- * what a person waits for; without it, a question that the server cannot answer now is asked again.
- * @typedef {{message: () => object, answered?: (answer: object) => void, refused?: (error: object) => void}} Question
+ * what a person waits for; without it, a question that the server cannot answer now is asked again. `final`: so is none
+ * that is too hasty, but its refusal is told.
+ * @typedef {{
+ *   message: () => object, answered?: (answer: object) => void, refused?: (error: object) => void, final?: boolean,
+ * }} Question
  */
 
 export class Questions {
@@ -61,7 +73,8 @@ export class Questions {
   refuse(error) {
     const question = this.#settle();
     if (!question) return false;
-    const passes = error.code === "rate_limited" || (error.code === "storage_failed" && !question.refused);
+    const { final, refused } = question;
+    const passes = !final && (error.code === "rate_limited" || (error.code === "storage_failed" && !refused));
     if (passes) {
       this.#waiting.unshift(question);
       this.#earliest = performance.now() + (error.retry_ms ?? PAUSE_MS);

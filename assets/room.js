@@ -1,28 +1,29 @@
 // The room page: the parts are made here, tied together, and told what the server says.
 
+import { Admission } from "./admission.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { Fetching } from "./fetching.js";
 import { setUpCopying, setUpPanel } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
+import { Menu } from "./menu.js";
+import { MessageActions } from "./message_actions.js";
+import { Messages } from "./messages.js";
+import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
+import { OwnName } from "./own_name.js";
+import { aimAt } from "./purpose.js";
 import { Questions } from "./questions.js";
+import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
-import { Status } from "./status.js";
+import { Search } from "./search.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
+import { Waiting } from "./waiting.js";
 
-const EARLIER_EVENTS = 50;
-/** A page of what was missed: the most that the server gives at once, and the least that is asked for. */
-const MISSED_EVENTS = 200;
-const FEWEST_EVENTS = 10;
-/** Before a refused `join` is tried again, without a hint from the server. */
-const JOIN_PAUSE_MS = 5000;
-/** Refusals that pass, in words for somebody who need do nothing. */
-const PASSING = {
-  storage_failed: "The server cannot store anything now. Trying again…",
-};
+const NO_CONNECTION = "There is no connection now: try again in a moment.";
 /** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
 const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };
 /** How long the page waits for the server to confirm that we left. */
@@ -33,79 +34,136 @@ const prefix = `snug:${base}:${code}`;
 const $ = (selector) => document.querySelector(selector);
 
 const membership = new Membership(code, prefix, pageName);
-const status = new Status($("#status"));
 const members = new Members($("#members"), $("#count"));
 const typing = new Typing($("#typing"), () => send({ type: "typing" }));
 const scroll = new Scroll($("#timeline"), $("#newer"), askEarlier);
-const timeline = new Timeline({ log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") }, scroll);
-const remedies = {
+const messages = new Messages({
+  deleted: (id) => {
+    outbox.forgetMessage(id);
+    composer.forgetMessage(id);
+    search.amend({ type: "delete", of: id });
+  },
+});
+const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
+const timeline = new Timeline(lines, scroll, messages);
+const waiting = new Waiting($("#waiting"), scroll, {
   retry: (cid) => outbox.retry(cid),
-  edit: (cid) => composer.takeBack(outbox.discard(cid)),
+  edit: mend,
   discard: (cid) => outbox.discard(cid),
-};
+});
+const menu = new Menu($("#menu"));
+const requests = new Requests(send);
+const order = new Order(
+  { rules: $("#rules"), list: $("#members"), opener: $("#set"), dialog: $("#settings") },
+  menu,
+  members,
+  { ownName: () => membership.name, moderate },
+);
+new MessageActions($("#timeline"), menu, messages, {
+  reply: (message) => composer.begin(aimAt(message, "reply", timeline.epoch)),
+  edit,
+  remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
+  react,
+  mayDelete: () => order.isOurs,
+});
 const outbox = new Outbox(prefix, membership.name, {
-  transmit: ({ cid, kind, text }) => connection.send({ type: "message", cid, kind, text }),
-  changed: (entries) => timeline.showWaiting(entries, membership.name, remedies),
+  transmit: (message) => connection.send(message),
+  changed: (entries) => waiting.show(messages.showPending(entries), membership.name),
   late: () => connection.check(),
   unanswered: () => connection.lose(),
+  notDeleted: (words) => composer.remark(words),
 });
 const questions = new Questions({
   transmit: (message) => connection.send(message),
   unanswered: () => {
-    pageEvents = Math.max(Math.ceil(pageEvents / 4), FEWEST_EVENTS);
+    fetching.askForLess();
     connection.lose();
   },
 });
-const connection = new Connection(webSocketUrl(), {
+const fetching = new Fetching(questions, timeline, members, {
+  missed: count,
+  refused: ({ message }) => composer.remark(message),
+});
+const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, members, {
+  name: () => membership.name,
+  ask: (message, answered, refused) => ask(() => message, answered, refused),
+});
+const search = new Search($("#search"), $("#find"), {
+  ask: (message, answered, refused) => ask(() => message, answered, refused),
+  jumpTo: (id) => messages.jumpTo(id),
+});
+const startPage = `${base}?code=${encodeURIComponent(code)}`;
+const admission = new Admission({ status: $("#status"), form: $("#rename") }, membership, startPage, {
+  connect,
+  retry: () => connection.connect(),
+});
+const connection = new Connection(base, {
   opened: () => connection.send(membership.joinMessage(timeline.seen)),
   received: (message) => receive[message.type]?.(message),
   lost: showLoss,
-  left: showLeft,
-  takenOver: showTakenOver,
+  left: () => {
+    goAway();
+    admission.showLeft();
+    if (leaving) goHome();
+  },
+  takenOver: (reason) => {
+    goAway();
+    admission.showTakenOver(reason);
+  },
+  kicked: (reason) => {
+    goAway();
+    admission.showKicked(reason);
+  },
 });
 const composer = new Composer($("#composer"), Number(maxMessage), {
   say,
+  edit: (aim, text) => outbox.edit(aim, text),
+  editLast: () => messages.lastOwn && edit(messages.lastOwn),
   nick,
   leave,
+  command: readCommand,
   typed: () => typing.typed(),
 });
 
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
-let askingEarlier = false;
-/** How much history is asked for at once: less after an answer that did not come in time, as over a slow line. */
-let pageEvents = MISSED_EVENTS;
 let leaving = false;
-let joinTimer = 0;
 
 const receive = {
   joined(message) {
     present = true;
     connection.settle();
     membership.joined(message);
+    messages.recognize(message);
     outbox.rename(message.name);
     composer.limit(message.limits.message);
     members.replace(message, message.name);
+    order.replace(message);
     acknowledge(message.events);
     const back = timeline.seen !== null;
-    const missed = timeline.catchUp(message, message.name);
+    const missed = timeline.catchUp(message);
     if (back) missed.forEach(count);
     questions.open(message.limits.rate);
-    askMissed();
-    askMembers();
-    outbox.open(message.limits.rate);
-    showOpen();
-    if ($("#rename").hidden) return;
-    $("#rename").hidden = true;
-    composer.focus();
+    fetching.missed();
+    fetching.members();
+    outbox.open(message.limits.rate, message.epoch);
+    if (admission.letIn()) composer.focus();
   },
 
   message(event) {
     outbox.acknowledge(event.cid);
     typing.hide(event.name);
-    if (timeline.add(event, membership.name)) count(event);
+    if (timeline.add(event)) count(event);
     scroll.follow();
   },
+
+  edit(event) {
+    outbox.acknowledge(event.cid);
+    showAmendment(event);
+  },
+
+  delete: showAmendment,
+  reaction: showAmendment,
 
   enter(event) {
     members.enter(event.name, event.via);
@@ -118,6 +176,13 @@ const receive = {
     showNotice(event);
   },
 
+  kick(event) {
+    receive.part(event);
+  },
+
+  topic: showRule,
+  mode: showRule,
+
   nick(event) {
     members.rename(event.name, event.to);
     typing.hide(event.name);
@@ -125,8 +190,11 @@ const receive = {
     if (event.name !== membership.name) return;
     questions.answer(event);
     membership.rename(event.to);
+    messages.recognize({ name: event.to });
     outbox.rename(event.to);
-    showOpen();
+    ownName.renamed();
+    order.showRole();
+    admission.showOpen();
   },
 
   typing({ name }) {
@@ -142,11 +210,17 @@ const receive = {
     questions.answer(message);
   },
 
-  ok({ cid }) {
-    outbox.acknowledge(cid);
+  search(message) {
+    questions.answer(message);
+  },
+
+  ok(message) {
+    if (message.cid) outbox.acknowledge(message.cid);
+    else questions.answer(message);
   },
 
   error(error) {
+    if (requests.refuse(error)) return;
     if (error.cid) outbox.refuse(error.cid, error);
     else if (!present) showRefusal(error);
     else if (!questions.refuse(error) && !outbox.refuseUnderway(error)) composer.remark(error.message);
@@ -154,9 +228,8 @@ const receive = {
 };
 
 function connect() {
-  clearTimeout(joinTimer);
   leaving = false;
-  status.show("connecting", "Connecting…");
+  admission.showConnecting();
   connection.connect();
 }
 
@@ -166,55 +239,52 @@ function send(message) {
   return present;
 }
 
-function say(kind, text) {
-  outbox.add(kind, text);
+function say(kind, text, aim) {
+  outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
   scroll.toEnd();
 }
 
+function react({ event }, emoji, on) {
+  requests.send({ type: "react", of: event.id, emoji, on }, ({ message }) => composer.remark(message));
+}
+
+function edit(message, text) {
+  composer.begin(aimAt(message, "edit", timeline.epoch), text);
+}
+
+/** A text that could not be said, or corrected, is mended. */
+function mend(cid) {
+  const entry = outbox.discard(cid);
+  const message = entry.type === "edit" && messages.get(entry.of);
+  if (message && !message.state.deleted) edit(message, entry.text);
+  else composer.takeBack(entry);
+}
+
 function nick(name) {
-  if (!present) return composer.remark("There is no connection now: try again in a moment.");
-  questions.ask({ message: () => ({ type: "nick", name }), refused: ({ message }) => composer.remark(message) });
+  ask(() => ({ type: "nick", name }), undefined, (words) => composer.remark(words), false);
+}
+
+/** Asks what the server answers to nobody else. `final`: a refusal is told, also one that passes. */
+function ask(message, answered, refused, final = true) {
+  if (!present) return refused(NO_CONNECTION);
+  questions.ask({ message, answered, refused: (error) => refused(error.message), final });
 }
 
 function askEarlier() {
-  if (askingEarlier || !present || $("#earlier").hidden) return;
-  askingEarlier = true;
-  questions.ask({
-    message: () => ({ type: "history", before: timeline.first, limit: Math.min(EARLIER_EVENTS, pageEvents) }),
-    answered: (page) => {
-      askingEarlier = false;
-      timeline.addEarlier(page, membership.name);
-    },
-    refused: ({ message }) => {
-      askingEarlier = false;
-      composer.remark(message);
-    },
-  });
+  if (present && !$("#earlier").hidden) fetching.earlier();
 }
 
-/** Fetches what was missed and is not on the page yet, page by page. */
-function askMissed() {
-  const { gap } = timeline;
-  if (!gap) return;
-  questions.ask({
-    message: () => ({ type: "history", before: gap.before, limit: pageEvents }),
-    answered: (page) => {
-      timeline.fill(gap, page, membership.name).forEach(count);
-      askMissed();
-    },
-  });
+/** An order of an operator. */
+function moderate(order) {
+  requests.send({ ...order, type: "moderate" }, ({ message }) => composer.remark(message));
 }
 
-/** Fetches the names that `joined` had no place for, page by page. */
-function askMembers() {
-  if (!members.incomplete) return;
-  questions.ask({
-    message: () => members.question(),
-    answered: (page) => {
-      members.add(page);
-      askMembers();
-    },
-  });
+/** Commands that are not about what is said. */
+function readCommand(command, argument) {
+  if (command === "search") return { run: () => search.open(argument) };
+  // A password is not typed where everybody sees it.
+  const dialog = ownName.dialog(command);
+  return dialog ? { run: dialog } : order.read(command, argument);
 }
 
 /** What is among the events is said, though the answer may have been lost. */
@@ -241,17 +311,26 @@ function count({ type, name }) {
 }
 
 function showNotice(event) {
-  timeline.add(event, membership.name);
+  timeline.add(event);
   scroll.follow();
 }
 
-function showOpen() {
-  status.show("open", `Connected as ${membership.name}`);
+/** A message changes where it stands. Should it be above what is read, that stays in its place. */
+function showAmendment(event) {
+  const element = messages.get(event.of)?.element;
+  if (element) scroll.changeAt(element, () => timeline.add(event));
+  else timeline.add(event);
+  search.amend(event);
+}
+
+function showRule(event) {
+  order.apply(event);
+  showNotice(event);
 }
 
 function goAway() {
   present = false;
-  askingEarlier = false;
+  fetching.stop();
   questions.close();
   outbox.close();
 }
@@ -261,56 +340,18 @@ function showLoss(closeCode) {
   if (closeCode in UNTAKEN) outbox.refuseUnderway({ code: "bad_request", message: UNTAKEN[closeCode] });
   else if (closeCode !== undefined) outbox.noteBroken();
   goAway();
-  const tryNow = { label: "Try now", run: () => connection.connect() };
-  if (navigator.onLine) status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);
-  else status.show("offline", "You are offline. What you write waits here.", tryNow);
+  admission.showLoss();
 }
 
-function showLeft() {
-  goAway();
-  status.show("left", "You have left this room.", { label: "Join again", run: connect });
-  if (leaving) goHome();
-}
-
-function showTakenOver() {
-  goAway();
-  status.show("taken-over", "You are in this room in another tab or window.", { label: "Use it here", run: connect });
-}
-
-/** The server does not let us in. The connection ends; what comes next depends on why. */
-function showRefusal({ code: reason, message, retry_ms }) {
+/** The server does not let us in, and the connection ends. */
+function showRefusal(error) {
   goAway();
   connection.close();
-  if (reason.startsWith("name_")) return askName(message);
-  if (reason === "no_such_room") {
-    return status.show("refused", message, { label: "To the start page", href: `${base}?code=${encodeURIComponent(code)}` });
-  }
-  status.show("refused", PASSING[reason] ?? message, { label: "Try now", run: connect });
-  // Drawn at random, so that a full room does not come back in one instant; never sooner than allowed.
-  joinTimer = setTimeout(connect, (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4));
-}
-
-function askName(words) {
-  status.show("refused", words);
-  $("#rename").hidden = false;
-  $("#new-name").value = membership.name;
-  $("#new-name").select();
-}
-
-/** `ws:` or `wss:`, as the page itself came. */
-function webSocketUrl() {
-  const url = new URL(`${base}ws`, location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  return url;
+  admission.showRefusal(error);
 }
 
 $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
-$("#rename").addEventListener("submit", (event) => {
-  event.preventDefault();
-  membership.choose($("#new-name").value);
-  connect();
-});
 setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
 composer.focus();
 connect();

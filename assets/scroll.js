@@ -61,6 +61,14 @@ export class Scroll {
     this.follow();
   }
 
+  /** Changes something where it stands, wherever the reader is: what is below and in sight stays. */
+  changeAt(element, change) {
+    const isAbove = element.getBoundingClientRect().bottom < this.#log.getBoundingClientRect().top;
+    if (isAbove && !this.#following) this.addAbove(change);
+    else change();
+    this.follow();
+  }
+
   /** Counts a message that the reader may have to scroll for. */
   count() {
     if (!this.#following) this.#miss(this.#missed + 1);

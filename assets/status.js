@@ -12,7 +12,7 @@ export class Status {
   }
 
   /**
-   * @param {"open" | "connecting" | "reconnecting" | "offline" | "taken-over" | "left" | "refused"} state
+   * @param {"open" | "connecting" | "reconnecting" | "offline" | "taken-over" | "left" | "kicked" | "refused"} state
    * @param {string} words
    * @param {{label: string, run: () => void} | {label: string, href: string}} [way] what can be done about it
    */

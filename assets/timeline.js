@@ -1,8 +1,10 @@
-// The room's events on the page: each once, in the order of their ids, those that wait to be said at the end. Where
-// some are still to be fetched there is a gap, which `fill` closes from its newer end.
+// The room's events on the page: each once, in the order of their ids. Where some are still to be fetched there is a
+// gap, which `fill` closes from its newer end. What changes a message is no line of its own: `messages.js` shows it.
 
-import { dividerElement, messageElement, noticeElement, remediesElement, waitingElement } from "./elements.js";
+import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
+import { AMENDMENTS } from "./messages.js";
+import { noticeElement } from "./notices.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
@@ -18,9 +20,10 @@ export class Timeline {
   #earlier;
   #waiting;
   #scroll;
+  #messages;
   /** The events of this epoch, by element. */
   #events = new WeakMap();
-  /** Their elements, by id, and the ids in order. */
+  /** Their elements, by id, null for what has none, and the ids in order. */
   #elements = new Map();
   #ids = [];
   #epoch = null;
@@ -31,12 +34,19 @@ export class Timeline {
    * @param {{log: HTMLElement, earlier: HTMLElement, waiting: HTMLElement}} elements `earlier` marks where
    *   this epoch begins, `waiting` is the end
    * @param {import("./scroll.js").Scroll} scroll
+   * @param {import("./messages.js").Messages} messages
    */
-  constructor({ log, earlier, waiting }, scroll) {
+  constructor({ log, earlier, waiting }, scroll, messages) {
     this.#log = log;
     this.#earlier = earlier;
     this.#waiting = waiting;
     this.#scroll = scroll;
+    this.#messages = messages;
+  }
+
+  /** The epoch of the ids on the page. */
+  get epoch() {
+    return this.#epoch;
   }
 
   /** The id of the oldest event shown. */
@@ -59,12 +69,12 @@ export class Timeline {
   }
 
   /** Shows what a `joined` brings: the first events, or those that were missed. Returns the new ones. */
-  catchUp({ epoch, last, events, gap }, ownName) {
+  catchUp({ epoch, last, events, gap }) {
     this.#log.setAttribute("aria-busy", true);
     if (this.#epoch !== null && epoch !== this.#epoch) this.#beginAnew();
     else this.#openGap(events[0]?.id ?? last + 1, gap);
     this.#epoch = epoch;
-    const added = events.filter((event) => this.add(event, ownName));
+    const added = events.filter((event) => this.add(event, last));
     this.#earlier.hidden = this.first === Infinity || this.first === 1;
     this.#log.setAttribute("aria-busy", false);
     this.#scroll.follow();
@@ -72,10 +82,10 @@ export class Timeline {
   }
 
   /** Puts a page of history, which ends where the gap does, into the gap. Returns the events that were missed. */
-  fill(gap, { events, more }, ownName) {
+  fill(gap, { events, more }) {
     const missed = events.filter(({ id }) => id > gap.after);
     this.#scroll.addBefore(gap.mark.nextElementSibling, () => {
-      for (const event of missed) this.add(event, ownName);
+      for (const event of missed) this.add(event, this.#last);
       gap.before = missed[0]?.id ?? gap.before;
       if (gap.before === gap.after + 1) this.#closeGap(gap);
       else if (!more || missed.length === 0) this.#closeGap(gap, LOST);
@@ -84,61 +94,49 @@ export class Timeline {
   }
 
   /** Shows what was said before the first event shown. */
-  addEarlier({ events, more }, ownName) {
+  addEarlier({ events, more }) {
     this.#scroll.addAbove(() => {
-      for (const event of events) this.add(event, ownName);
+      for (const event of events) this.add(event, this.#last);
       this.#earlier.hidden = !more;
     });
   }
 
-  /** Shows one event in its place. Returns whether it was new. */
-  add(event, ownName) {
+  /**
+   * Shows one event in its place, or what it changes. `asOf`: the id of the last event that the server knew when it
+   * told of this one. Returns whether it was new.
+   */
+  add(event, asOf = event.id) {
     if (this.#elements.has(event.id)) return false;
-    const element = event.type === "message" ? messageElement(event, event.name === ownName) : noticeElement(event);
+    if (AMENDMENTS.includes(event.type)) {
+      this.#number(event.id, null);
+      this.#messages.amend(event);
+      return true;
+    }
+    const isMessage = event.type === "message";
+    const element = isMessage ? this.#messages.add(event, Math.max(asOf, event.id)) : noticeElement(event);
     element.dataset.id = event.id;
     this.#events.set(element, event);
-    this.#place(element, event.id);
+    this.#log.insertBefore(element, this.#elementAfter(this.#number(event.id, element)));
     this.#relate(element);
     this.#relate(element.nextElementSibling);
     return true;
   }
 
-  /**
-   * Shows the texts that wait to be said.
-   * @param {import("./outbox.js").Entry[]} entries
-   * @param {Record<"retry" | "edit" | "discard", (cid: string) => void>} remedies
-   */
-  showWaiting(entries, ownName, remedies) {
-    const shown = new Map(Array.from(this.#waiting.children, (element) => [element.dataset.cid, element]));
-    this.#waiting.replaceChildren(
-      ...entries.map((entry) => {
-        const same = shown.get(entry.cid);
-        if (same?.classList.contains(fateOf(entry))) return same;
-        return this.#waitingElement(entry, ownName, remedies);
-      }),
-    );
-    this.#scroll.follow();
-  }
-
-  #waitingElement(entry, ownName, remedies) {
-    const element = waitingElement(entry, ownName);
-    const fate = fateOf(entry);
-    element.dataset.cid = entry.cid;
-    if (fate === "waiting") return element;
-    element.classList.replace("waiting", fate);
-    element.querySelector(".fate").textContent = `Not sent. ${entry.failure ?? entry.delay}`;
-    const [Retry, Edit, Discard] = [remedies.retry, remedies.edit, remedies.discard].map((run) => () => run(entry.cid));
-    // What is only delayed may be said at any moment: it is not the time to mend it.
-    element.append(remediesElement(fate === "failed" ? { Retry, Edit, Discard } : { Retry, Discard }));
-    return element;
-  }
-
-  /** Puts an element before the first that has a higher id. */
-  #place(element, id) {
+  /** Takes an event in, before the first that has a higher id. Returns its place. */
+  #number(id, element) {
     const index = this.#indexAfter(id);
-    this.#log.insertBefore(element, this.#elements.get(this.#ids[index]) ?? this.#waiting);
     this.#ids.splice(index, 0, id);
     this.#elements.set(id, element);
+    return index;
+  }
+
+  /** The first element behind a place. */
+  #elementAfter(index) {
+    for (let next = index + 1; next < this.#ids.length; next += 1) {
+      const element = this.#elements.get(this.#ids[next]);
+      if (element) return element;
+    }
+    return this.#waiting;
   }
 
   /** The place of the first id that is higher. Nearly always that is the end. */
@@ -188,6 +186,7 @@ export class Timeline {
     for (const element of this.#log.children) delete element.dataset.id;
     this.#events = new WeakMap();
     this.#elements.clear();
+    this.#messages.beginAnew();
     this.#ids = [];
     this.#divide("The room began anew here");
     this.#waiting.before(this.#earlier);
@@ -198,12 +197,6 @@ export class Timeline {
     this.#waiting.before(divider);
     return divider;
   }
-}
-
-/** How it stands with a text that is not known to be said. */
-function fateOf({ failure, delay }) {
-  if (failure) return "failed";
-  return delay ? "delayed" : "waiting";
 }
 
 function isContinued(previous, event) {

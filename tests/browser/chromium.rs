@@ -10,7 +10,7 @@ use std::time::Duration;
 use headless_chrome::browser::tab::Tab;
 use headless_chrome::browser::tab::point::Point;
 use headless_chrome::protocol::cdp::types::Event;
-use headless_chrome::protocol::cdp::{Emulation, Log, Network, Page, Runtime};
+use headless_chrome::protocol::cdp::{Emulation, Input, Log, Network, Page, Runtime};
 use headless_chrome::{Browser, LaunchOptions};
 use serde_json::Value;
 
@@ -209,6 +209,41 @@ impl Window {
 
     /// Clicks in the middle of an element, once nothing else covers it.
     pub fn click(&self, selector: &str) {
+        self.tab.click_point(self.middle_of(selector)).expect("there is a mouse");
+    }
+
+    /// Touches the middle of an element with a finger, shortly.
+    pub fn tap(&self, selector: &str) {
+        let Point { x, y } = self.middle_of(selector);
+        let touch = |r#type, touch_points| Input::DispatchTouchEvent {
+            Type: r#type,
+            touch_points,
+            modifiers: None,
+            timestamp: None,
+        };
+        let point = Input::TouchPoint {
+            x,
+            y,
+            radius_x: None,
+            radius_y: None,
+            rotation_angle: None,
+            force: None,
+            tangential_pressure: None,
+            tilt_x: None,
+            tilt_y: None,
+            twist: None,
+            id: None,
+        };
+        for touch in [
+            touch(Input::DispatchTouchEventTypeOption::TouchStart, vec![point]),
+            touch(Input::DispatchTouchEventTypeOption::TouchEnd, Vec::new()),
+        ] {
+            self.tab.call_method(touch).expect("there is a finger");
+        }
+    }
+
+    /// Where an element can be pressed.
+    fn middle_of(&self, selector: &str) -> Point {
         let find = format!(
             "(() => {{
                 const element = document.querySelector({selector:?});
@@ -218,11 +253,10 @@ impl Window {
                 return element.contains(document.elementFromPoint(...middle)) && middle;
             }})()"
         );
-        let middle = eventually_on_page(&format!("{selector} can be clicked"), self, || {
+        eventually_on_page(&format!("{selector} can be clicked"), self, || {
             let middle = self.evaluate(&find);
             Some(Point { x: middle[0].as_f64()?, y: middle[1].as_f64()? })
-        });
-        self.tab.click_point(middle).expect("there is a mouse");
+        })
     }
 
     /// Puts a text, as a pasted one, in place of what a field holds.

@@ -1,9 +1,11 @@
 //! The pages in a real Chromium, with people in several windows and a real `nc` in the same rooms.
 
+mod amending;
 mod chromium;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;
+mod roles;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -338,6 +340,19 @@ fn a_local_network_without_tls_is_enough() {
     ana.click("#copy");
     ana.wait_for("document.querySelector('#copy').textContent.trim() === 'Copied'");
     assert_eq!(ana.seen().complaints, [] as [String; 0]);
+}
+
+#[test]
+fn all_that_a_room_needs_is_small() {
+    let server = Server::start();
+    let chromium = Chromium::launch();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    let sizes = "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]\
+                 .map(({ encodedBodySize }) => encodedBodySize)";
+    let count = ana.evaluate(&format!("{sizes}.length")).as_u64().expect("a number");
+    let bytes = ana.evaluate(&format!("{sizes}.reduce((sum, size) => sum + size, 0)")).as_u64().expect("a number");
+    assert!(count > 30 && (20_000..=90_000).contains(&bytes), "{count} files of {bytes} bytes");
 }
 
 #[test]

@@ -1,0 +1,110 @@
+// Whether we are in the room, in words, and the ways back in: what comes after a loss, a refusal, a kick.
+
+import { Entry } from "./entry.js";
+import { Status } from "./status.js";
+
+/** Before a refused `join` is tried again, without a hint from the server. */
+const JOIN_PAUSE_MS = 5000;
+/** Refusals that pass, in words for somebody who need do nothing. */
+const PASSING = {
+  storage_failed: "The server cannot store anything now. Trying again…",
+};
+/** Refusals of a `join` that only a person can do something about. */
+const LASTING = ["banned", "room_locked"];
+/** What is asked for after other refusals. */
+const ASKED_FOR = {
+  name_required: "name",
+  name_invalid: "name",
+  name_taken: "name",
+  password_required: "password",
+  password_wrong: "password",
+  key_required: "key",
+};
+
+export class Admission {
+  #status;
+  #entry;
+  #membership;
+  #startPage;
+  #handlers;
+  #timer = 0;
+
+  /**
+   * @param {{status: HTMLElement, form: HTMLFormElement}} elements
+   * @param {import("./membership.js").Membership} membership
+   * @param {string} startPage where other rooms are entered
+   * @param {{connect: () => void, retry: () => void}} handlers `retry` brings what is waited for sooner
+   */
+  constructor({ status, form }, membership, startPage, handlers) {
+    this.#status = new Status(status);
+    this.#entry = new Entry(form, { given: (kind, name, secret) => this.#enterWith(kind, name, secret) });
+    this.#membership = membership;
+    this.#startPage = startPage;
+    this.#handlers = handlers;
+  }
+
+  showConnecting() {
+    clearTimeout(this.#timer);
+    this.#status.show("connecting", "Connecting…");
+  }
+
+  showOpen() {
+    this.#status.show("open", `Connected as ${this.#membership.name}`);
+  }
+
+  /** We are in. Returns whether anything had been asked for. */
+  letIn() {
+    this.showOpen();
+    return this.#entry.hide();
+  }
+
+  showLoss() {
+    const tryNow = { label: "Try now", run: this.#handlers.retry };
+    if (navigator.onLine) this.#status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);
+    else this.#status.show("offline", "You are offline. What you write waits here.", tryNow);
+  }
+
+  showLeft() {
+    this.#show("left", "You have left this room.", "Join again");
+  }
+
+  showTakenOver(reason) {
+    // The same code ends the sessions of an account elsewhere.
+    const words = reason.startsWith("The password") ? reason : "You are in this room in another tab or window.";
+    this.#show("taken-over", words, "Use it here");
+  }
+
+  showKicked(reason) {
+    this.#show("kicked", reason || "You were removed from this room.", "Join again");
+  }
+
+  /** The server does not let us in. What comes next depends on why. */
+  showRefusal({ code, message, retry_ms }) {
+    const asked = ASKED_FOR[code] ?? (code === "bad_request" && this.#membership.hasSecrets ? "password" : undefined);
+    if (asked) return this.#askFor(asked, message);
+    if (code === "no_such_room") {
+      return this.#status.show("refused", message, { label: "To the start page", href: this.#startPage });
+    }
+    this.#show("refused", PASSING[code] ?? message, "Try now");
+    if (LASTING.includes(code)) return;
+    // Drawn at random, so that a full room does not come back in one instant; never sooner than allowed.
+    this.#timer = setTimeout(this.#handlers.connect, (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4));
+  }
+
+  #show(state, words, label) {
+    this.#status.show(state, words, { label, run: this.#handlers.connect });
+  }
+
+  #askFor(kind, words) {
+    this.#status.show("refused", words);
+    this.#membership.show({});
+    this.#entry.ask(kind, this.#membership.name);
+  }
+
+  /** What was asked for is given: another name, or what goes with it. */
+  #enterWith(kind, name, secret) {
+    if (kind === "name" || (kind === "password" && name !== this.#membership.name)) this.#membership.choose(name);
+    if (kind !== "name") this.#membership.show({ [kind]: secret });
+    this.#handlers.connect();
+  }
+}

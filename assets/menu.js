@@ -1,0 +1,127 @@
+// One menu for the whole page, beside what opens it or, on a phone, at the lower edge. What is in it is its opener's
+// concern.
+
+import { button, make } from "./elements.js";
+
+/** How far it stays from the edges of the page, and from what it belongs to. */
+const MARGIN_PX = 8;
+
+/** @typedef {{words: string, run: () => void, label?: string, pressed?: boolean, className?: string}} Item */
+
+export class Menu {
+  #element;
+  #anchor = null;
+
+  /** @param {HTMLElement} element */
+  constructor(element) {
+    this.#element = element;
+    element.addEventListener("keydown", (event) => this.#pressed(event));
+    // It covers the page: what lies below a press outside is not pressed. It stays until the click, or what lies below
+    // would be told of that.
+    element.addEventListener("click", (event) => {
+      if (event.target === element) this.close();
+    });
+  }
+
+  /**
+   * @param {HTMLElement} anchor where it stands, and where the keyboard goes back to
+   * @param {string} label
+   * @param {(Item | Item[])[]} items a list among them is a row
+   */
+  open(anchor, label, items) {
+    this.close();
+    this.#anchor = anchor;
+    this.#opener?.setAttribute("aria-expanded", "true");
+    this.show(label, items);
+  }
+
+  /** Other items in the same place. `question` is shown above them. */
+  show(label, items, question) {
+    const list = make("div", "menu");
+    list.setAttribute("role", "menu");
+    list.setAttribute("aria-label", question ?? label);
+    if (question) {
+      const words = make("p", "question");
+      words.textContent = question;
+      words.setAttribute("aria-hidden", "true");
+      list.append(words);
+    }
+    list.append(...items.map((item) => (Array.isArray(item) ? this.#row(item) : this.#item(item))));
+    this.#put(list);
+  }
+
+  /** A form to be filled in, in the same place. */
+  showForm(form) {
+    form.classList.add("menu");
+    this.#put(form);
+  }
+
+  close() {
+    if (!this.#anchor) return;
+    const [anchor, opener] = [this.#anchor, this.#opener];
+    const hadKeyboard = this.#element.contains(document.activeElement);
+    this.#anchor = null;
+    this.#element.hidden = true;
+    this.#element.replaceChildren();
+    opener?.setAttribute("aria-expanded", "false");
+    if (hadKeyboard && anchor.isConnected) anchor.focus({ preventScroll: true });
+  }
+
+  /** The button that says whether the menu is open. */
+  get #opener() {
+    const anchor = this.#anchor;
+    return anchor?.hasAttribute("aria-haspopup") ? anchor : anchor?.querySelector("[aria-haspopup]");
+  }
+
+  #put(content) {
+    this.#element.replaceChildren(content);
+    this.#element.hidden = false;
+    this.#stand(content);
+    content.querySelector("input, button").focus({ preventScroll: true });
+  }
+
+  /** Below the anchor, or above where there is no room. A phone's style sheet takes no notice. */
+  #stand(content) {
+    const { top, bottom, right } = this.#anchor.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = content;
+    const below = bottom + MARGIN_PX / 2;
+    const above = top - height - MARGIN_PX / 2;
+    const fits = below + height + MARGIN_PX <= innerHeight;
+    content.style.top = `${Math.max(fits ? below : above, MARGIN_PX)}px`;
+    content.style.left = `${Math.max(Math.min(right - width, innerWidth - width - MARGIN_PX), MARGIN_PX)}px`;
+  }
+
+  #row(items) {
+    const row = make("div", "row");
+    row.setAttribute("role", "group");
+    row.append(...items.map((item) => this.#item(item)));
+    return row;
+  }
+
+  #item({ words, run, label, pressed, className = "" }) {
+    const item = button(words, run);
+    item.className = className;
+    item.tabIndex = -1;
+    item.setAttribute("role", pressed === undefined ? "menuitem" : "menuitemcheckbox");
+    if (pressed !== undefined) item.setAttribute("aria-checked", pressed);
+    if (label) item.setAttribute("aria-label", label);
+    return item;
+  }
+
+  #pressed(event) {
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      this.close();
+      return;
+    }
+    const items = [...this.#element.querySelectorAll("[role^=menuitem]")];
+    if (items.length === 0) return;
+    const steps = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+    const at = items.indexOf(document.activeElement);
+    const to = { Home: 0, End: items.length - 1 }[event.key] ?? at + (steps[event.key] ?? 0);
+    if (event.key === "Tab") this.close();
+    if (event.key !== "Tab" && to === at) return;
+    event.preventDefault();
+    items[(to + items.length) % items.length].focus();
+  }
+}

@@ -1,0 +1,172 @@
+// The messages on the page as they are now: each with its element, what became of it, and who replies to it. Where they
+// stand is the timeline's concern.
+
+import { MessageState } from "./message_state.js";
+import { messageElement, showQuote, showState } from "./slips.js";
+
+/** Types of the events that change a message. */
+export const AMENDMENTS = ["edit", "delete", "reaction"];
+/** How long a message that was jumped to stands out. */
+const SOUGHT_MS = 2500;
+
+/** @typedef {{event: object, state: MessageState, element: HTMLElement}} Message */
+
+export class Messages {
+  #handlers;
+  /** @type {Map<number, Message>} */
+  #messages = new Map();
+  /** The ids of those that reply to an id, which need not be on the page. */
+  #replies = new Map();
+  /** What we do to messages and is not known to be done, by their ids. */
+  #pending = new Map();
+  /** Our number, and our names. */
+  #author;
+  #names = new Set();
+  /** The one that Tab leads to. */
+  #reachable = null;
+
+  /** @param {{deleted: (id: number) => void}} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  /** Who we are from here on. */
+  recognize({ author, name }) {
+    this.#author = author ?? this.#author;
+    this.#names.add(name);
+  }
+
+  /** Takes a message in, as the server knew it at the event `asOf`. Returns its element. */
+  add(event, asOf) {
+    const own = this.#isOwn(event);
+    if (own) this.#names.add(event.name);
+    const element = messageElement(event);
+    element.classList.toggle("own", own);
+    const message = { event, state: new MessageState(event, asOf), element };
+    this.#messages.set(event.id, message);
+    const { replyTo, deleted } = message.state;
+    if (replyTo) this.#replies.set(replyTo, [...(this.#replies.get(replyTo) ?? []), event.id]);
+    if (deleted) this.#handlers.deleted(event.id);
+    this.#show(message);
+    this.#showQuote(message);
+    this.#showReplies(event.id);
+    if (!this.#reachable?.contains(document.activeElement)) this.reach(element);
+    return element;
+  }
+
+  /** Shows what an event changes; nothing, if its message is not on the page. */
+  amend(event) {
+    const message = this.#messages.get(event.of);
+    if (event.type === "delete") this.#handlers.deleted(event.of);
+    if (!message?.state.amend(event)) return;
+    this.#showQuietly(message);
+    if (event.type === "reaction") return;
+    this.#showQuote(message);
+    this.#showReplies(event.of);
+  }
+
+  /**
+   * Shows those changes that are on their way where they will be.
+   * @param {import("./outbox.js").Entry[]} entries
+   * @returns those that cannot be shown so
+   */
+  showPending(entries) {
+    const before = this.#pending;
+    const isPending = ({ of, failure, delay }) => this.#messages.has(of) && !failure && !delay;
+    this.#pending = new Map(entries.filter(isPending).map((entry) => [entry.of, entry]));
+    for (const of of new Set([...before.keys(), ...this.#pending.keys()])) {
+      const message = this.#messages.get(of);
+      if (message && before.get(of) !== this.#pending.get(of)) this.#showQuietly(message);
+    }
+    return entries.filter((entry) => entry.type !== "delete" && this.#pending.get(entry.of) !== entry);
+  }
+
+  /** The message that an element is, or is in, if anything can be done with it. */
+  of(element) {
+    const id = Number(element.closest("[data-id]")?.dataset.id);
+    const message = this.#messages.get(id);
+    return message && !message.state.deleted ? message : undefined;
+  }
+
+  get(id) {
+    return this.#messages.get(id);
+  }
+
+  isOwn({ event }) {
+    return this.#isOwn(event);
+  }
+
+  /** Whether we are among those who reacted with this emoji. */
+  hasOurs({ state }, emoji) {
+    const reaction = state.reactions.find((other) => other.emoji === emoji);
+    return Boolean(reaction && this.#isOurs(reaction));
+  }
+
+  /** The last message of our own. */
+  get lastOwn() {
+    const own = [...this.#messages.values()].filter(({ event, state }) => this.#isOwn(event) && !state.deleted);
+    return own.reduce((last, message) => (message.event.id > (last?.event.id ?? 0) ? message : last), undefined);
+  }
+
+  /** From here on Tab leads to this message. */
+  reach(element) {
+    if (this.#reachable) this.#reachable.tabIndex = -1;
+    this.#reachable = element;
+    element.tabIndex = 0;
+  }
+
+  /** Shows where a message is. Returns whether it is on the page. */
+  jumpTo(id) {
+    const element = this.#messages.get(id)?.element;
+    if (!element) return false;
+    element.scrollIntoView({ block: "center" });
+    element.focus({ preventScroll: true });
+    element.classList.add("sought");
+    setTimeout(() => element.classList.remove("sought"), SOUGHT_MS);
+    return true;
+  }
+
+  /** The ids begin again: nothing more happens to what is on the page. */
+  beginAnew() {
+    for (const { element } of this.#messages.values()) {
+      element.querySelectorAll(".tools, .reactions").forEach((part) => part.remove());
+      element.querySelector("button.quote")?.setAttribute("disabled", "");
+    }
+    this.#messages.clear();
+    this.#replies.clear();
+    this.#pending.clear();
+  }
+
+  #isOwn({ author }) {
+    return this.#author !== undefined && author === this.#author;
+  }
+
+  #isOurs({ authors, names }) {
+    return authors.has(this.#author) || names.some((name) => this.#names.has(name));
+  }
+
+  /** What changes is not read aloud again. */
+  #showQuietly(message) {
+    message.element.setAttribute("aria-live", "off");
+    this.#show(message);
+  }
+
+  #show({ event, state, element }) {
+    showState(element, state, event, { isOurs: (it) => this.#isOurs(it), pending: this.#pending.get(event.id) });
+  }
+
+  #showReplies(id) {
+    for (const reply of this.#replies.get(id) ?? []) {
+      const message = this.#messages.get(reply);
+      if (message) this.#showQuote(message);
+    }
+  }
+
+  #showQuote({ state: { replyTo }, element }) {
+    if (!replyTo) return showQuote(element);
+    const quoted = this.#messages.get(replyTo);
+    const { text, deleted } = quoted?.state ?? {};
+    const what = quoted ? { name: quoted.event.name, text, deleted } : { missing: true };
+    showQuote(element, what, () => this.jumpTo(replyTo));
+  }
+}

@@ -1,0 +1,71 @@
+// Our own name: whether it is claimed, and the menu of what can be done about that.
+
+import { Account } from "./account.js";
+
+export class OwnName {
+  #opener;
+  #menu;
+  #members;
+  #handlers;
+  #account;
+  /** Whose account we have shown to be ours on this page, which need not be the name we bear. */
+  #shown;
+
+  /**
+   * @param {{opener: HTMLButtonElement, dialog: HTMLDialogElement}} elements
+   * @param {import("./menu.js").Menu} menu
+   * @param {import("./members.js").Members} members
+   * @param {{
+   *   name: () => string,
+   *   ask: (message: object, answered: (answer: object) => void, refused: (words: string) => void) => void,
+   * }} handlers
+   */
+  constructor({ opener, dialog }, menu, members, handlers) {
+    this.#opener = opener;
+    this.#menu = menu;
+    this.#members = members;
+    this.#handlers = handlers;
+    this.#account = new Account(dialog, { ownName: handlers.name, ask: (...question) => this.#ask(...question) });
+    opener.addEventListener("click", () => this.#openMenu());
+  }
+
+  /** Opens the dialog of this type of message, if there is one. */
+  dialog(type) {
+    return Account.has(type) ? () => this.#account.open(type) : undefined;
+  }
+
+  /** We have another name. */
+  renamed() {
+    this.#mark();
+  }
+
+  #ask(message, answered, refused) {
+    const done = ({ account }) => {
+      this.#shown = account;
+      this.#mark();
+      answered();
+    };
+    this.#handlers.ask(message, done, refused);
+  }
+
+  #mark() {
+    const name = this.#handlers.name();
+    this.#members.mark(name, { account: this.#shown === name });
+  }
+
+  #openMenu() {
+    const isOurs = this.#shown !== undefined || this.#members.hasAccount(this.#handlers.name());
+    const items = isOurs
+      ? { password: "Change password…", unregister: "Give this name up…" }
+      : { register: "Claim this name…", login: "Log in…" };
+    const open = (type) => {
+      this.#menu.close();
+      this.#account.open(type);
+    };
+    this.#menu.open(
+      this.#opener,
+      "Your name",
+      Object.entries(items).map(([type, words]) => ({ words, run: () => open(type) })),
+    );
+  }
+}

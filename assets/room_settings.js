@@ -1,0 +1,63 @@
+// The dialog in which an operator sets the topic, lock, key and slow mode. What differs is sent, each as one order.
+
+import { Dialog } from "./dialogs.js";
+
+export class RoomSettings {
+  #dialog;
+  #form;
+  #rules;
+  #moderate;
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {import("./rules.js").Rules} rules
+   * @param {(order: object) => void} moderate
+   */
+  constructor(dialog, rules, moderate) {
+    this.#form = dialog.querySelector("form");
+    this.#rules = rules;
+    this.#moderate = moderate;
+    this.#dialog = new Dialog(dialog, () => this.#save());
+    this.#form.elements.hasKey.addEventListener("change", () => this.#showKey());
+  }
+
+  open() {
+    const { topic, locked, hasKey, key, slow } = this.#form.elements;
+    const { modes } = this.#rules;
+    topic.value = this.#rules.topic;
+    locked.checked = modes.locked;
+    hasKey.checked = modes.key;
+    key.value = "";
+    const seconds = String(modes.slow);
+    // What was set by a command may be none of the usual ones.
+    if (![...slow.options].some(({ value }) => value === seconds)) slow.add(new Option(`${seconds} s`, seconds));
+    slow.value = seconds;
+    this.#showKey();
+    this.#dialog.open();
+    topic.focus();
+  }
+
+  close() {
+    this.#dialog.close();
+  }
+
+  #showKey() {
+    const { hasKey, key } = this.#form.elements;
+    key.hidden = !hasKey.checked;
+    key.labels[0].hidden = !hasKey.checked;
+    key.placeholder = this.#rules.modes.key ? "the same as before" : "";
+  }
+
+  #save() {
+    const { topic, locked, hasKey, key, slow } = this.#form.elements;
+    const { modes } = this.#rules;
+    const [words, secret, seconds] = [topic.value.trim(), key.value.trim(), Number(slow.value)];
+    if (hasKey.checked && !secret && !modes.key) return this.#dialog.refuse("Which key?");
+    if (words !== this.#rules.topic) this.#moderate({ action: "topic", value: words });
+    if (locked.checked !== modes.locked) this.#moderate({ action: locked.checked ? "lock" : "unlock" });
+    if (hasKey.checked && secret) this.#moderate({ action: "key", value: secret });
+    else if (!hasKey.checked && modes.key) this.#moderate({ action: "key" });
+    if (seconds !== modes.slow) this.#moderate({ action: "slow", seconds });
+    this.#dialog.close();
+  }
+}

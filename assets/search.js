@@ -1,0 +1,133 @@
+// Searching what was said in the room. What is found and on the page is jumped to; the rest is read in the list.
+
+import { button, make } from "./elements.js";
+import { day, nameElement, timeElement } from "./format.js";
+
+const RESULTS = 30;
+
+export class Search {
+  #panel;
+  #field;
+  #list;
+  #words;
+  #more;
+  #opener;
+  #handlers;
+  /** What was asked for last: an answer to anything before is not wanted any more. */
+  #text = "";
+  #asked = 0;
+  #before;
+
+  /**
+   * @param {HTMLElement} panel
+   * @param {HTMLButtonElement} opener
+   * @param {{
+   *   ask: (message: object, answered: (found: object) => void, refused: (words: string) => void) => void,
+   *   jumpTo: (id: number) => boolean,
+   * }} handlers
+   */
+  constructor(panel, opener, handlers) {
+    this.#panel = panel;
+    this.#opener = opener;
+    this.#handlers = handlers;
+    this.#field = panel.querySelector("input");
+    this.#list = panel.querySelector("ul");
+    this.#words = panel.querySelector("[role=status]");
+    this.#more = panel.querySelector(".more");
+    opener.addEventListener("click", () => (panel.hidden ? this.open("") : this.close()));
+    panel.querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#begin();
+    });
+    panel.querySelector(".close").addEventListener("click", () => this.close());
+    panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+    });
+    this.#more.addEventListener("click", () => this.#ask());
+  }
+
+  /** Shows the field, and searches at once for what is given. */
+  open(text) {
+    this.#panel.hidden = false;
+    this.#opener.setAttribute("aria-expanded", "true");
+    if (text) this.#field.value = text;
+    this.#field.focus();
+    this.#field.select();
+    if (text) this.#begin();
+  }
+
+  close() {
+    const hadKeyboard = this.#panel.contains(document.activeElement);
+    this.#panel.hidden = true;
+    this.#opener.setAttribute("aria-expanded", "false");
+    this.#clear("");
+    if (hadKeyboard) this.#opener.focus();
+  }
+
+  /** What was found is as it is in the room. */
+  amend({ type, of, text, deleted }) {
+    const found = this.#list.querySelector(`[data-of="${of}"]`);
+    if (type === "delete" || deleted) found?.remove();
+    else if (type === "edit" && found) found.querySelector(".found").textContent = text;
+  }
+
+  #begin() {
+    this.#text = this.#field.value.trim();
+    this.#before = undefined;
+    this.#clear(this.#text ? "Searching…" : "");
+    if (this.#text) this.#ask();
+  }
+
+  #clear(words) {
+    this.#asked += 1;
+    this.#list.replaceChildren();
+    this.#more.hidden = true;
+    this.#words.textContent = words;
+  }
+
+  #ask() {
+    const asked = this.#asked;
+    const message = { type: "search", text: this.#text, before: this.#before, limit: RESULTS };
+    const answered = (found) => {
+      if (asked === this.#asked) this.#show(found);
+    };
+    this.#handlers.ask(message, answered, (words) => (this.#words.textContent = words));
+  }
+
+  /** The newest first. */
+  #show({ events, more, before }) {
+    const messages = events.filter(({ type, deleted }) => type === "message" && !deleted);
+    this.#list.append(...messages.reverse().map((event) => this.#item(event)));
+    this.#before = before ?? events[0]?.id;
+    this.#more.hidden = !more;
+    const count = this.#list.children.length;
+    if (count > 0) this.#words.textContent = more ? `${count} or more found` : `${count} found`;
+    else this.#words.textContent = more ? "Nothing yet." : "Nothing was found.";
+  }
+
+  #item({ id, name, text, time }) {
+    const item = make("li", "");
+    const words = make("span", "found");
+    const when = make("small", "");
+    item.dataset.of = id;
+    words.textContent = text;
+    words.dir = "auto";
+    when.append(`${day(time)}, `, timeElement(time));
+    const open = button("", () => this.#choose(id, open));
+    open.append(nameElement(name), when, words);
+    item.append(open);
+    return item;
+  }
+
+  #choose(id, open) {
+    if (this.#handlers.jumpTo(id)) return this.#makeRoom();
+    // It is not on the page: here is all of it.
+    open.classList.toggle("whole");
+  }
+
+  /** On a phone the list would cover what was jumped to. */
+  #makeRoom() {
+    if (matchMedia("(max-width: 48rem)").matches) this.#panel.hidden = true;
+    this.#opener.setAttribute("aria-expanded", !this.#panel.hidden);
+  }
+}

@@ -1,0 +1,142 @@
+// Messages as slips of paper: those said, kept up to date where they stand, and those that wait to be said.
+
+import { button, make, small } from "./elements.js";
+import { linked, nameElement, timeElement, viaWords } from "./format.js";
+
+/** Of a message that is replied to, so much is quoted. */
+const QUOTED_CHARACTERS = 120;
+/** Of those who react, so many are named; the others are counted. */
+const NAMED = 12;
+
+/** A message as an article. What became of it since is shown by `showState`. */
+export function messageElement({ name, via, kind, time }) {
+  const element = slip(kind, name, timeElement(time));
+  // The one that Tab leads to is chosen by the timeline.
+  element.tabIndex = -1;
+  if (via !== "web") element.querySelector(".by")?.append(small("via", viaWords(via)));
+  return element;
+}
+
+/**
+ * Shows a message as it is now.
+ * @param {HTMLElement} element
+ * @param {import("./message_state.js").MessageState} state
+ * @param {{kind: string, name: string}} event
+ * @param {{isOurs: (reaction: object) => boolean, pending?: object}} view `pending`: a change of ours on its way
+ */
+export function showState(element, state, { kind, name }, { isOurs, pending }) {
+  element.classList.toggle("deleted", state.deleted);
+  element.classList.toggle("waiting", Boolean(pending));
+  const text = element.querySelector(".text");
+  if (state.deleted) text.replaceChildren("deleted");
+  else showText(text, kind, name, pending?.type === "edit" ? pending.text : state.text);
+  const fate = pending && (pending.type === "edit" ? "being edited" : "being deleted");
+  showMark(element, fate ?? (state.edited ? "edited" : ""));
+  showTools(element, state.deleted, name);
+  showReactions(element, state.reactions, isOurs);
+}
+
+/** Shows what a message replies to, or that it is not on the page. */
+export function showQuote(element, quoted, jump) {
+  element.querySelector(".quote")?.remove();
+  if (!quoted) return;
+  const { name, text, deleted, missing } = quoted;
+  const quote = make(missing ? "p" : "button", "quote");
+  if (missing) quote.textContent = "In reply to an earlier message";
+  else {
+    quote.type = "button";
+    const words = small("", deleted ? "deleted" : [...text].slice(0, QUOTED_CHARACTERS).join(""));
+    words.dir = "auto";
+    quote.append(nameElement(name), words);
+    quote.prepend(unseen("In reply to "));
+    quote.addEventListener("click", jump);
+  }
+  element.querySelector(".slip").prepend(quote);
+}
+
+/** A text of our own that is not known to be said. */
+export function waitingElement({ kind, text, type }, name) {
+  const element = slip(kind, name, small("fate", "waiting"));
+  showText(element.querySelector(".text"), kind, name, text);
+  if (type === "edit") element.querySelector(".slip").prepend(small("quote", "Correction of an earlier message"));
+  element.classList.add("own", "waiting");
+  return element;
+}
+
+function showText(element, kind, name, text) {
+  const nodes = linked(text);
+  element.replaceChildren(...(kind === "me" ? ["* ", nameElement(name), " ", ...nodes] : nodes));
+}
+
+function showMark(element, words) {
+  element.querySelector(".mark")?.remove();
+  if (words) element.querySelector("time").before(small("mark", words));
+}
+
+/** The button that opens the menu. A press on a touch screen may be anywhere on the message. */
+function showTools(element, deleted, name) {
+  const tools = element.querySelector(".tools");
+  if (deleted) tools?.remove();
+  if (deleted || tools) return;
+  const open = button("", () => {});
+  open.className = "tools";
+  open.tabIndex = -1;
+  open.setAttribute("aria-label", `Actions for the message of ${name}`);
+  open.setAttribute("aria-haspopup", "menu");
+  open.setAttribute("aria-expanded", "false");
+  // A new message is read, not what can be done with it.
+  open.setAttribute("aria-live", "off");
+  element.querySelector("time").after(open);
+}
+
+function showReactions(element, reactions, isOurs) {
+  const before = element.querySelector(".reactions");
+  if (reactions.length === 0) return before?.remove();
+  const list = make("div", "reactions");
+  list.setAttribute("aria-live", "off");
+  list.append(...reactions.map((reaction) => reactionElement(reaction, isOurs(reaction))));
+  const focused = before?.contains(document.activeElement) && document.activeElement.dataset.emoji;
+  if (before) before.replaceWith(list);
+  else element.append(list);
+  // Whoever has just pressed one is still there.
+  if (focused) ([...list.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
+}
+
+function reactionElement({ emoji, names, count }, isOurs) {
+  const element = button(`${emoji} ${count}`, () => {});
+  const others = count - Math.min(names.length, NAMED);
+  const people = names.slice(0, NAMED).map((name) => `\u2068${name}\u2069`);
+  if (others > 0) people.push(others === 1 ? "1 other" : `${others} others`);
+  const last = people.pop();
+  element.title = people.length > 0 ? `${people.join(", ")} and ${last}` : last;
+  element.dataset.emoji = emoji;
+  element.setAttribute("aria-label", `${emoji} ${element.title}`);
+  element.setAttribute("aria-pressed", isOurs);
+  return element;
+}
+
+/** A slip of paper with who said it above, or in it where it reads "* ana waves". */
+function slip(kind, name, foot) {
+  const element = make("article", "message");
+  const paper = make("div", "slip");
+  const body = make("div", "text");
+  body.dir = "auto";
+  if (kind === "me") {
+    element.classList.add("me");
+  } else {
+    const by = make("p", "by");
+    by.append(nameElement(name));
+    element.append(by);
+  }
+  const end = make("div", "foot");
+  end.append(foot);
+  paper.append(body, end);
+  element.append(paper);
+  return element;
+}
+
+function unseen(words) {
+  const element = make("span", "unseen");
+  element.textContent = words;
+  return element;
+}

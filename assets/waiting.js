@@ -1,0 +1,54 @@
+// The texts that wait to be said, at the end of the timeline, and what can be done about those that cannot be.
+
+import { remediesElement } from "./elements.js";
+import { waitingElement } from "./slips.js";
+
+export class Waiting {
+  #list;
+  #scroll;
+  #remedies;
+
+  /**
+   * @param {HTMLElement} list
+   * @param {import("./scroll.js").Scroll} scroll
+   * @param {Record<"retry" | "edit" | "discard", (cid: string) => void>} remedies
+   */
+  constructor(list, scroll, remedies) {
+    this.#list = list;
+    this.#scroll = scroll;
+    this.#remedies = remedies;
+  }
+
+  /** @param {import("./outbox.js").Entry[]} entries */
+  show(entries, ownName) {
+    const shown = new Map(Array.from(this.#list.children, (element) => [element.dataset.cid, element]));
+    this.#list.replaceChildren(
+      ...entries.map((entry) => {
+        const same = shown.get(entry.cid);
+        if (same?.classList.contains(fateOf(entry))) return same;
+        return this.#element(entry, ownName);
+      }),
+    );
+    this.#scroll.follow();
+  }
+
+  #element(entry, ownName) {
+    const element = waitingElement(entry, ownName);
+    const fate = fateOf(entry);
+    element.dataset.cid = entry.cid;
+    if (fate === "waiting") return element;
+    element.classList.replace("waiting", fate);
+    element.querySelector(".fate").textContent = `Not sent. ${entry.failure ?? entry.delay}`;
+    const { retry, edit, discard } = this.#remedies;
+    const [Retry, Edit, Discard] = [retry, edit, discard].map((run) => () => run(entry.cid));
+    // What is only delayed may be said at any moment: it is not the time to mend it.
+    element.append(remediesElement(fate === "failed" ? { Retry, Edit, Discard } : { Retry, Discard }));
+    return element;
+  }
+}
+
+/** How it stands with a text that is not known to be said. */
+function fateOf({ failure, delay }) {
+  if (failure) return "failed";
+  return delay ? "delayed" : "waiting";
+}
