@@ -22,6 +22,10 @@ const HELP: &[HelpLine] = &[
     all("/me TEXT", "say it in the third person"),
     all("/nick NAME", "take another name"),
     all("/history [N]", "show the last N events (20)"),
+    all("/login NAME PASSWORD", "show that a name is yours"),
+    all("/register PASSWORD", "claim the name you have"),
+    all("/password OLD NEW", "change the password"),
+    all("/unregister PASSWORD", "give the name up"),
     all("/json", "one JSON object a line from here on, for programs"),
     all("/leave", "leave the room"),
     all("/quit", "close the connection"),
@@ -66,8 +70,15 @@ mod tests {
     #[test]
     fn operators_are_told_of_more() {
         let everybody: Vec<String> = list(false).collect();
-        assert!(everybody.iter().any(|line| line == "/me TEXT           say it in the third person"), "{everybody:?}");
+        assert!(
+            everybody.iter().any(|line| line == "/me TEXT              say it in the third person"),
+            "{everybody:?}"
+        );
         assert!(!everybody.iter().any(|line| line.contains("/kick")));
+        assert!(
+            everybody.iter().any(|line| line == "/login NAME PASSWORD  show that a name is yours"),
+            "{everybody:?}"
+        );
         assert_eq!(list(true).count(), HELP.len());
     }
 
