@@ -71,7 +71,7 @@ fn who_is_banned_is_so_under_every_name_while_it_shows_its_password() {
     let both = json!({"type": "join", "room": room, "name": "ana", "key": KEY, "password": PASSWORD});
     let (mut ana, _) = join(&server, both);
     host.send(json!({"type": "moderate", "action": "ban", "name": "ana"}));
-    ana.expect("kick");
+    ana.expect_close(4003);
     let mut other = WebSocketClient::connect(&server);
     other.send(json!({"type": "login", "name": "ana", "password": PASSWORD}));
     other.expect("ok");

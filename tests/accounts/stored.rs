@@ -207,8 +207,9 @@ fn an_admin_keeps_order_in_rooms_of_others_and_bans_outlive_a_crash_with_the_acc
     let (mut root, joined) = join(&server, by_password.clone());
     assert_eq!((&joined["members"][0]["name"], &joined["members"][0]["op"]), (&json!("root"), &json!(true)));
     root.send(json!({"type": "moderate", "action": "ban", "name": "ben"}));
-    assert_eq!(ben.expect("kick")["by"], "root");
+    assert_eq!(ana.expect("kick")["by"], "root");
     ana.expect_where("the ban", |message| message["change"] == "ban");
+    ben.expect_close(4003);
     server.crash();
 
     let server = serve();
