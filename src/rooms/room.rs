@@ -95,7 +95,14 @@ impl Room {
         if self.admins.is_empty() {
             return None;
         }
-        self.account_of(author).filter(|account| self.admins.contains(account))
+        // Who is about to take another name is none any more.
+        let keeps_name = || match (self.member(author), self.proposed.standing(author, &self.state.roster)) {
+            (Some(member), Some(Standing::Placed { name, .. })) => name == member.name,
+            _ => false,
+        };
+        let about_to_bear = self.proposed.account_of(author);
+        let account = about_to_bear.or_else(|| self.state.accounts.get(&author).copied());
+        account.filter(|account| self.admins.contains(account) && (about_to_bear.is_some() || keeps_name()))
     }
 
     /// Everybody who keeps order here: those of this room, then those who do everywhere.
