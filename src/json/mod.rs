@@ -61,7 +61,7 @@ const _: () = assert!(MAX_OPERATORS < MAX_MEMBERS - 1);
 /// Those who are told to a new member: itself, the operators, others.
 pub fn told_at_first<'r>(room: &'r Room, member: &'r Member) -> impl Iterator<Item = &'r Member> {
     let is_other = move |other: &&Member| other.author() != member.author();
-    let operators = room.rules().operators.iter().filter_map(|author| room.member(*author));
+    let operators = room.operators().filter_map(|author| room.member(author));
     let operators = operators.filter(|operator| operator.is_present()).filter(is_other);
     let others = room.members().filter(|other| !room.is_operator(other.author())).filter(is_other);
     std::iter::once(member).chain(operators).chain(others).take(MAX_MEMBERS)

@@ -238,8 +238,9 @@ fn parse_password<'a>(
 /// Whether a line is a command with a password behind a space that was typed before the slash: nothing to be said.
 pub fn is_mistyped_secret(line: &str) -> bool {
     let (word, _) = split_word(line.trim_start());
-    let is_secret =
-        ["/login", "/register", "/password", "/unregister"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    let is_secret = ["/login", "/register", "/password", "/unregister", "/key"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known));
     is_secret && line.starts_with(char::is_whitespace)
 }
 
@@ -402,6 +403,7 @@ mod tests {
             assert_eq!(parse(typed), Err(CommandFault::PasswordMalformed(PasswordFault::TooShort)), "{typed}");
         }
         assert!(is_mistyped_secret(" /login ana secret") && is_mistyped_secret("\t/REGISTER secret"));
+        assert!(is_mistyped_secret(" /key secret"));
         assert!(!is_mistyped_secret("/login ana secret") && !is_mistyped_secret(" /quit"));
     }
 

@@ -80,6 +80,10 @@ mod tests {
             "{everybody:?}"
         );
         assert!(!everybody.iter().any(|line| line.contains("/kick")));
+        assert!(
+            everybody.iter().any(|line| line == "/login NAME PASSWORD  show that a name is yours"),
+            "{everybody:?}"
+        );
         assert_eq!(list(true).count(), HELP.len());
     }
 

@@ -60,6 +60,8 @@ struct Unjoined {
     target: Option<JoinTarget>,
     /// That room has a key, which is asked for next.
     wants_key: bool,
+    /// The key that was given for it, while the rest is asked for.
+    key: Option<RoomKey>,
     /// When its time is up.
     deadline_ms: u64,
     /// Something has been typed: this is no HTTP client.
@@ -108,7 +110,7 @@ impl Line {
         }
         if let Stage::Unjoined(unjoined) = &mut self.stage
             && std::mem::take(&mut unjoined.goes_on)
-            && let Some(step) = self.enter_or_ask(None, None, outbox)
+            && let Some(step) = self.enter_or_ask(None, outbox)
         {
             return step;
         }
@@ -389,7 +391,7 @@ impl Line {
             TypedCommand::Nick(name) => match &mut self.stage {
                 Stage::Unjoined(unjoined) => {
                     unjoined.name = Some(name);
-                    return self.enter_or_ask(None, None, outbox);
+                    return self.enter_or_ask(None, outbox);
                 }
                 Stage::Joined(..) => RoomCommand::Nick(name),
             },
@@ -455,7 +457,7 @@ impl Line {
     fn take_password(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
         let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
         match Password::parse(typed) {
-            Ok(password) => match self.enter_or_ask(None, None, outbox) {
+            Ok(password) => match self.enter_or_ask(None, outbox) {
                 Some(Step::Command(join)) => Some(Step::Command(Command::WithPassword(Box::new(join), password))),
                 step => step,
             },
@@ -503,9 +505,9 @@ impl Line {
         match &mut self.stage {
             Stage::Unjoined(unjoined) => {
                 unjoined.target = Some(target);
-                unjoined.wants_key = false;
+                (unjoined.wants_key, unjoined.key) = (false, None);
                 unjoined.name = name.or_else(|| unjoined.name.take());
-                self.enter_or_ask(token, None, outbox)
+                self.enter_or_ask(token, outbox)
             }
             Stage::Joined(..) => Some(join_command(target, name, true, token, None)),
         }
@@ -516,7 +518,10 @@ impl Line {
         let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
         if unjoined.wants_key && unjoined.name.is_some() {
             return match RoomKey::parse(typed) {
-                Some(key) => self.enter_or_ask(None, Some(key), outbox),
+                Some(key) => {
+                    unjoined.key = Some(key);
+                    self.enter_or_ask(None, outbox)
+                }
                 None => self.refuse(CommandFault::Usage("a key of at most 256 bytes"), outbox),
             };
         }
@@ -525,17 +530,17 @@ impl Line {
             Some(_) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
         };
         match understood {
-            Ok(()) => self.enter_or_ask(None, None, outbox),
+            Ok(()) => self.enter_or_ask(None, outbox),
             Err(fault) => self.refuse(fault, outbox),
         }
     }
 
     /// Goes in, if it is known as whom and where; else asks for what is missing.
-    fn enter_or_ask(&mut self, token: Option<Token>, key: Option<RoomKey>, outbox: &mut Vec<u8>) -> Option<Step> {
+    fn enter_or_ask(&mut self, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
         if let Stage::Unjoined(unjoined) = &self.stage
-            && let Unjoined { name: name @ Some(_), target: Some(target), .. } = &**unjoined
+            && let Unjoined { name: name @ Some(_), target: Some(target), key, .. } = &**unjoined
         {
-            return Some(join_command(*target, name.clone(), false, token, key));
+            return Some(join_command(*target, name.clone(), false, token, key.clone()));
         }
         self.prompt(outbox);
         None
@@ -602,9 +607,9 @@ impl Line {
                 | Refusal::NotLoggedIn
                 | Refusal::NameLost { .. } => (),
                 Refusal::NameRequired => unjoined.name = None,
-                Refusal::KeyRequired { .. } => unjoined.wants_key = true,
+                Refusal::KeyRequired { .. } => (unjoined.wants_key, unjoined.key) = (true, None),
                 Refusal::NotJoined => (),
-                _ => (unjoined.target, unjoined.wants_key) = (None, false),
+                _ => (unjoined.target, unjoined.wants_key, unjoined.key) = (None, false, None),
             }
         } else if matches!(refusal, Refusal::PasswordRequired { .. }) {
             advice = " /login NAME PASSWORD";

@@ -31,6 +31,9 @@ impl Rooms {
             Some(Known::Departed { name, .. }) => Some(name.clone()),
             None => None,
         };
+        let known_author = known.as_ref().map(|(Known::Member(author) | Known::Departed { author, .. })| *author);
+        let borne = || known_author.and_then(|author| room.account_of(author));
+        let account = self.accounts.proof(caller.connection).or_else(borne);
         let keys = name.or(known_name.as_ref()).map(Name::keys);
         let is_here = || {
             let holder = keys.as_ref().and_then(|keys| room.proposed.holder_of(keys, roster));
@@ -40,7 +43,7 @@ impl Rooms {
         let is_stranger = known.is_none() && !is_here();
         let short_token = token.as_ref().map(ShortTokenHash::from);
         let address = Some(caller.address).filter(|_| is_stranger);
-        let comer = Comer { name: keys.as_ref(), token: short_token, address };
+        let comer = Comer { name: keys.as_ref(), token: short_token, account, address };
         let bans = room.state.rules.bans.iter().chain(room.proposed.bans());
         let code = room.code();
         if let Some(ban) = find_ban(bans, &comer, now.wall_ms) {
@@ -95,7 +98,7 @@ impl Rooms {
         let room = self.room(room_id);
         let bans = room.state.rules.bans.iter().chain(room.proposed.bans());
         let keys = name.keys();
-        let comer = Comer { name: Some(&keys), token: None, address: None };
+        let comer = Comer { name: Some(&keys), token: None, account: None, address: None };
         match find_ban(bans, &comer, now.wall_ms) {
             Some(_) => Err(Refusal::NameBanned { name: name.clone() }),
             None => Ok(()),

@@ -135,6 +135,8 @@ pub struct Measure {
     pub ban: Option<Ban>,
     /// Of the key that the room has from here on ([`ModeChange::Key`](super::ModeChange::Key)).
     pub key: Option<KeyHash>,
+    /// The account by whose name the operator is one everywhere, if it bears such a name.
+    pub as_admin: Option<AccountId>,
 }
 
 impl Measure {

@@ -25,13 +25,23 @@ impl Rooms {
     /// The names of accounts that are operators everywhere.
     pub fn set_admins(&mut self, names: &[Name]) {
         self.admins = names.iter().map(Name::keys).collect();
+        self.note_admins();
+    }
+
+    /// Has every room know which accounts are operators everywhere.
+    pub(super) fn note_admins(&mut self) {
+        if self.admins.is_empty() {
+            return;
+        }
+        self.admin_accounts = self.admins.iter().filter_map(|keys| self.accounts.owner(keys)).collect();
+        for (_, room) in &mut self.rooms {
+            room.admins = self.admin_accounts.clone();
+        }
     }
 
     /// Whether this member bears by right the name of an account that is an operator everywhere.
     pub fn is_admin(&self, here: Membership) -> bool {
-        let account = self.rooms.get(here.room.0 as usize).and_then(|room| room.account_of(here.author));
-        let name = account.and_then(|account| self.accounts.name(account));
-        name.is_some_and(|name| self.is_admin_name(name))
+        self.rooms.get(here.room.0 as usize).is_some_and(|room| room.admin_account(here.author).is_some())
     }
 
     /// Whether this name is that of an account that is an operator everywhere: whoever runs the server gives it away.
@@ -285,6 +295,7 @@ impl Rooms {
             _ => None,
         };
         self.accounts.apply(&change, by);
+        self.note_admins();
         match &change.action {
             AccountAction::Add { name, .. } => {
                 self.mark_bearers(&change);

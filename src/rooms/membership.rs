@@ -226,6 +226,8 @@ impl Rooms {
         if limits.members > 0 && proposed.places(roster) >= limits.members {
             return Err(Refusal::RoomFull { code: room.code() });
         }
+        // By the password comes back who comes without its secret, with all that it is.
+        let returning = returning.or_else(|| room.departed_bearer(account?));
         let author = returning.unwrap_or_else(|| proposed.new_author(roster));
         Ok(Identity::Newcomer { name, author, has_returned: returning.is_some(), account })
     }

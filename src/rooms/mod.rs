@@ -74,6 +74,7 @@ pub use text::{MAX_LINE_BYTES, MessageKey, Text, TextFault};
 pub use token::{Epoch, ShortTokenHash, Token, TokenHash};
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rand::rngs::StdRng;
@@ -199,6 +200,8 @@ pub struct Rooms {
     requires_account: bool,
     /// The names of accounts that are operators everywhere.
     admins: Vec<NameKeys>,
+    /// Those accounts, as far as there are such. Every room has them as well.
+    admin_accounts: Arc<[AccountId]>,
 }
 
 /// What is due at some time. It is looked at again when the time comes: it may have been lifted meanwhile.
@@ -253,6 +256,7 @@ impl Rooms {
             accounts: Accounts::default(),
             requires_account: false,
             admins: Vec::new(),
+            admin_accounts: Arc::default(),
         }
     }
 
@@ -457,7 +461,7 @@ impl Rooms {
             }
             RoomCommand::Moderate(readings) => return self.moderate(membership, readings, now, delivery),
             RoomCommand::Bans => self.list_bans(membership, now)?,
-            RoomCommand::Role => Reply::Role { is_operator: self.room(room).state.is_operator(membership.author) },
+            RoomCommand::Role => Reply::Role { is_operator: self.room(room).is_operator(membership.author) },
             RoomCommand::Leave => {
                 self.leave(caller.connection, membership, true, now, delivery);
                 return Ok(());

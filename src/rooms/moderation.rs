@@ -8,7 +8,8 @@ use super::room::Room;
 use super::roster::{Known, Presence};
 use super::rules::{MAX_BANS, MAX_OPERATORS};
 use super::{
-    Address, AuthorId, Ban, Body, Delivery, KeyHash, ModeChange, Name, RoomId, RoomKey, Rooms, ShortTokenHash, Text,
+    AccountId, Address, AuthorId, Ban, Body, Delivery, KeyHash, ModeChange, Name, RoomId, RoomKey, Rooms,
+    ShortTokenHash, Text,
 };
 use crate::time::Now;
 
@@ -120,7 +121,7 @@ impl Room {
 
     /// Whether this author may do now what operators may.
     fn may_moderate(&self, author: AuthorId) -> bool {
-        self.state.is_operator(author) && !self.proposed.will_be_deopped(author)
+        self.admin_account(author).is_some() || self.state.is_operator(author) && !self.proposed.will_be_deopped(author)
     }
 
     /// Whether anybody goes by the name that this is about.
@@ -228,8 +229,10 @@ impl Rooms {
         on_commit: OnCommit,
         now: Now,
     ) -> Result<(), Refusal> {
-        let event = self.room(here.room).make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
-        self.propose(here.room, Change::Moderate(Box::new(Measure { event, target, ban, key })), on_commit);
+        let room = self.room(here.room);
+        let event = room.make_event(here.author, body, now.wall_ms).ok_or(Refusal::NotJoined)?;
+        let as_admin = room.admin_account(here.author);
+        self.propose(here.room, Change::Moderate(Box::new(Measure { event, target, ban, key, as_admin })), on_commit);
         Ok(())
     }
 
@@ -266,6 +269,7 @@ impl Rooms {
         let ban = Ban {
             name: name.clone(),
             token: target.as_ref().map(|target| target.token),
+            account: target.as_ref().and_then(|target| room.account_of(target.author)),
             address: target.as_ref().and_then(|target| room.address_of(target.author, delivery)),
             until_ms: now.wall_ms.saturating_add(seconds.saturating_mul(1000)),
             by,
@@ -286,7 +290,11 @@ impl Rooms {
             Known::Member(author) => Some(room.member(author)?.name().clone()),
             Known::Departed { .. } => None,
         });
-        for name in [Some(ban.name.clone()), with_token].into_iter().flatten() {
+        let bears = |(author, account): (&AuthorId, &AccountId)| (Some(*account) == ban.account).then_some(*author);
+        let present = |author: AuthorId| room.member(author).map(|member| (author, member.name().clone()));
+        let bearers = room.state.accounts.iter().filter_map(bears).filter_map(present);
+        let with_account = bearers.min_by_key(|(author, _)| *author).map(|(_, name)| name);
+        for name in [Some(ban.name.clone()), with_token, with_account].into_iter().flatten() {
             let target = self.room(room_id).find_named(&name, false);
             if let Some(target) = target.filter(|target| target.author != operator) {
                 // If the operator itself is gone by now, nobody is left to do it.
@@ -373,7 +381,7 @@ impl Rooms {
     pub(super) fn count_in_slow_mode(&mut self, here: Membership, now: Now) -> Result<(), Refusal> {
         let room = self.room_mut(here.room);
         let seconds = room.state.rules.slow_seconds;
-        if seconds == 0 || room.state.is_operator(here.author) {
+        if seconds == 0 || room.is_operator(here.author) {
             return Ok(());
         }
         let counted = room.slow_mode.count(here.author, u64::from(seconds) * 1000, now.steady_ms);

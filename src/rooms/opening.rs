@@ -83,7 +83,9 @@ impl Rooms {
 
     pub(super) fn add_room(&mut self, state: RoomState) -> RoomId {
         let epoch = state.epoch;
-        let room = RoomId(self.rooms.insert(Room::new(state, self.encoders.len())) as u32);
+        let mut room = Room::new(state, self.encoders.len());
+        room.admins = self.admin_accounts.clone();
+        let room = RoomId(self.rooms.insert(room) as u32);
         self.epochs.insert(epoch, room);
         room
     }

@@ -23,6 +23,7 @@ impl Rooms {
     /// Brings back the accounts of an earlier run. The rooms come after them.
     pub fn restore_accounts(&mut self, stored: Vec<StoredAccount>) {
         stored.into_iter().for_each(|account| self.accounts.add(account));
+        self.note_admins();
     }
 
     /// Brings back the rooms of an earlier run. Who was here has the grace to come back; the time of empty rooms

@@ -1,11 +1,12 @@
 //! One room on this node: what all agree on, what is proposed, and what its members here are still to be sent.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::broadcast_log::BroadcastLog;
 use super::history::HistoryPage;
 use super::paging::Paging;
-use super::proposed::Proposed;
+use super::proposed::{Proposed, Standing};
 use super::roster::{Member, Presence, Subscription};
 use super::rules::RoomRules;
 use super::slow_mode::SlowMode;
@@ -33,6 +34,8 @@ pub struct Room {
     /// From where it was made, and members have come in: the last ones.
     networks: VecDeque<Address>,
     pub(super) slow_mode: SlowMode,
+    /// Accounts that are operators everywhere.
+    pub(super) admins: Arc<[AccountId]>,
     /// Commands that wait for events that memory does not hold.
     pub(super) paging: Option<Box<Paging>>,
     /// Bytes of memory that its history took when it was last counted.
@@ -54,6 +57,7 @@ impl Room {
             ends_at_ms: None,
             networks: VecDeque::new(),
             slow_mode: SlowMode::default(),
+            admins: Arc::default(),
             paging: None,
             memory_bytes: 0,
             last_read: 0,
@@ -82,7 +86,43 @@ impl Room {
 
     /// Whether this author keeps order here.
     pub fn is_operator(&self, author: AuthorId) -> bool {
-        self.state.is_operator(author)
+        self.state.is_operator(author) || self.admin_account(author).is_some()
+    }
+
+    /// The account by whose name this author is an operator everywhere. It is none of those who keep order in the room
+    /// for that: where it is alone with others, one of them does.
+    pub(super) fn admin_account(&self, author: AuthorId) -> Option<AccountId> {
+        if self.admins.is_empty() {
+            return None;
+        }
+        // Who is about to take another name is none any more.
+        let keeps_name = || match (self.member(author), self.proposed.standing(author, &self.state.roster)) {
+            (Some(member), Some(Standing::Placed { name, .. })) => name == member.name,
+            _ => false,
+        };
+        let about_to_bear = self.proposed.account_of(author);
+        let account = about_to_bear.or_else(|| self.state.accounts.get(&author).copied());
+        account.filter(|account| self.admins.contains(account) && (about_to_bear.is_some() || keeps_name()))
+    }
+
+    /// Everybody who keeps order here: those of this room, then those who do everywhere.
+    pub fn operators(&self) -> impl Iterator<Item = AuthorId> {
+        let is_admin = |author: &AuthorId| !self.state.is_operator(*author) && self.admin_account(*author).is_some();
+        let bearers = self.state.accounts.keys().copied().filter(|_| !self.admins.is_empty());
+        let mut admins: Vec<AuthorId> = bearers.filter(is_admin).collect();
+        admins.sort();
+        self.state.rules.operators.iter().copied().chain(admins)
+    }
+
+    /// Who has dropped out and bore the name of this account by right: rather an operator than another one.
+    pub(super) fn departed_bearer(&self, account: AccountId) -> Option<AuthorId> {
+        let authors = self.state.roster.departed().map(|departed| departed.author);
+        let bears = |author: &AuthorId| self.state.accounts.get(author) == Some(&account);
+        let is_gone = |author: &AuthorId| {
+            let standing = self.proposed.standing(*author, &self.state.roster);
+            !matches!(standing, Some(Standing::Placed { .. }))
+        };
+        authors.filter(bears).filter(is_gone).max_by_key(|author| (self.state.is_operator(*author), *author))
     }
 
     /// Everybody present, in the order of their places.

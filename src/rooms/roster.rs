@@ -197,7 +197,7 @@ impl Roster {
     pub fn place(&mut self, newcomer: &Newcomer, has_returned: bool) {
         let Newcomer { author, ref token, ref name, via, .. } = *newcomer;
         let token = token.into();
-        self.departed.retain(|departed| departed.token != token);
+        self.departed.retain(|departed| departed.token != token && departed.author != author);
         self.last_author = self.last_author.max(author);
         let slot = self.members.insert(Member {
             name: name.clone(),

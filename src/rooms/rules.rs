@@ -4,7 +4,7 @@
 //! `moderation`, who is let in in `admittance`.
 
 use super::room_key::KeyHash;
-use super::{Address, AuthorId, Name, NameKeys, ShortTokenHash, Text};
+use super::{AccountId, Address, AuthorId, Name, NameKeys, ShortTokenHash, Text};
 
 /// Operators of a room at the most.
 pub const MAX_OPERATORS: usize = 100;
@@ -38,6 +38,8 @@ pub struct Ban {
     pub name: Name,
     /// The hash of its secret, if the room knew it.
     pub token: Option<ShortTokenHash>,
+    /// The account whose name it bore by right.
+    pub account: Option<AccountId>,
     /// Where it was connected from.
     pub address: Option<Address>,
     /// Until then: milliseconds since 1970, UTC.
@@ -63,8 +65,9 @@ impl Ban {
     fn keeps_out(&self, comer: &Comer<'_>, wall_ms: u64) -> bool {
         let has_name = || comer.name.is_some_and(|keys| keys.overlaps(&self.name.keys()));
         let has_token = || self.token.is_some() && self.token == comer.token;
+        let has_account = || self.account.is_some() && self.account == comer.account;
         let has_address = || self.address.is_some() && self.address == comer.address;
-        self.is_in_force(wall_ms) && (has_name() || has_token() || has_address())
+        self.is_in_force(wall_ms) && (has_name() || has_token() || has_account() || has_address())
     }
 
     fn is_in_force(&self, wall_ms: u64) -> bool {
@@ -76,6 +79,8 @@ impl Ban {
 pub(super) struct Comer<'c> {
     pub name: Option<&'c NameKeys>,
     pub token: Option<ShortTokenHash>,
+    /// The account that it has shown to be its own.
+    pub account: Option<AccountId>,
     /// Only of a stranger.
     pub address: Option<Address>,
 }
@@ -158,17 +163,21 @@ mod tests {
     }
 
     fn ban(called: &str, until_ms: u64) -> Ban {
-        Ban { name: name(called), token: token("a"), address: address(1), until_ms, by: name("ana") }
+        let (token, account, address) = (token("a"), Some(AccountId(7)), address(1));
+        Ban { name: name(called), token, account, address, until_ms, by: name("ana") }
     }
 
     #[test]
-    fn a_ban_keeps_out_by_name_token_or_address_until_its_time_is_up() {
+    fn a_ban_keeps_out_by_name_token_account_or_address_until_its_time_is_up() {
         let mut rules = RoomRules::default();
         rules.ban(ban("ben", 1000), 0);
         let is_kept_out = |called: &str, token, address, at_ms| {
             let keys = name(called).keys();
-            find_ban(rules.bans.iter(), &Comer { name: Some(&keys), token, address }, at_ms).is_some()
+            find_ban(rules.bans.iter(), &Comer { name: Some(&keys), token, account: None, address }, at_ms).is_some()
         };
+        let by_account = |account| Comer { name: None, token: None, account: Some(AccountId(account)), address: None };
+        assert!(find_ban(rules.bans.iter(), &by_account(7), 999).is_some());
+        assert!(find_ban(rules.bans.iter(), &by_account(8), 999).is_none());
         assert!(is_kept_out("BEN", None, None, 999));
         assert!(is_kept_out("carl", token("a"), None, 999));
         assert!(is_kept_out("carl", token("b"), address(1), 999));

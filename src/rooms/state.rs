@@ -150,7 +150,7 @@ impl RoomState {
 
     /// An operator has a place and is one; whom it concerns is still known. Its event is brought up to date.
     fn check_measure(&self, measure: &mut Measure) -> Result<(), Conflict> {
-        let Measure { event, target, .. } = measure;
+        let Measure { event, target, as_admin, .. } = measure;
         let operator = self.roster.member(event.author).ok_or(Conflict::Member)?;
         let named = target.and_then(|target| self.roster.member(target));
         // What the journal has numbered already was checked against all that came before.
@@ -158,7 +158,8 @@ impl RoomState {
             let is_succession = self.rules.operators.is_empty()
                 && *target == Some(event.author)
                 && matches!(event.body, Body::Mode { change: ModeChange::Op(_) });
-            if !is_succession && !self.is_operator(event.author) {
+            let is_admin = as_admin.is_some() && self.accounts.get(&event.author) == as_admin.as_ref();
+            if !is_succession && !is_admin && !self.is_operator(event.author) {
                 return Err(Conflict::NotOperator);
             }
             let needs_place = matches!(event.body, Body::Kick { .. } | Body::Mode { change: ModeChange::Op(_) });
@@ -184,8 +185,8 @@ impl RoomState {
     /// not banned. `time_ms`: `None`, where that was made sure of before.
     fn check_newcomer(&self, newcomer: &Newcomer, returns: bool, time_ms: Option<u64>) -> Result<(), Conflict> {
         if let Some(time_ms) = time_ms.filter(|_| !self.rules.bans.is_empty()) {
-            let comer =
-                Comer { name: Some(&newcomer.name.keys()), token: Some((&newcomer.token).into()), address: None };
+            let (keys, token, account) = (newcomer.name.keys(), Some((&newcomer.token).into()), newcomer.account);
+            let comer = Comer { name: Some(&keys), token, account, address: None };
             if find_ban(self.rules.bans.iter(), &comer, time_ms).is_some() {
                 return Err(Conflict::Member);
             }
@@ -258,7 +259,7 @@ impl RoomState {
     }
 
     fn apply_measure(&mut self, measure: &Measure) {
-        let Measure { event, target, ban, key } = measure;
+        let Measure { event, target, ban, key, .. } = measure;
         if let Some(author) = measure.kicked() {
             self.vacate(author, false);
         }
@@ -289,7 +290,8 @@ impl RoomState {
         }
     }
 
-    /// Whether this author keeps order here. Nothing else decides that.
+    /// Whether this author keeps order in this room, as all nodes know it. Who does in every room by its account is
+    /// known to [`Room::is_operator`](super::Room::is_operator).
     pub fn is_operator(&self, author: AuthorId) -> bool {
         self.rules.operators.contains(&author)
     }
@@ -333,7 +335,11 @@ impl RoomState {
             line(format_args!("rules {operators:?} {topic:?} {is_locked} {key:?} {slow_seconds}"));
             for ban in bans {
                 let token = ban.token.map(|token| *token.as_bytes());
-                line(format_args!("ban {:?} {token:?} {:?} {} {:?}", ban.name, ban.address, ban.until_ms, ban.by));
+                let (account, address) = (ban.account.map(|account| account.0), ban.address);
+                line(format_args!(
+                    "ban {:?} {token:?} {account:x?} {address:?} {} {:?}",
+                    ban.name, ban.until_ms, ban.by
+                ));
             }
             mutes.iter().for_each(|mute| line(format_args!("{mute:?}")));
         }

@@ -1,6 +1,7 @@
 //! Claimed names, through the real program: by WebSockets, terminals, the form, the command line and the data file.
 
 mod form;
+mod keyed;
 #[cfg(feature = "sqlite")]
 mod stored;
 #[path = "../support/mod.rs"]

@@ -191,3 +191,34 @@ fn the_file_stays_locked_after_it_was_cleaned() {
     let locks = fs::read_to_string("/proc/locks").expect("Linux tells who locks what");
     assert!(locks.lines().any(is_it), "{locks}");
 }
+
+#[test]
+fn an_admin_keeps_order_in_rooms_of_others_and_bans_outlive_a_crash_with_the_account() {
+    let folder = Folder::new();
+    let serve = || Server::with(&["--data", &folder.file(), "--admin", "root"]);
+    let server = serve();
+    folder.succeed("add", &["root"], &format!("{PASSWORD}\n"));
+    let room = server.create_room();
+    let elsewhere = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    drop(register(&server, &elsewhere, "ben"));
+    let (mut ben, _) = join(&server, json!({"type": "join", "room": room, "name": "ben", "password": PASSWORD}));
+    let by_password = json!({"type": "join", "room": room, "name": "root", "password": PASSWORD});
+    let (mut root, joined) = join(&server, by_password.clone());
+    assert_eq!((&joined["members"][0]["name"], &joined["members"][0]["op"]), (&json!("root"), &json!(true)));
+    root.send(json!({"type": "moderate", "action": "ban", "name": "ben"}));
+    assert_eq!(ana.expect("kick")["by"], "root");
+    ana.expect_where("the ban", |message| message["change"] == "ban");
+    ben.expect_close(4003);
+    server.crash();
+
+    let server = serve();
+    let mut ben = WebSocketClient::connect(&server);
+    ben.send(json!({"type": "login", "name": "ben", "password": PASSWORD}));
+    ben.expect("ok");
+    ben.send(json!({"type": "join", "room": room, "name": "carl"}));
+    ben.expect_error("banned");
+    let (mut root, _) = join(&server, by_password);
+    root.send(json!({"type": "moderate", "action": "lock"}));
+    assert_eq!(root.expect("mode")["change"], "lock");
+}

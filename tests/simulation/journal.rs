@@ -230,7 +230,7 @@ impl RoomOnDisk {
 
     /// Makes what an operator does of what is on the disk, in ways of its own.
     fn moderate(&mut self, measure: &Measure) {
-        let Measure { event, target, ban, key } = measure;
+        let Measure { event, target, ban, key, .. } = measure;
         if let (Body::Kick { .. }, Some(target)) = (&event.body, target) {
             self.members.retain(|member| member.author != *target);
             self.rules.operators.retain(|operator| operator != target);

@@ -5,24 +5,29 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Result, params};
 
 use super::columns;
-use crate::rooms::{Address, Ban, Body, KeyHash, Measure, ModeChange, Mute, Name, RoomRules, ShortTokenHash, Text};
+use crate::rooms::{
+    AccountId, Address, Ban, Body, KeyHash, Measure, ModeChange, Mute, Name, RoomRules, ShortTokenHash, Text,
+};
 
 /// Writes what an operator does, but for its event and for who is thrown out. Returns whether something was deleted.
 pub(super) fn write(connection: &Connection, room: i64, measure: &Measure) -> Result<bool> {
-    let Measure { event, target, ban, key } = measure;
+    let Measure { event, target, ban, key, .. } = measure;
     let time = event.time_ms.cast_signed();
     let mut has_deleted = false;
     if let Some(ban) = ban {
         let over = "DELETE FROM ban WHERE room = ?1 AND until <= ?2";
         has_deleted |= connection.prepare_cached(over)?.execute([room, time])? > 0;
-        connection.prepare_cached("INSERT OR REPLACE INTO ban VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
-            room,
-            ban.name.as_str(),
-            ban.token.map(|token| *token.as_bytes()),
-            ban.address.map(|address| address.to_bits().cast_signed()),
-            stored_time(ban.until_ms),
-            ban.by.as_str()
-        ])?;
+        connection.prepare_cached("INSERT OR REPLACE INTO ban VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
+            params![
+                room,
+                ban.name.as_str(),
+                ban.token.map(|token| *token.as_bytes()),
+                ban.account.map(|account| account.0.cast_signed()),
+                ban.address.map(|address| address.to_bits().cast_signed()),
+                stored_time(ban.until_ms),
+                ban.by.as_str()
+            ],
+        )?;
     }
     let set_operator = |is_operator: bool| {
         connection
@@ -113,16 +118,18 @@ pub(super) fn read(connection: &Connection, rooms: &mut HashMap<i64, &mut RoomRu
         let Some(rules) = rooms.get_mut(&row.get(0)?) else { continue };
         rules.operators.push(columns::author(row, 1)?);
     }
-    let mut select = connection.prepare("SELECT room, name, token_hash, address, until, banned_by FROM ban")?;
+    let mut select =
+        connection.prepare("SELECT room, name, token_hash, account, address, until, banned_by FROM ban")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let Some(rules) = rooms.get_mut(&row.get(0)?) else { continue };
         rules.bans.push(Ban {
             name: columns::parsed(row, 1, Name::parse)?,
             token: row.get::<_, Option<[u8; 16]>>(2)?.map(ShortTokenHash::from_bytes),
-            address: row.get::<_, Option<i64>>(3)?.map(|address| Address::from_bits(address.cast_unsigned())),
-            until_ms: columns::number(row, 4)?,
-            by: columns::parsed(row, 5, Name::parse)?,
+            account: row.get::<_, Option<i64>>(3)?.map(|account| AccountId(account.cast_unsigned())),
+            address: row.get::<_, Option<i64>>(4)?.map(|address| Address::from_bits(address.cast_unsigned())),
+            until_ms: columns::number(row, 5)?,
+            by: columns::parsed(row, 6, Name::parse)?,
         });
     }
     let mut select = connection.prepare("SELECT room, author, name, until FROM mute")?;

@@ -117,6 +117,7 @@ CREATE TABLE ban (
     room INTEGER NOT NULL,
     name TEXT NOT NULL,
     token_hash BLOB,             -- the first half of it
+    account INTEGER,             -- whose name it bore by right
     address INTEGER,             -- an IPv4 address, or the first half of an IPv6 one
     until INTEGER NOT NULL,
     banned_by TEXT NOT NULL,     -- the operator's name

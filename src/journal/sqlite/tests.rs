@@ -1020,7 +1020,8 @@ fn model_measure(
     let address = what.is_multiple_of(2).then(|| Address::from_bits(u64::MAX - u64::from(what)));
     let token = what.is_multiple_of(3).then(|| (&token(target.0)).into());
     let until_ms = time_ms + u64::from(what);
-    let ban = Ban { name: name.clone(), token, address, until_ms, by: name.clone() };
+    let account = Some(AccountId(until_ms >> 1));
+    let ban = Ban { name: name.clone(), token, account, address, until_ms, by: name.clone() };
     let key = KeyHash::from_bytes([what; 32]);
     let mode = |change| (Body::Mode { change }, None, None);
     let (body, ban, key) = match what % 11 {
@@ -1075,7 +1076,7 @@ fn model_measure(
         },
         _ => (),
     }
-    Some(Measure { event, target: Some(target), ban, key })
+    Some(Measure { event, target: Some(target), ban, key, as_admin: None })
 }
 
 fn model_event(room: &mut StoredRoom, events: &mut Vec<Event>, author: u32, body: Body, time_ms: u64) -> Option<Event> {

@@ -1,5 +1,7 @@
 //! Claimed names, told by commands and replies: what somebody has shown with a password is taken for granted here.
 
+mod operators;
+
 use super::*;
 
 fn name(typed: &str) -> Name {
