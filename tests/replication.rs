@@ -10,8 +10,8 @@ use rand::{RngExt, SeedableRng};
 use snugd::options::Limits;
 use snugd::rooms::{
     Address, Caller, Change, Command, ConnectionId, Delivery, Emoji, Encoder, EncoderId, Event, Join, JoinTarget, Kind,
-    Membership, MessageKey, MessageRef, Name, Proposal, Refusal, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Text,
-    Token, Via,
+    Membership, MessageKey, MessageRef, Moderation, Name, PasswordHash, Proposal, ProvenCommand, Refusal, Reply,
+    RoomCode, RoomCommand, RoomRef, Rooms, Text, Token, Via,
 };
 use snugd::time::Now;
 
@@ -97,7 +97,10 @@ impl Node {
                         connection.memberships = vec![*membership];
                         connection.token = Some(*token);
                     }
-                    Reply::Left { membership, .. } | Reply::TakenOver { membership } => {
+                    Reply::Left { membership, .. }
+                    | Reply::TakenOver { membership }
+                    | Reply::SessionEnded { membership }
+                    | Reply::Kicked { membership, .. } => {
                         connection.memberships.retain(|other| other != membership);
                     }
                     _ => (),
@@ -157,7 +160,7 @@ impl Cluster {
         if !connection.waits {
             let is_member = !connection.memberships.is_empty();
             let token = connection.token.filter(|_| self.random.random_bool(0.5));
-            let command = match self.random.random_range(0..10) {
+            let command = match self.random.random_range(0..13) {
                 _ if !is_member => join(code, name, token),
                 0 => join(code, name, token),
                 1 => Command::In(RoomRef::Only, RoomCommand::Leave),
@@ -167,6 +170,14 @@ impl Cluster {
                     Command::Reserve { target, name, token, key: None }
                 }
                 4..6 => Command::In(RoomRef::Only, self.draw_amendment()),
+                6..8 => Command::In(RoomRef::Only, RoomCommand::Moderate(vec![self.draw_moderation()])),
+                8 => {
+                    let (name, hash) = (Name::parse(name).expect("a name"), PasswordHash::new("$hash"));
+                    Command::Proven(Box::new(match self.nodes[node].rooms.account_named(&name) {
+                        Some(account) => ProvenCommand::Unregister { account },
+                        None => ProvenCommand::Register { name, hash },
+                    }))
+                }
                 _ => {
                     let cid = MessageKey::parse(&self.random.random_range(0..40).to_string());
                     let (kind, text) = (Kind::Say, Text::clean("hello", 100).expect("a text"));
@@ -203,6 +214,21 @@ impl Cluster {
                 let emoji = Emoji::parse(["👍", "🎉"][self.random.random_range(0..2)]).expect("an emoji");
                 RoomCommand::React { of, emoji, on: self.random.random_bool(0.7), cid: None }
             }
+        }
+    }
+
+    /// What operators do, and others try to.
+    fn draw_moderation(&mut self) -> Moderation {
+        let name = Name::parse(["ana", "ben", "eve"][self.random.random_range(0..3)]).expect("a name");
+        let seconds = Some(self.random.random_range(1..5));
+        match self.random.random_range(0..10) {
+            0..3 => Moderation::Op(name),
+            3 => Moderation::Deop(name),
+            4..6 => Moderation::Kick { name, reason: None },
+            6 => Moderation::Ban { name, seconds, reason: None },
+            7 => Moderation::Unban(name),
+            8 => Moderation::Mute { name, seconds },
+            _ => Moderation::Topic(Text::clean("so be it", 100).ok()),
         }
     }
 

@@ -306,6 +306,10 @@ impl Rooms {
                 self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::Muted { seconds: None }, cid: own_cid(body), is_answer: false }
             }
+            (body @ Body::Delete { .. }, Conflict::NotOperator) => {
+                self.counts.refusals += 1;
+                Reply::Refused { refusal: Refusal::NotYours, cid: own_cid(body), is_answer: false }
+            }
             (Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. }, Conflict::NotOperator) => {
                 self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::NotOperator, cid: None, is_answer: false }

@@ -120,7 +120,7 @@ impl Room {
     }
 
     /// Whether this author may do now what operators may.
-    fn may_moderate(&self, author: AuthorId) -> bool {
+    pub(super) fn may_moderate(&self, author: AuthorId) -> bool {
         self.admin_account(author).is_some() || self.state.is_operator(author) && !self.proposed.will_be_deopped(author)
     }
 

@@ -542,7 +542,8 @@ impl Client {
     fn note_event(&mut self, number: usize, event: &Value, history: &mut History) {
         let id = event["id"].as_u64().expect("an id");
         let is_current = self.link() == Some(number);
-        if is_current && event["by"] == self.name.as_str() {
+        // A deletion is asked for by itself.
+        if is_current && event["type"] != "delete" && event["by"] == self.name.as_str() {
             self.link.iter_mut().for_each(|link| link.moderates = false);
         }
         if is_current && let Some((_, last)) = &mut self.has {
@@ -552,7 +553,7 @@ impl Client {
             self.own_messages.push(id);
         }
         match event["text"].as_str() {
-            Some(text) if event["type"] == "message" && text.starts_with(&self.mark) => {
+            Some(text) if (event["type"] == "message" || event["type"] == "edit") && text.starts_with(&self.mark) => {
                 self.acknowledge(number, id, text, history)
             }
             Some(_) => (),

@@ -41,6 +41,8 @@ pub fn check<'a>(life: &Life, events: impl Iterator<Item = &'a Value>) {
                 is_here(present.remove(name));
                 check_operator(life, event, &present, &mut operators);
             }
+            // Whose message it was may be gone.
+            "delete" if event["by"].is_string() => check_operator(life, event, &present, &mut operators),
             "topic" | "mode" => check_operator(life, event, &present, &mut operators),
             _ => is_here(present.contains(name)),
         }

@@ -323,9 +323,11 @@ impl Simulation {
                 let action = MODERATION[self.random.random_range(0..MODERATION.len())];
                 let count = self.clients.len();
                 let client = &mut self.clients[number];
-                let name = match self.random.random_bool(0.7) {
-                    true => format!("c{}", self.random.random_range(0..count)),
-                    false => WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())].to_owned(),
+                let name = match self.random.random_range(0..10) {
+                    0..6 => format!("c{}", self.random.random_range(0..count)),
+                    6..8 => WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())].to_owned(),
+                    // Those who want names of their own.
+                    _ => people::NAMES[self.random.random_range(0..people::NAMES.len())].to_owned(),
                 };
                 client.moderate(action, &name, self.random.random_range(1..20));
             }

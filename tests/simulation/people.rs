@@ -10,7 +10,7 @@ use snugd::accounts::{Done, Job, PasswordWorker, Task};
 use snugd::rooms::{Name, Password, PasswordHash};
 
 /// The names that they want, of which two look alike.
-const NAMES: [&str; 3] = ["p", "P", "q"];
+pub const NAMES: [&str; 3] = ["p", "P", "q"];
 const PASSWORDS: [&str; 2] = ["password one", "password two"];
 
 /// Compares and hashes at once.
