@@ -105,6 +105,20 @@ fn who_is_on_its_way_to_another_name_is_left_alone() {
 }
 
 #[test]
+fn who_is_muted_loses_a_claimed_name_like_everybody_else() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
+    let mute = Moderation::Mute { name: name("ben"), seconds: None };
+    house.execute_in(ana, RoomCommand::Moderate(vec![mute]));
+    let owner = house.join(JoinTarget::New, "Ben");
+    house.execute(owner, register("Ben"));
+    assert_eq!(house.names(ana), ["ana", "ben_1"]);
+    assert!(matches!(house.refusal(ben), Refusal::NameLost { .. }));
+    house.check_bearers();
+}
+
+#[test]
 fn what_is_about_to_be_claimed_is_refused_to_others_at_once() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");

@@ -606,3 +606,35 @@ fn what_is_not_stored_yet_counts_against_whom_it_concerns_and_not_for_it() {
     house.execute(olga, kick("ben"));
     assert_eq!(house.flush()[ana], "7olga>ben ");
 }
+
+#[test]
+fn who_is_no_operator_any_more_deletes_nothing_of_others() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
+    house.execute(ana, say("one", None));
+    let cid = MessageKey::parse("d");
+    let delete = Command::In(RoomRef::Only, RoomCommand::Delete { of: MessageRef::Id(3), cid: cid.clone() });
+    // On this node it was asked for first; on another one, the journal may have ordered them the other way round.
+    for is_of_another_node in [false, true] {
+        house.execute(ana, moderate(Moderation::Op(name("ben"))));
+        house.propose_on(ana, ECHOING, moderate(Moderation::Deop(name("ben"))));
+        let mut ordered = Vec::new();
+        if is_of_another_node {
+            let deop = house.take_proposals().remove(0);
+            ordered.push(Proposal::new(deop.code, deop.epoch, deop.change.clone()));
+            house.rooms.refuse(deop, house.now);
+        }
+        house.propose_on(ben, ECHOING, delete.clone());
+        ordered.extend(house.take_proposals());
+        for proposal in ordered {
+            house.rooms.commit(proposal, house.now, &mut house.sent);
+        }
+        house.settle();
+        assert!(
+            matches!(house.last_reply(ben), Reply::Refused { refusal: Refusal::NotYours, cid: told, .. } if *told == cid)
+        );
+        assert!(house.rooms.committed_state().contains("\"one\""));
+        assert_eq!(house.operators(ana), ["ana"]);
+    }
+}
