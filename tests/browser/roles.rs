@@ -43,7 +43,7 @@ fn wait_until_asked(window: &Window, expected: &serde_json::Value) {
     assert_eq!(asked, *expected);
 }
 
-fn choose(window: &Window, words: &str) {
+pub fn choose(window: &Window, words: &str) {
     let words = json!(words);
     window.wait_for("!document.querySelector('#menu').hidden");
     window.evaluate(&format!(
@@ -57,7 +57,7 @@ fn make_operator(window: &Window, name: &str) {
     wait_for_notice(window, &format!("{name} is an operator now"));
 }
 
-fn is_shown(window: &Window, selector: &str) -> bool {
+pub fn is_shown(window: &Window, selector: &str) -> bool {
     window.evaluate(&format!("document.querySelector({selector:?}).getClientRects().length > 0")) == true
 }
 
