@@ -16,6 +16,8 @@ const PLAYED_SERVER: &str = "(() => {
             window.join = message;
             const refusal = window.refusals.shift();
             if (refusal) return setTimeout(() => window.tell({ type: 'error', ...refusal }));
+            // The server itself knows of no such key and no such password.
+            text = JSON.stringify({ ...message, key: undefined, password: undefined });
         }
         send.call(this, text);
     };
