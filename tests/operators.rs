@@ -4,11 +4,14 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::http::HttpClient;
-use support::{Server, Terminal, WebSocketClient};
+use support::web_socket::frame;
+use support::{DEADLINE, Server, Terminal, WebSocketClient};
 
 const CREATE: [&str; 4] = ["--rate", "0", "--join-rate", "0"];
 
@@ -105,6 +108,101 @@ fn who_is_kicked_is_closed_with_4003_and_the_reason() {
     assert_eq!(joined["type"], "joined");
     let kick = joined["events"].as_array().expect("events").iter().find(|event| event["type"] == "kick");
     assert_eq!(kick.expect("it is in the history")["id"], 4);
+}
+
+/// A member whose frames are read as they come, with what is behind a close frame.
+struct RawMember {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl RawMember {
+    fn join(server: &Server, room: &str, name: &str) -> RawMember {
+        let stream = TcpStream::connect(server.web).expect("the server accepts connections");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
+        let mut member = RawMember { stream, received: Vec::new() };
+        let handshake = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        member.write(handshake.as_bytes());
+        let head = member.read_to(b"\r\n\r\n");
+        member.received.drain(..head);
+        member.write(&text(&json!({"type": "join", "room": room, "name": name})));
+        member.read_to(b"\"type\":\"joined\"");
+        member
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server takes what it is sent");
+    }
+
+    /// Reads until these bytes have come; returns where they end.
+    fn read_to(&mut self, sought: &[u8]) -> usize {
+        loop {
+            if let Some(start) = self.received.windows(sought.len()).position(|window| window == sought) {
+                return start + sought.len();
+            }
+            let mut buffer = [0; 4096];
+            let count = self.stream.read(&mut buffer).expect("something comes");
+            assert!(count > 0, "it ends before {:?}", String::from_utf8_lossy(sought));
+            self.received.extend(&buffer[..count]);
+        }
+    }
+
+    /// Reads to the end; returns the frames by opcode and payload.
+    fn frames(mut self) -> Vec<(u8, Vec<u8>)> {
+        self.stream.read_to_end(&mut self.received).expect("the server ends it");
+        let (mut rest, mut frames) = (&self.received[..], Vec::new());
+        while let [first, length, ..] = *rest {
+            let (header, length) = match length {
+                126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
+                127 => (10, u64::from_be_bytes(rest[2..10].try_into().expect("eight bytes")) as usize),
+                short => (2, usize::from(short)),
+            };
+            frames.push((first & 0xF, rest[header..header + length].to_vec()));
+            rest = &rest[header + length..];
+        }
+        assert!(rest.is_empty(), "half a frame");
+        frames
+    }
+}
+
+fn text(message: &Value) -> Vec<u8> {
+    frame(0x81, message.to_string().as_bytes())
+}
+
+/// RFC 6455, section 5.5.1: a browser takes anything behind a close frame for a fault, and its page never learns why it
+/// was closed.
+#[test]
+fn nothing_follows_the_close_frame_of_who_is_kicked_while_others_speak() {
+    const CLOSE: u8 = 8;
+    let server = Server::with(&["--rate", "0", "--join-rate", "0", "--grace", "1m"]);
+    let room = server.create_room();
+    let mut ana = RawMember::join(&server, &room, "ana");
+    let mut carl = RawMember::join(&server, &room, "carl");
+    for round in 0..24 {
+        let mut ben = RawMember::join(&server, &room, "ben");
+        let says = |name: &str| text(&json!({"type": "message", "text": format!("{name} in {round}")})).repeat(5);
+        let kick = text(&json!({"type": "moderate", "action": "kick", "name": "ben", "value": "no"}));
+        // Whoever is kicked may be speaking, typing, asking and pinging itself.
+        let own = [says("ben"), text(&json!({"type": "typing"})), frame(0x89, b"ping"), text(&json!({"type": "ping"}))];
+        let own = [own.concat(), text(&json!({"type": "history"}))].concat();
+        carl.write(&says("carl"));
+        if round % 2 == 0 {
+            ben.write(&own);
+        }
+        ana.write(&[says("ana"), kick, says("ana")].concat());
+        if round % 3 == 0 {
+            // The connection may be gone by then.
+            let _ = ben.stream.write_all(&own);
+        }
+        carl.write(&says("carl"));
+        let frames = ben.frames();
+        let close = frames.iter().position(|(opcode, _)| *opcode == CLOSE).expect("it is told");
+        assert_eq!(frames[close].1, b"\x0F\xA3You were kicked by ana: no", "4003");
+        let behind: Vec<_> =
+            frames[close + 1..].iter().map(|(code, bytes)| (code, String::from_utf8_lossy(bytes))).collect();
+        assert!(behind.is_empty(), "in round {round}: {behind:?}");
+    }
 }
 
 #[test]

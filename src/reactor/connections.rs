@@ -4,7 +4,7 @@ use std::io::Write;
 
 use slab::Slab;
 
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use super::output_queue::SpareBuffers;
 use super::{GENERATION_MASK, SLOT_BITS};
 use crate::rooms::{Address, ConnectionId, Delivery};
@@ -104,8 +104,9 @@ impl<S: Write> Delivery for Connections<S> {
         self.find(connection).map_or(0, |slot| self.send(slot, parts))
     }
 
+    /// Nothing is put behind what a connection was told last: it ends with that (RFC 6455, section 5.5.1).
     fn queue(&mut self, connection: ConnectionId, entry: &[u8]) {
-        if let Some(slot) = self.find(connection) {
+        if let Some(slot) = self.find(connection).filter(|slot| self.slab[*slot].phase == Phase::Open) {
             self.queue_output(slot, entry);
         }
     }
@@ -125,4 +126,58 @@ impl<S: Write> Delivery for Connections<S> {
 
 pub fn connection_id(slot: usize, generation: u32) -> ConnectionId {
     ConnectionId(u64::from(generation) << SLOT_BITS | slot as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::line::Line;
+    use crate::reactor::connection::Pending;
+    use crate::reactor::memberships::Memberships;
+    use crate::reactor::output_queue::OutputQueue;
+    use crate::reactor::session::Session;
+    use crate::time::Now;
+
+    fn connection() -> Connection<Vec<u8>> {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let now = Now { steady_ms: 0, wall_ms: 0 };
+        Connection {
+            stream: Vec::new(),
+            session: Session::Line(Line::new(address, now, &mut Vec::new())),
+            memberships: Memberships::None,
+            pending: Pending::default(),
+            output: OutputQueue::default(),
+            address: Address::from(address),
+            scheduled_ms: u64::MAX,
+            until_ms: 0,
+            progressed_s: 0,
+            generation: 0,
+            phase: Phase::Open,
+            is_writable: true,
+            is_output_lost: false,
+            is_readable: false,
+            is_ending: false,
+            has_ended: false,
+            is_broken: false,
+            needs_input: true,
+            awaits_reply: false,
+            is_in_receive_queue: false,
+            is_in_flush_queue: false,
+        }
+    }
+
+    #[test]
+    fn what_its_rooms_still_had_for_a_connection_does_not_follow_its_goodbye() {
+        let mut connections = Connections::new();
+        let slot = connections.slab.insert(connection());
+        let id = connections.id_of(slot);
+        connections.queue(id, b"said, ");
+        connections.queue_output(slot, b"goodbye");
+        connections.slab[slot].phase = Phase::Draining;
+        connections.queue(id, b", said too late");
+        connections.send(slot, &[]);
+        assert_eq!(String::from_utf8_lossy(&connections.slab[slot].stream), "said, goodbye");
+    }
 }

@@ -6,6 +6,7 @@ mod chromium;
 #[allow(dead_code)]
 mod proxy;
 mod roles;
+mod served_roles;
 #[path = "../support/mod.rs"]
 mod support;
 
