@@ -2,7 +2,7 @@
 //!
 //! They say nothing: what is looked at is who bears which name. Passwords are compared at once, by nobody's thread.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -45,14 +45,23 @@ impl PasswordWorker for InstantPasswords {
 /// Which claims everybody knows of.
 #[derive(Default)]
 pub struct Claims {
-    /// Names that were acknowledged to be claimed, and that nobody has wanted to give up since.
-    acknowledged: BTreeMap<char, bool>,
+    /// Names that were acknowledged to be claimed, as long as nobody has wanted to give one up.
+    acknowledged: BTreeSet<char>,
+    /// A name may have been given up, or all may be lost, before or after an acknowledgement that is read from here on.
+    is_unsure: bool,
 }
 
 impl Claims {
-    /// All is lost.
+    /// From here on it is not known for sure which claims there are.
     pub fn forget(&mut self) {
         self.acknowledged.clear();
+        self.is_unsure = true;
+    }
+
+    fn note_acknowledged(&mut self, name: &str) {
+        if !self.is_unsure {
+            self.acknowledged.insert(name.chars().next().expect("a name").to_ascii_lowercase());
+        }
     }
 
     /// What all nodes agree on has one owner of each name, who bears it by right.
@@ -82,7 +91,7 @@ impl Claims {
                 _ => (),
             }
         }
-        for initial in self.acknowledged.iter().filter(|(_, is_known)| **is_known).map(|(initial, _)| initial) {
+        for initial in &self.acknowledged {
             let is_there = accounts.values().any(|named| named.as_str().eq_ignore_ascii_case(&initial.to_string()));
             assert!(is_there, "the claim of {initial} was acknowledged and is lost: {state}");
         }
@@ -129,7 +138,7 @@ impl Person {
             }
             4 | 5 => format!("/login {name} {password}"),
             6 => format!("/password \"{password}\" {other}"),
-            7 if random.random_bool(0.5) => {
+            7 if random.random_bool(0.1) => {
                 // It may be any that it is known to own.
                 claims.forget();
                 format!("/unregister {password}")
@@ -149,8 +158,7 @@ impl Person {
                 // A login says the same of a name that is claimed.
                 (Some("ok"), Some(name)) => {
                     self.claiming = None;
-                    let initial = name.chars().next().expect("a name").to_ascii_lowercase();
-                    claims.acknowledged.insert(initial, true);
+                    claims.note_acknowledged(name);
                 }
                 (Some("error"), _) => self.claiming = None,
                 _ => (),
