@@ -247,8 +247,8 @@ fn what_was_said_is_found() {
     assert_eq!(ana.read_line(), "* Nothing found.");
     ana.send_line("/search");
     assert!(ana.read_line().starts_with("! What for? /search WORDS"));
-    ana.send_line("/help");
-    ana.expect_line("* /search WORDS         find what was said");
+    ana.send_line("/help search");
+    ana.expect_line("* /search WORDS  find what was said");
     let mut outside = Terminal::connect(&server);
     outside.send_line("/search board");
     outside.expect_line("! Join a room first.");
