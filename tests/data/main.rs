@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::server::{command, signal};
+use support::server::{command, command_to_interrupt, signal};
 use support::{Server, Terminal, WebSocketClient, eventually};
 
 /// A folder with a data file, gone with the test.
@@ -667,7 +667,7 @@ fn a_start_that_waits_for_the_file_can_be_stopped() {
     let backup = Connection::open(folder.file()).expect("a database");
     for name in ["INT", "TERM"] {
         backup.execute_batch("BEGIN IMMEDIATE").expect("nobody else uses it");
-        let mut command = command();
+        let mut command = command_to_interrupt();
         command.args(["--listen", "127.0.0.1:0", "--line-listen", "off", "--data", &folder.file()]);
         let mut program = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it can be started");
         let mut log = BufReader::new(program.stderr.take().expect("a pipe")).lines();

@@ -163,7 +163,18 @@ impl Drop for Server {
 
 /// The program, without any option, and with none of its variables in the environment, nor what makes it a service.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_snugd"));
+    without_settings(Command::new(env!("CARGO_BIN_EXE_snugd")))
+}
+
+/// The same, with SIGINT as it is for a program in the foreground: where the tests run in the background of a shell it is
+/// ignored, and is so by all that they start.
+pub fn command_to_interrupt() -> Command {
+    let mut command = without_settings(Command::new("env"));
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_snugd")]);
+    command
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if ["PORT", "INVOCATION_ID", "NOTIFY_SOCKET"].contains(&&*name) || name.starts_with("SNUGD_") {
