@@ -35,7 +35,7 @@ pub(super) struct RequestWatch {
 }
 
 impl RequestWatch {
-    /// How long the reading thread waits for somebody to ask before it looks.
+    /// How long after one look the reading thread looks again.
     pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
     /// Rows that are not done yet, if anybody has written to the file since the last time.

@@ -50,6 +50,7 @@ fn add_operators(connection: &Connection) -> Result<()> {
         schema::MODERATION
     ))
 }
+
 /// Has all messages found by their clients' ids.
 fn key_messages(connection: &Connection) -> Result<()> {
     connection.execute_batch(&format!(

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -19,17 +20,20 @@ use crate::rooms::{
 /// The reading thread: answers each request until no more can come.
 pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, answers: &Answers) {
     let mut watch = RequestWatch::default();
+    let mut looks_at = Instant::now() + RequestWatch::PAUSE;
     loop {
-        let request = match requests.recv_timeout(RequestWatch::PAUSE) {
-            Ok(request) => request,
-            Err(RecvTimeoutError::Timeout) => {
-                let asked = watch.look(connection).unwrap_or_default();
-                if !asked.is_empty() {
-                    asked.into_iter().for_each(|request| answers.give(request));
-                    answers.wake();
-                }
-                continue;
+        // However much is read.
+        if Instant::now() >= looks_at {
+            let asked = watch.look(connection).unwrap_or_default();
+            if !asked.is_empty() {
+                asked.into_iter().for_each(|request| answers.give(request));
+                answers.wake();
             }
+            looks_at = Instant::now() + RequestWatch::PAUSE;
+        }
+        let request = match requests.recv_timeout(looks_at.saturating_duration_since(Instant::now())) {
+            Ok(request) => request,
+            Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let page = read(connection, &request);

@@ -197,6 +197,26 @@ fn changes_come_back_in_order_and_events_are_numbered() {
 }
 
 #[test]
+fn what_is_asked_of_accounts_is_seen_however_much_is_read() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(10);
+    journal.keep([opened(1, "KXQT")]);
+    let ask = "INSERT INTO account_request (name, action) VALUES ('ana', 'remove')";
+    folder.connect().execute(ask, []).expect("a row");
+    let wanted = Wanted::Events { first_id: 1, last_id: 1 };
+    journal.read(ReadRequest { code: code("KXQT"), epoch: epoch(1), wanted });
+    let asked = wait_for("what was asked", || match journal.take_outcome()? {
+        Outcome::Read { request, .. } => {
+            journal.read(request);
+            None
+        }
+        Outcome::AccountRequest { name, action, .. } => Some((name, action)),
+        outcome => panic!("{outcome:?}"),
+    });
+    assert_eq!(asked, (name("ana"), AccountAction::Remove));
+}
+
+#[test]
 fn too_many_changes_at_once_are_congestion_and_only_then_failure() {
     let folder = Folder::new();
     let (mut journal, _) = folder.open(100_000);
