@@ -75,8 +75,8 @@ impl Rooms {
         let comes = matches!(change, Change::Place { .. } | Change::Enter { .. });
         // Somebody may be about to take the name, and to give it up again.
         let relies_on_name = name.is_some_and(|name| room.proposed.is_taking(&name.keys()));
-        let is_possible = !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
-        let stands_alone = comes && room.is_open && !relies_on_name && is_possible;
+        let is_possible = || !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
+        let stands_alone = comes && room.is_open && !relies_on_name && is_possible();
         room.proposed.note(&change, &room.state.roster);
         let proposal = Proposal::new(room.code(), room.epoch(), change);
         self.proposals.push_back(Proposal { on_commit, is_own: true, stands_alone, ..proposal });

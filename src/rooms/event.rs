@@ -181,9 +181,10 @@ impl Body {
         matches!(self, Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. })
     }
 
-    /// Whether who is muted may not do it.
+    /// Whether who is muted may not do it. Another name is refused to it where it asks for one, but it loses one that is
+    /// claimed.
     pub(super) fn needs_voice(&self) -> bool {
-        matches!(self, Body::Message { .. } | Body::Edit { .. } | Body::Reaction { .. } | Body::Nick { .. })
+        matches!(self, Body::Message { .. } | Body::Edit { .. } | Body::Reaction { .. })
     }
 
     /// The text as which a kick is remembered: the name and, behind a line break, the reason.

@@ -178,8 +178,7 @@ impl EventRing {
         let id = id.clamp(self.first_id(), self.last_id + 1);
         let index = (id - self.first_id()) as usize;
         let entries = self.entries.range(index..);
-        // Whoever asks mostly asks for the latest.
-        let mut start = self.texts.len() - entries.clone().map(|entry| entry.text_bytes as usize).sum::<usize>();
+        let mut start = self.start_of(index);
         let mut last_states = self.last_states_from(index, start);
         entries.zip(id..).map(move |(entry, id)| {
             let end = start + entry.text_bytes as usize;
@@ -187,6 +186,11 @@ impl EventRing {
             start = end;
             self.event(entry, id, &texts, &mut last_states)
         })
+    }
+
+    /// Where the texts of the entries from this one on begin. Whoever asks mostly asks for the latest.
+    fn start_of(&self, index: usize) -> usize {
+        self.texts.len() - self.entries.range(index..).map(|entry| entry.text_bytes as usize).sum::<usize>()
     }
 
     fn event(&self, entry: &Entry, id: u64, texts: &str, last_states: &mut HashMap<u64, LastState>) -> Event {

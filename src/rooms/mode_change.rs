@@ -73,19 +73,6 @@ impl ModeChange {
         }
     }
 
-    /// The same, to be brought up to date.
-    pub(super) fn name_mut(&mut self) -> Option<&mut Name> {
-        match self {
-            ModeChange::Op(name)
-            | ModeChange::Deop(name)
-            | ModeChange::Ban { name, .. }
-            | ModeChange::Unban(name)
-            | ModeChange::Mute { name, .. }
-            | ModeChange::Unmute(name) => Some(name),
-            _ => None,
-        }
-    }
-
     /// The time for which it holds, or that it sets.
     pub fn seconds(&self) -> Option<u64> {
         match self {

@@ -178,7 +178,6 @@ impl Room {
 
     /// Makes an event of this member's. It is seen by nobody until the journal has it.
     pub(super) fn make_event(&self, author: AuthorId, body: Body, wall_ms: u64) -> Option<Event> {
-        use super::proposed::Standing;
         let (name, via) = if self.proposed.is_settled(author) {
             let member = self.member(author)?;
             (member.name.clone(), member.via)

@@ -124,6 +124,7 @@ impl Rooms {
         }
         self.ask_for_next_search();
     }
+
     /// The next search of which the room lives, and the member who has asked is still in it. The others are refused.
     fn next_search(&mut self) -> Option<(PendingSearch, RoomId)> {
         while let Some(pending) = self.searches.waiting.pop_front() {

@@ -116,11 +116,9 @@ impl RoomState {
                 if event.id == 0 && deletes_of_others && !may_keep_order {
                     return Err(Conflict::NotOperator);
                 }
-                // Who is muted takes no other name, but loses one that is claimed: what it asks for itself was refused.
                 if event.id == 0
                     && !self.rules.mutes.is_empty()
                     && event.body.needs_voice()
-                    && !matches!(event.body, Body::Nick { .. })
                     && self.rules.find_mute(event.author, event.time_ms).is_some()
                 {
                     return Err(Conflict::Muted);
@@ -179,8 +177,10 @@ impl RoomState {
         let name = match &mut event.body {
             Body::Kick { name, .. } => Some(name),
             // A ban is of a name, and stays the one that it was made of.
-            Body::Mode { change: ModeChange::Ban { .. } | ModeChange::Unban(_) } => None,
-            Body::Mode { change } => change.name_mut(),
+            Body::Mode { change: ModeChange::Op(name) | ModeChange::Deop(name) | ModeChange::Unmute(name) } => {
+                Some(name)
+            }
+            Body::Mode { change: ModeChange::Mute { name, .. } } => Some(name),
             _ => None,
         };
         if let (Some(name), Some(member)) = (name, named) {

@@ -35,8 +35,10 @@ impl EventRing {
     /// Takes a text from a message, and from all edits of it.
     pub(super) fn take_text(&mut self, of: u64, state: TextState) {
         let first_id = self.first_id();
-        let mut start = 0;
-        for index in 0..self.entries.len() {
+        // Its edits come behind it.
+        let first = (of.saturating_sub(first_id) as usize).min(self.len());
+        let mut start = self.start_of(first);
+        for index in first..self.len() {
             let entry = &self.entries[index];
             let next = start + entry.text_bytes as usize;
             let is_it = match entry.what {
