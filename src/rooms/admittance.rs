@@ -5,7 +5,7 @@ use super::command::{Caller, Refusal};
 use super::moderation::seconds_until;
 use super::roster::{Known, Presence};
 use super::rules::{Comer, find_ban};
-use super::{Address, Name, RoomId, RoomKey, Rooms, ShortTokenHash, Token, TokenHash};
+use super::{AccountId, Address, Name, NameKeys, Room, RoomId, RoomKey, Rooms, ShortTokenHash, Token, TokenHash};
 use crate::time::Now;
 
 impl Rooms {
@@ -40,7 +40,10 @@ impl Rooms {
             let presence = holder.and_then(|holder| room.member(holder)).map(|member| member.presence);
             matches!(presence, Some(Presence::Here { connection, .. }) if connection == caller.connection)
         };
-        let is_stranger = known.is_none() && !is_here();
+        // By its password comes back who has lost its secret.
+        let is_known_by_account =
+            || account.is_some_and(|account| self.is_known_by_account(room, keys.as_ref(), account));
+        let is_stranger = known.is_none() && !is_here() && !is_known_by_account();
         let short_token = token.as_ref().map(ShortTokenHash::from);
         let address = Some(caller.address).filter(|_| is_stranger);
         let comer = Comer { name: keys.as_ref(), token: short_token, account, address };
@@ -56,6 +59,12 @@ impl Rooms {
             return Err(Refusal::RoomLocked { code });
         }
         self.check_key(room_id, key, caller.address, now)
+    }
+
+    /// Whether the room knows who bears the name of this account, and one with these keys is that name.
+    fn is_known_by_account(&self, room: &Room, keys: Option<&NameKeys>, account: AccountId) -> bool {
+        let is_its_name = keys.is_some_and(|keys| self.accounts.owner(keys) == Some(account));
+        is_its_name && room.state.accounts.values().any(|borne| *borne == account)
     }
 
     /// A wrong key counts as a wrong code does: against the network, and where that has asked for too many, against the

@@ -96,6 +96,35 @@ fn who_comes_back_by_its_password_is_the_operator_it_was() {
 }
 
 #[test]
+fn a_lock_keeps_out_nobody_who_comes_back_by_its_password() {
+    let mut house = house();
+    let [ana, _] = ["ana", "dora"].map(|called| {
+        let connection = house.join(JoinTarget::New, called);
+        house.execute(connection, register(called));
+        connection
+    });
+    let target = JoinTarget::Code(house.code(ana));
+    let ben = house.join(target, "ben");
+    let key = RoomKey::parse("sesame").expect("a key");
+    for moderation in [Moderation::Lock, Moderation::Key(Some(key))] {
+        house.execute(ana, moderate(moderation));
+    }
+    let elsewhere = house.join_proven("ana", target, "ana");
+    assert!(matches!(house.last_reply(ana), Reply::TakenOver { .. }), "{:?}", house.last_reply(ana));
+    house.drop_connection(elsewhere);
+    house.pass(house.rooms.limits().grace_ms + 1);
+    assert_eq!(house.names(ben), ["ben"]);
+    for (account, called) in [("ana", "carl"), ("dora", "dora")] {
+        let stranger = house.join_proven(account, target, called);
+        assert!(matches!(house.refusal(stranger), Refusal::RoomLocked { .. }), "{account} as {called}");
+    }
+    let ana = house.join_proven("ana", target, "ana");
+    assert_eq!(house.own_operators(ana), ["ana"]);
+    house.execute(ana, moderate(Moderation::Unlock));
+    assert!(!house.rooms.room(house.membership(ben).room).rules().is_locked);
+}
+
+#[test]
 fn a_ban_keeps_out_the_account_under_every_name() {
     let mut house = house();
     let owner = house.join(JoinTarget::New, "ben");
