@@ -28,6 +28,11 @@ pub fn run(_subcommand: &Subcommand) -> Result<(), Exit> {
 mod managing_accounts;
 
 #[cfg(feature = "sqlite")]
+const FAILED: u8 = 1;
+#[cfg(feature = "sqlite")]
+const UNUSABLE_FILE: u8 = 4;
+
+#[cfg(feature = "sqlite")]
 mod with_file {
     use std::io::{self, BufWriter, ErrorKind, Write};
     use std::path::Path;
@@ -38,8 +43,7 @@ mod with_file {
     use crate::options::{Exit, ExportFormat};
     use crate::rooms::{Encoder, Event, RoomCode};
 
-    const FAILED: u8 = 1;
-    const UNUSABLE_FILE: u8 = 4;
+    use super::{FAILED, UNUSABLE_FILE};
 
     pub(super) fn back_up(file: &Path, copy: &Path) -> Result<(), Exit> {
         let shown = copy.display();

@@ -414,6 +414,8 @@ fn operators_at_a_terminal_keep_order() {
     ana.send_line("/unban Ben Maria");
     ana.send_line("/bans");
     ana.expect_line("* Nobody is banned.");
+    ana.send_line("/unban ben");
+    ana.expect_line("! \"ben\" is not banned here.");
     ben.send_line(&format!("/join {room}"));
     ben.expect_line("* Topic: slides at 3");
     ana.send_line("/op ben maria");
@@ -436,6 +438,13 @@ fn a_terminal_is_asked_for_a_rooms_key() {
     ben.expect_text(&format!("! Room {room} has a key.\r\nKey: "));
     ben.send_line("close sesame");
     ben.expect_text(&format!("! That is not the key of {room}.\r\nKey: "));
+    ben.send_line(&"x".repeat(257));
+    ben.expect_text("! A room's key has at most 256 bytes.\r\nKey: ");
+    // Whoever does not know it goes elsewhere.
+    ben.send_line("");
+    ben.expect_text("Room code, or \"new\": ");
+    ben.send_line(&room);
+    ben.expect_text(&format!("! Room {room} has a key.\r\nKey: "));
     ben.send_line("open sesame");
     ben.expect_text(&format!("* {room}. 1 here: ana (line)."));
     ana.expect_line("* ben came in (line)");

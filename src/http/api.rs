@@ -6,7 +6,8 @@ use super::form::{decode_path, pairs};
 use super::json_response::write_error;
 use super::pending::PendingKind;
 use super::route_request::{RouteOutcome, RouteRequest};
-use crate::rooms::{Command, MAX_QUERY_BYTES, RoomCode, Search, SearchFault, SearchQuery, Span, Token};
+use crate::json;
+use crate::rooms::{Command, RoomCode, Search, SearchFault, SearchQuery, Span, Token};
 
 /// Events given if it is not said how many.
 const DEFAULT_EVENTS: usize = 50;
@@ -47,13 +48,9 @@ pub fn read_events(request: &RouteRequest<'_>, code: &str, outbox: &mut Vec<u8>)
             let search = Search { query, span };
             request.ask(Command::Search { code, search, token }, PendingKind::Events)
         }
-        Some(Err(SearchFault::Empty)) => {
-            let message = "There is no word to be searched for.";
-            refuse(request, StatusCode::BAD_REQUEST, "text_empty", message, outbox)
-        }
-        Some(Err(SearchFault::TooLong)) => {
-            let message = format!("A search has at most {MAX_QUERY_BYTES} bytes.");
-            refuse(request, StatusCode::BAD_REQUEST, "text_too_long", &message, outbox)
+        Some(Err(fault)) => {
+            let code = json::search_fault_code(fault);
+            refuse(request, StatusCode::BAD_REQUEST, code, &fault.to_string(), outbox)
         }
     }
 }

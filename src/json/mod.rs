@@ -9,7 +9,7 @@ pub use object::Object;
 use crate::options::Limits;
 use crate::rooms::{
     Annotations, AuthorId, Body, Event, ListedBan, MAX_OPERATORS, Member, MessageKey, Name, Reactions, Refusal, Room,
-    RoomCode, Text, Token,
+    RoomCode, SearchFault, Text, Token,
 };
 
 /// Appends a room's event.
@@ -196,7 +196,7 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManyReactions => "bad_request",
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
         Refusal::NotOperator => "not_operator",
-        Refusal::NoSuchMember { .. } => "no_such_member",
+        Refusal::NoSuchMember { .. } | Refusal::NotBanned { .. } => "no_such_member",
         Refusal::NotOneself => "bad_request",
         Refusal::QuotaExceeded { .. } => "quota_exceeded",
         Refusal::Banned { .. } | Refusal::NameBanned { .. } => "banned",
@@ -210,6 +210,14 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManyPasswords { .. } => "rate_limited",
         Refusal::NameClaimed { .. } | Refusal::NameLost { .. } => "name_taken",
         Refusal::RegistrationClosed | Refusal::NotLoggedIn => "bad_request",
+    }
+}
+
+/// The contract's error code for a query that is none.
+pub fn search_fault_code(fault: SearchFault) -> &'static str {
+    match fault {
+        SearchFault::Empty => "text_empty",
+        SearchFault::TooLong => "text_too_long",
     }
 }
 

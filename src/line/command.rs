@@ -4,9 +4,10 @@ mod moderation;
 
 use std::fmt;
 
+use crate::json;
 use crate::rooms::{
-    AccountCommand, Emoji, JoinTarget, MAX_LETTERS, MAX_LINE_BYTES, MAX_QUERY_BYTES, Moderation, Name, Password,
-    PasswordFault, RoomCode, SearchFault, SearchQuery, Token,
+    AccountCommand, Emoji, JoinTarget, MAX_KEY_BYTES, MAX_LETTERS, MAX_LINE_BYTES, Moderation, Name, Password,
+    PasswordFault, RoomCode, RoomKey, SearchFault, SearchQuery, Token,
 };
 
 /// Events shown by `/history` alone.
@@ -81,7 +82,7 @@ pub enum CommandFault<'a> {
     NameMissing,
     /// This is no name.
     NameMalformed,
-    /// A command that needs a text has none: how it is written.
+    /// A command that needs a text has none: how it is typed.
     TextMissing(&'static str),
     /// What one is to react with is no emoji.
     EmojiMalformed,
@@ -89,14 +90,14 @@ pub enum CommandFault<'a> {
     NumberMalformed,
     /// There is nothing to be searched for, or too much.
     QueryMalformed(SearchFault),
-    /// A command that needs a password has none: this is how it is written.
-    PasswordMissing(&'static str),
     /// This can be no password.
     PasswordMalformed(PasswordFault),
     /// A command that is about somebody has no name.
     WhoMissing,
     /// A topic or a reason is too long.
     LineTooLong,
+    /// A room's key is too long.
+    KeyTooLong,
     /// It is to be typed like this.
     Usage(&'static str),
 }
@@ -108,16 +109,16 @@ impl CommandFault<'_> {
             CommandFault::UnknownCommand(_)
             | CommandFault::NumberMalformed
             | CommandFault::EmojiMalformed
-            | CommandFault::PasswordMissing(_)
             | CommandFault::PasswordMalformed(_)
+            | CommandFault::KeyTooLong
             | CommandFault::Usage(_) => "bad_request",
             CommandFault::CodeMissing => "room_required",
             CommandFault::CodeMalformed(_) => "no_such_room",
             CommandFault::NameMissing | CommandFault::WhoMissing => "name_required",
             CommandFault::LineTooLong => "text_too_long",
             CommandFault::NameMalformed => "name_invalid",
-            CommandFault::TextMissing(_) | CommandFault::QueryMalformed(SearchFault::Empty) => "text_empty",
-            CommandFault::QueryMalformed(SearchFault::TooLong) => "text_too_long",
+            CommandFault::TextMissing(_) => "text_empty",
+            CommandFault::QueryMalformed(fault) => json::search_fault_code(fault),
         }
     }
 }
@@ -141,13 +142,11 @@ impl fmt::Display for CommandFault<'_> {
             CommandFault::QueryMalformed(SearchFault::Empty) => {
                 formatter.write_str("What for? /search WORDS finds what has all of them; the last may be a beginning.")
             }
-            CommandFault::QueryMalformed(SearchFault::TooLong) => {
-                write!(formatter, "A search has at most {MAX_QUERY_BYTES} bytes.")
-            }
-            CommandFault::PasswordMissing(usage) => write!(formatter, "That is written {usage}."),
+            CommandFault::QueryMalformed(fault) => write!(formatter, "{fault}"),
             CommandFault::PasswordMalformed(fault) => write!(formatter, "{fault}"),
             CommandFault::WhoMissing => formatter.write_str("Who? A name is missing."),
             CommandFault::LineTooLong => write!(formatter, "That is longer than {MAX_LINE_BYTES} bytes."),
+            CommandFault::KeyTooLong => write!(formatter, "A room's key has at most {MAX_KEY_BYTES} bytes."),
             CommandFault::Usage(usage) => write!(formatter, "It is typed like this: {usage}"),
         }
     }
@@ -230,7 +229,7 @@ fn parse_password<'a>(
     usage: &'static str,
 ) -> Result<Password, CommandFault<'a>> {
     parse(typed).map_err(|fault| match fault {
-        PasswordFault::Empty => CommandFault::PasswordMissing(usage),
+        PasswordFault::Empty => CommandFault::Usage(usage),
         fault => CommandFault::PasswordMalformed(fault),
     })
 }
@@ -259,6 +258,14 @@ pub fn parse_target(typed: &str) -> Result<JoinTarget, CommandFault<'_>> {
 /// [`CommandFault::NameMalformed`]
 pub fn parse_name(typed: &str) -> Result<Name, CommandFault<'_>> {
     Name::parse(typed).ok_or(CommandFault::NameMalformed)
+}
+
+/// Reads a room's key, of which something was typed.
+///
+/// # Errors
+/// [`CommandFault::KeyTooLong`]
+pub fn parse_key(typed: &str) -> Result<RoomKey, CommandFault<'_>> {
+    RoomKey::parse(typed).ok_or(CommandFault::KeyTooLong)
 }
 
 /// `CODE`, `CODE NAME` or `CODE NAME TOKEN`; names may have spaces in them.
@@ -397,7 +404,7 @@ mod tests {
         let unregister = AccountCommand::Unregister { password: password("two words") };
         assert_eq!(parse("/UNREGISTER two words"), account(unregister));
         for typed in ["/login", "/login ana", "/register", "/password", "/password old", "/unregister"] {
-            assert!(matches!(parse(typed), Err(CommandFault::PasswordMissing(_))), "{typed}");
+            assert!(matches!(parse(typed), Err(CommandFault::Usage(_))), "{typed}");
         }
         for typed in ["/register secret", "/password old secret"] {
             assert_eq!(parse(typed), Err(CommandFault::PasswordMalformed(PasswordFault::TooShort)), "{typed}");

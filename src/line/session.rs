@@ -77,6 +77,15 @@ impl Unjoined {
     fn is_complete(&self) -> bool {
         self.name.is_some() && self.target.is_some()
     }
+
+    /// Whoever does not know the password takes another name, and whoever does not know the key another room.
+    fn give_up_answer(&mut self, asks_password: bool) {
+        if asks_password {
+            self.name = None;
+        } else if self.name.is_some() && self.wants_key {
+            (self.target, self.wants_key) = (None, false);
+        }
+    }
 }
 
 /// What is told of a command whose slash is not the first character, since it has a password in it.
@@ -308,9 +317,8 @@ impl Line {
         };
         let asks_password = self.stop_asking_password(outbox);
         if line.is_some_and(|line| line.trim().is_empty()) {
-            if asks_password && let Stage::Unjoined(unjoined) = &mut self.stage {
-                // Whoever does not know it takes another name.
-                unjoined.name = None;
+            if let Stage::Unjoined(unjoined) = &mut self.stage {
+                unjoined.give_up_answer(asks_password);
             }
             self.prompt(outbox);
             return None;
@@ -516,17 +524,9 @@ impl Line {
     /// Takes a line as the answer to the prompt that waits for one.
     fn answer_prompt(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
         let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
-        if unjoined.wants_key && unjoined.name.is_some() {
-            return match RoomKey::parse(typed) {
-                Some(key) => {
-                    unjoined.key = Some(key);
-                    self.enter_or_ask(None, outbox)
-                }
-                None => self.refuse(CommandFault::Usage("a key of at most 256 bytes"), outbox),
-            };
-        }
         let understood = match unjoined.name {
             None => command::parse_name(typed).map(|name| unjoined.name = Some(name)),
+            Some(_) if unjoined.wants_key => command::parse_key(typed).map(|key| unjoined.key = Some(key)),
             Some(_) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
         };
         match understood {

@@ -24,8 +24,8 @@ use super::values::{
 #[command(after_help = "\
 Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; [::] is every
 address, IPv4 and IPv6, 0.0.0.0 every IPv4 address, and port 0 takes a free one. Times are written
-15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. A proxy, origin or host option can be repeated, or hold
-several values with commas between them.
+15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. An admin, proxy, origin or host option can be repeated, or
+hold several values with commas between them.
 
 Each option is also an environment variable, SNUGD_ and its name in capitals: --line-listen is
 SNUGD_LINE_LISTEN. The option wins. PORT=8080 means --listen 0.0.0.0:8080 --line-listen off, unless
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(value_parser = values::read_line_listen, help_heading = "Addresses")]
     pub line_listen: Option<LineListen>,
 
-    /// SQLite file that keeps rooms, members and history [default: memory]
+    /// SQLite file that keeps rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]
     pub data: Option<PathBuf>,
 
@@ -105,17 +105,17 @@ pub(super) struct Arguments {
     #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_per_ip: usize,
 
-    /// Who may claim a name: open, closed (snugd account), required
+    /// Accounts: open to all, closed (snugd account), or required
     #[arg(long, env = "SNUGD_ACCOUNTS", value_name = "HOW", default_value = "open")]
     #[arg(value_parser = AccountPolicy::read, help_heading = "People")]
     pub accounts: AccountPolicy,
 
-    /// Accounts that are operators everywhere [default: none]
+    /// Account that is an operator everywhere [default: none]
     #[arg(long, env = "SNUGD_ADMIN", value_name = "NAME")]
     #[arg(value_delimiter = ',', help_heading = "People")]
     pub admin: Vec<String>,
 
-    /// Field by which a trusted proxy tells who it is [default: none]
+    /// Header with the name a trusted proxy has checked [default: none]
     #[arg(long, env = "SNUGD_AUTH_HEADER", value_name = "NAME")]
     #[arg(value_parser = values::read_field_name, help_heading = "Behind a proxy")]
     pub auth_header: Option<String>,
@@ -195,10 +195,10 @@ pub enum Subcommand {
     },
 }
 
-/// What is to be done with accounts. A password is asked for, or read from standard input.
+/// What is to be done with accounts.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum AccountSubcommand {
-    /// Claim a name for somebody
+    /// Claim a name for somebody; asks for the password, or reads a line of standard input
     Add {
         /// The data file
         #[arg(long, value_name = "FILE")]
@@ -222,7 +222,7 @@ pub enum AccountSubcommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Set another password; the account's sessions end
+    /// Set another password, as add does; the account's sessions end
     Password {
         /// The data file
         #[arg(long, value_name = "FILE")]
@@ -294,6 +294,13 @@ impl Exit {
     }
 }
 
+/// It alone has commands of its own.
+const ACCOUNT_WANTS: &str = "snugd account wants add, list, password or remove after it";
+
+fn is_about_account(error: &clap::Error) -> bool {
+    matches!(error.get(ContextKind::Usage), Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("snugd account"))
+}
+
 /// One sentence that says what is wrong and what is wanted. `named` writes an option in the
 /// form in which it was given.
 fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
@@ -309,9 +316,13 @@ fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
             format!("There is no option {flag:?}.")
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => format!("{ACCOUNT_WANTS}."),
+        ErrorKind::InvalidSubcommand if is_about_account(error) => {
+            format!("{ACCOUNT_WANTS}, not {:?}.", context(ContextKind::InvalidSubcommand))
+        }
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             let word = if usage.is_empty() { context(ContextKind::InvalidSubcommand) } else { usage };
-            format!("{word:?} is neither a command (backup, export) nor an option, such as --listen :8080.")
+            format!("{word:?} is neither a command (account, backup, export) nor an option, such as --listen :8080.")
         }
         ErrorKind::ValueValidation => match error.source() {
             Some(wanted) => format!("{} wants {wanted}, not {value:?}.", named(flag)),

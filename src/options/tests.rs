@@ -205,7 +205,13 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--quiet=1"], "\"--quiet\" takes no value."),
         (&["--colour"], "There is no option \"--colour\"."),
         (&["-x"], "There is no option \"-x\"."),
-        (&["8080"], "\"8080\" is neither a command (backup, export) nor an option, such as --listen :8080."),
+        (&["account"], "snugd account wants add, list, password or remove after it."),
+        (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
+        (
+            &["acount", "list"],
+            "\"acount\" is neither a command (account, backup, export) nor an option, such as --listen :8080.",
+        ),
+        (&["8080"], "\"8080\" is neither a command (account, backup, export) nor an option, such as --listen :8080."),
     ];
     for (args, expected) in cases {
         assert_eq!(refusal(args, None), format!("snugd: {expected} See snugd --help."));

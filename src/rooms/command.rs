@@ -557,6 +557,11 @@ pub enum Refusal {
         /// The name.
         name: Name,
     },
+    /// Nobody of this name is kept out.
+    NotBanned {
+        /// The name.
+        name: Name,
+    },
     /// Nobody does that to itself.
     NotOneself,
     /// There are as many of them in this room as there may be.
@@ -669,6 +674,7 @@ impl std::fmt::Display for Refusal {
             }
             Refusal::NotOperator => formatter.write_str("Only operators of this room may do that."),
             Refusal::NoSuchMember { name } => write!(formatter, "There is no \"{name}\" here."),
+            Refusal::NotBanned { name } => write!(formatter, "\"{name}\" is not banned here."),
             Refusal::NotOneself => formatter.write_str("You cannot do that to yourself."),
             Refusal::QuotaExceeded { what, most } => write!(formatter, "A room has at most {most} {what}."),
             Refusal::Banned { code, seconds } => {

@@ -66,7 +66,7 @@ pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use paging::Resumed;
 pub use password::{Password, PasswordFault};
 pub use room::Room;
-pub use room_key::{KeyHash, RoomKey};
+pub use room_key::{KeyHash, MAX_KEY_BYTES, RoomKey};
 pub use roster::{MAX_DEPARTED, Member};
 pub use rules::{Ban, MAX_BANS, MAX_OPERATORS, Mute, RoomRules};
 pub use search::{Found, IndexWord, MAX_QUERY_BYTES, Search, SearchFault, SearchQuery, index_words};

@@ -309,7 +309,7 @@ impl Rooms {
         let is_meant = |ban: &&Ban| ban.name.keys().overlaps(&name.keys());
         let names: Vec<Name> = bans.iter().filter(is_meant).map(|ban| ban.name.clone()).collect();
         if names.is_empty() {
-            return Err(Refusal::NoSuchMember { name: name.clone() });
+            return Err(Refusal::NotBanned { name: name.clone() });
         }
         names.into_iter().try_for_each(|name| self.change_mode(here, ModeChange::Unban(name), None, now))
     }

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::Epoch;
 
 /// Longest key, in bytes as it is typed.
-const MAX_BYTES: usize = 256;
+pub const MAX_KEY_BYTES: usize = 256;
 
 /// A word that somebody has typed as a room's key. Its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl RoomKey {
     /// empty or too long.
     pub fn parse(typed: &str) -> Option<RoomKey> {
         let typed = typed.trim();
-        let is_key = !typed.is_empty() && typed.len() <= MAX_BYTES;
+        let is_key = !typed.is_empty() && typed.len() <= MAX_KEY_BYTES;
         is_key.then(|| RoomKey(typed.nfc().collect::<String>().into()))
     }
 

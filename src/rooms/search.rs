@@ -9,6 +9,7 @@
 //! emoji are.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -42,13 +43,22 @@ pub struct SearchQuery {
     folded: Vec<String>,
 }
 
-/// Why a query is none.
+/// Why a query is none. Displayed as a sentence for people.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SearchFault {
     /// There is no word in it.
     Empty,
     /// It has more than [`MAX_QUERY_BYTES`].
     TooLong,
+}
+
+impl fmt::Display for SearchFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SearchFault::Empty => formatter.write_str("There is no word to be searched for."),
+            SearchFault::TooLong => write!(formatter, "A search has at most {MAX_QUERY_BYTES} bytes."),
+        }
+    }
 }
 
 /// What an index is asked for.

@@ -5,13 +5,11 @@ use std::path::Path;
 
 use rand::RngExt;
 
+use super::{FAILED, UNUSABLE_FILE};
 use crate::accounts::hashing;
 use crate::journal::sqlite::{self, AccountError};
 use crate::options::{AccountSubcommand, Exit};
 use crate::rooms::{AccountAction, Name, Password, PasswordHash};
-
-const FAILED: u8 = 1;
-const UNUSABLE_FILE: u8 = 4;
 
 pub(super) fn run(subcommand: &AccountSubcommand) -> Result<(), Exit> {
     match subcommand {

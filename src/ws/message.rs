@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::unreadable;
+use crate::json;
 use crate::rooms::{
-    AccountCommand, Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_LINE_BYTES, MAX_QUERY_BYTES, MAX_SECONDS,
+    AccountCommand, Command, Emoji, Epoch, Join, JoinTarget, Kind, MAX_KEY_BYTES, MAX_LINE_BYTES, MAX_SECONDS,
     MAX_SLOW_SECONDS, MessageKey, MessageRef, Moderation, Name, Password, PasswordFault, RoomCode, RoomCommand,
-    RoomKey, RoomRef, Search, SearchFault, SearchQuery, Span, Text, TextFault, Token,
+    RoomKey, RoomRef, Search, SearchQuery, Span, Text, TextFault, Token,
 };
 
 /// Events in an answer to `history` where the client does not say how many.
@@ -214,7 +215,8 @@ fn password_fault(fault: PasswordFault) -> MessageFault {
 /// A room's key, if one is given that is not blank.
 fn read_key(field: &Option<Borrowed<'_>>) -> Result<Option<RoomKey>, MessageFault> {
     let Some(typed) = text_of(field).filter(|key| !key.trim().is_empty()) else { return Ok(None) };
-    RoomKey::parse(typed).map(Some).ok_or_else(|| bad_request("A room's key has at most 256 bytes."))
+    let too_long = || bad_request(format!("A room's key has at most {MAX_KEY_BYTES} bytes."));
+    RoomKey::parse(typed).map(Some).ok_or_else(too_long)
 }
 
 /// What an operator asks for.
@@ -293,15 +295,8 @@ fn read_span(fields: &Fields<'_>) -> Span {
 
 fn read_search(fields: &Fields<'_>) -> Result<Search, MessageFault> {
     let typed = text_of(&fields.text).ok_or_else(|| bad_request("A search has a \"text\"."))?;
-    let query = SearchQuery::parse(typed).map_err(|fault| match fault {
-        SearchFault::Empty => {
-            MessageFault { code: "text_empty", message: "There is no word to be searched for.".into() }
-        }
-        SearchFault::TooLong => MessageFault {
-            code: "text_too_long",
-            message: format!("A search has at most {MAX_QUERY_BYTES} bytes.").into(),
-        },
-    })?;
+    let query = SearchQuery::parse(typed)
+        .map_err(|fault| MessageFault { code: json::search_fault_code(fault), message: fault.to_string().into() })?;
     Ok(Search { query, span: read_span(fields) })
 }
 

@@ -1,14 +1,13 @@
 //! What operators type.
 
-use super::{CommandFault, TypedCommand, split_word};
-use crate::rooms::{MAX_SECONDS, MAX_SLOW_SECONDS, Moderation, Name, RoomKey, Text, TextFault};
+use super::{CommandFault, TypedCommand, parse_key, split_word};
+use crate::rooms::{MAX_SECONDS, MAX_SLOW_SECONDS, Moderation, Name, Text, TextFault};
 
 /// Reads a command for operators; `None`: it is none.
 ///
 /// A name may have spaces in it, and nothing tells where it ends. So there are several readings, the longest name first,
 /// and the rooms take the first that is about somebody. A name in double quotes has one.
 pub fn parse<'l>(word: &str, argument: &'l str) -> Option<Result<TypedCommand<'l>, CommandFault<'l>>> {
-    let usage = |usage| Err(CommandFault::Usage(usage));
     let whole = |make: fn(Name) -> Moderation| match Name::parse(unquoted(argument)) {
         Some(name) => Ok(vec![make(name)]),
         None if argument.is_empty() => Err(CommandFault::WhoMissing),
@@ -34,10 +33,7 @@ pub fn parse<'l>(word: &str, argument: &'l str) -> Option<Result<TypedCommand<'l
         "/lock" => Ok(vec![Moderation::Lock]),
         "/unlock" => Ok(vec![Moderation::Unlock]),
         "/key" if argument.is_empty() => Ok(vec![Moderation::Key(None)]),
-        "/key" => match RoomKey::parse(argument) {
-            Some(key) => Ok(vec![Moderation::Key(Some(key))]),
-            None => usage("/key WORD, of at most 256 bytes"),
-        },
+        "/key" => parse_key(argument).map(|key| vec![Moderation::Key(Some(key))]),
         "/topic" => match read_line(argument) {
             Ok(text) => Ok(vec![Moderation::Topic(text)]),
             Err(_) => Err(CommandFault::LineTooLong),
@@ -47,7 +43,7 @@ pub fn parse<'l>(word: &str, argument: &'l str) -> Option<Result<TypedCommand<'l
             let seconds = argument.parse().ok().or_else(|| read_time(argument));
             match seconds.filter(|seconds| *seconds <= MAX_SLOW_SECONDS) {
                 Some(seconds) => Ok(vec![Moderation::Slow { seconds: seconds as u32 }]),
-                None => usage("/slow 10s"),
+                None => Err(CommandFault::Usage("/slow 10s")),
             }
         }
         "/bans" => return Some(Ok(TypedCommand::Bans)),
@@ -98,6 +94,7 @@ fn read_line(typed: &str) -> Result<Option<Text>, TextFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rooms::RoomKey;
 
     fn name(name: &str) -> Name {
         Name::parse(name).expect("a name")
@@ -160,6 +157,7 @@ mod tests {
         }
         assert_eq!(parse("/kick", "\u{200B}"), Some(Err(CommandFault::Usage("/kick NAME [WHY]"))));
         assert_eq!(parse("/topic", &"x".repeat(513)), Some(Err(CommandFault::LineTooLong)));
+        assert_eq!(parse("/key", &"x".repeat(257)), Some(Err(CommandFault::KeyTooLong)));
         assert_eq!(parse("/dance", ""), None);
     }
 }

@@ -60,6 +60,7 @@ enum Verdict {
     Done,
     NotOperator,
     NoSuchMember,
+    NotBanned,
     NotOneself,
 }
 
@@ -79,7 +80,7 @@ impl Model {
             "op" | "kick" | "mute" if !is_present => return Verdict::NoSuchMember,
             "deop" if !is_remembered => return Verdict::NoSuchMember,
             "unmute" if !is_remembered && !self.muted.contains(target) => return Verdict::NoSuchMember,
-            "unban" if !self.banned.contains(target) => return Verdict::NoSuchMember,
+            "unban" if !self.banned.contains(target) => return Verdict::NotBanned,
             _ => (),
         }
         match action {
@@ -174,6 +175,7 @@ fn who_may_do_what_to_whom() {
                     None => Verdict::Done,
                     Some(Reply::Refused { refusal: Refusal::NotOperator, .. }) => Verdict::NotOperator,
                     Some(Reply::Refused { refusal: Refusal::NoSuchMember { .. }, .. }) => Verdict::NoSuchMember,
+                    Some(Reply::Refused { refusal: Refusal::NotBanned { .. }, .. }) => Verdict::NotBanned,
                     Some(Reply::Refused { refusal: Refusal::NotOneself, .. }) => Verdict::NotOneself,
                     Some(other) => panic!("{actor} {action} {target}: {other:?}"),
                 };
