@@ -15,7 +15,7 @@ use unicode_security::confusable_detection::skeleton;
 /// itself, and that skeleton as a part of one text.
 pub fn tabulate(out: &Path) -> io::Result<()> {
     let mut characters = Vec::new();
-    let mut places = Vec::new();
+    let (mut starts, mut lengths) = (Vec::new(), Vec::new());
     let mut skeletons = String::new();
     for character in '\0'..=char::MAX {
         if !character.nfd().eq([character]) {
@@ -29,16 +29,16 @@ pub fn tabulate(out: &Path) -> io::Result<()> {
             skeletons.push_str(&looks_like);
             skeletons.len() - looks_like.len()
         });
-        characters.push(character);
-        places.push((
-            u16::try_from(start).expect("skeletons are few"),
-            u8::try_from(looks_like.len()).expect("a skeleton is short"),
-        ));
+        let [_, number @ ..] = u32::from(character).to_be_bytes();
+        characters.push(number);
+        starts.push(u16::try_from(start).expect("skeletons are few"));
+        lengths.push(u8::try_from(looks_like.len()).expect("a skeleton is short"));
     }
 
     let mut code = String::new();
-    writeln!(code, "static CHARACTERS: [char; {}] = {characters:?};", characters.len()).expect("a string");
-    writeln!(code, "static PLACES: [(u16, u8); {}] = {places:?};", places.len()).expect("a string");
+    writeln!(code, "static CHARACTERS: [[u8; 3]; {}] = {characters:?};", characters.len()).expect("a string");
+    writeln!(code, "static STARTS: [u16; {}] = {starts:?};", starts.len()).expect("a string");
+    writeln!(code, "static LENGTHS: [u8; {}] = {lengths:?};", lengths.len()).expect("a string");
     writeln!(code, "static SKELETONS: &str = {skeletons:?};").expect("a string");
     fs::write(out.join("look_alikes.rs"), code)
 }

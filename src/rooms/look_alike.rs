@@ -3,8 +3,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-// CHARACTERS: those that look like something else, sorted. PLACES: where in SKELETONS what each looks like starts,
-// and how many bytes it has.
+// CHARACTERS: those that look like something else, sorted, in three bytes each. STARTS and LENGTHS: where in SKELETONS
+// what each looks like starts, and how many bytes it has.
 include!(concat!(env!("OUT_DIR"), "/look_alikes.rs"));
 
 /// The text in which every character stands for all that look like it: two texts with the same skeleton look the
@@ -12,10 +12,10 @@ include!(concat!(env!("OUT_DIR"), "/look_alikes.rs"));
 pub fn skeleton(text: &str) -> String {
     let mut skeleton = String::with_capacity(text.len());
     for character in text.nfd() {
-        match CHARACTERS.binary_search(&character) {
+        let [_, number @ ..] = u32::from(character).to_be_bytes();
+        match CHARACTERS.binary_search(&number) {
             Ok(found) => {
-                let (start, length) = PLACES[found];
-                skeleton.push_str(&SKELETONS[usize::from(start)..][..usize::from(length)]);
+                skeleton.push_str(&SKELETONS[usize::from(STARTS[found])..][..usize::from(LENGTHS[found])]);
             }
             Err(_) => skeleton.push(character),
         }
