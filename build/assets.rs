@@ -1,5 +1,5 @@
-//! Embeds the files of `assets/`: each once as it is and once compressed, under one name that changes with
-//! any of them. What it writes is included by `src/http/assets.rs`.
+//! Embeds the files of `assets/`, each compressed where that makes it shorter, under one name that changes with any of
+//! them. What it writes is included by `src/http/assets.rs`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -30,21 +30,22 @@ pub fn embed(root: &Path, out: &Path) -> io::Result<()> {
     writeln!(code, "pub const ASSETS_HASH: &str = {:?};", hash_all(&assets)).expect("a string");
     writeln!(code, "pub static ASSETS: &[Asset] = &[").expect("a string");
     for (number, asset) in assets.iter().enumerate() {
-        let gzip = match compress(&asset.bytes)? {
+        let compressed = compress(&asset.bytes)?;
+        let stored = match &compressed {
             Some(compressed) => {
                 let path = out.join(format!("{number}.gz"));
                 fs::write(&path, compressed)?;
-                format!("Some(include_bytes!({path:?}))")
+                path
             }
-            None => "None".to_owned(),
+            None => asset.path.clone(),
         };
         writeln!(
             code,
-            "    Asset {{ name: {:?}, content_type: {:?}, hash: {:?}, identity: include_bytes!({:?}), gzip: {gzip} }},",
+            "    Asset {{ name: {:?}, content_type: {:?}, hash: {:?}, stored: include_bytes!({stored:?}), is_compressed: {} }},",
             asset.name,
             content_type(&asset.name),
             short_hex(&Sha1::digest(&asset.bytes)),
-            asset.path,
+            compressed.is_some(),
         )
         .expect("a string");
     }

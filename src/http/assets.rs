@@ -1,8 +1,14 @@
 //! The files of `assets/`, compressed and embedded by `build/assets.rs` when the program is built.
 //!
-//! All their addresses contain one hash, which changes with any of them, so browsers may keep them forever.
+//! All their addresses contain one hash, which changes with any of them, so browsers may keep them forever. Hardly any
+//! client wants them otherwise than compressed, so nothing else is embedded, and a response is prepared when it is asked
+//! for the first time.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use http::StatusCode;
+use miniz_oxide::inflate::decompress_to_vec;
 
 use super::request::Head;
 use super::response::Prepared;
@@ -13,8 +19,24 @@ pub struct Asset {
     pub name: &'static str,
     content_type: &'static str,
     hash: &'static str,
-    identity: &'static [u8],
-    gzip: Option<&'static [u8]>,
+    /// Compressed, unless that would make it longer.
+    stored: &'static [u8],
+    is_compressed: bool,
+}
+
+/// Of a gzip file without a name, the header and what stands behind the data (RFC 1952 section 2.3).
+const GZIP_HEADER_BYTES: usize = 10;
+const GZIP_TRAILER_BYTES: usize = 8;
+
+impl Asset {
+    /// The file as it is in `assets/`.
+    fn bytes(&self) -> Cow<'static, [u8]> {
+        if !self.is_compressed {
+            return self.stored.into();
+        }
+        let deflated = &self.stored[GZIP_HEADER_BYTES..self.stored.len() - GZIP_TRAILER_BYTES];
+        decompress_to_vec(deflated).expect("build/assets.rs has compressed it").into()
+    }
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -28,7 +50,8 @@ struct Representation {
 }
 
 impl Representation {
-    fn new(asset: &Asset, bytes: &'static [u8], coding: Option<&str>) -> Representation {
+    fn new(asset: &Asset, coding: Option<&str>) -> Representation {
+        let bytes = if coding.is_some() { asset.stored.into() } else { asset.bytes() };
         // Two forms of one file are told apart by their tags (RFC 9110 section 8.8.3.3).
         let entity_tag = match coding {
             Some(coding) => format!("\"{}-{coding}\"", asset.hash),
@@ -41,40 +64,47 @@ impl Representation {
         ];
         let not_modified = Prepared::new(StatusCode::NOT_MODIFIED, &fields, None);
         fields.extend(coding.map(|coding| ("Content-Encoding", coding)));
-        let complete = Prepared::new(StatusCode::OK, &fields, Some((asset.content_type, bytes.into())));
+        let complete = Prepared::new(StatusCode::OK, &fields, Some((asset.content_type, bytes)));
         Representation { entity_tag, complete, not_modified }
     }
 }
 
+/// The responses for one file, as it is and compressed.
+#[derive(Debug, Default)]
+struct Representations {
+    identity: OnceCell<Representation>,
+    gzip: OnceCell<Representation>,
+}
+
 /// The responses for every file, in the order of [`ASSETS`], which is that of their names.
 #[derive(Debug)]
-pub struct Assets(Vec<(Representation, Option<Representation>)>);
+pub struct Assets(Vec<Representations>);
 
 impl Assets {
-    /// Prepares them all.
+    /// None is prepared yet.
     pub fn new() -> Assets {
-        let prepare = |asset: &Asset| {
-            let gzip = asset.gzip.map(|bytes| Representation::new(asset, bytes, Some("gzip")));
-            (Representation::new(asset, asset.identity, None), gzip)
-        };
-        Assets(ASSETS.iter().map(prepare).collect())
+        Assets(ASSETS.iter().map(|_| Representations::default()).collect())
     }
 
     /// What to answer to a request for `HASH/NAME`; `None` if there is no such file in this version.
     pub fn find(&self, hash_and_name: &str, head: &Head<'_, '_>) -> Option<&Prepared> {
         let name = hash_and_name.strip_prefix(ASSETS_HASH)?.strip_prefix('/')?;
         let number = ASSETS.binary_search_by(|asset| asset.name.cmp(name)).ok()?;
-        let (identity, gzip) = &self.0[number];
-        let representation = gzip.as_ref().filter(|_| accepts_gzip(head)).unwrap_or(identity);
+        let (asset, Representations { identity, gzip }) = (&ASSETS[number], &self.0[number]);
+        let representation = if asset.is_compressed && accepts_gzip(head) {
+            gzip.get_or_init(|| Representation::new(asset, Some("gzip")))
+        } else {
+            identity.get_or_init(|| Representation::new(asset, None))
+        };
         let is_known = head.items("if-none-match").any(|tag| matches_tag(tag, &representation.entity_tag));
         Some(if is_known { &representation.not_modified } else { &representation.complete })
     }
 }
 
 /// The text of an embedded file.
-pub fn text_of(name: &str) -> &'static str {
+pub fn text_of(name: &str) -> String {
     let asset = ASSETS.iter().find(|asset| asset.name == name);
-    asset.and_then(|asset| str::from_utf8(asset.identity).ok()).unwrap_or_default()
+    asset.and_then(|asset| String::from_utf8(asset.bytes().into_owned()).ok()).unwrap_or_default()
 }
 
 /// Weak comparison (RFC 9110 section 8.8.3.2), as `If-None-Match` wants it.
@@ -139,8 +169,14 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_compression_pays() {
         assert!(ASSETS.is_sorted_by(|one, other| one.name < other.name));
-        assert!(ASSETS.iter().all(|asset| asset.gzip.is_none_or(|gzip| gzip.len() < asset.identity.len())));
-        assert!(ASSETS.iter().any(|asset| asset.gzip.is_some()));
+        assert!(ASSETS.iter().all(|asset| !asset.is_compressed || asset.stored.len() < asset.bytes().len()));
+        assert!(ASSETS.iter().any(|asset| asset.is_compressed));
+    }
+
+    #[test]
+    fn a_file_is_the_same_out_of_its_compressed_form() {
+        assert_eq!(text_of("base.css"), include_str!("../../assets/base.css"));
+        assert_eq!(text_of("room.js"), include_str!("../../assets/room.js"));
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Pages {
 
     /// What a browser is shown whose cookies are too many to be read.
     pub fn head_too_long(&self) -> StyledPage {
-        let style = [text_of("base.css"), text_of("home.css")].concat();
+        let style = text_of("base.css") + &text_of("home.css");
         let hash = BASE64_STANDARD.encode(Sha256::digest(&style));
         let limit_kib = MAX_HEAD_BYTES / 1024;
         StyledPage {
