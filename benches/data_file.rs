@@ -88,7 +88,8 @@ fn fill(file: &Connection, rooms: u32, events: u32) {
     for (number, code) in codes.iter().enumerate() {
         let epoch = format!("{number:016x}");
         file.execute(
-            "INSERT INTO room VALUES (?1, ?2, ?3, 1700000000000, 10, ?4)",
+            "INSERT INTO room (room, code, epoch, last_time, last_author, keyed_id)
+             VALUES (?1, ?2, ?3, 1700000000000, 10, ?4)",
             (number as i64, code, epoch, events / rooms),
         )
         .expect("a room");
@@ -96,8 +97,10 @@ fn fill(file: &Connection, rooms: u32, events: u32) {
     let (members, rows) = (count(rooms * 10 - 1), count(events - 1));
     let per_room = events / rooms;
     file.execute_batch(&format!(
-        "{members} INSERT INTO member SELECT i / 10, i % 10, randomblob(32), 'member ' || i, 'web', 1, NULL FROM n; \
-         {rows} INSERT INTO event SELECT i / {per_room}, i % {per_room} + 1, 1700000000000 + i, i % 10, 'member ' || i % 10, \
+        "{members} INSERT INTO member (room, author, token_hash, name, via, has_entered) \
+         SELECT i / 10, i % 10, randomblob(32), 'member ' || i, 'web', 1 FROM n; \
+         {rows} INSERT INTO event (room, id, time, author, name, via, kind, text, cid) \
+         SELECT i / {per_room}, i % {per_room} + 1, 1700000000000 + i, i % 10, 'member ' || i % 10, \
          'web', 'say', 'what was said, in so many words: ' || i, printf('%016x', i) FROM n;"
     ))
     .expect("it takes them");
