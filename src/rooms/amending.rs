@@ -37,11 +37,16 @@ impl Rooms {
         now: Now,
     ) -> Result<(), Refusal> {
         let message = self.message(here, of)?;
-        if message.author != here.author && !self.room(here.room).may_moderate(here.author) {
+        if message.author == here.author {
+            return self.amend(here, Body::Delete { of: message.id, of_whom: None }, cid, now);
+        }
+        if !self.room(here.room).may_moderate(here.author) {
             return Err(Refusal::NotYours);
         }
-        let of_whom = (message.author != here.author).then_some(message.name);
-        self.amend(here, Body::Delete { of: message.id, of_whom }, cid, now)
+        self.check_journal()?;
+        let body = Body::Delete { of: message.id, of_whom: Some(message.name) };
+        let on_commit = cid.map_or(OnCommit::Nothing, OnCommit::NothingUnder);
+        self.propose_measure(here, body, None, None, None, on_commit, now)
     }
 
     /// Adds or takes back a reaction. One that changes nothing is no event.

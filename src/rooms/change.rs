@@ -64,7 +64,8 @@ pub enum Change {
         /// The event: [`Body::Enter`].
         event: Event,
     },
-    /// Something is said or done by a member: the room's next event, such as [`Body::Message`] or [`Body::Nick`].
+    /// Something is said or done by a member, and needs no operator: the room's next event, such as [`Body::Message`] or
+    /// [`Body::Nick`].
     Publish {
         /// The event. Its id is 0 until the journal or the room gives it one.
         event: Event,
@@ -126,8 +127,8 @@ pub struct Newcomer {
 /// What an operator does.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Measure {
-    /// The room's next event, [`Body::Topic`], [`Body::Mode`] or [`Body::Kick`]. Its author is the operator. Who is kicked
-    /// loses its place, and its secret is forgotten.
+    /// The room's next event, [`Body::Topic`], [`Body::Mode`], [`Body::Kick`], or the [`Body::Delete`] of what somebody
+    /// else has said. Its author is the operator. Who is kicked loses its place, and its secret is forgotten.
     pub event: Event,
     /// The one whom it concerns, if it is somebody whom the room knows, or knew when it was muted.
     pub target: Option<AuthorId>,

@@ -219,7 +219,7 @@ impl Rooms {
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that a measure may have, most of it nothing")]
-    fn propose_measure(
+    pub(super) fn propose_measure(
         &mut self,
         here: Membership,
         body: Body,

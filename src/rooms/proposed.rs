@@ -94,6 +94,7 @@ impl Proposed {
             self.keys.push_back((author, key.clone()));
         }
         self.accounts.extend(borne_by(change));
+        self.amendments.extend(amendment(change).cloned());
         match change {
             Change::Place { newcomer, .. } => self.note_newcomer(newcomer, false),
             Change::Enter { takes_place: Some(_), .. } => {
@@ -105,7 +106,6 @@ impl Proposed {
             }
             Change::Publish { event } => match &event.body {
                 Body::Message { .. } => self.submitted_messages = self.submitted_messages.wrapping_add(1),
-                Body::Delete { .. } | Body::Reaction { .. } => self.amendments.push_back(event.clone()),
                 Body::Nick { to } => {
                     let standing = Standing::Placed { name: to.clone(), via: event.via, has_entered: true };
                     self.stand(event.author, standing);
@@ -150,6 +150,9 @@ impl Proposed {
         if borne_by(change).is_some() {
             self.accounts.pop_front();
         }
+        if amendment(change).is_some() {
+            self.amendments.pop_front();
+        }
         match change {
             Change::Place { newcomer, .. } => {
                 self.added_places -= isize::from(!is_placed);
@@ -163,7 +166,6 @@ impl Proposed {
             }
             Change::Publish { event } => match &event.body {
                 Body::Message { .. } => self.settled_messages = self.settled_messages.wrapping_add(1),
-                Body::Delete { .. } | Body::Reaction { .. } => drop(self.amendments.pop_front()),
                 Body::Nick { .. } => self.settle_author(event.author),
                 _ => (),
             },
@@ -391,6 +393,11 @@ impl Proposed {
     pub fn is_being_said(&self, author: AuthorId, key: &MessageKey) -> bool {
         self.keys.iter().any(|(other, other_key)| *other == author && other_key == key)
     }
+}
+
+/// The deletion or reaction that this change is.
+fn amendment(change: &Change) -> Option<&Event> {
+    change.event().filter(|event| matches!(event.body, Body::Delete { .. } | Body::Reaction { .. }))
 }
 
 /// Who bears which account's name by right from this change on.

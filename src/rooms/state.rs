@@ -110,10 +110,8 @@ impl RoomState {
                 {
                     return Err(Conflict::Member);
                 }
-                let deletes_of_others = matches!(event.body, Body::Delete { of_whom: Some(_), .. });
-                // Whose account is an admin's was looked at before; that it is still borne is all that everybody knows.
-                let may_keep_order = self.is_operator(event.author) || self.accounts.contains_key(&event.author);
-                if event.id == 0 && deletes_of_others && !may_keep_order {
+                // What others have said is deleted by a measure.
+                if event.id == 0 && matches!(event.body, Body::Delete { of_whom: Some(_), .. }) {
                     return Err(Conflict::NotOperator);
                 }
                 if event.id == 0
@@ -167,6 +165,9 @@ impl RoomState {
             let is_admin = as_admin.is_some() && self.accounts.get(&event.author) == as_admin.as_ref();
             if !is_succession && !is_admin && !self.is_operator(event.author) {
                 return Err(Conflict::NotOperator);
+            }
+            if event.body.amends().is_some_and(|of| self.history.is_deleted(of)) {
+                return Err(Conflict::NoSuchEvent);
             }
             let needs_place = matches!(event.body, Body::Kick { .. } | Body::Mode { change: ModeChange::Op(_) });
             if needs_place && named.is_none() {

@@ -64,7 +64,7 @@ pub fn check(history: &History, record: &Record) {
                     *position = number(event, "id");
                 }
             }
-            Entry::Recalled { connection, life, answer, .. } => {
+            Entry::Recalled { connection, life, answer, .. } | Entry::Found { connection, life, answer, .. } => {
                 let (_, position) = &positions[connection];
                 check_all(life, *position, &answer["events"]);
             }

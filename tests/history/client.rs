@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{Asked, Has, History, Life, amendments};
+use super::{Asked, Has, History, Life, Searched, amendments};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -74,6 +74,8 @@ struct Link {
     offered: Option<Has>,
     /// It asked for older events.
     asked: Option<Asked>,
+    /// It searched.
+    searched: Option<Searched>,
     /// It asked for all that there is, and has not reached the first event.
     recalls: bool,
     has_recalled: bool,
@@ -187,9 +189,10 @@ impl Client {
             leaves: false,
             was_kicked: false,
             said_before: self.said_before,
-            said: self.said_before + self.texts.len(),
+            said: self.said(),
             offered: None,
             asked: None,
+            searched: None,
             recalls: false,
             has_recalled: false,
             renames: false,
@@ -307,7 +310,7 @@ impl Client {
         if !may_say || self.link.as_ref().is_none_or(|link| link.leaves) {
             return;
         }
-        let number = self.said_before + self.texts.len() + 1;
+        let number = self.said() + 1;
         let text = format!("{:-<bytes$}", format!("{}{number}-", self.mark));
         self.texts.push(text.clone());
         let message = Message { cid: self.texts.len().to_string(), text: text.clone(), about, was_refused: false };
@@ -358,10 +361,7 @@ impl Client {
 
     /// Asks for another name.
     pub fn rename(&mut self, name: &str) {
-        let Some(link) = &mut self.link else { return };
-        if !link.is_joined || link.leaves || link.renames || link.moderates || link.asked.is_some() {
-            return;
-        }
+        let Some(link) = self.link.as_mut().filter(|link| link.is_free()) else { return };
         link.renames = true;
         match self.kind {
             Kind::Web => self.send(frame(&json!({"type": "nick", "name": name}).to_string())),
@@ -372,17 +372,25 @@ impl Client {
     /// Asks for older events.
     pub fn ask(&mut self, before: Option<u64>, limit: u64) {
         let known = self.last_id();
-        let Some(link) = &mut self.link else { return };
-        let is_free = link.is_joined && !link.leaves && link.asked.is_none() && !link.renames && !link.moderates;
-        if self.kind != Kind::Web || !is_free {
-            return;
-        }
+        let Some(link) = self.link.as_mut().filter(|link| self.kind == Kind::Web && link.is_free()) else { return };
         link.asked = Some(Asked { before, known });
         let mut ask = json!({"type": "history", "limit": limit});
         if let Some(before) = before {
             ask["before"] = json!(before);
         }
         self.send(frame(&ask.to_string()));
+    }
+
+    /// Searches for what somebody has said.
+    pub fn search(&mut self, words: String, before: Option<u64>, limit: u64) {
+        let known = self.last_id();
+        let Some(link) = self.link.as_mut().filter(|link| self.kind == Kind::Web && link.is_free()) else { return };
+        let mut search = json!({"type": "search", "text": words, "limit": limit});
+        if let Some(before) = before {
+            search["before"] = json!(before);
+        }
+        link.searched = Some(Searched { words, before, known });
+        self.send(frame(&search.to_string()));
     }
 
     /// The last id that it was sent.
@@ -395,6 +403,7 @@ impl Client {
         if let Some(link) = &mut self.link
             && !link.has_recalled
             && link.asked.is_none()
+            && link.searched.is_none()
         {
             link.recalls = true;
             self.ask(None, 200);
@@ -408,10 +417,7 @@ impl Client {
 
     /// Asks for something that only operators may do, about whoever goes by this name.
     pub fn moderate(&mut self, action: &str, name: &str, seconds: u64) {
-        let Some(link) = &mut self.link else { return };
-        if !link.is_joined || link.leaves || link.renames || link.moderates || link.asked.is_some() {
-            return;
-        }
+        let Some(link) = self.link.as_mut().filter(|link| link.is_free()) else { return };
         // A person at a terminal is told neither in a way that could be told from what others do.
         link.moderates = self.kind != Kind::Line;
         if self.kind == Kind::Web {
@@ -513,6 +519,12 @@ impl Client {
                 self.note_event(number, message, history);
             }
             "history" => self.note_history(number, message, history),
+            "search" => {
+                let link = self.find_link(number).expect("something has come over it");
+                let (life, searched) = (link.life.clone(), link.searched.take());
+                let (life, searched) = life.zip(searched).unwrap_or_else(|| panic!("nobody searched for {message}"));
+                history.note_found(number, &life, searched, message);
+            }
             _ => (),
         }
     }
@@ -638,8 +650,7 @@ impl Client {
         let Some(link) = self.find_link(number) else { return };
         if link.is_joined {
             if !std::mem::take(&mut link.moderates) {
-                link.asked = None;
-                link.renames = false;
+                (link.asked, link.searched, link.renames) = (None, None, false);
             }
         } else {
             link.was_refused |= code != "not_joined";
@@ -684,6 +695,11 @@ impl Client {
         self.unacknowledged.len()
     }
 
+    /// How many texts it has said.
+    pub fn said(&self) -> usize {
+        self.said_before + self.texts.len()
+    }
+
     /// Whether something was refused and is to be sent again or given up.
     pub fn has_refused(&self) -> bool {
         self.unacknowledged.iter().any(|message| message.was_refused)
@@ -691,6 +707,12 @@ impl Client {
 }
 
 impl Link {
+    /// Nothing is under way that an error could be about.
+    fn is_free(&self) -> bool {
+        let asks = self.asked.is_some() || self.searched.is_some();
+        self.is_joined && !self.leaves && !asks && !self.renames && !self.moderates
+    }
+
     fn take_frames(&mut self) -> Vec<Value> {
         let mut messages = Vec::new();
         if !self.is_upgraded {

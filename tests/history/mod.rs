@@ -10,10 +10,13 @@
 mod amendments;
 pub mod client;
 mod presence;
+mod searches;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
+
+pub use searches::Searched;
 
 /// One life of a room: its code and its epoch, as the server tells them.
 pub type Life = (String, String);
@@ -69,6 +72,8 @@ enum Entry {
     Received { connection: usize, event: Value },
     /// It asked for older events, and was sent these, over this connection.
     Recalled { connection: usize, life: Life, asked: Asked, answer: Value },
+    /// It searched, and was sent these, over this connection.
+    Found { connection: usize, life: Life, searched: Searched, answer: Value },
     /// At a terminal it was shown these texts as they were said, over one connection.
     Shown { connection: usize, room: String, own: String, texts: Vec<String> },
 }
@@ -137,6 +142,10 @@ impl History {
         self.entries.push(Entry::Recalled { connection, life: life.clone(), asked, answer: answer.clone() });
     }
 
+    pub fn note_found(&mut self, connection: usize, life: &Life, searched: Searched, answer: &Value) {
+        self.entries.push(Entry::Found { connection, life: life.clone(), searched, answer: answer.clone() });
+    }
+
     /// `own`: what the texts of this client begin with, which it is not shown.
     pub fn note_shown(&mut self, connection: usize, room: &str, own: &str, texts: Vec<String>) {
         self.entries.push(Entry::Shown { connection, room: room.to_owned(), own: own.to_owned(), texts });
@@ -173,6 +182,7 @@ impl History {
         }
         self.check_shown(&record, promises);
         amendments::check(self, &record);
+        searches::check(self, &record, promises);
     }
 
     /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once. And
@@ -393,7 +403,9 @@ impl Record {
                     let life = lives.get(connection).unwrap_or_else(|| panic!("an event before any room: {event}"));
                     record.see(life, event, true, at);
                 }
-                Entry::Recalled { life, answer, .. } => record.see_all(life, &answer["events"], at),
+                Entry::Recalled { life, answer, .. } | Entry::Found { life, answer, .. } => {
+                    record.see_all(life, &answer["events"], at);
+                }
                 Entry::Acknowledged { .. } | Entry::Refused { .. } | Entry::Shown { .. } => (),
             }
         }

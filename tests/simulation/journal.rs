@@ -275,6 +275,8 @@ pub struct SimJournal {
     /// Not synced yet, the oldest first.
     waiting: VecDeque<Proposal>,
     requests: VecDeque<ReadRequest>,
+    /// Read, and on their way: by then there may be more on the disk.
+    pages: Vec<Outcome>,
     /// Done, and not told yet.
     outcomes: VecDeque<Outcome>,
     is_failing: bool,
@@ -289,6 +291,7 @@ impl SimJournal {
             disk,
             waiting: VecDeque::new(),
             requests: VecDeque::new(),
+            pages: Vec::new(),
             outcomes: VecDeque::new(),
             is_failing: false,
             is_locked: false,
@@ -379,7 +382,10 @@ impl SimJournal {
         let count = if disk.misbehaves { disk.random.random_range(0..=self.requests.len()) } else { usize::MAX };
         for request in self.requests.drain(..count.min(self.requests.len())) {
             let page = if disk.chance(5) { None } else { Some(disk.read(&request)) };
-            self.outcomes.push_back(Outcome::Read { request, page });
+            self.pages.push(Outcome::Read { request, page });
+        }
+        if !disk.chance(30) {
+            self.outcomes.extend(self.pages.drain(..));
         }
     }
 }
@@ -397,7 +403,8 @@ impl Journal for SimJournal {
         if self.is_broken && self.outcomes.is_empty() {
             return None;
         }
-        let has_work = !self.waiting.is_empty() || !self.requests.is_empty() || self.is_failing || self.is_locked;
+        let is_idle = self.waiting.is_empty() && self.requests.is_empty() && self.pages.is_empty();
+        let has_work = !is_idle || self.is_failing || self.is_locked;
         if self.outcomes.is_empty() && has_work {
             self.work();
         }

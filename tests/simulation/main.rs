@@ -272,6 +272,7 @@ impl Simulation {
             self.claims.forget();
         }
         self.reactor = self.conditions.start(&self.world, self.random.random());
+        self.claims.note_restart();
         self.cut_off = 0;
     }
 
@@ -286,7 +287,8 @@ impl Simulation {
         if !self.people.is_empty() && self.random.random_bool(0.3) {
             self.step_of_people();
         }
-        let number = self.random.random_range(0..self.clients.len());
+        let count = self.clients.len();
+        let number = self.random.random_range(0..count);
         let client = &mut self.clients[number];
         let history = &mut self.history;
         match self.random.random_range(0..100) {
@@ -319,10 +321,19 @@ impl Simulation {
                 client.ask((before > 0).then_some(before), self.random.random_range(1..30));
             }
             66..68 => self.leave(number),
+            72..74 => {
+                // What was said last, rather than something else.
+                let speaker = self.random.random_range(0..count);
+                let said = self.clients[speaker].said();
+                let back = self.random.random_range(0..5);
+                let words = format!("c{speaker}-{}", said.saturating_sub(back * back).max(1));
+                let client = &mut self.clients[number];
+                let before = self.random.random_range(0..3 * (client.last_id() + 2));
+                let before = (1..=client.last_id()).contains(&before).then_some(before);
+                client.search(words, before, self.random.random_range(1..30));
+            }
             68..72 => {
                 let action = MODERATION[self.random.random_range(0..MODERATION.len())];
-                let count = self.clients.len();
-                let client = &mut self.clients[number];
                 let name = match self.random.random_range(0..10) {
                     0..6 => format!("c{}", self.random.random_range(0..count)),
                     6..8 => WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())].to_owned(),
@@ -347,7 +358,7 @@ impl Simulation {
         let number = self.random.random_range(0..self.people.len());
         let Some(socket) = self.people[number].socket else {
             let socket = self.world.borrow_mut().connect(Port::Line);
-            return self.people[number].connect(socket);
+            return self.people[number].connect(socket, &self.claims);
         };
         let person = &mut self.people[number];
         match self.random.random_range(0..100) {
@@ -359,6 +370,11 @@ impl Simulation {
             _ => {
                 let bytes = self.world.borrow_mut().receive(socket, self.conditions.read_bytes);
                 person.receive(&bytes, &mut self.claims);
+                // Of who reads too slowly, not all was answered.
+                let is_cut_off = self.reactor.meters().slow_consumers_closed.get() > 0;
+                if self.world.borrow().has_ended_well(socket) && !is_cut_off {
+                    person.end(&mut self.claims);
+                }
                 if self.world.borrow().is_over(socket) {
                     person.lose();
                 }

@@ -45,21 +45,47 @@ impl PasswordWorker for InstantPasswords {
 /// Which claims everybody knows of.
 #[derive(Default)]
 pub struct Claims {
-    /// Names that were acknowledged to be claimed, as long as nobody has wanted to give one up.
+    /// Names that were acknowledged to be claimed, since anybody last wanted to give one up.
     acknowledged: BTreeSet<char>,
-    /// A name may have been given up, or all may be lost, before or after an acknowledgement that is read from here on.
-    is_unsure: bool,
+    /// Wishes to give a name up of which it is not known what has become. It may be any name.
+    open_wishes: u32,
+    /// How often that, or what is claimed, has become another matter.
+    changes: u32,
 }
 
 impl Claims {
-    /// From here on it is not known for sure which claims there are.
+    /// All are lost.
     pub fn forget(&mut self) {
         self.acknowledged.clear();
-        self.is_unsure = true;
+        self.changes += 1;
+        self.note_restart();
     }
 
-    fn note_acknowledged(&mut self, name: &str) {
-        if !self.is_unsure {
+    /// The program was started again: whatever anybody wished for has happened, or never will.
+    pub fn note_restart(&mut self) {
+        self.open_wishes = 0;
+    }
+
+    /// Somebody wants to give up a name, which may be any.
+    fn begin_wish(&mut self) {
+        self.acknowledged.clear();
+        self.changes += 1;
+        self.open_wishes += 1;
+    }
+
+    /// That was answered.
+    fn end_wish(&mut self) {
+        self.changes += 1;
+        self.open_wishes = self.open_wishes.saturating_sub(1);
+    }
+
+    /// What is acknowledged over a connection that is made now is true as long as this does not change.
+    fn as_of(&self) -> Option<u32> {
+        (self.open_wishes == 0).then_some(self.changes)
+    }
+
+    fn note_acknowledged(&mut self, name: &str, as_of: Option<u32>) {
+        if as_of.is_some() && as_of == self.as_of() {
             self.acknowledged.insert(name.chars().next().expect("a name").to_ascii_lowercase());
         }
     }
@@ -107,6 +133,10 @@ pub struct Person {
     /// The name that it wants to claim, until that is answered.
     claiming: Option<char>,
     token: Option<String>,
+    /// What was known of claims when its connection was made.
+    as_of: Option<u32>,
+    /// It wants to give up a name, and then to go.
+    unregisters: bool,
 }
 
 impl Person {
@@ -114,8 +144,9 @@ impl Person {
         std::mem::take(&mut self.output)
     }
 
-    pub fn connect(&mut self, socket: usize) {
-        *self = Person { socket: Some(socket), token: self.token.take(), ..Person::default() };
+    pub fn connect(&mut self, socket: usize, claims: &Claims) {
+        let (token, as_of) = (self.token.take(), claims.as_of());
+        *self = Person { socket: Some(socket), token, as_of, ..Person::default() };
         self.output.extend(b"/json\n");
     }
 
@@ -123,8 +154,18 @@ impl Person {
         (self.socket, self.claiming) = (None, None);
     }
 
+    /// The program has ended its connection in good order, so all that it sent was answered.
+    pub fn end(&mut self, claims: &mut Claims) {
+        if std::mem::take(&mut self.unregisters) {
+            claims.end_wish();
+        }
+    }
+
     /// Does one thing.
     pub fn act(&mut self, room: &str, random: &mut StdRng, claims: &mut Claims) {
+        if self.unregisters {
+            return;
+        }
         let mut pick = |of: &[&'static str]| of[random.random_range(0..of.len())];
         let (name, password, other) = (pick(&NAMES), pick(&PASSWORDS), pick(&PASSWORDS));
         let line = match random.random_range(0..9) {
@@ -139,9 +180,9 @@ impl Person {
             4 | 5 => format!("/login {name} {password}"),
             6 => format!("/password \"{password}\" {other}"),
             7 if random.random_bool(0.1) => {
-                // It may be any that it is known to own.
-                claims.forget();
-                format!("/unregister {password}")
+                claims.begin_wish();
+                self.unregisters = true;
+                format!("/unregister {password}\n/quit")
             }
             _ => format!("/nick {name}"),
         };
@@ -158,7 +199,7 @@ impl Person {
                 // A login says the same of a name that is claimed.
                 (Some("ok"), Some(name)) => {
                     self.claiming = None;
-                    claims.note_acknowledged(name);
+                    claims.note_acknowledged(name, self.as_of);
                 }
                 (Some("error"), _) => self.claiming = None,
                 _ => (),

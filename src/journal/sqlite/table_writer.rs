@@ -110,17 +110,6 @@ impl TableWriter {
                         .prepare_cached("UPDATE member SET name = ?3, account = NULL WHERE room = ?1 AND author = ?2")?
                         .execute(params![room, event.author.0, to.as_str()])?;
                 }
-                match &event.body {
-                    Body::Edit { of, text: Some(text), .. } => {
-                        amendments::set_text(connection, room, *of, Some(text))?;
-                        self.has_deleted = true;
-                    }
-                    Body::Delete { of, .. } => {
-                        amendments::set_text(connection, room, *of, None)?;
-                        self.has_deleted = true;
-                    }
-                    _ => (),
-                }
             }
             Change::Reconnect { author, via } => {
                 connection
@@ -169,6 +158,17 @@ impl TableWriter {
             Change::Open { .. } | Change::Account(_) | Change::Nothing => (),
         }
         if let Some(event) = proposal.change.event_mut() {
+            match &event.body {
+                Body::Edit { of, text: Some(text), .. } => {
+                    amendments::set_text(connection, room, *of, Some(text))?;
+                    self.has_deleted = true;
+                }
+                Body::Delete { of, .. } => {
+                    amendments::set_text(connection, room, *of, None)?;
+                    self.has_deleted = true;
+                }
+                _ => (),
+            }
             event.id = self.write_event(connection, epoch, event)?;
         }
         Ok(true)

@@ -1001,7 +1001,13 @@ impl Model {
                 let text = Text::clean(&text, 1000).ok()?;
                 let body = match what % 6 {
                     0 => Body::Delete { of, of_whom: None },
-                    1 => Body::Delete { of, of_whom: Some(name("ben")) },
+                    1 => {
+                        let body = Body::Delete { of, of_whom: Some(name("ben")) };
+                        let event = model_event(room, events, author, body, time_ms)?;
+                        let (target, ban, key, as_admin) = (None, None, None, None);
+                        let measure = Measure { event, target, ban, key, as_admin };
+                        return Some(proposal(number, Change::Moderate(Box::new(measure))));
+                    }
                     2 => Body::Edit { of, text: Some(text), cid: MessageKey::parse(&what.to_string()) },
                     3 => {
                         let annotations = Annotations { reply_to: Some(of), ..Annotations::default() }.boxed();

@@ -73,6 +73,50 @@ fn what_an_admin_asks_for_comes_to_nothing_once_it_bears_another_name() {
     assert!(!house.rooms.room(house.membership(ana).room).rules().is_locked);
 }
 
+/// Whatever the node says that has proposed it.
+#[test]
+fn what_others_said_is_deleted_by_operators_and_admins_alone() {
+    let mut house = house();
+    house.rooms.set_admins(&[name("root")]);
+    let owner = house.join(JoinTarget::New, "root");
+    house.execute(owner, register("root"));
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let ben = house.join(target, "ben");
+    house.execute(ben, register("ben"));
+    let root = house.join_proven("root", target, "root");
+    house.execute(ana, say("one", None));
+    let of = house.rooms.room(house.membership(ana).room).last_id();
+    house.propose_on(
+        root,
+        ECHOING,
+        Command::In(RoomRef::Only, RoomCommand::Delete { of: MessageRef::Id(of), cid: None }),
+    );
+    let by_root = house.take_proposals().remove(0);
+    let (code, epoch, change) = (by_root.code, by_root.epoch, by_root.change.clone());
+    house.rooms.refuse(by_root, house.now);
+    let Change::Moderate(by_root) = change else { panic!("not as an operator: {change:?}") };
+    let by = |author: usize, as_admin| {
+        let author = house.membership(author).author;
+        let name = house.rooms.room(house.membership(ana).room).member(author).expect("a member").name().clone();
+        let event = Event { author, name, ..by_root.event.clone() };
+        Measure { event, as_admin, ..(*by_root).clone() }
+    };
+    let refused = [by(root, None), by(ben, None), by(ben, by_root.as_admin)];
+    let as_members = [root, ben].map(|author| Change::Publish { event: by(author, None).event });
+    let measures = refused.map(|measure| Change::Moderate(Box::new(measure)));
+    for change in measures.into_iter().chain(as_members) {
+        house.rooms.commit(Proposal::new(code, epoch, change), house.now, &mut house.sent);
+        assert!(house.rooms.committed_state().contains("\"one\""));
+    }
+    for measure in [(*by_root).clone(), *by_root] {
+        let change = Change::Moderate(Box::new(measure));
+        house.rooms.commit(Proposal::new(code, epoch, change), house.now, &mut house.sent);
+        assert!(!house.rooms.committed_state().contains("\"one\""));
+        assert_eq!(house.rooms.room(house.membership(ana).room).last_id(), of + 1, "it is deleted once");
+    }
+}
+
 #[test]
 fn who_comes_back_by_its_password_is_the_operator_it_was() {
     let mut house = house();

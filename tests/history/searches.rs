@@ -1,0 +1,56 @@
+//! Whether a search finds what was said in its room, and nothing else: nothing of another room, nothing that was corrected
+//! or deleted before.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Entry, History, Life, Promises, Record, number};
+
+/// A client wants to be told what begins with these words.
+#[derive(Clone, Debug)]
+pub struct Searched {
+    pub words: String,
+    /// Older than this one.
+    pub before: Option<u64>,
+    /// The last event that it knew of when it asked.
+    pub known: u64,
+}
+
+pub fn check(history: &History, record: &Record, promises: Promises) {
+    let mut rooms_of: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let mut amended: HashMap<&Life, HashSet<u64>> = HashMap::new();
+    for (life, events) in &record.lives {
+        for seen in events.values() {
+            if let Some(text) = &seen.text {
+                rooms_of.entry(text).or_default().insert(&life.0);
+            }
+            amended.entry(life).or_default().extend(seen.event["of"].as_u64());
+        }
+    }
+    for entry in &history.entries {
+        let Entry::Found { life, searched: Searched { words, before, known }, answer, .. } = entry else { continue };
+        let events = answer["events"].as_array().expect("a list of events");
+        for event in events {
+            let text = event["text"].as_str().expect("a text");
+            assert!(event["type"] == "message" && text.starts_with(words), "found for {words:?} in {life:?}: {event}");
+            let is_elsewhere = rooms_of.get(text).is_some_and(|rooms| !rooms.contains(life.0.as_str()));
+            assert!(!is_elsewhere, "found in {life:?}, and said elsewhere: {event}");
+        }
+        let found: Vec<u64> = events.iter().map(|event| number(event, "id")).collect();
+        assert!(found.is_sorted_by(|one, next| one < next), "found in {life:?}: {found:?}");
+        // Older ones are not told of this time.
+        let first = answer["before"].as_u64().unwrap_or(0);
+        let end = before.unwrap_or(u64::MAX).min(known + 1);
+        let Some(events) = record.lives.get(life).filter(|_| first < end) else { continue };
+        for (id, seen) in events.range(first..end) {
+            let is_said =
+                seen.event["type"] == "message" && seen.text.as_ref().is_some_and(|text| text.starts_with(words));
+            let is_as_it_was = !amended[life].contains(id);
+            let is_gone = id + promises.history_events <= record.last_id(life);
+            assert!(
+                !is_said || !is_as_it_was || is_gone || found.contains(id),
+                "not found for {words:?} in {life:?}, of which {known} were known: {} in {answer}",
+                seen.event
+            );
+        }
+    }
+}
