@@ -164,7 +164,7 @@ impl Line {
             }
             Reply::SessionEnded { .. } => {
                 let sentence = "The password of your name was changed, or it was given up; this connection is closed.";
-                self.format.notice(sentence, outbox);
+                self.format.farewell(sentence, outbox);
                 return Flow::Close;
             }
             Reply::Kicked { membership, event } => {
@@ -181,7 +181,7 @@ impl Line {
             Reply::Bans { bans } => self.format.bans(&bans, outbox),
             Reply::Role { is_operator } => self.format.help(is_operator, outbox),
             Reply::TakenOver { .. } => {
-                self.format.notice("You came in again from elsewhere; this connection is closed.", outbox);
+                self.format.farewell("You came in again from elsewhere; this connection is closed.", outbox);
                 return Flow::Close;
             }
             // Answers to what no terminal asks for.

@@ -10,6 +10,9 @@ use crate::time::Now;
 /// A terminal that is in no room is closed after this time without input.
 pub(super) const PROMPT_TIMEOUT_MS: u64 = 120_000;
 
+/// What is told of a line that is no command, where nothing was asked.
+const NOT_ASKED: &str = "You are in no room: nobody has seen that. An empty line asks for what is missing.";
+
 /// Someone in no room.
 #[derive(Default)]
 pub(super) struct Unjoined {
@@ -27,8 +30,17 @@ pub(super) struct Unjoined {
     pub(super) has_typed: bool,
     /// The name needs a password, which is asked for.
     pub(super) asks_password: bool,
+    /// It has told in one command all that is asked for, as scripts do: what it sends next answers no question.
+    asks_nothing: bool,
     /// It has shown whose name it is, and now goes where it wanted to.
     pub(super) goes_on: bool,
+}
+
+/// What is asked for, a password apart.
+enum Question {
+    Name,
+    Key,
+    Room,
 }
 
 impl Unjoined {
@@ -42,8 +54,19 @@ impl Unjoined {
         self.name.is_some() && self.target.is_some()
     }
 
+    /// What is asked for next.
+    fn question(&self) -> Option<Question> {
+        match self {
+            Unjoined { name: Some(_), wants_key: true, .. } => Some(Question::Key),
+            Unjoined { asks_nothing: true, .. } => None,
+            Unjoined { name: None, .. } => Some(Question::Name),
+            _ => Some(Question::Room),
+        }
+    }
+
     /// Whoever does not know the password takes another name, and whoever does not know the key another room.
     pub(super) fn give_up_answer(&mut self, asks_password: bool) {
+        self.asks_nothing = false;
         if asks_password {
             self.name = None;
         } else if self.name.is_some() && self.wants_key {
@@ -93,6 +116,7 @@ impl Line {
                 unjoined.target = Some(target);
                 (unjoined.wants_key, unjoined.key) = (false, None);
                 unjoined.name = name.or_else(|| unjoined.name.take());
+                unjoined.asks_nothing = unjoined.is_complete();
                 self.enter_or_ask(token, outbox)
             }
             Stage::Joined(..) => Some(join_command(target, name, true, token, None)),
@@ -102,10 +126,14 @@ impl Line {
     /// Takes a line as the answer to the prompt that waits for one.
     pub(super) fn answer_prompt(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
         let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
-        let understood = match unjoined.name {
-            None => command::parse_name(typed).map(|name| unjoined.name = Some(name)),
-            Some(_) if unjoined.wants_key => command::parse_key(typed).map(|key| unjoined.key = Some(key)),
-            Some(_) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
+        let understood = match unjoined.question() {
+            Some(Question::Name) => command::parse_name(typed).map(|name| unjoined.name = Some(name)),
+            Some(Question::Key) => command::parse_key(typed).map(|key| unjoined.key = Some(key)),
+            Some(Question::Room) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
+            None => {
+                self.format.refuse("not_joined", NOT_ASKED, outbox);
+                return None;
+            }
         };
         match understood {
             Ok(()) => self.enter_or_ask(None, outbox),
@@ -133,10 +161,11 @@ impl Line {
                 }
                 return self.format.prompt("Password: ", outbox);
             }
-            let question = match **unjoined {
-                Unjoined { name: None, .. } => "Name: ",
-                Unjoined { wants_key: true, .. } => "Key: ",
-                _ => "Room code, or \"new\": ",
+            let question = match unjoined.question() {
+                Some(Question::Name) => "Name: ",
+                Some(Question::Key) => "Key: ",
+                Some(Question::Room) => "Room code, or \"new\": ",
+                None => return,
             };
             self.format.prompt(question, outbox);
         }
@@ -157,7 +186,7 @@ impl Line {
             match refusal {
                 Refusal::NameTaken { .. } => {
                     unjoined.name = None;
-                    advice = " Another name?";
+                    advice = if unjoined.asks_nothing { " /nick NAME takes another." } else { " Another name?" };
                 }
                 // A program does not know that the next line would be a password.
                 Refusal::PasswordRequired { .. } | Refusal::PasswordWrong
@@ -175,7 +204,10 @@ impl Line {
                 Refusal::NameRequired => unjoined.name = None,
                 Refusal::KeyRequired { .. } => (unjoined.wants_key, unjoined.key) = (true, None),
                 Refusal::NotJoined => (),
-                _ => (unjoined.target, unjoined.wants_key, unjoined.key) = (None, false, None),
+                _ => {
+                    (unjoined.target, unjoined.wants_key, unjoined.key) = (None, false, None);
+                    advice = if unjoined.asks_nothing { " An empty line asks for another." } else { "" };
+                }
             }
         } else if matches!(refusal, Refusal::PasswordRequired { .. }) {
             advice = " /login NAME PASSWORD";
