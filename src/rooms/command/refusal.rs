@@ -17,6 +17,11 @@ pub enum Refusal {
         /// The room it is taken in.
         code: RoomCode,
     },
+    /// The member has this name.
+    NameIsOwn {
+        /// The name.
+        name: Name,
+    },
     /// No living room has this code.
     NoSuchRoom {
         /// The code asked for.
@@ -153,6 +158,7 @@ impl std::fmt::Display for Refusal {
             Refusal::NotJoined => formatter.write_str("Join a room first."),
             Refusal::NameRequired => formatter.write_str("A name is needed."),
             Refusal::NameTaken { name, code } => write!(formatter, "\"{name}\" is taken in {code}."),
+            Refusal::NameIsOwn { name } => write!(formatter, "You are called \"{name}\" already."),
             Refusal::NoSuchRoom { code } => write!(formatter, "There is no room {code}."),
             Refusal::RoomFull { code } => write!(formatter, "Room {code} is full."),
             Refusal::NoSuchEvent => formatter.write_str("There is no such message, or it is gone."),
