@@ -419,6 +419,25 @@ fn sigint_says_goodbye_and_ends_with_0() {
     assert_says_goodbye_on("INT");
 }
 
+/// Half of a request has arrived, which shows by what is answered to the other half.
+#[test]
+fn a_request_that_has_begun_when_it_is_stopped_is_answered() {
+    let mut server = Server::start();
+    let (mut form, mut probe) = (server.http(), server.http());
+    form.send("POST /api/v1/rooms HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(form.response_to("POST").status, 100);
+    probe.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\n");
+    assert_eq!(probe.response_to("GET").status, 200);
+    server.signal("TERM");
+    eventually("nobody listens any more", || TcpStream::connect(server.web).is_err().then_some(()));
+    form.send("{}");
+    probe.send("Host: localhost\r\n\r\n");
+    let answers = [form.response_to("POST"), probe.response_to("GET")];
+    assert_eq!(answers.each_ref().map(|answer| answer.status), [201, 503]);
+    assert_eq!(answers.each_ref().map(|answer| answer.header("Connection")), [Some("close"), Some("close")]);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
 /// Starts it from a shell to which a terminal belongs: a line typed ends the shell, and so closes the terminal. The
 /// shell does `first` before. Returns the terminal, the program's process id, and where its terminals connect.
 fn start_on_terminal(first: &str) -> (rexpect::session::PtySession, u32, SocketAddr) {

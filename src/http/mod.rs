@@ -228,6 +228,11 @@ impl Http {
         if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
     }
 
+    /// Whether a request is still arriving, or waits for its reply.
+    pub fn is_within_request(&self) -> bool {
+        self.has_begun || self.pending.is_some()
+    }
+
     /// The address of the client: that of the peer or, while a request of a trusted proxy waits for its reply, that
     /// proxy's own client.
     pub fn client_address(&self) -> IpAddr {

@@ -153,6 +153,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         Refusal::NotJoined
         | Refusal::NameRequired
         | Refusal::NotOneself
+        | Refusal::NameIsOwn { .. }
         | Refusal::RegistrationClosed
         | Refusal::NotLoggedIn => StatusCode::BAD_REQUEST,
         Refusal::PasswordRequired { .. }

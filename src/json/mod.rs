@@ -197,7 +197,7 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
         Refusal::NotOperator => "not_operator",
         Refusal::NoSuchMember { .. } | Refusal::NotBanned { .. } => "no_such_member",
-        Refusal::NotOneself => "bad_request",
+        Refusal::NotOneself | Refusal::NameIsOwn { .. } => "bad_request",
         Refusal::QuotaExceeded { .. } => "quota_exceeded",
         Refusal::Banned { .. } | Refusal::NameBanned { .. } => "banned",
         Refusal::Muted { .. } => "muted",

@@ -1,6 +1,6 @@
 //! Terminals: `nc`, telnet, scripts. Lines come in, lines go out.
 //!
-//! [`Line`] is one connection's session: it asks for a name and a room, then passes on what is typed.
+//! [`Line`] is one connection's session: it asks for a name and a room (`session/prompts`), then passes on what is typed.
 //! `editor` makes lines of received bytes, `opening` knows what is no terminal, `pace` how fast is too fast,
 //! `command` tells what a line means, `output_format` writes answers, `encoder` encodes what the room's members say.
 //! Nothing here knows a socket, a timer or another protocol.

@@ -75,6 +75,14 @@ impl OutputFormat {
         }
     }
 
+    /// Tells why the connection is closed although nobody has asked for it: it is in no room any more.
+    pub fn farewell(self, sentence: &str, out: &mut Vec<u8>) {
+        match self {
+            OutputFormat::Person => self.notice(sentence, out),
+            OutputFormat::Program => self.refuse("not_joined", sentence, out),
+        }
+    }
+
     /// Passes on a refusal of the rooms; `advice` may follow it.
     pub fn pass_on(self, refusal: &Refusal, advice: &str, out: &mut Vec<u8>) {
         match self {

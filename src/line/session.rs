@@ -1,6 +1,10 @@
 //! One terminal's conversation: what is asked, what is answered, and what is left to the rooms.
 
+mod prompts;
+
 use core::net::IpAddr;
+
+use prompts::{PROMPT_TIMEOUT_MS, Unjoined, ends_asking};
 
 use super::command::{self, CommandFault, TypedCommand};
 use super::editor::{LineEditor, Typed};
@@ -8,17 +12,14 @@ use super::output_format::OutputFormat;
 use super::{Context, help, opening, pace};
 use crate::json;
 use crate::rooms::{
-    AccountCommand, AccountDone, Body, Bucket, Command, EncoderId, Join, JoinTarget, Kind, Membership, MessageRef,
-    Name, Password, Refusal, Reply, RoomCommand, RoomKey, RoomRef, Rooms, Search, Span, Text, TextFault, Token,
+    AccountCommand, AccountDone, Body, Bucket, Command, EncoderId, Kind, Membership, MessageRef, Reply, RoomCommand,
+    RoomRef, Rooms, Search, Span, Text, TextFault, Token,
 };
 use crate::session_api::{Flow, Input, Step};
 use crate::time::Now;
 
 /// Events shown by `/search` at the most.
 const FOUND_EVENTS: usize = 50;
-
-/// A terminal that is in no room is closed after this time without input.
-const PROMPT_TIMEOUT_MS: u64 = 120_000;
 
 /// Bytes that a line may have beyond those of a message, for a command with its name and token.
 const COMMAND_BYTES: usize = 640;
@@ -51,53 +52,15 @@ enum Stage {
     Joined(Box<(Membership, Token)>),
 }
 
-/// Someone in no room.
-#[derive(Default)]
-struct Unjoined {
-    /// The name given so far.
-    name: Option<Name>,
-    /// The room asked for.
-    target: Option<JoinTarget>,
-    /// That room has a key, which is asked for next.
-    wants_key: bool,
-    /// The key that was given for it, while the rest is asked for.
-    key: Option<RoomKey>,
-    /// When its time is up.
-    deadline_ms: u64,
-    /// Something has been typed: this is no HTTP client.
-    has_typed: bool,
-    /// The name needs a password, which is asked for.
-    asks_password: bool,
-    /// It has shown whose name it is, and now goes where it wanted to.
-    goes_on: bool,
-}
-
-impl Unjoined {
-    /// Whether it is known as whom and where it wants to go in.
-    fn is_complete(&self) -> bool {
-        self.name.is_some() && self.target.is_some()
-    }
-
-    /// Whoever does not know the password takes another name, and whoever does not know the key another room.
-    fn give_up_answer(&mut self, asks_password: bool) {
-        if asks_password {
-            self.name = None;
-        } else if self.name.is_some() && self.wants_key {
-            (self.target, self.wants_key) = (None, false);
-        }
-    }
-}
-
 /// What is told of a command whose slash is not the first character, since it has a password in it.
 const MISTYPED_SECRET: &str = "A command begins with its slash, without a space before it; nothing was sent.";
 
 impl Line {
     /// Greets a new connection. `local` is the address of ours that it connected to.
     pub fn new(local: IpAddr, now: Now, outbox: &mut Vec<u8>) -> Line {
-        let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
         let mut line = Line {
             editor: LineEditor::default(),
-            stage: Stage::Unjoined(Box::new(Unjoined { deadline_ms, ..Unjoined::default() })),
+            stage: Stage::Unjoined(Box::new(Unjoined::new(now))),
             bucket: Bucket::default(),
             local,
             format: OutputFormat::Person,
@@ -201,7 +164,7 @@ impl Line {
             }
             Reply::SessionEnded { .. } => {
                 let sentence = "The password of your name was changed, or it was given up; this connection is closed.";
-                self.format.notice(sentence, outbox);
+                self.format.farewell(sentence, outbox);
                 return Flow::Close;
             }
             Reply::Kicked { membership, event } => {
@@ -218,7 +181,7 @@ impl Line {
             Reply::Bans { bans } => self.format.bans(&bans, outbox),
             Reply::Role { is_operator } => self.format.help(is_operator, outbox),
             Reply::TakenOver { .. } => {
-                self.format.notice("You came in again from elsewhere; this connection is closed.", outbox);
+                self.format.farewell("You came in again from elsewhere; this connection is closed.", outbox);
                 return Flow::Close;
             }
             // Answers to what no terminal asks for.
@@ -450,34 +413,6 @@ impl Line {
         Step::Command(Command::Account(Box::new(command)))
     }
 
-    /// The line that comes next is no password any more; what is typed shows again.
-    fn stop_asking_password(&mut self, outbox: &mut Vec<u8>) -> bool {
-        let Stage::Unjoined(unjoined) = &mut self.stage else { return false };
-        let asks_password = std::mem::take(&mut unjoined.asks_password);
-        if asks_password && self.editor.show_echo(outbox) {
-            // The end of the line that did not show.
-            self.format.end_prompt(outbox);
-        }
-        asks_password
-    }
-
-    /// Takes a line as the password that was asked for.
-    fn take_password(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
-        let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
-        match Password::parse(typed) {
-            Ok(password) => match self.enter_or_ask(None, outbox) {
-                Some(Step::Command(join)) => Some(Step::Command(Command::WithPassword(Box::new(join), password))),
-                step => step,
-            },
-            Err(fault) => {
-                unjoined.asks_password = true;
-                self.format.refuse("bad_request", fault, outbox);
-                self.prompt(outbox);
-                None
-            }
-        }
-    }
-
     fn say(
         &mut self,
         kind: Kind,
@@ -503,74 +438,6 @@ impl Line {
         }
     }
 
-    fn join(
-        &mut self,
-        target: JoinTarget,
-        name: Option<Name>,
-        token: Option<Token>,
-        outbox: &mut Vec<u8>,
-    ) -> Option<Step> {
-        match &mut self.stage {
-            Stage::Unjoined(unjoined) => {
-                unjoined.target = Some(target);
-                (unjoined.wants_key, unjoined.key) = (false, None);
-                unjoined.name = name.or_else(|| unjoined.name.take());
-                self.enter_or_ask(token, outbox)
-            }
-            Stage::Joined(..) => Some(join_command(target, name, true, token, None)),
-        }
-    }
-
-    /// Takes a line as the answer to the prompt that waits for one.
-    fn answer_prompt(&mut self, typed: &str, outbox: &mut Vec<u8>) -> Option<Step> {
-        let Stage::Unjoined(unjoined) = &mut self.stage else { return None };
-        let understood = match unjoined.name {
-            None => command::parse_name(typed).map(|name| unjoined.name = Some(name)),
-            Some(_) if unjoined.wants_key => command::parse_key(typed).map(|key| unjoined.key = Some(key)),
-            Some(_) => command::parse_target(typed).map(|target| unjoined.target = Some(target)),
-        };
-        match understood {
-            Ok(()) => self.enter_or_ask(None, outbox),
-            Err(fault) => self.refuse(fault, outbox),
-        }
-    }
-
-    /// Goes in, if it is known as whom and where; else asks for what is missing.
-    fn enter_or_ask(&mut self, token: Option<Token>, outbox: &mut Vec<u8>) -> Option<Step> {
-        if let Stage::Unjoined(unjoined) = &self.stage
-            && let Unjoined { name: name @ Some(_), target: Some(target), key, .. } = &**unjoined
-        {
-            return Some(join_command(*target, name.clone(), false, token, key.clone()));
-        }
-        self.prompt(outbox);
-        None
-    }
-
-    /// Asks for what is missing, if anything is.
-    fn prompt(&mut self, outbox: &mut Vec<u8>) {
-        if let Stage::Unjoined(unjoined) = &self.stage {
-            if unjoined.asks_password {
-                if !self.editor.hide_echo(outbox) {
-                    self.format.notice("What you type now shows on your screen.", outbox);
-                }
-                return self.format.prompt("Password: ", outbox);
-            }
-            let question = match **unjoined {
-                Unjoined { name: None, .. } => "Name: ",
-                Unjoined { wants_key: true, .. } => "Key: ",
-                _ => "Room code, or \"new\": ",
-            };
-            self.format.prompt(question, outbox);
-        }
-    }
-
-    /// Ends the line of the prompt that nobody answers, if there is one.
-    fn end_prompt(&self, outbox: &mut Vec<u8>) {
-        if matches!(self.stage, Stage::Unjoined(_)) {
-            self.format.end_prompt(outbox);
-        }
-    }
-
     fn refuse(&mut self, fault: CommandFault<'_>, outbox: &mut Vec<u8>) -> Option<Step> {
         self.format.refuse(fault.code(), fault, outbox);
         self.prompt(outbox);
@@ -582,71 +449,4 @@ impl Line {
         let sentence = format_args!("That line is longer than {limit_bytes} bytes; it was not sent.");
         self.format.refuse("text_too_long", sentence, outbox);
     }
-
-    /// Passes on a refusal, and asks again for what it concerns.
-    fn pass_on(&mut self, refusal: &Refusal, outbox: &mut Vec<u8>) {
-        let mut advice = "";
-        let wants_key = matches!(refusal, Refusal::KeyRequired { .. });
-        if let Stage::Unjoined(unjoined) = &mut self.stage {
-            match refusal {
-                Refusal::NameTaken { .. } => {
-                    unjoined.name = None;
-                    advice = " Another name?";
-                }
-                // A program does not know that the next line would be a password.
-                Refusal::PasswordRequired { .. } | Refusal::PasswordWrong
-                    if self.format == OutputFormat::Person && unjoined.is_complete() =>
-                {
-                    unjoined.asks_password = true;
-                }
-                Refusal::AccountRequired | Refusal::NameClaimed { .. } | Refusal::PasswordRequired { .. } => {
-                    unjoined.name = None;
-                }
-                Refusal::PasswordWrong
-                | Refusal::RegistrationClosed
-                | Refusal::NotLoggedIn
-                | Refusal::NameLost { .. } => (),
-                Refusal::NameRequired => unjoined.name = None,
-                Refusal::KeyRequired { .. } => (unjoined.wants_key, unjoined.key) = (true, None),
-                Refusal::NotJoined => (),
-                _ => (unjoined.target, unjoined.wants_key, unjoined.key) = (None, false, None),
-            }
-        } else if matches!(refusal, Refusal::PasswordRequired { .. }) {
-            advice = " /login NAME PASSWORD";
-        } else if wants_key {
-            advice = " Leave this room first; then you are asked for it.";
-        }
-        self.format.pass_on(refusal, advice, outbox);
-        self.prompt(outbox);
-    }
-
-    /// Is in no room any more; the name is kept for the next.
-    fn become_unjoined(&mut self, name: Name, now: Now) {
-        let deadline_ms = now.steady_ms + PROMPT_TIMEOUT_MS;
-        let unjoined = Unjoined { name: Some(name), deadline_ms, has_typed: true, ..Unjoined::default() };
-        self.stage = Stage::Unjoined(Box::new(unjoined));
-    }
-}
-
-/// Whether a line that is typed where a password is asked for is one, or another way to go on.
-fn ends_asking(line: &str) -> bool {
-    use TypedCommand::{Account, Join, Json, Nick, Quit, Text};
-    let parsed = command::parse(line);
-    matches!(
-        parsed,
-        Ok(Text(_) | Join { .. } | Nick(_) | Account(_) | Json | Quit) | Err(CommandFault::UnknownCommand(_))
-    )
-}
-
-/// A terminal is in one room.
-fn join_command(
-    target: JoinTarget,
-    name: Option<Name>,
-    keeps_name: bool,
-    token: Option<Token>,
-    key: Option<RoomKey>,
-) -> Step {
-    let (stays_elsewhere, since, epoch) = (false, None, None);
-    let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
-    Step::Command(Command::Join(Box::new(join)))
 }

@@ -109,7 +109,8 @@ fn the_other_refusals_of_a_room() {
     let mut world = World::new(Limits { members: 1, join_rate: 2, ..limits() });
     world.enter("ana");
     let me = world.connect();
-    assert_eq!(world.type_in(me, "/join KXQT ben\n"), "! Room KXQT is full.\r\nRoom code, or \"new\": ");
+    assert_eq!(world.type_in(me, "/join KXQT ben\n"), "! Room KXQT is full. An empty line asks for another.\r\n");
+    assert_eq!(world.type_in(me, "\nKXQT\n"), format!("{0}! Room KXQT is full.\r\n{0}", "Room code, or \"new\": "));
     assert_eq!(world.type_in(me, "ZZZZ\n"), "! There is no room ZZZZ.\r\nRoom code, or \"new\": ");
     assert_eq!(
         world.type_in(me, "YYYY\n"),
@@ -400,6 +401,34 @@ fn angle_brackets_in_names() {
     let mut world = World::with_room(&["<ana>"]);
     let me = world.connect_as("ben");
     assert_eq!(world.type_in(me, "/who\r\n"), "* ‹ana› (web), ben (line)\r\n");
+}
+
+#[test]
+fn what_follows_a_command_that_failed_answers_no_prompt() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect();
+    let shown = world.type_in(me, "/join KXQT ana\r\nhello\r\nnew\r\n");
+    let not_asked = "! You are in no room: nobody has seen that. An empty line asks for what is missing.\r\n";
+    assert_eq!(shown, format!("! \"ana\" is taken in KXQT. /nick NAME takes another.\r\n{not_asked}{not_asked}"));
+    assert!(world.type_in(me, "/nick ben\r\n").starts_with("* KXQT. 1 here: ana (web)"));
+
+    let me = world.connect();
+    let shown = world.type_in(me, "/join ZZZZ carl\r\nKXQT\r\n");
+    assert_eq!(shown, format!("! There is no room ZZZZ. An empty line asks for another.\r\n{not_asked}"));
+    assert_eq!(world.type_in(me, "\r\n"), "Room code, or \"new\": ");
+    assert!(world.type_in(me, "KXQT\r\n").starts_with("* KXQT. 2 here: ana (web), ben (line)"));
+}
+
+#[test]
+fn a_program_is_told_why_it_is_closed() {
+    let mut world = World::with_room(&["ana"]);
+    let me = world.connect_as("ben");
+    let token = objects(&world.type_in(me, "/json\r\n"))[0]["token"].as_str().expect("a token").to_owned();
+    let elsewhere = world.connect();
+    world.type_in(elsewhere, &format!("/join KXQT ben {token}\r\n"));
+    let told = objects(&world.shown(me));
+    assert_eq!((&told[0]["type"], &told[0]["code"]), (&"error".into(), &"not_joined".into()));
+    assert!(world.terminals[me].is_closed);
 }
 
 // ---- for programs

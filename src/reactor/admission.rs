@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use super::Reactor;
-use super::connection::{Connection, Pending, Phase};
+use super::connection::Connection;
 use super::connections::connection_id;
-use super::memberships::Memberships;
 use super::net::{Accept, Accepted, Net, Port};
-use super::output_queue::OutputQueue;
 use super::session::Session;
 use crate::journal::Journal;
 use crate::options::Cidr;
@@ -184,29 +182,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
-        let connection = entry.insert(Connection {
-            stream,
-            session,
-            memberships: Memberships::None,
-            pending: Pending::default(),
-            output: OutputQueue::default(),
-            address,
-            scheduled_ms: u64::MAX,
-            until_ms: 0,
-            progressed_s: (self.now.steady_ms / 1000) as u32,
-            generation,
-            phase: Phase::Open,
-            is_writable: true,
-            is_output_lost: false,
-            is_readable: true,
-            is_ending: false,
-            has_ended: false,
-            is_broken: false,
-            needs_input: true,
-            awaits_reply: false,
-            is_in_receive_queue: false,
-            is_in_flush_queue: false,
-        });
+        let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
         self.shared.meters().open_connections.inc();
         self.shared.meters().accepted(port == Port::Web);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);

@@ -74,8 +74,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Tells every connection that the server stops, closes them, and accepts no more. A request that waits for the rooms
-    /// is answered first: what it asked for is done, and who sent it would not know.
+    /// Tells every connection that the server stops, closes them, and accepts no more. A request that has begun is
+    /// answered first: what it asked for may be done, and who sent it would not know.
     pub(super) fn stop(&mut self) {
         if self.stops_at_ms.is_some() {
             return;
@@ -87,7 +87,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let slots: Vec<usize> = self.connections.slab.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
             let connection = &self.connections.slab[slot];
-            if connection.phase != Phase::Open || connection.awaits_reply && connection.session.ends_with_an_answer() {
+            if connection.phase != Phase::Open || connection.session.is_within_request() {
                 continue;
             }
             self.queue_unread(slot);

@@ -6,6 +6,7 @@ use super::memberships::Memberships;
 use super::output_queue::{OutputQueue, SpareBuffers};
 use super::session::Session;
 use crate::rooms::Address;
+use crate::time::Now;
 
 /// With more than this waiting in its output queue, a connection is not read from: it does not read its answers.
 pub const INPUT_STOP_BYTES: u64 = 256 * 1024;
@@ -98,6 +99,35 @@ impl Pending {
 impl From<Vec<u8>> for Pending {
     fn from(bytes: Vec<u8>) -> Pending {
         Pending((!bytes.is_empty()).then(|| Box::new(bytes.into())))
+    }
+}
+
+impl<S> Connection<S> {
+    /// One that was just accepted, and is in no room.
+    pub fn new(stream: S, session: Session, address: Address, generation: u32, now: Now) -> Connection<S> {
+        Connection {
+            stream,
+            session,
+            memberships: Memberships::None,
+            pending: Pending::default(),
+            output: OutputQueue::default(),
+            address,
+            scheduled_ms: u64::MAX,
+            until_ms: 0,
+            progressed_s: (now.steady_ms / 1000) as u32,
+            generation,
+            phase: Phase::Open,
+            is_writable: true,
+            is_output_lost: false,
+            is_readable: true,
+            is_ending: false,
+            has_ended: false,
+            is_broken: false,
+            needs_input: true,
+            awaits_reply: false,
+            is_in_receive_queue: false,
+            is_in_flush_queue: false,
+        }
     }
 }
 

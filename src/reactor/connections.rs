@@ -134,38 +134,14 @@ mod tests {
 
     use super::*;
     use crate::line::Line;
-    use crate::reactor::connection::Pending;
-    use crate::reactor::memberships::Memberships;
-    use crate::reactor::output_queue::OutputQueue;
     use crate::reactor::session::Session;
     use crate::time::Now;
 
     fn connection() -> Connection<Vec<u8>> {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let now = Now { steady_ms: 0, wall_ms: 0 };
-        Connection {
-            stream: Vec::new(),
-            session: Session::Line(Line::new(address, now, &mut Vec::new())),
-            memberships: Memberships::None,
-            pending: Pending::default(),
-            output: OutputQueue::default(),
-            address: Address::from(address),
-            scheduled_ms: u64::MAX,
-            until_ms: 0,
-            progressed_s: 0,
-            generation: 0,
-            phase: Phase::Open,
-            is_writable: true,
-            is_output_lost: false,
-            is_readable: false,
-            is_ending: false,
-            has_ended: false,
-            is_broken: false,
-            needs_input: true,
-            awaits_reply: false,
-            is_in_receive_queue: false,
-            is_in_flush_queue: false,
-        }
+        let session = Session::Line(Line::new(address, now, &mut Vec::new()));
+        Connection::new(Vec::new(), session, Address::from(address), 0, now)
     }
 
     #[test]

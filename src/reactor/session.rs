@@ -130,9 +130,9 @@ impl Session {
         }
     }
 
-    /// Whether it ends by itself with its next answer once the server stops.
-    pub fn ends_with_an_answer(&self) -> bool {
-        matches!(self, Session::Http(_))
+    /// Whether a request is arriving or waits for its answer, with which it ends by itself once the server stops.
+    pub fn is_within_request(&self) -> bool {
+        matches!(self, Session::Http(http) if http.is_within_request())
     }
 
     /// Says that the peer reads too slowly to be sent everything.

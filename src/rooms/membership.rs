@@ -438,7 +438,10 @@ impl Rooms {
         self.check_may_speak(here, now)?;
         self.check_name_is_not_banned(here.room, &to, now)?;
         let room = self.room(here.room);
-        if let Some(event) = room.make_event(here.author, Body::Nick { to }, now.wall_ms) {
+        if let Some(event) = room.make_event(here.author, Body::Nick { to: to.clone() }, now.wall_ms) {
+            if event.name == to {
+                return Err(Refusal::NameIsOwn { name: to });
+            }
             self.propose(here.room, Change::Publish { event }, OnCommit::Nothing);
             if let Some(account) = account {
                 // Another name takes from a member what it bore before.

@@ -752,6 +752,8 @@ fn nicks_are_events_and_free_the_old_name() {
     house.execute_in(ben, RoomCommand::Nick(name("Ana")));
     assert!(matches!(house.refusal(ben), Refusal::NameTaken { .. }));
     house.execute_in(ben, RoomCommand::Nick(name("BEN")));
+    house.execute_in(ben, RoomCommand::Nick(name("BEN")));
+    assert!(matches!(house.refusal(ben), Refusal::NameIsOwn { .. }));
     house.execute_in(ben, RoomCommand::Nick(name("cat")));
     assert_eq!(house.flush()[ana], "2+ben 3ben=BEN 4BEN=cat ");
     let other = house.join(JoinTarget::Code(house.code(ana)), "ben");

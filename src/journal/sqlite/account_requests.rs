@@ -28,18 +28,29 @@ const ANSWER_PAUSE: Duration = Duration::from_millis(50);
 const ALL_EVENTS: usize = 1 << 40;
 
 /// What waits to be done.
-#[derive(Default)]
 pub(super) struct RequestWatch {
     /// Changes with each commit of another connection (`PRAGMA data_version`).
     seen_version: Option<i64>,
+    looks_at: Instant,
 }
 
 impl RequestWatch {
     /// How long after one look the reading thread looks again.
-    pub(super) const PAUSE: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    /// Looks for the first time after a pause.
+    pub(super) fn new() -> RequestWatch {
+        RequestWatch { seen_version: None, looks_at: Instant::now() + RequestWatch::PAUSE }
+    }
+
+    /// How long it is until the next look; zero: it is due.
+    pub(super) fn pause(&self) -> Duration {
+        self.looks_at.saturating_duration_since(Instant::now())
+    }
 
     /// Rows that are not done yet, if anybody has written to the file since the last time.
     pub(super) fn look(&mut self, connection: &Connection) -> Result<Vec<Outcome>> {
+        self.looks_at = Instant::now() + RequestWatch::PAUSE;
         let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if self.seen_version == Some(version) {
             return Ok(Vec::new());

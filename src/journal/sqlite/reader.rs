@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -19,19 +18,17 @@ use crate::rooms::{
 
 /// The reading thread: answers each request until no more can come.
 pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, answers: &Answers) {
-    let mut watch = RequestWatch::default();
-    let mut looks_at = Instant::now() + RequestWatch::PAUSE;
+    let mut watch = RequestWatch::new();
     loop {
         // However much is read.
-        if Instant::now() >= looks_at {
+        if watch.pause().is_zero() {
             let asked = watch.look(connection).unwrap_or_default();
             if !asked.is_empty() {
                 asked.into_iter().for_each(|request| answers.give(request));
                 answers.wake();
             }
-            looks_at = Instant::now() + RequestWatch::PAUSE;
         }
-        let request = match requests.recv_timeout(looks_at.saturating_duration_since(Instant::now())) {
+        let request = match requests.recv_timeout(watch.pause()) {
             Ok(request) => request,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,

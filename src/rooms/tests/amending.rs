@@ -477,18 +477,23 @@ fn who_is_about_to_come_in_is_not_told_what_is_deleted_before() {
     assert_eq!(text_of(&events[3]), Some("two"));
 }
 
+/// The member of this connection comes back, over the one that is returned, and knows events up to this one.
+fn come_back(house: &mut House, member: usize, since: u64) -> usize {
+    let (token, code) = (house.token(member), house.code(member));
+    house.drop_connection(member);
+    let back = house.connect();
+    let mut command = join(JoinTarget::Code(code), None, Some(token));
+    if let Command::Join(join) = &mut command {
+        join.since = Some(since);
+    }
+    house.execute(back, command);
+    back
+}
+
 #[test]
 fn a_correction_that_is_sent_again_is_looked_for_together_with_its_message() {
     let (mut house, ana, _, stored) = talk_beyond_memory();
-    let token = house.token(ana);
-    let code = house.code(ana);
-    house.drop_connection(ana);
-    let ana = house.connect();
-    let mut command = join(JoinTarget::Code(code), None, Some(token));
-    if let Command::Join(join) = &mut command {
-        join.since = Some(9);
-    }
-    house.execute(ana, command);
+    let ana = come_back(&mut house, ana, 9);
     execute_parked(&mut house, ana, edit(id(3), "uno", Some("e1")));
     let request = house.rooms.take_read_request().expect("it is read");
     let Wanted::EventsAndMessage { message, .. } = request.wanted.clone() else { panic!("{request:?}") };
@@ -502,15 +507,7 @@ fn a_correction_that_is_sent_again_is_looked_for_together_with_its_message() {
 #[test]
 fn what_is_held_for_others_is_not_relied_on() {
     let (mut house, ana, ben, stored) = talk_beyond_memory();
-    let token = house.token(ana);
-    let code = house.code(ana);
-    house.drop_connection(ana);
-    let ana = house.connect();
-    let mut command = join(JoinTarget::Code(code), None, Some(token));
-    if let Command::Join(join) = &mut command {
-        join.since = Some(9);
-    }
-    house.execute(ana, command);
+    let ana = come_back(&mut house, ana, 9);
     execute_parked(&mut house, ben, in_room(RoomCommand::History(Span { before: Some(7), limit: 500, since: None })));
     let request = house.rooms.take_read_request().expect("it is read");
     let page = read(&stored, &request);
