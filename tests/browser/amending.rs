@@ -50,7 +50,7 @@ fn has_keyboard(window: &Window, selector: &str) {
 #[test]
 fn the_last_message_is_corrected_with_the_arrow_up() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -96,7 +96,7 @@ fn the_last_message_is_corrected_with_the_arrow_up() {
 #[test]
 fn what_is_being_written_comes_back_after_a_correction() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     say(&ana, "one");
@@ -113,7 +113,7 @@ fn what_is_being_written_comes_back_after_a_correction() {
 #[test]
 fn a_deleted_text_is_nowhere_on_the_pages_any_more() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -163,7 +163,7 @@ fn a_deleted_text_is_nowhere_on_the_pages_any_more() {
 #[test]
 fn reactions_are_given_and_taken_back_by_keyboard_mouse_and_finger() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -227,7 +227,7 @@ fn reactions_are_given_and_taken_back_by_keyboard_mouse_and_finger() {
 fn a_quotation_leads_to_what_it_quotes() {
     let server = Server::with(&["--rate", "0"]);
     let room = server.create_room();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_room(&ana, &server, &room, "Ana");
     say(&ana, "<b>where</b> it began");
@@ -263,7 +263,7 @@ fn a_correction_lost_with_the_connection_is_made_once() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
     for text in ["one", "two", "three"] {
@@ -310,7 +310,7 @@ fn a_correction_lost_with_the_connection_is_made_once() {
 fn a_correction_of_what_is_gone_is_not_lost() {
     let server = Server::with(&["--grace", "1m", "--rate", "0"]);
     let proxy = Proxy::start_calm(server.web);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     let room = server.create_room();
     join_by_proxy(&ana, &proxy, &room, "Ana");
@@ -339,7 +339,7 @@ fn a_correction_of_what_is_gone_is_not_lost() {
 #[test]
 fn what_changes_a_message_counts_once_in_whatever_order_it_is_told() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     create_room(&page, &server, "Ana");
     page.evaluate(

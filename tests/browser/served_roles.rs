@@ -24,7 +24,7 @@ fn wait_for_status(window: &Window, state: &str) {
 #[test]
 fn a_member_is_kicked_and_comes_back_when_it_wants_to() {
     let server = Server::with(&["--rate", "0", "--grace", "1m"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben, room) = ana_and_ben(&chromium, &server);
     let mut carl = WebSocketClient::join(&server, &room, "Carl");
     assert_eq!(ana.text("#members [data-name=Ana] .badge"), "operator");
@@ -67,7 +67,7 @@ fn a_member_is_kicked_and_comes_back_when_it_wants_to() {
 #[test]
 fn a_topic_is_shown_and_a_locked_room_lets_nobody_new_in() {
     let server = Server::with(&["--rate", "0"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben, room) = ana_and_ben(&chromium, &server);
     ana.click("#set");
     ana.fill("#topic", "<b>slides</b> at 3");
@@ -100,7 +100,7 @@ fn a_topic_is_shown_and_a_locked_room_lets_nobody_new_in() {
 #[test]
 fn a_rooms_key_is_asked_for_by_the_form_and_by_the_page() {
     let server = Server::with(&["--rate", "0"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben, room) = ana_and_ben(&chromium, &server);
     ana.click("#set");
     ana.click("[name=hasKey]");
@@ -139,7 +139,7 @@ fn a_rooms_key_is_asked_for_by_the_form_and_by_the_page() {
 #[test]
 fn a_name_is_claimed_and_logged_in_from_another_page() {
     let server = Server::with(&["--rate", "0"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, zoe) = (chromium.open_window(), chromium.open_window());
     create_room(&ana, &server, "Ana");
     ana.click("#own");
@@ -193,7 +193,7 @@ fn what_was_said_is_found_by_its_words() {
         carl.say(&if number % 40 == 1 { format!("the slides, number {number}") } else { format!("message {number}") });
     }
     carl.expect_where("the last of them", |message| message["text"] == "message 120");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_room(&ana, &server, &room, "Ana");
     wait_for_message(&ana, "message 120");
