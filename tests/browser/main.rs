@@ -577,7 +577,7 @@ fn an_answer_that_comes_late_brings_nobody_back_and_loses_nobody() {
             members.part('a');
             members.part('c');
             members.rename('d', 'z');
-            members.enter('e', 'line');
+            members.enter({ name: 'e', via: 'line' });
             note();
             members.add({ members: people('c', 'd', 'z', 'f', 'me'), count: 7, more: true });
             note();
