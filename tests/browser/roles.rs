@@ -98,6 +98,11 @@ fn operators_keep_order_by_menus_settings_and_commands() {
 
     ana.click("[data-name='Ben Maria'] .tools");
     choose(&ana, "Ban…");
+    // Tab goes round: what lies below is covered.
+    for id in ["reason", "ban-time", "", "reason"] {
+        ana.wait_for(&format!("document.querySelector('#menu form').contains(document.activeElement) && document.activeElement.id === {id:?}"));
+        ana.press("Tab");
+    }
     ana.fill("#reason", "enough");
     ana.press("Enter");
     let ban = json!({"type": "moderate", "action": "ban", "name": "Ben Maria", "value": "enough", "seconds": 3600});
