@@ -27,6 +27,8 @@ export class Admission {
   #membership;
   #startPage;
   #handlers;
+  /** What was asked for last and has been given. */
+  #given;
   #timer = 0;
 
   /**
@@ -55,6 +57,7 @@ export class Admission {
   /** We are in. Returns whether anything had been asked for. */
   letIn() {
     this.showOpen();
+    this.#given = undefined;
     return this.#entry.hide();
   }
 
@@ -80,7 +83,8 @@ export class Admission {
 
   /** The server does not let us in. What comes next depends on why. */
   showRefusal({ code, message, retry_ms }) {
-    const asked = ASKED_FOR[code] ?? (code === "bad_request" && this.#membership.hasSecrets ? "password" : undefined);
+    // What was given last may be none at all, as one that is too long.
+    const asked = ASKED_FOR[code] ?? (code === "bad_request" ? this.#given : undefined);
     if (asked) return this.#askFor(asked, message);
     if (code === "no_such_room") {
       return this.#status.show("refused", message, { label: "To the start page", href: this.#startPage });
@@ -97,7 +101,8 @@ export class Admission {
 
   #askFor(kind, words) {
     this.#status.show("refused", words);
-    this.#membership.show({});
+    // What else was given still holds: a room may want its key from a name that needs its password.
+    if (kind !== "name") this.#membership.show({ [kind]: undefined });
     this.#entry.ask(kind, this.#membership.name);
   }
 
@@ -105,6 +110,7 @@ export class Admission {
   #enterWith(kind, name, secret) {
     if (kind === "name" || (kind === "password" && name !== this.#membership.name)) this.#membership.choose(name);
     if (kind !== "name") this.#membership.show({ [kind]: secret });
+    this.#given = kind;
     this.#handlers.connect();
   }
 }

@@ -48,6 +48,12 @@ export function duration(seconds) {
   return `${seconds} s`;
 }
 
+/** A time that runs out, in the largest unit that it still has one of. */
+export function approximateDuration(seconds) {
+  const [, size] = UNITS_S.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return duration(Math.round(seconds / size) * size);
+}
+
 /** The text as nodes, its web addresses as links. */
 export function linked(text) {
   const nodes = [];

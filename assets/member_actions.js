@@ -75,7 +75,7 @@ export class MemberActions {
       this.#menu.close();
       this.#moderate({ action, name, value: reason.at(-1).value.trim() || undefined, seconds });
     });
-    this.#menu.showForm(form);
+    this.#menu.showForm(title.textContent, form);
   }
 }
 

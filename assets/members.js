@@ -67,11 +67,11 @@ export class Members {
     this.#rounds += 1;
   }
 
-  enter(name, via) {
+  enter({ name, via, op, account }) {
     // Whoever is known already may be connected in another way now.
     this.#leave(name);
     this.#gone.delete(name);
-    this.#insert(name, { via });
+    this.#insert(name, { via, op, account });
     this.#showCount();
   }
 

@@ -12,7 +12,7 @@ export class Membership {
   #wasHere;
   /** Whether the name is ours to say; until then the session cookie says it. */
   #named;
-  /** The room's key, or the account's password: shown once, and kept nowhere. */
+  /** The room's key, and the account's password: shown until they are taken, and kept nowhere. */
   #secrets = {};
   name;
 
@@ -61,18 +61,14 @@ export class Membership {
   /** Another name after the server has refused the one before. */
   choose(name) {
     this.#token = undefined;
+    this.#secrets.password = undefined;
     this.name = name;
     this.#named = true;
   }
 
-  /** What the next `join` shows as well. @param {{key?: string, password?: string}} secrets */
+  /** What the next `join` shows as well; undefined takes it back. @param {{key?: string, password?: string}} secrets */
   show(secrets) {
-    this.#secrets = secrets;
-  }
-
-  /** Whether one has been shown that the server has not taken yet. */
-  get hasSecrets() {
-    return Object.keys(this.#secrets).length > 0;
+    Object.assign(this.#secrets, secrets);
   }
 
   forget() {

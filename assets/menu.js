@@ -50,9 +50,12 @@ export class Menu {
     this.#put(list);
   }
 
-  /** A form to be filled in, in the same place. */
-  showForm(form) {
+  /** A form to be filled in, in the same place: a dialog of that name. */
+  showForm(label, form) {
     form.classList.add("menu");
+    form.setAttribute("role", "dialog");
+    form.setAttribute("aria-label", label);
+    form.addEventListener("keydown", (event) => keepKeyboard(form, event));
     this.#put(form);
   }
 
@@ -124,4 +127,13 @@ export class Menu {
     event.preventDefault();
     items[(to + items.length) % items.length].focus();
   }
+}
+
+/** Tab goes round in a form: what lies below it is covered. */
+function keepKeyboard(form, event) {
+  const fields = form.querySelectorAll("input, select, button");
+  const [first, last] = [fields[0], fields[fields.length - 1]];
+  if (event.key !== "Tab" || document.activeElement !== (event.shiftKey ? first : last)) return;
+  event.preventDefault();
+  (event.shiftKey ? last : first).focus();
 }

@@ -132,6 +132,6 @@ export class MessageActions {
       this.#menu.close();
       this.#handlers.react(message, emoji, true);
     });
-    this.#menu.showForm(form);
+    this.#menu.showForm("Another emoji", form);
   }
 }

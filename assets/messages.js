@@ -25,7 +25,12 @@ export class Messages {
   /** The one that Tab leads to. */
   #reachable = null;
 
-  /** @param {{deleted: (id: number) => void}} handlers */
+  /**
+   * @param {{
+   *   deleted: (id: number) => void,
+   *   reacting: (id: number) => {emoji: string, on: boolean}[],
+   * }} handlers `reacting`: our reactions on their way
+   */
   constructor(handlers) {
     this.#handlers = handlers;
   }
@@ -96,10 +101,15 @@ export class Messages {
     return this.#isOwn(event);
   }
 
-  /** Whether we are among those who reacted with this emoji. */
-  hasOurs({ state }, emoji) {
-    const reaction = state.reactions.find((other) => other.emoji === emoji);
-    return Boolean(reaction && this.#isOurs(reaction));
+  /** Whether we are among those who reacted with this emoji, or will be. */
+  hasOurs(message, emoji) {
+    return this.#reactions(message).some((reaction) => reaction.emoji === emoji && reaction.isOurs);
+  }
+
+  /** Our reactions on their way have changed. */
+  showReacting(id) {
+    const message = this.#messages.get(id);
+    if (message) this.#showQuietly(message);
   }
 
   /** The last message of our own. */
@@ -151,8 +161,23 @@ export class Messages {
     this.#show(message);
   }
 
-  #show({ event, state, element }) {
-    showState(element, state, event, { isOurs: (it) => this.#isOurs(it), pending: this.#pending.get(event.id) });
+  #show(message) {
+    const { event, state, element } = message;
+    showState(element, state, event, { reactions: this.#reactions(message), pending: this.#pending.get(event.id) });
+  }
+
+  /** The reactions to a message as they will be, once those of ours are there that are on their way. */
+  #reactions({ event, state }) {
+    const shown = state.reactions.map((reaction) => ({ ...reaction, isOurs: this.#isOurs(reaction) }));
+    for (const { emoji, on } of state.deleted ? [] : this.#handlers.reacting(event.id)) {
+      let reaction = shown.find((other) => other.emoji === emoji);
+      if (!reaction) shown.push((reaction = { emoji, names: [], count: 0, isOurs: false }));
+      if (reaction.isOurs === on) continue;
+      reaction.names = on ? [...reaction.names, "you"] : reaction.names.filter((name) => !this.#names.has(name));
+      reaction.count += on ? 1 : -1;
+      Object.assign(reaction, { isOurs: on, isPending: true });
+    }
+    return shown.filter(({ count }) => count > 0);
   }
 
   #showReplies(id) {

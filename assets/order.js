@@ -17,7 +17,11 @@ export class Order {
    * @param {{rules: HTMLElement, list: HTMLElement, opener: HTMLButtonElement, dialog: HTMLDialogElement}} elements
    * @param {import("./menu.js").Menu} menu
    * @param {import("./members.js").Members} members
-   * @param {{ownName: () => string, moderate: (order: object) => void}} handlers
+   * @param {{
+   *   ownName: () => string,
+   *   moderate: (order: object) => void,
+   *   ask: (message: object, answered: (answer: object) => void, refused: (words: string) => void) => void,
+   * }} handlers
    */
   constructor({ rules, list, opener, dialog }, menu, members, handlers) {
     this.#list = list;
@@ -25,7 +29,7 @@ export class Order {
     this.#members = members;
     this.#handlers = handlers;
     this.#rules = new Rules(rules);
-    this.#settings = new RoomSettings(dialog, this.#rules, handlers.moderate);
+    this.#settings = new RoomSettings(dialog, this.#rules, handlers);
     new MemberActions(list, menu, handlers.moderate, (name) => members.isOperator(name));
     opener.addEventListener("click", () => this.#settings.open());
   }
@@ -44,12 +48,16 @@ export class Order {
   apply(event) {
     const { change, name } = event;
     this.#rules.apply(event);
+    this.#settings.apply(event);
     if (change === "op" || change === "deop") this.#members.mark(name, { op: change === "op" });
     this.showRole();
   }
 
   /** A command by which order is kept, as a composer reads it. */
   read(command, argument) {
+    if (command === "bans") {
+      return this.isOurs ? { run: () => this.#settings.openBans() } : { words: "Only operators see who is kept out." };
+    }
     const order = readOrder(command, argument, this.#members.names);
     return order?.message ? { run: () => this.#handlers.moderate(order.message) } : order;
   }

@@ -11,6 +11,7 @@ const ANSWERS = {
   who: "members",
   nick: "nick",
   search: "search",
+  bans: "bans",
   register: "ok",
   login: "ok",
   password: "ok",

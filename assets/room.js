@@ -15,6 +15,7 @@ import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
 import { aimAt } from "./purpose.js";
 import { Questions } from "./questions.js";
+import { Reacting } from "./reacting.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
@@ -40,9 +41,11 @@ const scroll = new Scroll($("#timeline"), $("#newer"), askEarlier);
 const messages = new Messages({
   deleted: (id) => {
     outbox.forgetMessage(id);
+    reacting.forgetMessage(id);
     composer.forgetMessage(id);
     search.amend({ type: "delete", of: id });
   },
+  reacting: (id) => reacting.to(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
 const timeline = new Timeline(lines, scroll, messages);
@@ -53,17 +56,25 @@ const waiting = new Waiting($("#waiting"), scroll, {
 });
 const menu = new Menu($("#menu"));
 const requests = new Requests(send);
+const reacting = new Reacting(requests, {
+  changed: (of) => messages.showReacting(of),
+  refused: (words) => composer.remark(words),
+});
 const order = new Order(
   { rules: $("#rules"), list: $("#members"), opener: $("#set"), dialog: $("#settings") },
   menu,
   members,
-  { ownName: () => membership.name, moderate },
+  {
+    ownName: () => membership.name,
+    moderate,
+    ask: (message, answered, refused) => ask(() => message, answered, refused),
+  },
 );
 new MessageActions($("#timeline"), menu, messages, {
   reply: (message) => composer.begin(aimAt(message, "reply", timeline.epoch)),
   edit,
   remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
-  react,
+  react: ({ event }, emoji, on) => reacting.react(event.id, emoji, on),
   mayDelete: () => order.isOurs,
 });
 const outbox = new Outbox(prefix, membership.name, {
@@ -142,11 +153,13 @@ const receive = {
     acknowledge(message.events);
     const back = timeline.seen !== null;
     const missed = timeline.catchUp(message);
+    message.events.forEach(acknowledgeReaction);
     if (back) missed.forEach(count);
     questions.open(message.limits.rate);
     fetching.missed();
     fetching.members();
     outbox.open(message.limits.rate, message.epoch);
+    reacting.open(message.epoch);
     if (admission.letIn()) composer.focus();
   },
 
@@ -163,10 +176,14 @@ const receive = {
   },
 
   delete: showAmendment,
-  reaction: showAmendment,
+
+  reaction(event) {
+    showAmendment(event);
+    acknowledgeReaction(event);
+  },
 
   enter(event) {
-    members.enter(event.name, event.via);
+    members.enter(event);
     showNotice(event);
   },
 
@@ -214,6 +231,10 @@ const receive = {
     questions.answer(message);
   },
 
+  bans(message) {
+    questions.answer(message);
+  },
+
   ok(message) {
     if (message.cid) outbox.acknowledge(message.cid);
     else questions.answer(message);
@@ -242,10 +263,6 @@ function send(message) {
 function say(kind, text, aim) {
   outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
   scroll.toEnd();
-}
-
-function react({ event }, emoji, on) {
-  requests.send({ type: "react", of: event.id, emoji, on }, ({ message }) => composer.remark(message));
 }
 
 function edit(message, text) {
@@ -290,6 +307,11 @@ function readCommand(command, argument) {
 /** What is among the events is said, though the answer may have been lost. */
 function acknowledge(events) {
   for (const { cid } of events) outbox.acknowledge(cid);
+}
+
+/** A reaction of ours is there: on the page as well, or it would be away for a moment. */
+function acknowledgeReaction(event) {
+  if (event.type === "reaction" && messages.isOwn({ event })) reacting.acknowledge(event);
 }
 
 function leave() {

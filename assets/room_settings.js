@@ -1,21 +1,28 @@
-// The dialog in which an operator sets the topic, lock, key and slow mode. What differs is sent, each as one order.
+// The dialog in which an operator sets the topic, lock, key and slow mode, and sees who is kept out. What differs is sent,
+// each as one order.
 
+import { Bans } from "./bans.js";
 import { Dialog } from "./dialogs.js";
 
 export class RoomSettings {
   #dialog;
   #form;
   #rules;
+  #bans;
   #moderate;
 
   /**
    * @param {HTMLDialogElement} dialog
    * @param {import("./rules.js").Rules} rules
-   * @param {(order: object) => void} moderate
+   * @param {{
+   *   ask: (message: object, answered: (answer: object) => void, refused: (words: string) => void) => void,
+   *   moderate: (order: object) => void,
+   * }} handlers
    */
-  constructor(dialog, rules, moderate) {
+  constructor(dialog, rules, { ask, moderate }) {
     this.#form = dialog.querySelector("form");
     this.#rules = rules;
+    this.#bans = new Bans(dialog.querySelector(".bans"), { ask, moderate });
     this.#moderate = moderate;
     this.#dialog = new Dialog(dialog, () => this.#save());
     this.#form.elements.hasKey.addEventListener("change", () => this.#showKey());
@@ -33,8 +40,20 @@ export class RoomSettings {
     if (![...slow.options].some(({ value }) => value === seconds)) slow.add(new Option(`${seconds} s`, seconds));
     slow.value = seconds;
     this.#showKey();
+    this.#bans.close();
     this.#dialog.open();
     topic.focus();
+  }
+
+  /** The same, to see who is kept out. */
+  openBans() {
+    this.open();
+    this.#bans.open();
+  }
+
+  /** Takes a `mode` event in. */
+  apply(event) {
+    this.#bans.apply(event);
   }
 
   close() {

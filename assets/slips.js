@@ -22,9 +22,10 @@ export function messageElement({ name, via, kind, time }) {
  * @param {HTMLElement} element
  * @param {import("./message_state.js").MessageState} state
  * @param {{kind: string, name: string}} event
- * @param {{isOurs: (reaction: object) => boolean, pending?: object}} view `pending`: a change of ours on its way
+ * @param {{reactions: object[], pending?: object}} view the reactions, with those of ours on their way; `pending`: another
+ *   change of ours on its way
  */
-export function showState(element, state, { kind, name }, { isOurs, pending }) {
+export function showState(element, state, { kind, name }, { reactions, pending }) {
   element.classList.toggle("deleted", state.deleted);
   element.classList.toggle("waiting", Boolean(pending));
   const text = element.querySelector(".text");
@@ -33,7 +34,7 @@ export function showState(element, state, { kind, name }, { isOurs, pending }) {
   const fate = pending && (pending.type === "edit" ? "being edited" : "being deleted");
   showMark(element, fate ?? (state.edited ? "edited" : ""));
   showTools(element, state.deleted, name);
-  showReactions(element, state.reactions, isOurs);
+  showReactions(element, reactions);
 }
 
 /** Shows what a message replies to, or that it is not on the page. */
@@ -89,12 +90,12 @@ function showTools(element, deleted, name) {
   element.querySelector("time").after(open);
 }
 
-function showReactions(element, reactions, isOurs) {
+function showReactions(element, reactions) {
   const before = element.querySelector(".reactions");
   if (reactions.length === 0) return before?.remove();
   const list = make("div", "reactions");
   list.setAttribute("aria-live", "off");
-  list.append(...reactions.map((reaction) => reactionElement(reaction, isOurs(reaction))));
+  list.append(...reactions.map(reactionElement));
   const focused = before?.contains(document.activeElement) && document.activeElement.dataset.emoji;
   if (before) before.replaceWith(list);
   else element.append(list);
@@ -102,7 +103,7 @@ function showReactions(element, reactions, isOurs) {
   if (focused) ([...list.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
 }
 
-function reactionElement({ emoji, names, count }, isOurs) {
+function reactionElement({ emoji, names, count, isOurs, isPending }) {
   const element = button(`${emoji} ${count}`, () => {});
   const others = count - Math.min(names.length, NAMED);
   const people = names.slice(0, NAMED).map((name) => `\u2068${name}\u2069`);
@@ -112,6 +113,7 @@ function reactionElement({ emoji, names, count }, isOurs) {
   element.dataset.emoji = emoji;
   element.setAttribute("aria-label", `${emoji} ${element.title}`);
   element.setAttribute("aria-pressed", isOurs);
+  element.classList.toggle("waiting", Boolean(isPending));
   return element;
 }
 

@@ -68,6 +68,56 @@ fn joined_tells_who_keeps_order_what_the_room_is_about_and_its_modes() {
 }
 
 #[test]
+fn a_refused_order_is_named_and_operators_are_told_who_is_kept_out() {
+    let server = Server::with(&CREATE);
+    let (mut ana, mut ben, _) = ana_and_ben(&server);
+    ben.send(json!({"type": "moderate", "action": "lock", "cid": "c1"}));
+    assert_eq!(ben.expect_error("not_operator")["cid"], "c1");
+    ana.send(json!({"type": "moderate", "action": "kick", "name": "nobody", "cid": "c2"}));
+    let refusal = ana.expect("error");
+    assert_eq!((&refusal["code"], &refusal["cid"]), (&json!("no_such_member"), &json!("c2")));
+    ben.send(json!({"type": "bans"}));
+    ben.expect_error("not_operator");
+    ana.send(json!({"type": "bans"}));
+    assert_eq!(ana.expect("bans"), json!({"type": "bans", "bans": []}));
+    ana.send(json!({"type": "moderate", "action": "ban", "name": "ben", "seconds": 600}));
+    ana.expect("mode");
+    ana.send(json!({"type": "bans"}));
+    let bans = ana.expect("bans");
+    assert_eq!((&bans["bans"][0]["name"], &bans["bans"][0]["by"]), (&json!("ben"), &json!("ana")));
+    assert!(bans["bans"][0]["seconds"].as_u64().is_some_and(|seconds| (590..=600).contains(&seconds)), "{bans}");
+}
+
+#[test]
+fn who_comes_in_is_told_to_others_with_its_marks() {
+    let server = Server::with(&["--rate", "0", "--grace", "0s"]);
+    let room = server.create_room();
+    let mut ana = WebSocketClient::join(&server, &room, "ana");
+    let (ben, joined) = try_join(&server, json!({"type": "join", "room": room, "name": "ben"}));
+    moderate(&mut ana, "op", "ben");
+    ana.expect("mode");
+    let mut dora = WebSocketClient::join(&server, &server.create_room(), "dora");
+    dora.send(json!({"type": "register", "password": "correct horse"}));
+    dora.expect("ok");
+    let marks = |event: &Value| (event["account"].clone(), event["op"].clone());
+    ben.drop_connection();
+    ana.expect("part");
+    let back = json!({"type": "join", "room": room, "name": "ben", "token": joined["token"]});
+    let mut comes = |join: Value, name: &str| {
+        let (client, joined) = try_join(&server, join);
+        assert_eq!(joined["type"], "joined", "{joined}");
+        (client, marks(&ana.expect_where(name, |event| event["type"] == "enter" && event["name"] == name)))
+    };
+    let (_carl, carl) = comes(json!({"type": "join", "room": room, "name": "carl"}), "carl");
+    assert_eq!(carl, (Value::Null, Value::Null));
+    let join = json!({"type": "join", "room": room, "name": "dora", "password": "correct horse"});
+    let (_dora, dora) = comes(join, "dora");
+    assert_eq!(dora, (json!(true), Value::Null));
+    let (_ben, ben) = comes(back, "ben");
+    assert_eq!(ben, (Value::Null, json!(true)));
+}
+
+#[test]
 fn operators_come_first_in_a_long_list() {
     let server = Server::with(&CREATE);
     let room = server.create_room();

@@ -170,7 +170,10 @@ impl Cluster {
                     Command::Reserve { target, name, token, key: None }
                 }
                 4..6 => Command::In(RoomRef::Only, self.draw_amendment()),
-                6..8 => Command::In(RoomRef::Only, RoomCommand::Moderate(vec![self.draw_moderation()])),
+                6..8 => Command::In(
+                    RoomRef::Only,
+                    RoomCommand::Moderate { readings: vec![self.draw_moderation()], cid: None },
+                ),
                 8 => {
                     let (name, hash) = (Name::parse(name).expect("a name"), PasswordHash::new("$hash"));
                     Command::Proven(Box::new(match self.nodes[node].rooms.account_named(&name) {

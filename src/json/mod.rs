@@ -8,14 +8,22 @@ pub use object::Object;
 
 use crate::options::Limits;
 use crate::rooms::{
-    Annotations, AuthorId, Body, Event, ListedBan, MAX_OPERATORS, Member, MessageKey, Name, Reactions, Refusal, Room,
-    RoomCode, SearchFault, Text, Token,
+    Annotations, AuthorId, Body, Event, ListedBan, MAX_OPERATORS, Marks, Member, MessageKey, Name, Reactions, Refusal,
+    Room, RoomCode, SearchFault, Text, Token,
 };
 
 /// Appends a room's event.
 pub fn write_event(event: &Event, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     add_event(event, &mut object);
+    object.end();
+}
+
+/// Appends that somebody comes in, with the marks by which the others know it.
+pub fn write_enter(event: &Event, marks: Marks, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    add_event(event, &mut object);
+    add_marks(marks, &mut object);
     object.end();
 }
 
@@ -320,13 +328,18 @@ fn add_members<'m>(
 ) {
     object.objects("members", members, |member, object| {
         object.text("name", member.name().as_str()).word("via", member.via().as_str());
-        if room.has_account(member.author()) {
-            object.flag("account", true);
-        }
-        if is_operator(member) {
-            object.flag("op", true);
-        }
+        let marks = Marks { has_account: room.has_account(member.author()), is_operator: is_operator(member) };
+        add_marks(marks, object);
     });
+}
+
+fn add_marks(Marks { has_account, is_operator }: Marks, object: &mut Object<'_>) {
+    if has_account {
+        object.flag("account", true);
+    }
+    if is_operator {
+        object.flag("op", true);
+    }
 }
 
 #[cfg(test)]
@@ -357,6 +370,9 @@ mod tests {
             written(Body::Enter),
             r#"{"type":"enter","id":7,"time":1700000000000,"author":1,"name":"a\"na","via":"line"}"#
         );
+        let mut out = Vec::new();
+        write_enter(&event(Body::Enter), Marks { has_account: true, is_operator: true }, &mut out);
+        assert!(out.ends_with(br#""via":"line","account":true,"op":true}"#));
         let to = Name::parse("ben").expect("a name");
         assert_eq!(
             written(Body::Nick { to }),

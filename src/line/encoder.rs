@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::clock::LocalClock;
 use crate::json;
-use crate::rooms::{Body, Encoder, Event, Kind, Name, Quote, RoomCode};
+use crate::rooms::{Body, Encoder, Event, Kind, Marks, Name, Quote, RoomCode};
 
 /// What stands before every line of a message but its first: nothing that a member typed is ever at the
 /// left edge, where notices are.
@@ -70,6 +70,11 @@ pub struct JsonLineEncoder;
 impl Encoder for JsonLineEncoder {
     fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         json::write_event(event, out);
+        out.push(b'\n');
+    }
+
+    fn encode_enter(&self, _room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
+        json::write_enter(event, marks, out);
         out.push(b'\n');
     }
 

@@ -397,7 +397,7 @@ impl Line {
                 return None;
             }
             TypedCommand::Help { .. } => RoomCommand::Role,
-            TypedCommand::Moderate(readings) => RoomCommand::Moderate(readings),
+            TypedCommand::Moderate(readings) => RoomCommand::Moderate { readings, cid: None },
             TypedCommand::Bans => RoomCommand::Bans,
         };
         Some(Step::Command(Command::In(RoomRef::Only, command)))

@@ -287,7 +287,12 @@ pub enum RoomCommand {
     Search(Search),
     /// Keep order, as an operator. No answer but the event itself. What a terminal's line may mean, which does not tell
     /// a name from what follows it: of these, the first that is about somebody counts.
-    Moderate(Vec<Moderation>),
+    Moderate {
+        /// What it may mean.
+        readings: Vec<Moderation>,
+        /// The client's own id for it, to be named in a refusal.
+        cid: Option<MessageKey>,
+    },
     /// Ask who is kept out, as an operator. Answer: `Bans`.
     Bans,
     /// Ask whether one is an operator. Answer: `Role`.
@@ -310,7 +315,7 @@ impl Command {
                     | RoomCommand::React { .. }
                     | RoomCommand::Typing
                     | RoomCommand::Nick(_)
-                    | RoomCommand::Moderate(_)
+                    | RoomCommand::Moderate { .. }
             )
         };
         match self {
@@ -328,7 +333,8 @@ impl Command {
                 RoomCommand::Say { cid, .. }
                 | RoomCommand::Edit { cid, .. }
                 | RoomCommand::Delete { cid, .. }
-                | RoomCommand::React { cid, .. },
+                | RoomCommand::React { cid, .. }
+                | RoomCommand::Moderate { cid, .. },
             ) => cid.as_ref(),
             _ => None,
         }

@@ -4,7 +4,7 @@ use super::change::{Change, Joining, Measure, OnCommit, Proposal};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
-use super::{AuthorId, Body, Delivery, EncoderId, Event, MessageKey, Name, RoomId, Rooms};
+use super::{AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, Name, RoomId, Rooms};
 use crate::time::Now;
 
 /// At most one `typing` of a member is passed on in this time.
@@ -154,7 +154,7 @@ impl Rooms {
             Change::Open { .. } | Change::Publish { .. } | Change::Reconnect { .. } | Change::Identify { .. } => (),
         }
         if let Some(event) = change.event() {
-            self.encode(room_id, event);
+            self.encode(room_id, event, self.room(room_id).marks_of_comer(change));
             self.amend_pages(room_id, event);
         }
         let kept = self.kept();
@@ -192,8 +192,8 @@ impl Rooms {
         }
     }
 
-    /// Appends an event to the room's logs, once for each encoder that anybody reads.
-    fn encode(&mut self, room_id: RoomId, event: &Event) {
+    /// Appends an event to the room's logs, once for each encoder that anybody reads. Who comes in has marks.
+    fn encode(&mut self, room_id: RoomId, event: &Event, marks: Option<Marks>) {
         let is_message = matches!(event.body, Body::Message { .. });
         let quoted = self.quoted(room_id, event);
         let room = &mut self.rooms[room_id.0 as usize];
@@ -203,7 +203,10 @@ impl Rooms {
             room.append(EncoderId(number as u8), None, |out| encoder.encode_between(earlier_ms, event.time_ms, out));
             let event = quoted.as_ref().filter(|_| encoder.quotes()).unwrap_or(event);
             let except = (is_message && !encoder.echoes()).then_some(event.author);
-            room.append(EncoderId(number as u8), except, |out| encoder.encode_event(&code, event, out));
+            room.append(EncoderId(number as u8), except, |out| match marks {
+                Some(marks) => encoder.encode_enter(&code, event, marks, out),
+                None => encoder.encode_event(&code, event, out),
+            });
         }
     }
 

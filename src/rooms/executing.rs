@@ -174,7 +174,7 @@ impl Rooms {
                 self.search(caller.connection, room, Some(membership.author), search);
                 return Ok(());
             }
-            RoomCommand::Moderate(readings) => return self.moderate(membership, readings, now, delivery),
+            RoomCommand::Moderate { readings, .. } => return self.moderate(membership, readings, now, delivery),
             RoomCommand::Bans => self.list_bans(membership, now)?,
             RoomCommand::Role => Reply::Role { is_operator: self.room(room).is_operator(membership.author) },
             RoomCommand::Leave => {

@@ -67,7 +67,7 @@ pub use moderation::{BAN_SECONDS, MAX_SECONDS, MAX_SLOW_SECONDS, Moderation};
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
 pub use paging::Resumed;
 pub use password::{Password, PasswordFault};
-pub use room::Room;
+pub use room::{Marks, Room};
 pub use room_key::{KeyHash, MAX_KEY_BYTES, RoomKey};
 pub use roster::{MAX_DEPARTED, Member};
 pub use rules::{Ban, MAX_BANS, MAX_OPERATORS, Mute, RoomRules};
@@ -101,6 +101,12 @@ pub struct EncoderId(pub u8);
 pub trait Encoder {
     /// Appends an event of the room with this code as members are to be sent it.
     fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>);
+
+    /// Appends that somebody comes in, whom the others know by these marks; by default as any other event.
+    fn encode_enter(&self, room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
+        let _ = marks;
+        self.encode_event(room, event, out);
+    }
 
     /// Appends what stands between two events, of these times, for all members; by default nothing.
     fn encode_between(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::broadcast_log::BroadcastLog;
+use super::change::Change;
 use super::history::HistoryPage;
 use super::paging::Paging;
 use super::proposed::{Proposed, Standing};
@@ -15,6 +16,15 @@ use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCod
 
 /// Networks from which members have come in that are remembered of a room.
 const MAX_NETWORKS: usize = 64;
+
+/// What others see of a member beside its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Marks {
+    /// It bears the name of an account of its own.
+    pub has_account: bool,
+    /// It keeps order.
+    pub is_operator: bool,
+}
 
 /// A conversation.
 pub struct Room {
@@ -153,6 +163,15 @@ impl Room {
     /// Whether this member bears the name of an account of its own.
     pub fn has_account(&self, author: AuthorId) -> bool {
         self.state.accounts.contains_key(&author)
+    }
+
+    /// The marks of who comes in with this change, if it is somebody's coming.
+    pub(super) fn marks_of_comer(&self, change: &Change) -> Option<Marks> {
+        let Change::Enter { account, becomes_operator, event, .. } = change else { return None };
+        let account = account.or_else(|| self.state.accounts.get(&event.author).copied());
+        let is_admin = account.is_some_and(|account| self.admins.contains(&account));
+        let is_operator = *becomes_operator || is_admin || self.state.is_operator(event.author);
+        Some(Marks { has_account: account.is_some(), is_operator })
     }
 
     /// Whether who comes next becomes an operator: there is none, and none is on the way.

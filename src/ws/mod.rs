@@ -14,8 +14,8 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control};
 use crate::json;
 use crate::options::Limits;
 use crate::rooms::{
-    AccountDone, Body, Bucket, Command, Encoder, Event, MessageKey, Name, Rate, Refusal, Reply, RoomCode, RoomCommand,
-    Rooms, Token,
+    AccountDone, Body, Bucket, Command, Encoder, Event, Marks, MessageKey, Name, Rate, Refusal, Reply, RoomCode,
+    RoomCommand, Rooms, Token,
 };
 use crate::session_api::{Flow, Input, Step, Upgrade};
 use crate::time::Now;
@@ -189,6 +189,7 @@ impl Ws {
                     json::write_refusal(&refusal, cid.as_ref().map(MessageKey::as_str), out)
                 });
             }
+            Reply::Bans { bans } => frame::write_text(outbox, |out| json::write_bans(&bans, out)),
             Reply::AlreadySaid { cid, id } => frame::write_text(outbox, |out| json::write_ok(&cid, id, out)),
             Reply::History { events, more } => {
                 frame::write_text(outbox, |out| json::write_history(&events, more, out));
@@ -219,7 +220,6 @@ impl Ws {
             }
             // Answers to commands that no WebSocket gives.
             Reply::EncoderSwitched
-            | Reply::Bans { .. }
             | Reply::Role { .. }
             | Reply::Created { .. }
             | Reply::Reserved { .. }
@@ -291,6 +291,10 @@ pub struct WebEncoder;
 impl Encoder for WebEncoder {
     fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         frame::write_text(out, |out| json::write_event(event, out));
+    }
+
+    fn encode_enter(&self, _room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
+        frame::write_text(out, |out| json::write_enter(event, marks, out));
     }
 
     fn encode_typing(&self, _room: &RoomCode, name: &Name, out: &mut Vec<u8>) {

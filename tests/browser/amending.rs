@@ -50,7 +50,7 @@ fn has_keyboard(window: &Window, selector: &str) {
 #[test]
 fn the_last_message_is_corrected_with_the_arrow_up() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -96,7 +96,7 @@ fn the_last_message_is_corrected_with_the_arrow_up() {
 #[test]
 fn what_is_being_written_comes_back_after_a_correction() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     say(&ana, "one");
@@ -113,7 +113,7 @@ fn what_is_being_written_comes_back_after_a_correction() {
 #[test]
 fn a_deleted_text_is_nowhere_on_the_pages_any_more() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -163,7 +163,7 @@ fn a_deleted_text_is_nowhere_on_the_pages_any_more() {
 #[test]
 fn reactions_are_given_and_taken_back_by_keyboard_mouse_and_finger() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -227,7 +227,7 @@ fn reactions_are_given_and_taken_back_by_keyboard_mouse_and_finger() {
 fn a_quotation_leads_to_what_it_quotes() {
     let server = Server::with(&["--rate", "0"]);
     let room = server.create_room();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_room(&ana, &server, &room, "Ana");
     say(&ana, "<b>where</b> it began");
@@ -263,7 +263,7 @@ fn a_correction_lost_with_the_connection_is_made_once() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
     for text in ["one", "two", "three"] {
@@ -307,10 +307,81 @@ fn a_correction_lost_with_the_connection_is_made_once() {
 }
 
 #[test]
+fn a_reaction_lost_with_the_connection_is_given_once() {
+    let server = Server::with(&["--grace", "1m", "--rate", "0"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    let chromium = Chromium::shared();
+    let ana = chromium.open_window();
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    for text in ["one", "two"] {
+        ben.say(text);
+        wait_for_message(&ana, text);
+    }
+    let of_two = ben.expect_where("two", |event| event["text"] == "two")["id"].clone();
+    for (text, emoji) in [("one", "🎉"), ("one", "👀")] {
+        open_menu(&ana, text);
+        choose(&ana, emoji);
+        wait_for_reactions_sent(&ana);
+    }
+
+    go_offline(&ana, &proxy);
+    // Another, one that is taken back, and one that is taken back before it was given.
+    for (text, emoji) in [("two", "👍"), ("one", "🎉"), ("two", "😂"), ("two", "😂")] {
+        open_menu(&ana, text);
+        choose(&ana, emoji);
+    }
+    wait_for_reactions(&ana, "one", &["👀 1 Ana true"]);
+    wait_for_reactions(&ana, "two", &["👍 1 you true"]);
+    assert!(ana.evaluate("document.querySelector('#remark').hidden") == true);
+    ben.send(json!({"type": "react", "of": of_two, "emoji": "👍", "on": true}));
+
+    come_back(&ana, &proxy);
+    wait_for_reactions_sent(&ana);
+    wait_for_reactions(&ana, "one", &["👀 1 Ana true"]);
+    wait_for_reactions(&ana, "two", &["👍 2 Ben and Ana true"]);
+    // What is known to be there is not given again.
+    go_offline(&ana, &proxy);
+    come_back(&ana, &proxy);
+    ben.send(json!({"type": "message", "text": "end"}));
+    let mut seen = Vec::new();
+    ben.expect_where("the end", |event| {
+        if event["type"] == "reaction" {
+            seen.push(format!("{} {} {}", event["name"], event["emoji"], event["on"]).replace('"', ""));
+        }
+        event["text"] == "end"
+    });
+    assert_eq!(seen, ["Ana 🎉 true", "Ana 👀 true", "Ben 👍 true", "Ana 👍 true", "Ana 🎉 false"], "each once");
+
+    // One that is refused is shown no more.
+    ana.evaluate(
+        "(() => {
+            const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (text) {
+                const { type, cid } = JSON.parse(text);
+                if (type !== 'react') return send.call(this, text);
+                const data = JSON.stringify({ type: 'error', code: 'muted', message: 'You are muted.', cid });
+                setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data })));
+            };
+        })()",
+    );
+    open_menu(&ana, "one");
+    choose(&ana, "😮");
+    ana.wait_for("document.querySelector('#remark').textContent === 'You are muted.'");
+    wait_for_reactions(&ana, "one", &["👀 1 Ana true"]);
+}
+
+/// Waits until every reaction on the page is known to be there.
+fn wait_for_reactions_sent(window: &Window) {
+    window.wait_for("document.querySelector('.reactions button') && !document.querySelector('.reactions .waiting')");
+}
+
+#[test]
 fn a_correction_of_what_is_gone_is_not_lost() {
     let server = Server::with(&["--grace", "1m", "--rate", "0"]);
     let proxy = Proxy::start_calm(server.web);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     let room = server.create_room();
     join_by_proxy(&ana, &proxy, &room, "Ana");
@@ -339,7 +410,7 @@ fn a_correction_of_what_is_gone_is_not_lost() {
 #[test]
 fn what_changes_a_message_counts_once_in_whatever_order_it_is_told() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     create_room(&page, &server, "Ana");
     page.evaluate(

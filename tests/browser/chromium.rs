@@ -2,70 +2,138 @@
 //!
 //! Every page is watched from its first moment: what it asks for and from whom, and what it complains about.
 
-use std::ffi::OsStr;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+#[path = "devtools.rs"]
+mod devtools;
 
-use headless_chrome::browser::tab::Tab;
-use headless_chrome::browser::tab::point::Point;
-use headless_chrome::protocol::cdp::types::Event;
-use headless_chrome::protocol::cdp::{Emulation, Input, Log, Network, Page, Runtime};
-use headless_chrome::{Browser, LaunchOptions};
-use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{fs, process};
+
+use serde_json::{Value, json};
+
+use devtools::DevTools;
 
 use crate::support::{eventually, find_program};
 
 /// The names under which distributions install it.
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// A browser with a profile of its own, which is new and goes away with it.
-pub struct Chromium(Browser);
+const ARGUMENTS: [&str; 24] = [
+    "--headless",
+    // It takes a free one.
+    "--remote-debugging-port=0",
+    "--window-size=1000,800",
+    // The sandbox needs rights that not every machine gives; only our own pages are opened.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+    // Windows that others cover are still looked at.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--disable-ipc-flooding-protection",
+    "--disable-hang-monitor",
+    "--disable-popup-blocking",
+    // Whatever it wants to ask, it finds nobody but this machine.
+    "--host-resolver-rules=MAP chat.lan 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-breakpad",
+    "--no-first-run",
+    "--password-store=basic",
+    "--use-mock-keychain",
+];
+
+/// The browser of the tests that are running. Starting one costs more than most of them do with it.
+static RUNNING: Mutex<Weak<Browser>> = Mutex::new(Weak::new());
+
+/// A browser with a profile of its own, which is new and goes away with the last that uses it.
+pub struct Chromium(Arc<Browser>);
 
 impl Chromium {
-    pub fn launch() -> Chromium {
-        let path = std::env::var_os("CHROME").map_or_else(|| find_program(&PROGRAMS, "chromium"), Into::into);
-        let args = [
-            "--disable-quic",
-            "--disable-component-update",
-            "--disable-gpu",
-            // Whatever it wants to ask, it finds nobody but this machine.
-            "--host-resolver-rules=MAP chat.lan 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-        ];
-        let options = LaunchOptions {
-            path: Some(path),
-            // The sandbox needs rights that not every machine gives; only our own pages are opened.
-            sandbox: false,
-            // It takes a free one.
-            port: Some(0),
-            window_size: Some((1000, 800)),
-            // How long an answer of it may take.
-            idle_browser_timeout: Duration::from_secs(60),
-            args: args.iter().map(OsStr::new).collect(),
-            ..LaunchOptions::default()
-        };
-        Chromium(Browser::new(options).expect("Chromium can be started"))
+    /// The one that other tests are using, or a new one.
+    pub fn shared() -> Chromium {
+        // A test that failed to start one has not changed what is here.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let browser = running.upgrade().unwrap_or_else(|| Arc::new(Browser::start()));
+        *running = Arc::downgrade(&browser);
+        Chromium(browser)
     }
 
     /// A window of somebody else: it shares no cookie and no storage with any other.
     pub fn open_window(&self) -> Window {
-        let context = self.0.new_context().expect("Chromium opens windows");
-        let tab = context.new_tab().expect("Chromium opens tabs");
+        let ask = |method, params| self.0.devtools.call(None, method, params).expect("Chromium opens windows");
+        let id_of = |answer: Value, field: &str| answer[field].as_str().expect("an id").to_owned();
+        let context = id_of(ask("Target.createBrowserContext", json!({})), "browserContextId");
+        let about_blank = json!({"url": "about:blank", "browserContextId": context});
+        let target = id_of(ask("Target.createTarget", about_blank), "targetId");
+        let attach = json!({"targetId": target, "flatten": true});
+        let session = id_of(ask("Target.attachToTarget", attach), "sessionId");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let seen_by_listener = Arc::clone(&seen);
-        let listener = move |event: &Event| seen_by_listener.lock().expect("nobody panics with it").note(event);
-        tab.add_event_listener(Arc::new(listener)).expect("a tab has events");
-        tab.call_method(Network::Enable {
-            max_total_buffer_size: None,
-            max_resource_buffer_size: None,
-            max_post_data_size: None,
-            report_direct_socket_traffic: None,
-            enable_durable_messages: None,
-        })
-        .expect("requests can be watched");
-        tab.call_method(Runtime::Enable(None)).expect("the console can be watched");
-        tab.call_method(Log::Enable(None)).expect("the log can be watched");
-        Window { tab, seen }
+        let listener = move |event: &str, params: &Value| {
+            seen_by_listener.lock().expect("nobody panics with it").note(event, params);
+        };
+        self.0.devtools.listen(&session, Box::new(listener));
+        let window = Window { browser: Arc::clone(&self.0), context, session, seen };
+        for domain in ["Page", "Network", "Runtime", "Log"] {
+            window.call(&format!("{domain}.enable"), json!({}));
+        }
+        window
+    }
+}
+
+/// A running Chromium, its profile, and the way to it.
+struct Browser {
+    process: Child,
+    profile: PathBuf,
+    devtools: DevTools,
+}
+
+impl Browser {
+    fn start() -> Browser {
+        let path = std::env::var_os("CHROME").map_or_else(|| find_program(&PROGRAMS, "chromium"), PathBuf::from);
+        let profile = std::env::temp_dir().join(format!("snugd-chromium-{}-{}", process::id(), rand::random::<u64>()));
+        let mut process = Command::new(path)
+            .args(ARGUMENTS)
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("Chromium can be started");
+        let mut said = BufReader::new(process.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut before = Vec::new();
+        let url = said.by_ref().find_map(|line| {
+            let url = line.strip_prefix("DevTools listening on ").map(str::to_owned);
+            before.push(line);
+            url
+        });
+        let devtools = DevTools::connect(&url.unwrap_or_else(|| panic!("Chromium does not start: {before:?}")));
+        // What else it says is read, so that it can go on.
+        std::thread::spawn(move || said.for_each(drop));
+        Browser { process, profile, devtools }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It ends its own processes; whatever it does instead, it is over.
+        let _ = self.devtools.call(None, "Browser.close", json!({}));
+        let mut is_over = || self.process.try_wait().is_ok_and(|status| status.is_some()).then_some(());
+        if catch_unwind(AssertUnwindSafe(|| eventually("Chromium ends", &mut is_over))).is_err() {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+        let _ = fs::remove_dir_all(&self.profile);
     }
 }
 
@@ -79,24 +147,18 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &str, params: &Value) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         match event {
-            Event::NetworkRequestWillBeSent(event) => self.requests.push(event.params.request.url.clone()),
-            Event::NetworkWebSocketCreated(event) => self.requests.push(event.params.url.clone()),
-            Event::RuntimeExceptionThrown(event) => {
-                self.complaints.push(format!("{:?}", event.params.exception_details));
+            "Network.requestWillBeSent" => self.requests.push(text(&params["request"]["url"])),
+            "Network.webSocketCreated" => self.requests.push(text(&params["url"])),
+            "Runtime.exceptionThrown" => self.complaints.push(params["exceptionDetails"].to_string()),
+            "Runtime.consoleAPICalled" if ["error", "warning", "assert"].contains(&&*text(&params["type"])) => {
+                self.complaints.push(params["args"].to_string());
             }
-            Event::RuntimeConsoleAPICalled(event) => {
-                use Runtime::ConsoleAPICalledEventTypeOption::{Assert, Error, Warning};
-                if matches!(event.params.Type, Error | Warning | Assert) {
-                    self.complaints.push(format!("{:?}", event.params.args));
-                }
-            }
-            Event::LogEntryAdded(event) => {
-                let entry = &event.params.entry;
-                if matches!(entry.level, Log::LogEntryLevel::Error | Log::LogEntryLevel::Warning) {
-                    self.complaints.push(format!("{} {}", entry.text, entry.url.as_deref().unwrap_or_default()));
-                }
+            "Log.entryAdded" if ["error", "warning"].contains(&&*text(&params["entry"]["level"])) => {
+                let entry = &params["entry"];
+                self.complaints.push(format!("{} {}", text(&entry["text"]), text(&entry["url"])));
             }
             _ => {}
         }
@@ -105,7 +167,10 @@ impl Seen {
 
 /// One window with one page.
 pub struct Window {
-    tab: Arc<Tab>,
+    browser: Arc<Browser>,
+    /// What it shares with no other window.
+    context: String,
+    session: String,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -113,20 +178,13 @@ impl Window {
     /// Opens a page and runs no script on it, nor on those that follow: what needs one to look at a page, as
     /// most here does, cannot be used on them.
     pub fn open_without_scripts(&self, url: &str) {
-        self.tab.call_method(Emulation::SetScriptExecutionDisabled { value: true }).expect("scripts can be forbidden");
+        self.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
         self.navigate(url);
     }
 
     /// Runs this before anything of the pages that are opened from now on.
     pub fn prepare_pages(&self, script: &str) {
-        let source = script.to_owned();
-        let prepare = Page::AddScriptToEvaluateOnNewDocument {
-            source,
-            world_name: None,
-            include_command_line_api: None,
-            run_immediately: None,
-        };
-        self.tab.call_method(prepare).expect("pages can be prepared");
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
     }
 
     pub fn open(&self, url: &str) {
@@ -135,45 +193,34 @@ impl Window {
     }
 
     fn navigate(&self, url: &str) {
-        self.tab.navigate_to(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        let answer = self.call("Page.navigate", json!({"url": url}));
+        assert!(answer["errorText"].is_null(), "{url}: {answer}");
     }
 
     /// Loads the page again, as the button does.
     pub fn reload(&self) {
         // A mark that only this load of the page has.
         self.evaluate("window.loadedBefore = true");
-        self.tab.reload(false, None).expect("a page can be loaded again");
+        self.call("Page.reload", json!({}));
         self.wait_for("!window.loadedBefore && document.readyState === 'complete'");
     }
 
     /// Closes the window, as the button does.
-    pub fn close(self) {
-        self.tab.close(false).expect("a window can be closed");
+    pub fn close(self) {}
+
+    /// Has the page do what cannot fail.
+    fn call(&self, method: &str, params: Value) -> Value {
+        let answer = self.browser.devtools.call(Some(&self.session), method, params);
+        answer.unwrap_or_else(|error| panic!("{error}"))
     }
 
     // ---- looking
 
     /// What an expression is on the page now; null while the page is changing.
     pub fn evaluate(&self, expression: &str) -> Value {
-        let evaluated = self.tab.call_method(Runtime::Evaluate {
-            expression: expression.to_owned(),
-            return_by_value: Some(true),
-            await_promise: None,
-            generate_preview: None,
-            silent: None,
-            include_command_line_api: None,
-            user_gesture: None,
-            object_group: None,
-            context_id: None,
-            throw_on_side_effect: None,
-            timeout: None,
-            disable_breaks: None,
-            repl_mode: None,
-            allow_unsafe_eval_blocked_by_csp: None,
-            unique_context_id: None,
-            serialization_options: None,
-        });
-        evaluated.ok().and_then(|evaluated| evaluated.result.value).unwrap_or_default()
+        let evaluate = json!({"expression": expression, "returnByValue": true});
+        let answer = self.browser.devtools.call(Some(&self.session), "Runtime.evaluate", evaluate);
+        answer.map(|mut answer| answer["result"]["value"].take()).unwrap_or_default()
     }
 
     /// Waits until an expression is true on the page.
@@ -183,7 +230,13 @@ impl Window {
 
     /// Waits for an element, without any script; returns the page's markup.
     pub fn wait_for_element(&self, selector: &str) -> String {
-        eventually(selector, || self.tab.find_element(selector).ok().and_then(|_| self.tab.get_content().ok()))
+        let ask = |method, params| self.browser.devtools.call(Some(&self.session), method, params).ok();
+        eventually(selector, || {
+            let root = ask("DOM.getDocument", json!({"depth": 0}))?["root"]["nodeId"].take();
+            let found = ask("DOM.querySelector", json!({"nodeId": root, "selector": selector}))?;
+            let markup = ask("DOM.getOuterHTML", json!({"nodeId": root}))?;
+            (found["nodeId"] != 0).then(|| markup["outerHTML"].as_str().map(str::to_owned))?
+        })
     }
 
     /// The value that a field holds.
@@ -209,41 +262,24 @@ impl Window {
 
     /// Clicks in the middle of an element, once nothing else covers it.
     pub fn click(&self, selector: &str) {
-        self.tab.click_point(self.middle_of(selector)).expect("there is a mouse");
+        let (x, y) = self.middle_of(selector);
+        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+            let (button, count) = if kind == "mouseMoved" { ("none", 0) } else { ("left", 1) };
+            let mouse = json!({"type": kind, "x": x, "y": y, "button": button, "clickCount": count});
+            self.call("Input.dispatchMouseEvent", mouse);
+        }
     }
 
     /// Touches the middle of an element with a finger, shortly.
     pub fn tap(&self, selector: &str) {
-        let Point { x, y } = self.middle_of(selector);
-        let touch = |r#type, touch_points| Input::DispatchTouchEvent {
-            Type: r#type,
-            touch_points,
-            modifiers: None,
-            timestamp: None,
-        };
-        let point = Input::TouchPoint {
-            x,
-            y,
-            radius_x: None,
-            radius_y: None,
-            rotation_angle: None,
-            force: None,
-            tangential_pressure: None,
-            tilt_x: None,
-            tilt_y: None,
-            twist: None,
-            id: None,
-        };
-        for touch in [
-            touch(Input::DispatchTouchEventTypeOption::TouchStart, vec![point]),
-            touch(Input::DispatchTouchEventTypeOption::TouchEnd, Vec::new()),
-        ] {
-            self.tab.call_method(touch).expect("there is a finger");
+        let (x, y) = self.middle_of(selector);
+        for (kind, points) in [("touchStart", json!([{"x": x, "y": y}])), ("touchEnd", json!([]))] {
+            self.call("Input.dispatchTouchEvent", json!({"type": kind, "touchPoints": points}));
         }
     }
 
     /// Where an element can be pressed.
-    fn middle_of(&self, selector: &str) -> Point {
+    fn middle_of(&self, selector: &str) -> (f64, f64) {
         let find = format!(
             "(() => {{
                 const element = document.querySelector({selector:?});
@@ -255,7 +291,7 @@ impl Window {
         );
         eventually_on_page(&format!("{selector} can be clicked"), self, || {
             let middle = self.evaluate(&find);
-            Some(Point { x: middle[0].as_f64()?, y: middle[1].as_f64()? })
+            Some((middle[0].as_f64()?, middle[1].as_f64()?))
         })
     }
 
@@ -263,23 +299,55 @@ impl Window {
     pub fn fill(&self, selector: &str, text: &str) {
         self.click(selector);
         self.evaluate(&format!("document.querySelector({selector:?}).select()"));
-        self.tab.send_character(text).expect("there is a keyboard");
+        self.call("Input.insertText", json!({"text": text}));
         assert_eq!(self.value(selector), text);
     }
 
-    /// Types key by key where the cursor is.
+    /// Types letter by letter where the cursor is.
     pub fn type_text(&self, text: &str) {
-        self.tab.type_str(text).expect("there is a keyboard");
+        for letter in text.chars() {
+            self.press_key(json!({"key": letter, "text": letter}));
+        }
     }
 
+    /// Presses a key that has a name, such as "Enter".
     pub fn press(&self, key: &str) {
-        self.tab.press_key(key).expect("there is a keyboard");
+        let number = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            _ => panic!("{key} is not known here"),
+        };
+        let mut event = json!({"key": key, "code": key, "windowsVirtualKeyCode": number});
+        if key == "Enter" {
+            event["text"] = "\r".into();
+        }
+        self.press_key(event);
+    }
+
+    fn press_key(&self, mut event: Value) {
+        for kind in [if event["text"].is_null() { "rawKeyDown" } else { "keyDown" }, "keyUp"] {
+            event["type"] = kind.into();
+            self.call("Input.dispatchKeyEvent", event.clone());
+        }
     }
 
     // ---- what it did
 
     pub fn seen(&self) -> Seen {
         self.seen.lock().expect("nobody panics with it").clone()
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // Other tests may go on with the browser: the page would try for ever to come back to its server.
+        let _ =
+            self.browser.devtools.call(None, "Target.disposeBrowserContext", json!({"browserContextId": self.context}));
     }
 }
 

@@ -159,7 +159,7 @@ impl Drop for Nc {
 #[test]
 fn people_in_browsers_and_at_a_terminal_talk_and_see_each_other_come_and_go() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     wait_for_members(&ana, &["Ana"]);
@@ -201,7 +201,7 @@ fn people_in_browsers_and_at_a_terminal_talk_and_see_each_other_come_and_go() {
 #[test]
 fn markup_stays_text() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "<i>Ana</i>");
     join_room(&ben, &server, &room, "Ben & \"Co\"");
@@ -220,7 +220,7 @@ fn markup_stays_text() {
 #[test]
 fn addresses_in_a_text_are_links_without_what_ends_the_sentence() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     wait_until_connected(&ana);
@@ -235,7 +235,7 @@ fn addresses_in_a_text_are_links_without_what_ends_the_sentence() {
 #[test]
 fn a_long_text_that_ends_in_punctuation_holds_no_page_up() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     create_room(&page, &server, "Ana");
     page.evaluate(
@@ -250,7 +250,7 @@ fn a_long_text_that_ends_in_punctuation_holds_no_page_up() {
 #[test]
 fn the_enter_that_ends_a_composition_sends_nothing() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     wait_until_connected(&ana);
@@ -273,7 +273,7 @@ fn the_enter_that_ends_a_composition_sends_nothing() {
 #[test]
 fn a_reload_is_silent() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -303,7 +303,7 @@ fn a_reload_is_silent() {
 #[test]
 fn the_way_back_leads_into_the_room_again_and_nobody_notices() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     let room = create_room(&ana, &server, "Ana");
     let mut ben = Terminal::join(&server, &room, "ben");
@@ -322,7 +322,7 @@ fn the_way_back_leads_into_the_room_again_and_nobody_notices() {
 #[test]
 fn a_local_network_without_tls_is_enough() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     // Any name but this machine's own: there browsers keep some of what they can do to pages over TLS.
     let home = format!("http://chat.lan:{}/", server.web.port());
@@ -346,7 +346,7 @@ fn a_local_network_without_tls_is_enough() {
 #[test]
 fn all_that_a_room_needs_is_small() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     let sizes = "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]\
@@ -359,7 +359,7 @@ fn all_that_a_room_needs_is_small() {
 #[test]
 fn a_browser_that_lets_pages_store_nothing_will_do() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     ana.prepare_pages(
         "for (const area of ['localStorage', 'sessionStorage'])
@@ -383,7 +383,7 @@ fn a_browser_that_lets_pages_store_nothing_will_do() {
 #[test]
 fn a_browser_of_some_years_ago_will_do() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     // What came to Firefox with version 119, and to Safari with 17.
     ana.prepare_pages(
@@ -406,7 +406,7 @@ fn a_browser_of_some_years_ago_will_do() {
 #[test]
 fn what_is_said_neither_widens_the_page_nor_moves_what_is_read() {
     let server = Server::with(&["--rate", "0"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     let room = create_room(&ana, &server, "Ana");
     let mut ben = WebSocketClient::join(&server, &room, "ben");
@@ -430,7 +430,7 @@ fn what_is_said_neither_widens_the_page_nor_moves_what_is_read() {
 #[test]
 fn a_taken_name_is_refused_and_what_was_typed_is_kept() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, other) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     other.open(&home(&server));
@@ -456,7 +456,7 @@ fn a_taken_name_is_refused_and_what_was_typed_is_kept() {
 #[test]
 fn the_form_tells_what_is_missing() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let window = chromium.open_window();
     window.open(&home(&server));
     window.click("#create");
@@ -474,7 +474,7 @@ fn the_form_tells_what_is_missing() {
 #[test]
 fn closing_the_window_leaves_after_the_grace() {
     let server = Server::with(&["--grace", "1s"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -488,7 +488,7 @@ fn closing_the_window_leaves_after_the_grace() {
 #[test]
 fn after_a_restart_the_pages_bring_their_room_back() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, ben) = (chromium.open_window(), chromium.open_window());
     let room = create_room(&ana, &server, "Ana");
     join_room(&ben, &server, &room, "Ben");
@@ -527,7 +527,7 @@ fn a_crowd_is_listed_whole_while_people_come_and_go() {
     let room = server.create_room();
     let mut crowd: Vec<WebSocketClient> =
         (0..450).map(|number| WebSocketClient::join(&server, &room, &format!("m{number:03}"))).collect();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     join_room(&page, &server, &room, "Ana");
     // All this happens while the page asks for the names that it was not told at once.
@@ -560,7 +560,7 @@ fn a_crowd_is_listed_whole_while_people_come_and_go() {
 #[test]
 fn an_answer_that_comes_late_brings_nobody_back_and_loses_nobody() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     create_room(&page, &server, "Ana");
     page.evaluate(
@@ -577,7 +577,7 @@ fn an_answer_that_comes_late_brings_nobody_back_and_loses_nobody() {
             members.part('a');
             members.part('c');
             members.rename('d', 'z');
-            members.enter('e', 'line');
+            members.enter({ name: 'e', via: 'line' });
             note();
             members.add({ members: people('c', 'd', 'z', 'f', 'me'), count: 7, more: true });
             note();
@@ -678,7 +678,7 @@ fn what_was_said_while_a_page_was_offline_is_there_when_it_is_back() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let (ana, cleo) = (chromium.open_window(), chromium.open_window());
     join_by_proxy(&ana, &proxy, &room, "Ana");
     join_by_proxy(&cleo, &proxy, &room, "Cleo");
@@ -736,7 +736,7 @@ fn a_connection_lost_while_catching_up_loses_nothing() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
     let mut texts = numbered("before", 3);
@@ -784,7 +784,7 @@ fn a_page_says_what_is_gone_only_when_it_is() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
     let before = numbered("before", 3);
@@ -808,7 +808,7 @@ fn a_slow_line_only_takes_longer() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
     go_offline(&ana, &proxy);
@@ -837,7 +837,7 @@ const BREAKING_TEXT: &str = "(() => {
 #[test]
 fn a_text_that_breaks_every_connection_is_given_up() {
     let server = Server::with(&["--grace", "1m"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     ana.evaluate(BREAKING_TEXT);
@@ -856,7 +856,7 @@ fn an_event_that_the_page_does_not_know_leaves_it_in_the_room() {
     let proxy = Proxy::start_calm(server.web);
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
     go_offline(&ana, &proxy);
@@ -889,7 +889,7 @@ const FULL_DISK: &str = "(() => {
 #[test]
 fn what_cannot_be_stored_is_tried_again_by_the_page_itself() {
     let server = Server::with(&["--grace", "1m"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     ana.evaluate(FULL_DISK);
@@ -934,7 +934,7 @@ fn failed(window: &Window) -> Vec<(String, String)> {
 #[test]
 fn a_text_that_the_server_does_not_take_stands_in_the_way_of_no_other() {
     let server = Server::with(&["--max-message", "100", "--rate", "0", "--grace", "1m"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     let room = create_room(&ana, &server, "Ana");
     // Half an emoji, as programs leave it that cut a text.
@@ -1002,7 +1002,7 @@ fn a_text_that_the_server_does_not_take_stands_in_the_way_of_no_other() {
 #[test]
 fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     create_room(&page, &server, "Ana");
     // An hour passes in a few seconds for what is waited for from here on.
@@ -1031,7 +1031,7 @@ fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
 #[test]
 fn a_server_that_takes_its_time_is_waited_for() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     // As long as another program holds the data file: 25 s, a tenth of it here, like all that the page waits.
@@ -1058,7 +1058,7 @@ fn web_sockets(window: &Window) -> usize {
 #[test]
 fn a_connection_that_is_dead_without_a_word_is_noticed() {
     let server = Server::with(&["--grace", "1m"]);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
     ana.evaluate(
@@ -1109,7 +1109,7 @@ fn what_a_client_calls_its_messages_is_in_the_order_of_time() {
     let server = Server::start();
     let room = server.create_room();
     let mut ben = WebSocketClient::join(&server, &room, "Ben");
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_room(&ana, &server, &room, "Ana");
     let mut cids = Vec::new();
@@ -1126,7 +1126,7 @@ fn what_a_client_calls_its_messages_is_in_the_order_of_time() {
 fn without_scripts_the_form_leads_to_the_room() {
     let server = Server::start();
     let room = server.create_room();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let window = chromium.open_window();
     window.open_without_scripts(&home(&server));
     window.wait_for_element("#name");
@@ -1145,11 +1145,12 @@ fn without_scripts_the_form_leads_to_the_room() {
 fn a_browser_with_too_many_cookies_is_told_what_to_do() {
     let server = Server::start();
     let room = server.create_room();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let window = chromium.open_window();
     window.open(&home(&server));
     // As other programs do that serve this address at another port.
     window.evaluate("for (let n = 0; n < 10; n++) document.cookie = `other${n}=${'x'.repeat(3900)}; path=/`");
+    window.wait_for("document.cookie.length > 32 * 1024");
     window.open(&format!("{}{room}", home(&server)));
     window.wait_for("document.querySelector('.error')?.textContent.includes('32 KiB of cookies')");
     window.wait_for("getComputedStyle(document.body).display === 'grid'");
@@ -1162,7 +1163,7 @@ fn a_browser_with_too_many_cookies_is_told_what_to_do() {
 #[test]
 fn the_watch_over_pages_notices_errors_and_requests_to_others() {
     let server = Server::start();
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let window = chromium.open_window();
     window.open(&home(&server));
     window.evaluate("console.error('of the console')");

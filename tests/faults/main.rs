@@ -51,7 +51,7 @@ fn nothing_is_lost_over_a_bad_network() {
 fn a_page_offline_queues_what_is_typed_and_sends_it_once_in_order() {
     let server = Server::start();
     let proxy = Proxy::start_calm(server.web);
-    let chromium = Chromium::launch();
+    let chromium = Chromium::shared();
     let page = chromium.open_window();
     page.open(&format!("http://{}/", proxy.address));
     page.fill("#name", "ana");

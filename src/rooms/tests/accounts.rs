@@ -110,7 +110,7 @@ fn who_is_muted_loses_a_claimed_name_like_everybody_else() {
     let ana = house.join(JoinTarget::New, "ana");
     let ben = house.join(JoinTarget::Code(house.code(ana)), "ben");
     let mute = Moderation::Mute { name: name("ben"), seconds: None };
-    house.execute_in(ana, RoomCommand::Moderate(vec![mute]));
+    house.execute_in(ana, RoomCommand::Moderate { readings: vec![mute], cid: None });
     let owner = house.join(JoinTarget::New, "Ben");
     house.execute(owner, register("Ben"));
     assert_eq!(house.names(ana), ["ana", "ben_1"]);

@@ -9,7 +9,7 @@ fn name(name: &str) -> Name {
 }
 
 fn moderate(moderation: Moderation) -> Command {
-    Command::In(RoomRef::Only, RoomCommand::Moderate(vec![moderation]))
+    Command::In(RoomRef::Only, RoomCommand::Moderate { readings: vec![moderation], cid: None })
 }
 
 fn kick(called: &str) -> Command {
@@ -466,7 +466,7 @@ fn of_several_readings_the_first_that_is_about_somebody_counts() {
     let maria = house.join(target, "Ben Maria");
     let kick = |called| Moderation::Kick { name: name(called), reason: None };
     let readings = ["Ben Maria out", "Ben Maria", "Ben"].map(kick).to_vec();
-    house.execute_in(ana, RoomCommand::Moderate(readings));
+    house.execute_in(ana, RoomCommand::Moderate { readings, cid: None });
     assert!(matches!(house.last_reply(maria), Reply::Kicked { .. }));
 }
 

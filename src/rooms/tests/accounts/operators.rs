@@ -3,7 +3,7 @@
 use super::*;
 
 fn moderate(moderation: Moderation) -> Command {
-    Command::In(RoomRef::Only, RoomCommand::Moderate(vec![moderation]))
+    Command::In(RoomRef::Only, RoomCommand::Moderate { readings: vec![moderation], cid: None })
 }
 
 fn kick(called: &str) -> Command {
