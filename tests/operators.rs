@@ -506,7 +506,7 @@ fn a_terminal_is_asked_for_a_rooms_key() {
     ana.expect_line("* ana locked the room: nobody new comes in");
     let mut carl = Terminal::connect(&server);
     carl.send(format!("/join {room} carl\n/unlock\n"));
-    carl.expect_line(&format!("! Room {room} is locked: nobody new comes in. An empty line asks for another."));
+    carl.expect_line(&format!("! Room {room} is locked: nobody new comes in. An empty line asks for a room."));
     carl.expect_line("! Join a room first.");
 }
 

@@ -109,7 +109,7 @@ fn the_other_refusals_of_a_room() {
     let mut world = World::new(Limits { members: 1, join_rate: 2, ..limits() });
     world.enter("ana");
     let me = world.connect();
-    assert_eq!(world.type_in(me, "/join KXQT ben\n"), "! Room KXQT is full. An empty line asks for another.\r\n");
+    assert_eq!(world.type_in(me, "/join KXQT ben\n"), "! Room KXQT is full. An empty line asks for a room.\r\n");
     assert_eq!(world.type_in(me, "\nKXQT\n"), format!("{0}! Room KXQT is full.\r\n{0}", "Room code, or \"new\": "));
     assert_eq!(world.type_in(me, "ZZZZ\n"), "! There is no room ZZZZ.\r\nRoom code, or \"new\": ");
     assert_eq!(
@@ -414,7 +414,7 @@ fn what_follows_a_command_that_failed_answers_no_prompt() {
 
     let me = world.connect();
     let shown = world.type_in(me, "/join ZZZZ carl\r\nKXQT\r\n");
-    assert_eq!(shown, format!("! There is no room ZZZZ. An empty line asks for another.\r\n{not_asked}"));
+    assert_eq!(shown, format!("! There is no room ZZZZ. An empty line asks for a room.\r\n{not_asked}"));
     assert_eq!(world.type_in(me, "\r\n"), "Room code, or \"new\": ");
     assert!(world.type_in(me, "KXQT\r\n").starts_with("* KXQT. 2 here: ana (web), ben (line)"));
 }

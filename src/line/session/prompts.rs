@@ -206,7 +206,7 @@ impl Line {
                 Refusal::NotJoined => (),
                 _ => {
                     (unjoined.target, unjoined.wants_key, unjoined.key) = (None, false, None);
-                    advice = if unjoined.asks_nothing { " An empty line asks for another." } else { "" };
+                    advice = if unjoined.asks_nothing { " An empty line asks for a room." } else { "" };
                 }
             }
         } else if matches!(refusal, Refusal::PasswordRequired { .. }) {
