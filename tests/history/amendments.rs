@@ -15,12 +15,14 @@ fn has_state(event: &Value) -> bool {
 /// What of an event stays as it is, whatever becomes of it.
 pub fn lasting(event: &Value) -> Value {
     let mut event = event.clone();
-    if has_state(&event)
-        && let Some(fields) = event.as_object_mut()
-    {
-        for field in ["text", "edited", "deleted", "reactions", "reply_to"] {
-            fields.remove(field);
-        }
+    let passing: &[&str] = match event["type"].as_str() {
+        _ if has_state(&event) => &["text", "edited", "deleted", "reactions", "reply_to"],
+        // Marks are those of the moment at which somebody came: who reads of it later sees them in the list of members.
+        Some("enter") => &["op", "account"],
+        _ => &[],
+    };
+    if let Some(fields) = event.as_object_mut() {
+        passing.iter().for_each(|field| drop(fields.remove(*field)));
     }
     event
 }
