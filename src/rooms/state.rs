@@ -191,8 +191,15 @@ impl RoomState {
     }
 
     /// A number is new, or the one of somebody who left and shows the same secret; a name and a secret are nobody's, and
-    /// not banned. `time_ms`: `None`, where that was made sure of before.
+    /// not banned; a locked room knows who comes. `time_ms`: `None`, where these two were made sure of before.
     fn check_newcomer(&self, newcomer: &Newcomer, returns: bool, time_ms: Option<u64>) -> Result<(), Conflict> {
+        let is_known = || {
+            let is_it = |account| self.accounts.values().any(|borne| *borne == account);
+            returns || newcomer.account.is_some_and(is_it)
+        };
+        if time_ms.is_some() && self.rules.is_locked && !is_known() {
+            return Err(Conflict::Member);
+        }
         if let Some(time_ms) = time_ms.filter(|_| !self.rules.bans.is_empty()) {
             let (keys, token, account) = (newcomer.name.keys(), Some((&newcomer.token).into()), newcomer.account);
             let comer = Comer { name: Some(&keys), token, account, address: None };

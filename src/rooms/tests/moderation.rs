@@ -417,6 +417,28 @@ fn who_is_just_coming_in_when_it_is_banned_is_thrown_out() {
 }
 
 #[test]
+fn a_stranger_who_is_just_coming_in_when_the_room_is_locked_stays_outside() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let dora = house.join(target, "dora");
+    let token = house.token(dora);
+    house.drop_connection(dora);
+    house.pass(house.rooms.limits().grace_ms + 1);
+    house.flush();
+    let (ben, back) = (house.connect(), house.connect());
+    house.propose_on(ana, ECHOING, moderate(Moderation::Lock));
+    house.propose_on(ben, ECHOING, join(target, Some("ben"), None));
+    house.propose_on(back, ECHOING, join(target, None, Some(token)));
+    house.settle();
+    let resumed = house.rooms.take_resumed().expect("it is looked at again");
+    assert_eq!(resumed.connection, ConnectionId(ben as u64));
+    house.execute(ben, resumed.command);
+    assert!(matches!(house.refusal(ben), Refusal::RoomLocked { .. }), "{:?}", house.last_reply(ben));
+    assert!(house.flush()[ana].ends_with(" 5+dora "), "who was there before");
+}
+
+#[test]
 fn who_is_away_or_about_to_come_back_is_banned_as_well() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");
