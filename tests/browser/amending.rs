@@ -240,7 +240,7 @@ fn a_quotation_leads_to_what_it_quotes() {
     ana.fill("#text", "the end");
     ana.press("Enter");
     wait_for_message(&ana, "the end");
-    ana.click(".quote");
+    ana.click("#timeline .quote");
     ana.wait_for(&format!("document.activeElement === {}", message("<b>where")));
     let is_in_sight = format!(
         "(() => {{ const {{ top, bottom }} = {}.getBoundingClientRect(); return top > 0 && bottom < innerHeight }})()",
@@ -252,7 +252,7 @@ fn a_quotation_leads_to_what_it_quotes() {
     ana.reload();
     wait_until_connected(&ana);
     ana.wait_for("document.querySelector('p.quote')?.textContent === 'In reply to an earlier message'");
-    ana.click("#earlier");
+    ana.evaluate("document.querySelector('#timeline').scrollTop = 0");
     ana.wait_for("document.querySelector('button.quote')?.textContent === 'In reply to Ana<b>where</b> it began'");
     assert_well_behaved(&ana, &server);
 }

@@ -278,7 +278,7 @@ impl Window {
         }
     }
 
-    /// Where an element can be pressed.
+    /// Where an element can be pressed. It has to be there twice: what is still moving is missed.
     fn middle_of(&self, selector: &str) -> (f64, f64) {
         let find = format!(
             "(() => {{
@@ -289,9 +289,11 @@ impl Window {
                 return element.contains(document.elementFromPoint(...middle)) && middle;
             }})()"
         );
+        let mut last = Value::Null;
         eventually_on_page(&format!("{selector} can be clicked"), self, || {
             let middle = self.evaluate(&find);
-            Some((middle[0].as_f64()?, middle[1].as_f64()?))
+            let before = std::mem::replace(&mut last, middle.clone());
+            if before == middle { Some((middle[0].as_f64()?, middle[1].as_f64()?)) } else { None }
         })
     }
 
