@@ -18,6 +18,8 @@ mod dedup_index;
 mod emoji;
 mod event;
 mod event_ring;
+mod file;
+mod file_name;
 mod flushing;
 mod history;
 mod history_memory;
@@ -57,6 +59,8 @@ pub use command::{
 };
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
+pub use file::{Dimensions, FileId, FileType, SharedFile};
+pub use file_name::{FileName, MAX_BYTES as MAX_FILE_NAME_BYTES};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use last_messages::MAX_LAST_MESSAGES;
 pub use limiter::{Address, AddressLimiter, Bucket, KeyedLimiter, Rate};
