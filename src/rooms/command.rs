@@ -2,8 +2,8 @@
 
 use super::limiter::Address;
 use super::{
-    AccountId, AuthorId, Emoji, EncoderId, Epoch, Event, Kind, MessageKey, MessageRef, Moderation, Name, Password,
-    PasswordHash, RoomCode, RoomId, RoomKey, Search, Text, Token, Via,
+    AccountId, AuthorId, Emoji, EncoderId, Epoch, Event, FileId, Kind, MessageKey, MessageRef, Moderation, Name,
+    Password, PasswordHash, RoomCode, RoomId, RoomKey, Search, SharedFile, Text, Token, Via,
 };
 use crate::time::duration_words;
 
@@ -85,6 +85,32 @@ pub struct Span {
     pub limit: usize,
 }
 
+/// Who shares a file.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Sharer {
+    /// A member of the room, who shows its secret.
+    Member(Token),
+    /// Somebody without a place in the room, under a name that is nobody's.
+    Guest(Name),
+    /// The same under the first free name of guest, guest_1, guest_2 …
+    Nameless,
+}
+
+/// A file that is to be shared, but for the file itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Share {
+    /// In which room.
+    pub code: RoomCode,
+    /// Who shares it.
+    pub sharer: Sharer,
+    /// The room's key, as it was typed.
+    pub key: Option<RoomKey>,
+    /// The client's own id for it. A guest's is not remembered: it is somebody else the next time.
+    pub cid: Option<MessageKey>,
+    /// What is said with it.
+    pub text: Option<Text>,
+}
+
 /// Something asked of the rooms.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
@@ -139,6 +165,19 @@ pub enum Command {
         search: Search,
         /// The secret of whoever asks, if it has one for the room.
         token: Option<Token>,
+    },
+    /// Ask whether a file may be shared, before it is taken. Answer: `ShareAllowed`, or `Shared` if it was under this
+    /// `cid`. Boxed like all that is big and rare.
+    CheckShare(Box<Share>),
+    /// Share a file that is stored. Answer: `Shared`. Where it is refused, or the file was shared before under this `cid`,
+    /// it is [released](super::Rooms::take_released_file).
+    Share(Box<Share>, Box<SharedFile>),
+    /// Ask for a file. Whoever has its address was given it. Answer: `FileFound`.
+    FindFile {
+        /// In which room it was shared.
+        code: RoomCode,
+        /// Which file.
+        id: FileId,
     },
     /// Ask how things are, for the program's own figures. Answer: `Inspected`.
     Inspect,
@@ -325,6 +364,15 @@ impl Command {
                 | RoomCommand::Delete { cid, .. }
                 | RoomCommand::React { cid, .. },
             ) => cid.as_ref(),
+            Command::CheckShare(share) | Command::Share(share, _) => share.cid.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The file that it brings.
+    pub(super) fn file(&self) -> Option<FileId> {
+        match self {
+            Command::Share(_, file) => Some(file.id),
             _ => None,
         }
     }
@@ -482,6 +530,24 @@ pub enum Reply {
         /// There are more in the direction that was asked for.
         more: bool,
     },
+    /// The file may be sent.
+    ShareAllowed,
+    /// A file is shared.
+    Shared {
+        /// In which room.
+        code: RoomCode,
+        /// The file that the event has: if it is not new, another one than was sent now.
+        file: Box<SharedFile>,
+        /// The event's id.
+        id: u64,
+        /// It was not shared before under this `cid`.
+        is_new: bool,
+    },
+    /// There is such a file.
+    FileFound {
+        /// What is known of it.
+        file: SharedFile,
+    },
     /// The state of the rooms may be read.
     Inspected,
 }
@@ -536,6 +602,8 @@ pub enum Refusal {
     },
     /// There is no message with this id, or it is gone.
     NoSuchEvent,
+    /// There is no such file, or it is gone.
+    NoSuchFile,
     /// Only its author may do that with a message.
     NotYours,
     /// The message has as many reactions as it may have.
@@ -663,6 +731,7 @@ impl std::fmt::Display for Refusal {
             Refusal::NoSuchRoom { code } => write!(formatter, "There is no room {code}."),
             Refusal::RoomFull { code } => write!(formatter, "Room {code} is full."),
             Refusal::NoSuchEvent => formatter.write_str("There is no such message, or it is gone."),
+            Refusal::NoSuchFile => formatter.write_str("There is no such file, or it is gone."),
             Refusal::NotYours => formatter.write_str("That is somebody else's message."),
             Refusal::TooManyReactions => formatter.write_str("That message has as many reactions as it may have."),
             Refusal::RateLimited { retry_ms } => {

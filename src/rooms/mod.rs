@@ -36,11 +36,13 @@ mod password;
 mod proposed;
 mod restoring;
 mod room;
+mod room_files;
 mod room_key;
 mod roster;
 mod rules;
 mod search;
 mod searching;
+mod sharing;
 mod slow_mode;
 mod state;
 #[cfg(test)]
@@ -55,7 +57,7 @@ pub use change::{Change, Measure, Newcomer, Page, Proposal, ReadRequest, StoredM
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
     AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, ListedBan, Membership, ProvenCommand,
-    Refusal, Reply, RoomCommand, RoomRef, Span,
+    Refusal, Reply, RoomCommand, RoomRef, Share, Sharer, Span,
 };
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
@@ -177,12 +179,15 @@ pub struct Rooms {
     /// Codes asked for beyond that, of rooms that are none or [unfamiliar](Room::is_familiar_to) to who asks.
     unfamiliar_codes: AddressLimiter,
     creations: AddressLimiter,
+    shares: AddressLimiter,
     deadlines: BTreeSet<(u64, Deadline)>,
     dirty: Vec<RoomId>,
     proposals: VecDeque<Proposal>,
     read_requests: VecDeque<ReadRequest>,
     resumed: VecDeque<Resumed>,
     searches: Searches,
+    /// Files that are no event's any more.
+    released_files: VecDeque<FileId>,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
     /// The journal can store nothing at this time.
@@ -235,6 +240,7 @@ impl Rooms {
             unknown_codes: AddressLimiter::new(Rate::new(limits.join_rate, MINUTE_MS, limits.join_rate)),
             unfamiliar_codes: AddressLimiter::new(Rate::new(unfamiliar_rate, MINUTE_MS, unfamiliar_rate)),
             creations: AddressLimiter::new(Rate::new(limits.create_rate, MINUTE_MS, limits.create_rate)),
+            shares: AddressLimiter::new(Rate::new(sharing::SHARES, MINUTE_MS, sharing::SHARES)),
             history_memory: HistoryMemory::new(limits.memory_bytes),
             limits,
             encoders: encoders.into(),
@@ -249,6 +255,7 @@ impl Rooms {
             read_requests: VecDeque::new(),
             resumed: VecDeque::new(),
             searches: Searches::default(),
+            released_files: VecDeque::new(),
             replies: VecDeque::new(),
             counts: Counts::default(),
             is_journal_failing: false,
@@ -339,7 +346,7 @@ impl Rooms {
         delivery: &mut dyn Delivery,
     ) -> Execution {
         let is_answer = command.is_answered();
-        let cid = command.cid().cloned();
+        let (cid, file) = (command.cid().cloned(), command.file());
         let refusal = match self.read_needed(caller, memberships, &command, now) {
             Ok(None) => self.try_execute(caller, memberships, command, now, delivery).err(),
             Ok(Some((room, wanted))) => {
@@ -350,6 +357,7 @@ impl Rooms {
         };
         if let Some(refusal) = refusal {
             self.counts.refusals += 1;
+            self.release_unshared(file);
             self.reply(caller.connection, Reply::Refused { refusal, cid, is_answer });
         }
         Execution::Done
@@ -419,6 +427,9 @@ impl Rooms {
                 self.search(caller.connection, room, None, search);
                 return Ok(());
             }
+            Command::CheckShare(share) => return self.check_share(caller, &share, now),
+            Command::Share(share, file) => return self.share(caller, *share, *file, now),
+            Command::FindFile { code, id } => self.find_file(code, id)?,
             Command::Inspect => Reply::Inspected,
             Command::Proven(command) => return self.execute_proven(caller, memberships, *command, now),
             // Whoever asks the rooms for it has nobody who compares passwords.
