@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod files;
 pub mod greeting;
 pub mod http;
 pub mod invitation;

@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/json", &["rooms", "options"]),
     ("src/journal", &["journal", "rooms", "time"]),
     ("src/accounts", &["accounts", "rooms", "options", "time"]),
+    ("src/files", &["files", "rooms", "options", "time"]),
     ("src/invitation.rs", &["rooms"]),
     ("src/http", &["http", "rooms", "json", "session_api", "time", "options", "invitation"]),
     ("src/ws", &["ws", "rooms", "json", "session_api", "time", "options"]),

@@ -15,6 +15,7 @@ mod form;
 mod handshake;
 mod json_response;
 pub mod metrics;
+mod multipart;
 mod pages;
 mod pending;
 mod replies;

@@ -162,7 +162,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::KeyRequired { .. } => StatusCode::UNAUTHORIZED,
         Refusal::NotOperator | Refusal::NotYours | Refusal::Muted { .. } => StatusCode::FORBIDDEN,
         Refusal::Banned { .. } | Refusal::NameBanned { .. } | Refusal::RoomLocked { .. } => StatusCode::FORBIDDEN,
-        Refusal::NoSuchRoom { .. } | Refusal::NoSuchEvent => StatusCode::NOT_FOUND,
+        Refusal::NoSuchRoom { .. } | Refusal::NoSuchEvent | Refusal::NoSuchFile => StatusCode::NOT_FOUND,
         Refusal::NoSuchMember { .. } | Refusal::NotBanned { .. } => StatusCode::NOT_FOUND,
         Refusal::QuotaExceeded { .. } | Refusal::TooManyReactions => StatusCode::CONFLICT,
         Refusal::NameTaken { .. }

@@ -199,7 +199,7 @@ pub fn error_code(refusal: &Refusal) -> &'static str {
         Refusal::NameTaken { .. } => "name_taken",
         Refusal::NoSuchRoom { .. } => "no_such_room",
         Refusal::RoomFull { .. } => "room_full",
-        Refusal::NoSuchEvent => "no_such_event",
+        Refusal::NoSuchEvent | Refusal::NoSuchFile => "no_such_event",
         Refusal::NotYours => "not_yours",
         Refusal::TooManyReactions => "bad_request",
         Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
@@ -386,7 +386,8 @@ mod tests {
         let emoji = Emoji::parse("👍").expect("an emoji");
         let members: Vec<_> = (0..21).map(|number| (AuthorId(number), name(&format!("m{number}")))).collect();
         let reactions = vec![Reactions { emoji: emoji.clone(), members }];
-        let annotations = Annotations { reply_to: Some(3), quote: None, is_edited: true, reactions }.boxed();
+        let annotations =
+            Annotations { reply_to: Some(3), quote: None, is_edited: true, reactions, file: None }.boxed();
         let message: serde_json::Value = serde_json::from_str(&written(Body::Message {
             kind: Kind::Say,
             text: text.clone(),

@@ -191,6 +191,9 @@ impl Line {
             | Reply::Visited { .. }
             | Reply::Described { .. }
             | Reply::Events { .. }
+            | Reply::ShareAllowed
+            | Reply::Shared { .. }
+            | Reply::FileFound { .. }
             | Reply::Inspected => (),
         }
         Flow::Continue

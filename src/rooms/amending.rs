@@ -115,6 +115,11 @@ impl Rooms {
     /// The room in which messages have to come back from the journal before it is known what was said last, if a command
     /// depends on that.
     pub(super) fn room_to_settle(&self, memberships: &[Membership], command: &Command) -> Option<RoomId> {
+        if let Command::CheckShare(share) | Command::Share(share, _) = command {
+            // Its answer names the event.
+            let (here, key) = self.shared_before(share)?;
+            return self.room(here.room).proposed.is_being_said(here.author, key).then_some(here.room);
+        }
         let (room, _) = command.message_ref().filter(|(_, of)| of.is_relative())?;
         let room = self.membership(memberships, room).ok()?.room;
         self.room(room).proposed.has_messages().then_some(room)

@@ -5,7 +5,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{AuthorId, Body, Emoji, Event, Name, Text};
+use super::{AuthorId, Body, Emoji, Event, Name, SharedFile, Text};
 
 /// Different emojis that one message may have.
 pub const MAX_EMOJIS: usize = 20;
@@ -27,6 +27,8 @@ pub struct Annotations {
     pub is_edited: bool,
     /// What others think of it, each emoji once.
     pub reactions: Vec<Reactions>,
+    /// The file that is shared with it. Only then its text may be empty.
+    pub file: Option<SharedFile>,
 }
 
 impl Annotations {
@@ -35,7 +37,8 @@ impl Annotations {
         let reaction_bytes = |reactions: &Reactions| {
             reactions.emoji.as_str().len() + reactions.members.iter().map(member_bytes).sum::<usize>()
         };
-        self.reactions.iter().map(reaction_bytes).sum()
+        let file_bytes = self.file.as_ref().map_or(0, |file| file.name.as_str().len());
+        self.reactions.iter().map(reaction_bytes).sum::<usize>() + file_bytes
     }
 
     /// As a message has them: `None` if there is nothing to be told.
@@ -97,10 +100,10 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// Of a message that has a text.
+    /// Of a message that was not deleted: the beginning of its text, or the name of its file.
     pub fn of(message: &Event) -> Option<Quote> {
         let Body::Message { text, .. } = &message.body else { return None };
-        let text = text.as_str().trim();
+        let text = message.body.file().map_or(text.as_str().trim(), |file| file.name.as_str());
         let mut characters = 0;
         let fits = |(_, cluster): &(usize, &str)| {
             characters += cluster.chars().count();
@@ -211,6 +214,21 @@ impl Body {
             Body::Reaction { of, .. } => Some(*of),
             _ => None,
         }
+    }
+
+    /// The file that is shared with this.
+    pub fn file(&self) -> Option<&SharedFile> {
+        match self {
+            Body::Message { annotations: Some(annotations), .. } => annotations.file.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A file as it is shared.
+    pub(super) fn shared(file: SharedFile, text: Option<Text>, cid: Option<super::MessageKey>) -> Body {
+        let annotations = Annotations { file: Some(file), ..Annotations::default() }.boxed();
+        let (kind, text) = (super::Kind::Say, text.unwrap_or_else(Text::none));
+        Body::Message { kind, text, cid, annotations }
     }
 
     /// A message as it is said.

@@ -4,10 +4,10 @@
 //! the journal, and applied when it comes back, by [`RoomState::apply`](super::state::RoomState::apply): the same on
 //! every node that is handed the same changes in the same order.
 
-use super::command::{Command, ConnectionId, Membership, Reply};
+use super::command::{Command, ConnectionId, Membership, Reply, Share};
 use super::{
     AccountChange, AccountId, Address, AuthorId, Ban, Body, EncoderId, Epoch, Event, KeyHash, MessageKey, ModeChange,
-    Name, RoomCode, RoomRules, SearchQuery, Token, TokenHash, Via,
+    Name, RoomCode, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
 };
 
 /// A change on its way to the journal and back to the rooms.
@@ -68,6 +68,12 @@ pub enum Change {
     /// [`Body::Nick`].
     Publish {
         /// The event. Its id is 0 until the journal or the room gives it one.
+        event: Event,
+    },
+    /// Somebody without a place shares a file: the room's next event. Its author has a number that nobody had before, and
+    /// that is nobody's later.
+    PublishOfGuest {
+        /// The event: [`Body::Message`].
         event: Event,
     },
     /// An operator keeps order. Boxed, since it is big and rare.
@@ -164,7 +170,7 @@ impl Change {
     /// The room's next event, if the change has one.
     pub fn event(&self) -> Option<&Event> {
         match self {
-            Change::Enter { event, .. } | Change::Publish { event } => Some(event),
+            Change::Enter { event, .. } | Change::Publish { event } | Change::PublishOfGuest { event } => Some(event),
             Change::Vacate { event, .. } => event.as_ref(),
             Change::Moderate(measure) => Some(&measure.event),
             Change::Open { .. }
@@ -180,7 +186,7 @@ impl Change {
     /// The same, to be numbered.
     pub fn event_mut(&mut self) -> Option<&mut Event> {
         match self {
-            Change::Enter { event, .. } | Change::Publish { event } => Some(event),
+            Change::Enter { event, .. } | Change::Publish { event } | Change::PublishOfGuest { event } => Some(event),
             Change::Vacate { event, .. } => event.as_mut(),
             Change::Moderate(measure) => Some(&mut measure.event),
             Change::Open { .. }
@@ -219,6 +225,8 @@ pub(super) enum OnCommit {
     Nothing,
     /// A connection reads the room as this member from here on, and is answered `Joined`.
     Subscribe(AuthorId, Box<Joining>),
+    /// A connection is told that its file is shared, as the room's last event.
+    TellShared(ConnectionId, Box<(Share, SharedFile)>),
     /// A member that has not connected yet keeps its place until then; a connection gets its answer.
     KeepPlace {
         author: AuthorId,
@@ -291,7 +299,7 @@ impl Proposal {
     /// them. And whoever comes may have a place [early](Self::take_early), unless that relies on something else.
     pub fn is_refusable(&self) -> bool {
         match &self.change {
-            Change::Open { .. } | Change::Account(_) => true,
+            Change::Open { .. } | Change::Account(_) | Change::PublishOfGuest { .. } => true,
             Change::Place { .. } | Change::Enter { .. } => !self.stands_alone,
             Change::Publish { event } => matches!(event.body, Body::Message { .. }) || event.body.amends().is_some(),
             // Who comes after somebody was kicked may have its name.
@@ -360,6 +368,8 @@ pub struct StoredRoom {
     pub last_time_ms: u64,
     /// The highest number that anybody had in it.
     pub last_author: AuthorId,
+    /// The files that were shared in it and not deleted, and the events by which they were.
+    pub files: Vec<(u64, SharedFile)>,
     /// Everybody whose secret it knows.
     pub members: Vec<StoredMember>,
     /// What operators have made of it, and who they are.

@@ -163,6 +163,9 @@ impl Rooms {
         let (name, account) = match change {
             Change::Place { newcomer, .. } => (&newcomer.name, &mut newcomer.account),
             Change::Enter { takes_place: Some(_), account, event, .. } => (&event.name, account),
+            Change::PublishOfGuest { event } if event.id == 0 && self.is_claimed(&event.name) => {
+                return Err(Conflict::Member);
+            }
             Change::Identify { account, .. } if !self.accounts.has(*account) => return Err(Conflict::Member),
             _ => return Ok(()),
         };

@@ -8,8 +8,8 @@ pub use reply::{ListedBan, Reply};
 
 use super::limiter::Address;
 use super::{
-    AccountId, AuthorId, Emoji, EncoderId, Epoch, Kind, MessageKey, MessageRef, Moderation, Name, Password,
-    PasswordHash, RoomCode, RoomId, RoomKey, Search, Text, Token, Via,
+    AccountId, AuthorId, Emoji, EncoderId, Epoch, FileId, Kind, MessageKey, MessageRef, Moderation, Name, Password,
+    PasswordHash, RoomCode, RoomId, RoomKey, Search, SharedFile, Text, Token, Via,
 };
 
 /// A connection, as the reactor numbers them; never given to another one.
@@ -90,6 +90,32 @@ pub struct Span {
     pub limit: usize,
 }
 
+/// Who shares a file.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Sharer {
+    /// A member of the room, who shows its secret.
+    Member(Token),
+    /// Somebody without a place in the room, under a name that is nobody's.
+    Guest(Name),
+    /// The same under the first free name of guest, guest_1, guest_2 …
+    Nameless,
+}
+
+/// A file that is to be shared, but for the file itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Share {
+    /// In which room.
+    pub code: RoomCode,
+    /// Who shares it.
+    pub sharer: Sharer,
+    /// The room's key, as it was typed.
+    pub key: Option<RoomKey>,
+    /// The client's own id for it. A guest's is not remembered: it is somebody else the next time.
+    pub cid: Option<MessageKey>,
+    /// What is said with it.
+    pub text: Option<Text>,
+}
+
 /// Something asked of the rooms.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
@@ -144,6 +170,19 @@ pub enum Command {
         search: Search,
         /// The secret of whoever asks, if it has one for the room.
         token: Option<Token>,
+    },
+    /// Ask whether a file may be shared, before it is taken. Answer: `ShareAllowed`, or `Shared` if it was under this
+    /// `cid`. Boxed like all that is big and rare.
+    CheckShare(Box<Share>),
+    /// Share a file that is stored. Answer: `Shared`. Where it is refused, or the file was shared before under this `cid`,
+    /// it is [released](super::Rooms::take_released_file).
+    Share(Box<Share>, Box<SharedFile>),
+    /// Ask for a file. Whoever has its address was given it. Answer: `FileFound`.
+    FindFile {
+        /// In which room it was shared.
+        code: RoomCode,
+        /// Which file.
+        id: FileId,
     },
     /// Ask how things are, for the program's own figures. Answer: `Inspected`.
     Inspect,
@@ -336,6 +375,15 @@ impl Command {
                 | RoomCommand::React { cid, .. }
                 | RoomCommand::Moderate { cid, .. },
             ) => cid.as_ref(),
+            Command::CheckShare(share) | Command::Share(share, _) => share.cid.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The file that it brings.
+    pub(super) fn file(&self) -> Option<FileId> {
+        match self {
+            Command::Share(_, file) => Some(file.id),
             _ => None,
         }
     }

@@ -33,10 +33,7 @@ impl Rooms {
             // Whoever is in the room when it is committed is sent it, this member as well.
             return true;
         }
-        let history = &room.state.history;
-        let before = || room.has_returned(here.author).then(|| history.said_before(here.author, key)).flatten();
-        let read = || room.paging.as_ref().and_then(|paging| paging.found(here.author, key)).flatten();
-        let Some(id) = history.said(here.author, key).or_else(before).or_else(read) else { return false };
+        let Some(id) = room.event_said(here.author, key) else { return false };
         self.reply(caller.connection, Reply::AlreadySaid { cid: key.clone(), id });
         true
     }
@@ -151,7 +148,11 @@ impl Rooms {
             }
             Change::Moderate(measure) => self.tell_kicked(room_id, measure, delivery),
             Change::Place { .. } | Change::Enter { .. } => self.room_mut(room_id).ends_at_ms = None,
-            Change::Open { .. } | Change::Publish { .. } | Change::Reconnect { .. } | Change::Identify { .. } => (),
+            Change::Open { .. }
+            | Change::Publish { .. }
+            | Change::PublishOfGuest { .. }
+            | Change::Reconnect { .. }
+            | Change::Identify { .. } => (),
         }
         if let Some(event) = change.event() {
             self.encode(room_id, event, self.room(room_id).marks_of_comer(change));
@@ -160,6 +161,7 @@ impl Rooms {
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
         room.state.apply(change, kept);
+        self.released_files.extend(room.state.history.take_released_files());
         if let Some(event) = change.event() {
             self.counts.events += 1;
             self.counts.messages += u64::from(matches!(event.body, Body::Message { .. }));
@@ -194,7 +196,8 @@ impl Rooms {
 
     /// Appends an event to the room's logs, once for each encoder that anybody reads. Who comes in has marks.
     fn encode(&mut self, room_id: RoomId, event: &Event, marks: Option<Marks>) {
-        let is_message = matches!(event.body, Body::Message { .. });
+        // A file is not typed on the terminal that would show it.
+        let is_typed = matches!(event.body, Body::Message { .. }) && event.body.file().is_none();
         let quoted = self.quoted(room_id, event);
         let room = &mut self.rooms[room_id.0 as usize];
         let (code, earlier_ms) = (room.code(), room.state.last_time_ms);
@@ -202,7 +205,7 @@ impl Rooms {
             // An entry of its own: who is not sent the event is sent this.
             room.append(EncoderId(number as u8), None, |out| encoder.encode_between(earlier_ms, event.time_ms, out));
             let event = quoted.as_ref().filter(|_| encoder.quotes()).unwrap_or(event);
-            let except = (is_message && !encoder.echoes()).then_some(event.author);
+            let except = (is_typed && !encoder.echoes()).then_some(event.author);
             room.append(EncoderId(number as u8), except, |out| match marks {
                 Some(marks) => encoder.encode_enter(&code, event, marks, out),
                 None => encoder.encode_event(&code, event, out),
@@ -215,6 +218,10 @@ impl Rooms {
         match on_commit {
             OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::TellShared(connection, shared) => {
+                let (code, id, file) = (self.room(room).code(), self.room(room).last_id(), Box::new(shared.1));
+                self.reply(connection, Reply::Shared { code, file, id, is_new: true });
+            }
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
             OnCommit::Expel { operator, ban } => self.expel(room, operator, &ban, now),
             // Who is about to be thrown out comes in first, so that it is told.
@@ -267,6 +274,10 @@ impl Rooms {
             }
             OnCommit::Answer(connection, Reply::Created { .. }) => self.retry(connection, Command::Create),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
+            OnCommit::TellShared(connection, shared) => {
+                let (share, file) = *shared;
+                self.retry(connection, Command::Share(Box::new(share), Box::new(file)));
+            }
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
             OnCommit::Nothing | OnCommit::Expel { .. } if is_own => self.tell_conflict(room_id, change, conflict, None),
             OnCommit::NothingUnder(cid) if is_own => self.tell_conflict(room_id, change, conflict, Some(cid)),
@@ -365,6 +376,11 @@ impl Rooms {
             OnCommit::KeepPlace { connection, .. }
             | OnCommit::Answer(connection, _)
             | OnCommit::Resume(connection, _) => (Some(connection), None, true),
+            OnCommit::TellShared(connection, shared) => {
+                let (share, file) = *shared;
+                self.released_files.push_back(file.id);
+                (Some(connection), share.cid, true)
+            }
             OnCommit::HandOver => (None, None, false),
             OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Expel { .. } => {
                 let event = change.event();

@@ -1,5 +1,7 @@
 //! Events: what a room's history consists of, in order.
 
+use std::borrow::Cow;
+
 use super::{Annotations, Emoji, MessageKey, ModeChange, Name, Quote, Text};
 
 /// How a member is connected.
@@ -179,6 +181,15 @@ impl Body {
     /// Whether an operator has done it as one.
     pub fn is_moderation(&self) -> bool {
         matches!(self, Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. })
+    }
+
+    /// What a search of this looks at: the text of a message, and the name of its file.
+    pub fn searched_text(&self) -> Option<Cow<'_, str>> {
+        let Body::Message { text, .. } = self else { return None };
+        Some(match self.file() {
+            None => text.as_str().into(),
+            Some(file) => format!("{}\n{}", file.name, text.as_str()).into(),
+        })
     }
 
     /// Whether who is muted may not do it. Another name is refused to it where it asks for one, but it loses one that is

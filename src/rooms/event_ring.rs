@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::{
-    Annotations, AuthorId, Body, Emoji, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, ModeChange, Name, Text, Via,
+    Annotations, AuthorId, Body, Emoji, Event, Kind, MAX_NAME_CHARACTERS, MessageKey, ModeChange, Name, SharedFile,
+    Text, Via,
 };
 use last_state::{LastState, TextState};
 
@@ -32,7 +33,8 @@ pub(super) struct EventRing {
 }
 
 /// What an event is but for its texts: its name, then the client id, then what was said or the new name. Before what is
-/// said about another event stands that one's id, in digits, and a space.
+/// said about another event stands that one's id, in digits, and a space. Before what is said with a file stands that of
+/// the event that it replies to, or 0, and then the file as a line.
 struct Entry {
     time_ms: u64,
     author: AuthorId,
@@ -53,6 +55,7 @@ const _: () = assert!(MessageKey::MAX_BYTES <= u8::MAX as usize);
 enum EventKind {
     Said(Kind),
     Replied(Kind),
+    Shared(Kind),
     Edited,
     Deleted,
     Reacted,
@@ -98,9 +101,14 @@ impl EventRing {
         let rare_text;
         let (what, cid, of, text) = match &event.body {
             Body::Message { kind, text, cid, annotations } => {
-                match annotations.as_ref().and_then(|annotations| annotations.reply_to) {
-                    None => (EventKind::Said(*kind), cid.as_ref(), None, text.as_str()),
-                    of => (EventKind::Replied(*kind), cid.as_ref(), of, text.as_str()),
+                let noted = annotations.as_ref().map(|noted| (noted.reply_to, noted.file.as_ref()));
+                match noted.unwrap_or_default() {
+                    (None, None) => (EventKind::Said(*kind), cid.as_ref(), None, text.as_str()),
+                    (of @ Some(_), None) => (EventKind::Replied(*kind), cid.as_ref(), of, text.as_str()),
+                    (of, Some(file)) => {
+                        rare_text = format!("{}\n{}", file.to_text(), text.as_str());
+                        (EventKind::Shared(*kind), cid.as_ref(), Some(of.unwrap_or(0)), rare_text.as_str())
+                    }
                 }
             }
             Body::Deleted { kind, cid } => (EventKind::Said(*kind), cid.as_ref(), None, ""),
@@ -198,10 +206,16 @@ impl EventRing {
         let (cid, text) = texts.split_at(entry.key_bytes.into());
         let numbered = || text.split_once(' ').map_or((0, ""), |(of, text)| (of.parse().unwrap_or(0), text));
         let body = match entry.what {
-            EventKind::Said(kind) => self.message(entry, kind, cid, text, None, last_states.get_mut(&id)),
+            EventKind::Said(kind) => self.message(entry, kind, cid, text, (None, None), last_states.get_mut(&id)),
             EventKind::Replied(kind) => {
                 let (of, text) = numbered();
-                self.message(entry, kind, cid, text, Some(of), last_states.get_mut(&id))
+                self.message(entry, kind, cid, text, (Some(of), None), last_states.get_mut(&id))
+            }
+            EventKind::Shared(kind) => {
+                let (of, shared) = numbered();
+                let (file, text) = shared.split_once('\n').unwrap_or((shared, ""));
+                let noted = (Some(of).filter(|of| *of > 0), SharedFile::parse(file));
+                self.message(entry, kind, cid, text, noted, last_states.get_mut(&id))
             }
             EventKind::Edited => {
                 let (of, text) = numbered();
@@ -240,7 +254,7 @@ impl EventRing {
         kind: Kind,
         cid: &str,
         text: &str,
-        reply_to: Option<u64>,
+        (reply_to, file): (Option<u64>, Option<SharedFile>),
         state: Option<&mut LastState>,
     ) -> Body {
         let cid = MessageKey::parse(cid);
@@ -253,7 +267,7 @@ impl EventRing {
             (TextState::Superseded, Some(newest)) => Text::known(&self.string(newest)),
             _ => Text::known(text),
         };
-        let annotations = Annotations { reply_to, quote: None, is_edited, reactions }.boxed();
+        let annotations = Annotations { reply_to, quote: None, is_edited, reactions, file }.boxed();
         Body::Message { kind, text, cid, annotations }
     }
 }

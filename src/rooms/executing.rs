@@ -50,7 +50,7 @@ impl Rooms {
         delivery: &mut dyn Delivery,
     ) -> Execution {
         let is_answer = command.is_answered();
-        let cid = command.cid().cloned();
+        let (cid, file) = (command.cid().cloned(), command.file());
         let refusal = match self.read_needed(caller, memberships, &command, now) {
             Ok(None) => self.try_execute(caller, memberships, command, now, delivery).err(),
             Ok(Some((room, wanted))) => {
@@ -61,6 +61,7 @@ impl Rooms {
         };
         if let Some(refusal) = refusal {
             self.counts.refusals += 1;
+            self.release_unshared(file);
             self.reply(caller.connection, Reply::Refused { refusal, cid, is_answer });
         }
         Execution::Done
@@ -130,6 +131,9 @@ impl Rooms {
                 self.search(caller.connection, room, None, search);
                 return Ok(());
             }
+            Command::CheckShare(share) => return self.check_share(caller, &share, now),
+            Command::Share(share, file) => return self.share(caller, *share, *file, now),
+            Command::FindFile { code, id } => self.find_file(code, id)?,
             Command::Inspect => Reply::Inspected,
             Command::Proven(command) => return self.execute_proven(caller, memberships, *command, now),
             // Whoever asks the rooms for it has nobody who compares passwords.

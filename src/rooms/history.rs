@@ -7,7 +7,8 @@ mod amended;
 use super::dedup_index::DedupIndex;
 use super::event_ring::EventRing;
 use super::last_messages::LastMessages;
-use super::{AuthorId, Body, Event, MessageKey, SearchQuery, Span};
+use super::room_files::RoomFiles;
+use super::{AuthorId, Event, FileId, MessageKey, SearchQuery, SharedFile, Span};
 
 /// Events sent with `joined` where the client does not say what it has.
 pub const EVENTS_ON_JOIN: usize = 50;
@@ -54,6 +55,8 @@ pub(super) struct History {
     first_left_id: u64,
     latest: EventRing,
     dedup: DedupIndex,
+    /// The files whose events are kept.
+    files: RoomFiles,
     /// This node's own: what members may say again, beyond the events in memory.
     last_messages: LastMessages,
     /// This node's own: when the last message may have been said of which only the journal knows, if there is one.
@@ -75,7 +78,8 @@ impl History {
 
     /// Bytes of memory that it takes.
     pub fn memory_bytes(&self) -> usize {
-        self.latest.memory_bytes() + self.dedup.memory_bytes() + self.last_messages.memory_bytes()
+        let messages_bytes = self.latest.memory_bytes() + self.dedup.memory_bytes() + self.last_messages.memory_bytes();
+        messages_bytes + self.files.memory_bytes()
     }
 
     /// Events in memory.
@@ -88,8 +92,34 @@ impl History {
         if let Some((author, key)) = event.message_key() {
             self.dedup.record(author, key.clone(), event.id);
         }
+        self.files.record(event);
         self.latest.push(event);
         self.release_beyond(kept.in_memory, may_return);
+        self.release_files(kept);
+    }
+
+    /// The files whose events are kept.
+    pub fn files(&self) -> &RoomFiles {
+        &self.files
+    }
+
+    /// The files of an earlier run.
+    pub fn restore_files(&mut self, stored: &[(u64, SharedFile)], kept: Kept) {
+        let first_id = self.first_kept_id(kept);
+        let kept = stored.iter().filter(|(id, _)| *id >= first_id);
+        kept.for_each(|(id, file)| self.files.add(*id, file.clone()));
+    }
+
+    /// Releases the files whose events are kept no more.
+    pub fn release_files(&mut self, kept: Kept) {
+        if !self.files.is_empty() {
+            self.files.release_before(self.first_kept_id(kept));
+        }
+    }
+
+    /// The files that were released since this was last asked.
+    pub fn take_released_files(&mut self) -> Vec<FileId> {
+        self.files.take_released()
     }
 
     /// Holds no more than so many events in memory.
@@ -221,8 +251,7 @@ impl History {
 
     /// Those of the events in memory with these ids that are messages and say what is searched for, the oldest first.
     pub fn search_held(&self, range: IdRange, query: &SearchQuery) -> Vec<Event> {
-        let is_found =
-            |event: &Event| matches!(&event.body, Body::Message { text, .. } if query.matches(text.as_str()));
+        let is_found = |event: &Event| event.body.searched_text().is_some_and(|text| query.matches(&text));
         self.known(range, &[]).into_iter().filter(is_found).collect()
     }
 

@@ -63,6 +63,7 @@ impl Rooms {
     fn free_memory(&mut self) {
         let limit_bytes = self.history_memory.limit_bytes;
         let wanted_bytes = limit_bytes - limit_bytes / 16 * FREED_SIXTEENTHS;
+        let kept = self.kept();
         let least_events = if self.relies_on_journal { LEAST_EVENTS_BESIDE_JOURNAL } else { LEAST_EVENTS };
         while self.history_memory.used_bytes > wanted_bytes {
             let mut rooms: Vec<(u64, RoomId)> = Vec::new();
@@ -89,6 +90,8 @@ impl Rooms {
                 } else if held_events <= least_events {
                     room.state.history.forget_last_messages();
                 }
+                room.state.history.release_files(kept);
+                self.released_files.extend(room.state.history.take_released_files());
                 let bytes = room.state.history.memory_bytes();
                 self.history_memory.used_bytes += bytes;
                 self.history_memory.used_bytes -= std::mem::replace(&mut room.memory_bytes, bytes);

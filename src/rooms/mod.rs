@@ -19,6 +19,8 @@ mod emoji;
 mod event;
 mod event_ring;
 mod executing;
+mod file;
+mod file_name;
 mod flushing;
 mod history;
 mod history_memory;
@@ -35,11 +37,13 @@ mod password;
 mod proposed;
 mod restoring;
 mod room;
+mod room_files;
 mod room_key;
 mod roster;
 mod rules;
 mod search;
 mod searching;
+mod sharing;
 mod slow_mode;
 mod state;
 #[cfg(test)]
@@ -54,11 +58,13 @@ pub use change::{Change, Measure, Newcomer, Page, Proposal, ReadRequest, StoredM
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
     AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, ListedBan, Membership, ProvenCommand,
-    Refusal, Reply, RoomCommand, RoomRef, Span,
+    Refusal, Reply, RoomCommand, RoomRef, Share, Sharer, Span,
 };
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use executing::Execution;
+pub use file::{Dimensions, FileId, FileType, SharedFile};
+pub use file_name::{FileName, MAX_BYTES as MAX_FILE_NAME_BYTES};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use last_messages::MAX_LAST_MESSAGES;
 pub use limiter::{Address, AddressLimiter, Bucket, KeyedLimiter, Rate};
@@ -169,12 +175,15 @@ pub struct Rooms {
     /// Codes asked for beyond that, of rooms that are none or [unfamiliar](Room::is_familiar_to) to who asks.
     unfamiliar_codes: AddressLimiter,
     creations: AddressLimiter,
+    shares: AddressLimiter,
     deadlines: BTreeSet<(u64, Deadline)>,
     dirty: Vec<RoomId>,
     proposals: VecDeque<Proposal>,
     read_requests: VecDeque<ReadRequest>,
     resumed: VecDeque<Resumed>,
     searches: Searches,
+    /// Files that are no event's any more.
+    released_files: VecDeque<FileId>,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
     /// The journal can store nothing at this time.
@@ -227,6 +236,7 @@ impl Rooms {
             unknown_codes: AddressLimiter::new(Rate::new(limits.join_rate, MINUTE_MS, limits.join_rate)),
             unfamiliar_codes: AddressLimiter::new(Rate::new(unfamiliar_rate, MINUTE_MS, unfamiliar_rate)),
             creations: AddressLimiter::new(Rate::new(limits.create_rate, MINUTE_MS, limits.create_rate)),
+            shares: AddressLimiter::new(Rate::new(sharing::SHARES, MINUTE_MS, sharing::SHARES)),
             history_memory: HistoryMemory::new(limits.memory_bytes),
             limits,
             encoders: encoders.into(),
@@ -241,6 +251,7 @@ impl Rooms {
             read_requests: VecDeque::new(),
             resumed: VecDeque::new(),
             searches: Searches::default(),
+            released_files: VecDeque::new(),
             replies: VecDeque::new(),
             counts: Counts::default(),
             is_journal_failing: false,

@@ -374,6 +374,15 @@ impl Rooms {
         }
     }
 
+    /// Refuses what somebody without a place says under the name of one who is muted.
+    pub(super) fn check_guest_may_speak(&self, room: RoomId, name: &Name, now: Now) -> Result<(), Refusal> {
+        let mut mutes = self.room(room).state.rules.mutes_at(now.wall_ms);
+        match mutes.find(|mute| mute.name.keys().overlaps(&name.keys())) {
+            Some(mute) => Err(Refusal::Muted { seconds: mute.until_ms.map(|until_ms| seconds_until(until_ms, now)) }),
+            None => Ok(()),
+        }
+    }
+
     /// Counts a message of a member against slow mode.
     ///
     /// # Errors
@@ -386,6 +395,19 @@ impl Rooms {
         }
         let counted = room.slow_mode.count(here.author, u64::from(seconds) * 1000, now.steady_ms);
         counted.map_err(|retry_ms| Refusal::SlowMode { seconds, retry_ms })
+    }
+
+    /// Refuses what [`count_in_slow_mode`](Self::count_in_slow_mode) would refuse, without counting.
+    pub(super) fn check_slow_mode(&self, here: Membership, now: Now) -> Result<(), Refusal> {
+        let room = self.room(here.room);
+        let seconds = room.state.rules.slow_seconds;
+        if seconds == 0 || room.is_operator(here.author) {
+            return Ok(());
+        }
+        match room.slow_mode.wait_ms(here.author, u64::from(seconds) * 1000, now.steady_ms) {
+            0 => Ok(()),
+            retry_ms => Err(Refusal::SlowMode { seconds, retry_ms }),
+        }
     }
 
     // ---- succession

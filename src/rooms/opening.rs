@@ -195,6 +195,7 @@ impl Rooms {
             self.codes.remove(&room.code());
         }
         self.history_memory.forget(room.memory_bytes);
+        self.released_files.extend(room.state.history.files().iter().map(|(_, file)| file.id));
         self.resume_all(&mut room);
     }
 }

@@ -129,6 +129,11 @@ impl Rooms {
                 let room = self.room(room_id);
                 (room_id, room.state.history.range_to_select(*span, room.page(), kept))
             }
+            Command::CheckShare(share) | Command::Share(share, _) => {
+                let Some((here, key)) = self.shared_before(share) else { return Ok(None) };
+                let wanted = self.message_to_look_for(here, key, now).map(|message| Wanted::Messages(vec![message]));
+                return Ok(self.unread(here.room, wanted));
+            }
             Command::In(room, RoomCommand::Say { cid: Some(key), reply_to: None, .. }) => {
                 let membership = self.membership(memberships, *room)?;
                 let message = self.message_to_look_for(membership, key, now);
@@ -267,6 +272,7 @@ impl Rooms {
 
     /// Nobody wants it any more: its connection is gone.
     pub fn abandon(&mut self, resumed: Resumed) {
+        self.release_unshared(resumed.command.file());
         self.release_page(resumed.room);
     }
 
@@ -300,6 +306,7 @@ impl Rooms {
     /// Tells a connection that waits that its command is refused.
     fn refuse_parked(&mut self, connection: ConnectionId, command: &Command, refusal: Refusal) {
         self.counts.refusals += 1;
+        self.release_unshared(command.file());
         self.reply(connection, Reply::Refused { refusal, cid: command.cid().cloned(), is_answer: true });
     }
 }

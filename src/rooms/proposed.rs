@@ -113,6 +113,10 @@ impl Proposed {
                 }
                 _ => (),
             },
+            Change::PublishOfGuest { event } => {
+                self.submitted_messages = self.submitted_messages.wrapping_add(1);
+                self.last_author = self.last_author.max(event.author);
+            }
             Change::Moderate(measure) => {
                 self.measures.extend(pending_measures(measure));
                 if let Some(author) = measure.kicked() {
@@ -169,6 +173,7 @@ impl Proposed {
                 Body::Nick { .. } => self.settle_author(event.author),
                 _ => (),
             },
+            Change::PublishOfGuest { .. } => self.settled_messages = self.settled_messages.wrapping_add(1),
             Change::Reconnect { author, .. } => self.settle_author(*author),
             Change::Identify { author, token: Some(_), .. } => self.settle_author(*author),
             Change::Vacate { author, .. } => {

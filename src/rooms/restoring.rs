@@ -30,7 +30,7 @@ impl Rooms {
     /// counts on.
     pub fn restore(&mut self, stored: Vec<StoredRoom>, now: Now) {
         for stored in stored {
-            let room_id = self.add_room(RoomState::restored(&stored));
+            let room_id = self.add_room(RoomState::restored(&stored, self.kept()));
             self.codes.insert(stored.code, room_id);
             let room = self.room_mut(room_id);
             room.is_open = true;

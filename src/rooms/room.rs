@@ -12,7 +12,7 @@ use super::roster::{Member, Presence, Subscription};
 use super::rules::RoomRules;
 use super::slow_mode::SlowMode;
 use super::state::RoomState;
-use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, RoomCode};
+use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, RoomCode};
 
 /// Networks from which members have come in that are remembered of a room.
 const MAX_NETWORKS: usize = 64;
@@ -182,6 +182,14 @@ impl Room {
     /// Whether this member has been here before, and may say again what it said then.
     pub(super) fn has_returned(&self, author: AuthorId) -> bool {
         self.member(author).is_some_and(|member| member.has_returned)
+    }
+
+    /// The event that this member has said under this client id already, as far as memory and what was read know.
+    pub(super) fn event_said(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        let history = &self.state.history;
+        let before = || self.has_returned(author).then(|| history.said_before(author, key)).flatten();
+        let read = || self.paging.as_ref().and_then(|paging| paging.found(author, key)).flatten();
+        history.said(author, key).or_else(before).or_else(read)
     }
 
     /// Whether what a client has, up to this id of this epoch, can be continued.

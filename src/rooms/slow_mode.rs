@@ -20,11 +20,9 @@ impl SlowMode {
     /// # Errors
     /// The milliseconds to wait.
     pub fn count(&mut self, author: AuthorId, interval_ms: u64, now_ms: u64) -> Result<(), u64> {
-        if let Some(spoken_at_ms) = self.spoken_at_ms.get(&author) {
-            let waits_ms = (spoken_at_ms + interval_ms).saturating_sub(now_ms);
-            if waits_ms > 0 {
-                return Err(waits_ms);
-            }
+        let waits_ms = self.wait_ms(author, interval_ms, now_ms);
+        if waits_ms > 0 {
+            return Err(waits_ms);
         }
         if self.spoken_at_ms.len() >= self.forgets_above.max(FORGETS_ABOVE) {
             self.spoken_at_ms.retain(|_, spoken_at_ms| *spoken_at_ms + interval_ms > now_ms);
@@ -32,6 +30,12 @@ impl SlowMode {
         }
         self.spoken_at_ms.insert(author, now_ms);
         Ok(())
+    }
+
+    /// Milliseconds that this author has to wait; 0: none.
+    pub fn wait_ms(&self, author: AuthorId, interval_ms: u64, now_ms: u64) -> u64 {
+        let spoken_at_ms = self.spoken_at_ms.get(&author);
+        spoken_at_ms.map_or(0, |spoken_at_ms| (spoken_at_ms + interval_ms).saturating_sub(now_ms))
     }
 
     /// There is no slow mode any more.

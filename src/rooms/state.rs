@@ -51,9 +51,10 @@ impl RoomState {
     }
 
     /// A room as the journal remembers it. Who had a place has it again.
-    pub fn restored(stored: &StoredRoom) -> RoomState {
+    pub fn restored(stored: &StoredRoom, kept: Kept) -> RoomState {
         let last_time_ms = stored.last_time_ms;
-        let history = History::after(stored.first_id, stored.last_id, last_time_ms);
+        let mut history = History::after(stored.first_id, stored.last_id, last_time_ms);
+        history.restore_files(&stored.files, kept);
         let rules = stored.rules.clone();
         let mut state = RoomState { history, rules, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
         for member in &stored.members {
@@ -125,6 +126,7 @@ impl RoomState {
                     event.name.clone_from(&member.name);
                 }
             }
+            Change::PublishOfGuest { event } => self.check_guest(event)?,
             Change::Moderate(measure) => self.check_measure(measure)?,
             Change::Reconnect { author, .. } => {
                 self.roster.member(*author).ok_or(Conflict::Member)?;
@@ -150,6 +152,16 @@ impl RoomState {
             event.id = id;
         }
         Ok(())
+    }
+
+    /// The number of somebody without a place is new, and the name nobody's and not banned. What the journal has numbered
+    /// already was checked against all that came before.
+    fn check_guest(&self, event: &Event) -> Result<(), Conflict> {
+        let keys = event.name.keys();
+        let comer = Comer { name: Some(&keys), token: None, account: None, address: None };
+        let is_banned = || find_ban(self.rules.bans.iter(), &comer, event.time_ms).is_some();
+        let is_free = || event.author > self.roster.last_author() && self.roster.holder_of(&keys).is_none();
+        if event.id > 0 || (is_free() && !is_banned()) { Ok(()) } else { Err(Conflict::Member) }
     }
 
     /// An operator has a place and is one; whom it concerns is still known. Its event is brought up to date.
@@ -233,6 +245,9 @@ impl RoomState {
                     self.roster.rename(event.author, to.clone());
                     self.set_account(event.author, None);
                 }
+            }
+            Change::PublishOfGuest { event } => {
+                self.roster.number_authors_after(self.roster.last_author().max(event.author));
             }
             Change::Reconnect { author, via } => {
                 if let Some(member) = self.roster.member_mut(*author) {
@@ -359,6 +374,7 @@ impl RoomState {
             }
             mutes.iter().for_each(|mute| line(format_args!("{mute:?}")));
         }
+        history.files().iter().for_each(|(id, file)| line(format_args!("file {id} {}", file.to_text())));
         for event in history.events() {
             let known = event.message_key().and_then(|(author, key)| history.said(author, key));
             line(format_args!("event {event:?} known as {known:?}"));

@@ -3,6 +3,7 @@
 mod accounts;
 mod amending;
 mod moderation;
+mod sharing;
 
 use rand::SeedableRng;
 
@@ -1016,6 +1017,7 @@ fn who_is_refused_anyway_causes_no_read() {
         last_id: 100,
         last_time_ms,
         last_author,
+        files: Vec::new(),
         members,
         rules: Default::default(),
     };

@@ -56,6 +56,11 @@ impl Text {
         Text::clean(&words, MAX_LINE_BYTES)
     }
 
+    /// No words: what somebody says who shares a file without any.
+    pub fn none() -> Text {
+        Text::known("")
+    }
+
     /// A text that has been one before.
     pub(super) fn known(text: &str) -> Text {
         Text(text.into())

@@ -226,6 +226,9 @@ impl Ws {
             | Reply::Visited { .. }
             | Reply::Described { .. }
             | Reply::Events { .. }
+            | Reply::ShareAllowed
+            | Reply::Shared { .. }
+            | Reply::FileFound { .. }
             | Reply::Inspected => debug_assert!(false, "not an answer to a WebSocket: {reply:?}"),
         }
         Flow::Continue

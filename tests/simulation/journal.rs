@@ -71,6 +71,7 @@ impl Disk {
             last_id: room.events.len() as u64,
             last_time_ms: room.last_time_ms,
             last_author: room.last_author,
+            files: Vec::new(),
             members: room.members.clone(),
             rules: room.rules.clone(),
         };

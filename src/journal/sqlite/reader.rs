@@ -147,6 +147,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
             last_id: columns::number(row, 4)?,
             last_time_ms: columns::number(row, 5)?,
             last_author: columns::author(row, 6)?,
+            files: Vec::new(),
             members: Vec::new(),
             rules: RoomRules::default(),
         };

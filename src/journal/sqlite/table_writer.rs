@@ -111,6 +111,7 @@ impl TableWriter {
                         .execute(params![room, event.author.0, to.as_str()])?;
                 }
             }
+            Change::PublishOfGuest { event } => number_author(connection, room, event.author)?,
             Change::Reconnect { author, via } => {
                 connection
                     .prepare_cached("UPDATE member SET via = ?3 WHERE room = ?1 AND author = ?2")?
@@ -468,6 +469,11 @@ fn insert_member(connection: &Connection, room: i64, newcomer: &Newcomer) -> Res
              via = ?5, has_entered = 0, departed = NULL, account = ?6, is_operator = max(is_operator, ?7)",
         )?
         .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), account, becomes_operator])?;
+    number_author(connection, room, *author)
+}
+
+/// Somebody has this number, and nobody else ever.
+fn number_author(connection: &Connection, room: i64, author: AuthorId) -> Result<()> {
     connection
         .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
         .execute(params![room, author.0])?;

@@ -911,6 +911,7 @@ impl Model {
                 last_id: 0,
                 last_time_ms: time_ms,
                 last_author: AuthorId(0),
+                files: Vec::new(),
                 members: Vec::new(),
                 rules: RoomRules::default(),
             };

@@ -115,7 +115,8 @@ impl World {
             StoredMember { author, token: token.hash(), name, via: Via::Line, is_placed, has_entered, account: None };
         let (first_id, last_id, last_author, members) = (1, 1, author, vec![member]);
         let (code, rules) = (kxqt(), Default::default());
-        let room = StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, members, rules };
+        let files = Vec::new();
+        let room = StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, rules };
         self.rooms.restore(vec![room], self.now);
         token
     }

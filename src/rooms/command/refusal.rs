@@ -34,6 +34,8 @@ pub enum Refusal {
     },
     /// There is no message with this id, or it is gone.
     NoSuchEvent,
+    /// There is no such file, or it is gone.
+    NoSuchFile,
     /// Only its author may do that with a message.
     NotYours,
     /// The message has as many reactions as it may have.
@@ -162,6 +164,7 @@ impl std::fmt::Display for Refusal {
             Refusal::NoSuchRoom { code } => write!(formatter, "There is no room {code}."),
             Refusal::RoomFull { code } => write!(formatter, "Room {code} is full."),
             Refusal::NoSuchEvent => formatter.write_str("There is no such message, or it is gone."),
+            Refusal::NoSuchFile => formatter.write_str("There is no such file, or it is gone."),
             Refusal::NotYours => formatter.write_str("That is somebody else's message."),
             Refusal::TooManyReactions => formatter.write_str("That message has as many reactions as it may have."),
             Refusal::RateLimited { retry_ms } => {

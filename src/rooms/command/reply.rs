@@ -1,6 +1,6 @@
 //! What the rooms answer to a connection.
 
-use super::super::{AuthorId, Event, MessageKey, Name, RoomCode, RoomId, Token};
+use super::super::{AuthorId, Event, MessageKey, Name, RoomCode, RoomId, SharedFile, Token};
 use super::{AccountDone, Membership, Refusal};
 
 /// An answer to a connection. Rooms and members are named by id: whoever encodes the answer reads their
@@ -140,6 +140,24 @@ pub enum Reply {
         events: Vec<Event>,
         /// There are more in the direction that was asked for.
         more: bool,
+    },
+    /// The file may be sent.
+    ShareAllowed,
+    /// A file is shared.
+    Shared {
+        /// In which room.
+        code: RoomCode,
+        /// The file that the event has: if it is not new, another one than was sent now.
+        file: Box<SharedFile>,
+        /// The event's id.
+        id: u64,
+        /// It was not shared before under this `cid`.
+        is_new: bool,
+    },
+    /// There is such a file.
+    FileFound {
+        /// What is known of it.
+        file: SharedFile,
     },
     /// The state of the rooms may be read.
     Inspected,

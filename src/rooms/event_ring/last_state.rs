@@ -42,12 +42,17 @@ impl EventRing {
             let entry = &self.entries[index];
             let next = start + entry.text_bytes as usize;
             let is_it = match entry.what {
-                EventKind::Said(_) | EventKind::Replied(_) => first_id + index as u64 == of,
+                EventKind::Said(_) | EventKind::Replied(_) | EventKind::Shared(_) => first_id + index as u64 == of,
                 EventKind::Edited => self.number_at(self.text_start(start, entry)).0 == of,
                 _ => false,
             };
             if is_it && entry.text != TextState::Gone {
-                let text = self.said_range(start, entry);
+                let mut text = self.said_range(start, entry);
+                if matches!(entry.what, EventKind::Shared(_)) && state == TextState::Superseded {
+                    // The file stays.
+                    let file_bytes = self.texts.range(text.clone()).take_while(|byte| **byte != b'\n').count();
+                    text.start = (text.start + file_bytes + 1).min(text.end);
+                }
                 self.entries[index].text = state;
                 self.texts.range_mut(text).for_each(|byte| *byte = 0);
             }
@@ -122,7 +127,7 @@ impl EventRing {
 
 impl Entry {
     pub(super) fn is_message(&self) -> bool {
-        matches!(self.what, EventKind::Said(_) | EventKind::Replied(_))
+        matches!(self.what, EventKind::Said(_) | EventKind::Replied(_) | EventKind::Shared(_))
     }
 
     pub(super) fn amends(&self) -> bool {
@@ -131,6 +136,6 @@ impl Entry {
 
     /// Whether an event's number stands before the text.
     fn has_number(&self) -> bool {
-        self.amends() || matches!(self.what, EventKind::Replied(_))
+        self.amends() || matches!(self.what, EventKind::Replied(_) | EventKind::Shared(_))
     }
 }
