@@ -137,7 +137,7 @@ fn a_guest_is_nobody_else_and_takes_no_place() {
 fn a_guest_is_kept_out_as_a_stranger_is() {
     let (mut house, code, ana, outside) = room();
     let named = |name: &str| Sharer::Guest(Name::parse(name).expect("a name"));
-    house.execute_in(ana, RoomCommand::Moderate { readings: vec![Moderation::Lock]), cid: None };
+    house.execute_in(ana, RoomCommand::Moderate { readings: vec![Moderation::Lock], cid: None });
     let refused = share(&mut house, outside, share_by(code, Sharer::Nameless, None), &file("a", 1));
     assert!(matches!(refused, Reply::Refused { refusal: Refusal::RoomLocked { .. }, .. }), "{refused:?}");
     house.execute(outside, Command::Share(share_by(code, named("eve"), None), Box::new(file("a", 1))));
