@@ -121,6 +121,9 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
+for features in "" sqlite accounts; do
+    cargo clippy --locked --no-default-features --features "$features" -- -D warnings
+done
 
 # A package of its own, so that what only it needs stays out of the program's dependencies.
 if [ -d benches/load ]; then

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+#[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::greeting::{self, Interface};
 use snugd::http::Site;
@@ -94,8 +95,11 @@ fn run(options: Options) -> Result<(), Failure> {
         rooms.restore_accounts(accounts);
         rooms.restore(stored, net.now());
     }
-    let passwords = Box::new(PasswordThread::new(wake));
-    let authenticator = Authenticator::new(options.accounts, limits.create_rate, passwords);
+    #[cfg(feature = "accounts")]
+    let authenticator = {
+        let passwords = Box::new(PasswordThread::new(wake));
+        Authenticator::new(options.accounts, limits.create_rate, passwords)
+    };
     let shared = Shared {
         site: Site::new(&options.web, &limits, invitation.clone()),
         ws: ws::Context::new(&limits),
@@ -110,6 +114,7 @@ fn run(options: Options) -> Result<(), Failure> {
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
+    #[cfg(feature = "accounts")]
     reactor.set_authenticator(authenticator);
 
     let mut stdout = io::stdout();

@@ -10,7 +10,12 @@ use crate::options::{Exit, Subcommand};
 pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {
         Subcommand::Backup { file, to } => with_file::back_up(file, to),
+        #[cfg(feature = "accounts")]
         Subcommand::Account { action } => managing_accounts::run(action),
+        #[cfg(not(feature = "accounts"))]
+        Subcommand::Account { .. } => {
+            Err(Exit::misused("This snugd was built without accounts, so it manages none; use another build."))
+        }
         Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
     }
 }
@@ -24,7 +29,7 @@ pub fn run(_subcommand: &Subcommand) -> Result<(), Exit> {
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(all(feature = "accounts", feature = "sqlite"))]
 mod managing_accounts;
 
 #[cfg(feature = "sqlite")]

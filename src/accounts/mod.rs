@@ -9,13 +9,16 @@
 //! Whose which name is, and what follows from that, is the rooms' affair (`rooms/claiming`): they never see a password.
 //! `hashing` is what is done with one, `worker` the thread; how often one may be tried is decided here.
 
+#[cfg(feature = "accounts")]
 pub mod hashing;
+#[cfg(feature = "accounts")]
 mod worker;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-pub use worker::{PasswordThread, PasswordWorker};
+#[cfg(feature = "accounts")]
+pub use worker::PasswordThread;
 
 use crate::options::AccountPolicy;
 use crate::rooms::{
@@ -71,6 +74,23 @@ pub struct Done {
     pub job: Box<Job>,
     /// What the new password hashes to, if there is a new one. `None`: the password was wrong.
     pub result: Option<Option<PasswordHash>>,
+}
+
+/// Somebody who compares and hashes passwords.
+pub trait PasswordWorker {
+    /// Takes something to do, unless it has too much.
+    ///
+    /// # Errors
+    /// It has; and what it was to do.
+    fn submit(&mut self, job: Box<Job>) -> Result<(), Box<Job>>;
+
+    /// Something that is done.
+    fn take_done(&mut self) -> Option<Done>;
+
+    /// Whether something is done that it wakes nobody for.
+    fn has_done(&self) -> bool {
+        false
+    }
 }
 
 /// What counts against whoever tries passwords.

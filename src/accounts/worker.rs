@@ -8,27 +8,10 @@ use std::thread;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 
-use super::{Done, Job, hashing};
+use super::{Done, Job, PasswordWorker, hashing};
 
 /// Jobs that may wait: so long the last of them waits at the most, some seconds.
 const QUEUE_JOBS: usize = 64;
-
-/// Somebody who compares and hashes passwords.
-pub trait PasswordWorker {
-    /// Takes something to do, unless it has too much.
-    ///
-    /// # Errors
-    /// It has; and what it was to do.
-    fn submit(&mut self, job: Box<Job>) -> Result<(), Box<Job>>;
-
-    /// Something that is done.
-    fn take_done(&mut self) -> Option<Done>;
-
-    /// Whether something is done that it wakes nobody for.
-    fn has_done(&self) -> bool {
-        false
-    }
-}
 
 /// The next job. While there is none no memory is held for it.
 fn next(jobs: &Receiver<Box<Job>>, memory: &mut hashing::Memory) -> Option<Box<Job>> {

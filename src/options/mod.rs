@@ -242,6 +242,14 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
     }
 
+    let asks_for_accounts =
+        arguments.accounts == AccountPolicy::Required || !arguments.admin.is_empty() || arguments.auth_header.is_some();
+    if asks_for_accounts && !cfg!(feature = "accounts") {
+        let sentence =
+            "This snugd was built without accounts, so it asks for none and knows no admins; use another build.";
+        return Err(Exit::misused(sentence));
+    }
+
     if arguments.auth_header.is_some() && arguments.trusted_proxy.is_empty() {
         return Err(Exit::misused(
             "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",

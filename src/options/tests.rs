@@ -270,6 +270,14 @@ fn without_sqlite_there_are_no_data_files() {
 }
 
 #[test]
+#[cfg(not(feature = "accounts"))]
+fn without_accounts_nobody_is_asked_for_one() {
+    for words in [&["--accounts", "required"][..], &["--auth-header", "Remote-User", "--trusted-proxy", "10.0.0.1"]] {
+        assert!(refusal(words, None).contains("built without accounts"), "{words:?}");
+    }
+}
+
+#[test]
 fn subcommands_stand_alone() {
     let subcommand = |words: &str| {
         let words: Vec<&str> = words.split_whitespace().collect();

@@ -1,4 +1,5 @@
 //! Claimed names, through the real program: by WebSockets, terminals, the form, the command line and the data file.
+#![cfg(feature = "accounts")]
 
 mod form;
 mod keyed;
