@@ -8,6 +8,7 @@
 //! The loop never waits for a disk: it hands over a [`FileJob`] and goes on, and is woken when a [`FileDone`] is there.
 //! What a file is called, and in which room it was shared, is the rooms' affair (`rooms/file`).
 
+mod content;
 mod quotas;
 
 pub use quotas::{Quotas, UploadRefusal};
