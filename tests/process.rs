@@ -82,6 +82,9 @@ fn help_tells_every_option() {
         "--max-connections",
         "--max-per-ip",
         "--max-members",
+        "--files",
+        "--max-file",
+        "--max-files",
         "--accounts",
         "--admin",
         "--auth-header",
@@ -140,7 +143,7 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
 }
 
 /// Every variable, with a value that makes no sense in it. Every path could be a data file.
-const WRONG_VARIABLES: [(&str, &str); 22] = [
+const WRONG_VARIABLES: [(&str, &str); 24] = [
     ("SNUGD_LISTEN", "nowhere"),
     ("SNUGD_LINE_LISTEN", "nowhere"),
     ("SNUGD_HISTORY", "0"),
@@ -150,6 +153,8 @@ const WRONG_VARIABLES: [(&str, &str); 22] = [
     ("SNUGD_MAX_MEMBERS", "x"),
     ("SNUGD_MEMORY", "512K"),
     ("SNUGD_MAX_MESSAGE", "1e3"),
+    ("SNUGD_MAX_FILE", "25"),
+    ("SNUGD_MAX_FILES", "0K"),
     ("SNUGD_RATE", "-1"),
     ("SNUGD_JOIN_RATE", "x"),
     ("SNUGD_CREATE_RATE", "x"),

@@ -8,6 +8,11 @@
 //! The loop never waits for a disk: it hands over a [`FileJob`] and goes on, and is woken when a [`FileDone`] is there.
 //! What a file is called, and in which room it was shared, is the rooms' affair (`rooms/file`).
 
+mod quotas;
+
+pub use quotas::{Quotas, UploadRefusal};
+
+pub use crate::options::FileLimits;
 use crate::rooms::{Dimensions, FileId, FileType};
 
 /// A file that is arriving. Never given to another one.

@@ -13,8 +13,9 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 use super::Exit;
 use super::cidr::Cidr;
 use super::values::{
-    self, AccountPolicy, ExportFormat, LineListen, LogFormat, PublicUrl, number, read_address, read_base_path,
-    read_count, read_host, read_origin, read_size_bytes, read_switch, read_time_ms,
+    self, AccountPolicy, ExportFormat, FilesPlace, LineListen, LogFormat, PublicUrl, number, read_address,
+    read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
+    read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
@@ -104,6 +105,21 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_MAX_PER_IP", value_name = "N", default_value = "256")]
     #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_per_ip: usize,
+
+    /// Folder of shared files; off: none [default: beside --data, or temporary]
+    #[arg(long, env = "SNUGD_FILES", value_name = "DIR")]
+    #[arg(value_parser = FilesPlace::read, help_heading = "Files")]
+    pub files: Option<FilesPlace>,
+
+    /// Bytes in one file
+    #[arg(long, env = "SNUGD_MAX_FILE", value_name = "SIZE", default_value = "25M")]
+    #[arg(value_parser = read_file_size_bytes, help_heading = "Files")]
+    pub max_file: u64,
+
+    /// Bytes in all files, a quarter of it from one address
+    #[arg(long, env = "SNUGD_MAX_FILES", value_name = "SIZE", default_value = "1G")]
+    #[arg(value_parser = read_file_size_bytes, help_heading = "Files")]
+    pub max_files: u64,
 
     /// Accounts: open to all, closed (snugd account), or required
     #[arg(long, env = "SNUGD_ACCOUNTS", value_name = "HOW", default_value = "open")]

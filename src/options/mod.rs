@@ -17,7 +17,7 @@ use arguments::Arguments;
 pub use arguments::{AccountSubcommand, Subcommand};
 pub use cidr::Cidr;
 use values::LineListen;
-pub use values::{AccountPolicy, ExportFormat, LogFormat};
+pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
@@ -32,6 +32,8 @@ pub struct Options {
     pub line_listen: Option<SocketAddr>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
+    /// The files that are shared in rooms.
+    pub files: FilesOption,
     /// What is to be done instead of serving, if anything is.
     pub subcommand: Option<Subcommand>,
     /// The limits of rooms.
@@ -95,6 +97,30 @@ impl Default for Limits {
             members: 1000,
             memory_bytes: 256 << 20,
         }
+    }
+}
+
+/// The files that are shared in rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesOption {
+    /// Where their bytes lie.
+    pub place: FilesPlace,
+    /// How large they may be.
+    pub limits: FileLimits,
+}
+
+/// How large shared files may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimits {
+    /// Bytes in one file, since somebody has to download it. Never more than in all.
+    pub file_bytes: u64,
+    /// Bytes in all of them, so that nobody can fill the disk.
+    pub all_bytes: u64,
+}
+
+impl Default for FileLimits {
+    fn default() -> FileLimits {
+        FileLimits { file_bytes: 25 << 20, all_bytes: 1 << 30 }
     }
 }
 
@@ -240,6 +266,16 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     Ok(Options {
         listen,
         line_listen,
+        files: FilesOption {
+            place: arguments.files.unwrap_or(match arguments.data {
+                Some(_) => FilesPlace::BesideData,
+                None => FilesPlace::Temporary,
+            }),
+            limits: FileLimits {
+                file_bytes: arguments.max_file.min(arguments.max_files),
+                all_bytes: arguments.max_files,
+            },
+        },
         data: arguments.data,
         subcommand: arguments.subcommand,
         limits: Limits {

@@ -41,6 +41,7 @@ fn nothing_asked_for_gives_the_defaults() {
     assert_eq!(options.web, WebOptions::default());
     assert_eq!((options.max_connections, options.max_per_address), (10_000, 256));
     assert_eq!((options.accounts, options.admins.len()), (AccountPolicy::Open, 0));
+    assert_eq!(options.files, FilesOption { place: FilesPlace::Temporary, limits: FileLimits::default() });
     assert_eq!(options.log, LogFormat::Text);
     assert_eq!(options.log_level, log::LevelFilter::Info);
 }
@@ -52,7 +53,7 @@ fn each_option_says_what_it_says() {
         --max-connections 0 --max-per-ip 3 --max-members 4 --public-url https://a.example \
         --base-path /chat --trusted-proxy 10.0.0.0/8 --allowed-origin https://b.example \
         --allowed-host c.example --log json -vv --accounts closed --admin ana,ben --data f.db \
-        --auth-header Remote-User";
+        --auth-header Remote-User --files shared --max-file 64K --max-files 8G";
     let options = options(&all.split_whitespace().collect::<Vec<_>>());
     assert_eq!(options.listen.to_string(), "[::1]:80");
     assert_eq!(options.line_listen.map(|line| line.to_string()).as_deref(), Some("127.0.0.1:23"));
@@ -76,6 +77,8 @@ fn each_option_says_what_it_says() {
     assert_eq!(options.web.base_path, "/chat/");
     assert_eq!(options.web.trusted_proxies.len(), 1);
     assert_eq!(options.web.auth_header.as_deref(), Some("remote-user"));
+    let limits = FileLimits { file_bytes: 64 << 10, all_bytes: 8 << 30 };
+    assert_eq!(options.files, FilesOption { place: FilesPlace::Folder("shared".into()), limits });
     assert_eq!(options.accounts, AccountPolicy::Closed);
     assert_eq!(options.admins, ["ana", "ben"]);
     assert_eq!(options.web.allowed_origins, ["https://b.example"]);
@@ -169,6 +172,17 @@ fn a_list_is_repeated_or_has_commas() {
 }
 
 #[test]
+fn files_lie_where_the_data_does_unless_told_otherwise() {
+    let place = |args: &[&str]| options(args).files.place;
+    assert_eq!(place(&["--files", "off"]), FilesPlace::Off);
+    assert_eq!(place(&["--files", "./off"]), FilesPlace::Folder("./off".into()));
+    #[cfg(feature = "sqlite")]
+    assert_eq!(place(&["--data", "snugd.db"]), FilesPlace::BesideData);
+    let limits = options(&["--max-files", "10M"]).files.limits;
+    assert_eq!((limits.file_bytes, limits.all_bytes), (10 << 20, 10 << 20), "one file is no larger than all");
+}
+
+#[test]
 fn the_public_url_keeps_a_path_of_its_own_and_lets_its_host_in() {
     let web = |args: &[&str]| options(args).web;
     let bare = web(&["--public-url", "https://Chat.example:443/", "--base-path", "chat"]);
@@ -199,6 +213,9 @@ fn wrong_usage_is_answered_with_one_sentence() {
             "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",
         ),
         (&["--admin", "ana"], "--admin names accounts that snugd account makes in a data file: name that with --data."),
+        (&["--files", ""], "\"--files\" wants a folder, or off, not \"\"."),
+        (&["--max-file", "0K"], "\"--max-file\" wants a size like 64K, 25M or 1G, at least 1K, not \"0K\"."),
+        (&["--max-files", "25"], "\"--max-files\" wants a size like 64K, 25M or 1G, at least 1K, not \"25\"."),
         (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),

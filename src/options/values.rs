@@ -3,6 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
+use std::path::PathBuf;
 
 /// A hundred years: long enough, and its sum with a clock does not overflow.
 const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
@@ -44,6 +45,29 @@ impl AccountPolicy {
             "closed" => Ok(AccountPolicy::Closed),
             "required" => Ok(AccountPolicy::Required),
             _ => Err("open, closed or required"),
+        }
+    }
+}
+
+/// Where the bytes of shared files lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilesPlace {
+    /// In this folder.
+    Folder(PathBuf),
+    /// In the folder that belongs to the data file.
+    BesideData,
+    /// In a folder that goes with the program.
+    Temporary,
+    /// Nowhere: no files are shared.
+    Off,
+}
+
+impl FilesPlace {
+    pub(super) fn read(value: &str) -> Result<FilesPlace, &'static str> {
+        match value {
+            "" => Err("a folder, or off"),
+            "off" => Ok(FilesPlace::Off),
+            folder => Ok(FilesPlace::Folder(folder.into())),
         }
     }
 }
@@ -151,18 +175,26 @@ pub(super) fn read_time_ms(value: &str) -> Result<u64, &'static str> {
     u64::try_from(time.as_millis()).ok().filter(|&time_ms| time_ms <= MAX_TIME_MS).ok_or(too_long)
 }
 
-/// Reads a size in bytes: a number with K, M or G behind it (powers of 1024).
+/// Reads a size of memory in bytes.
 pub(super) fn read_size_bytes(value: &str) -> Result<usize, &'static str> {
-    let wrong = "a size like 64K, 25M or 1G, at least 1M";
-    let unit_bytes: usize = match value.bytes().last() {
-        Some(b'K' | b'k') => 1 << 10,
-        Some(b'M' | b'm') => 1 << 20,
-        Some(b'G' | b'g') => 1 << 30,
-        _ => return Err(wrong),
+    let bytes = parse_size_bytes(value).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.filter(|bytes| *bytes >= 1 << 20).ok_or("a size like 64K, 25M or 1G, at least 1M")
+}
+
+/// Reads a size of files in bytes.
+pub(super) fn read_file_size_bytes(value: &str) -> Result<u64, &'static str> {
+    parse_size_bytes(value).filter(|bytes| *bytes > 0).ok_or("a size like 64K, 25M or 1G, at least 1K")
+}
+
+/// Reads a number with K, M or G behind it (powers of 1024).
+fn parse_size_bytes(value: &str) -> Option<u64> {
+    let unit_bytes: u64 = match value.bytes().last()? {
+        b'K' | b'k' => 1 << 10,
+        b'M' | b'm' => 1 << 20,
+        b'G' | b'g' => 1 << 30,
+        _ => return None,
     };
-    let number: Option<usize> = read_digits(&value[..value.len() - 1]);
-    let bytes = number.and_then(|number| number.checked_mul(unit_bytes));
-    bytes.filter(|bytes| *bytes >= 1 << 20).ok_or(wrong)
+    read_digits::<u64>(&value[..value.len() - 1])?.checked_mul(unit_bytes)
 }
 
 /// Reads a path, with or without its outer slashes.
