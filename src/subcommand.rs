@@ -93,7 +93,7 @@ mod with_file {
     impl EventWriter {
         fn new(code: RoomCode, format: ExportFormat) -> EventWriter {
             let clock = LocalClock::system();
-            let encoder = LineEncoder::new(clock.clone());
+            let encoder = LineEncoder::new(clock.clone(), String::new());
             EventWriter { format, encoder, code, clock, day: None, bytes: Vec::new() }
         }
 
@@ -102,7 +102,7 @@ mod with_file {
             self.bytes.clear();
             match self.format {
                 ExportFormat::Json => {
-                    json::write_event(event, &mut self.bytes);
+                    json::write_event(self.code, event, &mut self.bytes);
                     self.bytes.push(b'\n');
                 }
                 ExportFormat::Text => {

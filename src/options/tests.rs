@@ -70,6 +70,7 @@ fn each_option_says_what_it_says() {
             create_rate: 2,
             members: 4,
             memory_bytes: 256 << 20,
+            file_bytes: 64 << 10,
         }
     );
     assert_eq!((options.max_connections, options.max_per_address), (0, 3));
