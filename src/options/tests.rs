@@ -278,7 +278,7 @@ fn subcommands_stand_alone() {
     };
     assert!(matches!(
         subcommand("backup a.db --to b.db"),
-        Some(Subcommand::Backup { file, to }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
+        Some(Subcommand::Backup { file, to, files: None }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
     ));
     assert!(matches!(
         subcommand("export a.db KXQT --format json"),

@@ -13,7 +13,7 @@ use super::searching::{self, Searched};
 use super::{amendments, columns, data_file, moderation, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AccountId, AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
+    AccountId, AuthorId, Epoch, Event, FileId, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
     RoomRules, SharedFile, StoredMember, StoredRoom, Via, Wanted, quote_in,
 };
 
@@ -131,6 +131,16 @@ fn find_messages(
     }
     found.append(&mut looked_up);
     Ok(found)
+}
+
+/// The files of all rooms.
+pub(super) fn shared_files(connection: &Connection) -> Result<Vec<FileId>> {
+    if data_file::version(connection)? < 4 {
+        return Ok(Vec::new());
+    }
+    let mut select = connection.prepare("SELECT file FROM event WHERE file IS NOT NULL")?;
+    let files = select.query_map([], |row| columns::parsed(row, 0, SharedFile::parse))?;
+    files.map(|file| Ok(file?.id)).collect()
 }
 
 /// The files of rooms, which are in the order of their numbers.
