@@ -118,6 +118,7 @@ impl Disk {
                     (member.name, member.account) = (to.clone(), None);
                 }
             }
+            Change::PublishOfGuest { event } => room.last_author = room.last_author.max(event.author),
             Change::Reconnect { author, via } => {
                 if let Some(member) = room.member_mut(*author) {
                     member.via = *via;
