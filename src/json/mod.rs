@@ -2,8 +2,10 @@
 //!
 //! Only writing lives here; what clients send is read by the protocol that receives it.
 
+mod file;
 mod object;
 
+pub use file::{file_path, write_shared};
 pub use object::Object;
 
 use crate::options::Limits;
