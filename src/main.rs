@@ -1,7 +1,7 @@
 //! Wiring: options in, reactor out, and the exit status.
 #![forbid(unsafe_code)]
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -79,7 +79,9 @@ fn run(options: Options) -> Result<(), Failure> {
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
-    let mut rooms = Rooms::new(limits.clone(), all_encoders(clock.clone()), random);
+    // One encoding for all: what is found by one is found by the others.
+    let home_url = invitation.home_url(Ipv4Addr::LOCALHOST.into());
+    let mut rooms = Rooms::new(limits.clone(), all_encoders(clock.clone(), home_url), random);
     if options.accounts == AccountPolicy::Required {
         rooms.require_accounts();
     }

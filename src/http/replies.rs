@@ -61,11 +61,11 @@ impl ResponseContext<'_> {
             (PendingKind::Description, Reply::Described { room }) => {
                 write_json(ok(outbox), &written(|out| json::write_room(self.rooms.room(room), out)));
             }
-            (PendingKind::Events, Reply::Events { events, more }) => {
-                write_json(ok(outbox), &written(|out| json::write_events(&events, more, out)));
+            (PendingKind::Events, Reply::Events { code, events, more }) => {
+                write_json(ok(outbox), &written(|out| json::write_events(code, &events, more, out)));
             }
-            (PendingKind::Events, Reply::Found { events, before }) => {
-                write_json(ok(outbox), &written(|out| json::write_found_events(&events, before, out)));
+            (PendingKind::Events, Reply::Found { code, events, before }) => {
+                write_json(ok(outbox), &written(|out| json::write_found_events(code, &events, before, out)));
             }
             (PendingKind::Metrics, Reply::Inspected) => {
                 let figures = self.site.write_metrics(self.rooms.counts());

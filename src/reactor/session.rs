@@ -37,9 +37,10 @@ impl Shared {
     }
 }
 
-/// The encodings in which rooms can be read, in the order of [`encoders`].
-pub fn all_encoders(clock: LocalClock) -> Vec<Box<dyn Encoder>> {
-    vec![Box::new(WebEncoder), Box::new(LineEncoder::new(clock)), Box::new(JsonLineEncoder)]
+/// The encodings in which rooms can be read, in the order of [`encoders`]. Terminals are shown files' addresses behind
+/// `home_url`.
+pub fn all_encoders(clock: LocalClock, home_url: String) -> Vec<Box<dyn Encoder>> {
+    vec![Box::new(WebEncoder), Box::new(LineEncoder::new(clock, home_url)), Box::new(JsonLineEncoder)]
 }
 
 /// One connection's protocol.
