@@ -90,7 +90,11 @@ fn shorten(name: &str) -> SmolStr {
     }
     let extension = name.rfind('.').filter(|dot| name.len() - dot <= LONGEST_EXTENSION_BYTES);
     let extension = extension.map_or("", |dot| &name[dot..]);
-    let stem = &name[..name.floor_char_boundary(MAX_BYTES - extension.len())];
+    let mut end = MAX_BYTES - extension.len();
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let stem = &name[..end];
     smol_str::format_smolstr!("{}{extension}", stem.trim_end_matches(is_trimmed))
 }
 
