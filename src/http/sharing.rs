@@ -81,15 +81,15 @@ impl ResponseContext<'_> {
     /// Writes the response to a request whose file is shared.
     pub fn shared(&self, new: &NewUpload, shared: (RoomCode, &SharedFile, u64), is_new: bool, outbox: &mut Vec<u8>) {
         let (code, file, id) = shared;
-        let path = json::file_path(code, file);
+        let path = file.path(code);
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-        let location = format!("{}{path}", self.site.options.base_path);
+        let location = format!("{}{}", self.site.options.base_path, path.trim_start_matches('/'));
         let response = self.respond(status, outbox).field("Location", &location);
         if new.is_answered_in_text {
             let invitation = &self.site.invitation;
             let room = invitation.room_url_by_host(&new.host, new.client.is_secure, self.local, code);
             // The path begins with the code again.
-            let below = path.strip_prefix(code.as_str()).unwrap_or(&path);
+            let below = path.trim_start_matches('/').strip_prefix(code.as_str()).unwrap_or(&path);
             response.fields(&[NOT_STORED]).text(&format!("{room}{below}\n"));
         } else {
             write_json(response, &written(|out| json::write_shared(code, file, id, out)));

@@ -2,10 +2,8 @@
 //!
 //! Only writing lives here; what clients send is read by the protocol that receives it.
 
-mod file;
 mod object;
 
-pub use file::{file_path, write_shared};
 pub use object::Object;
 
 use crate::options::Limits;
@@ -298,6 +296,13 @@ fn add_event(code: RoomCode, event: &Event, object: &mut Object<'_>) {
             object.text("by", event.name.as_str()).text_if("reason", reason.as_ref().map(Text::as_str));
         }
     }
+}
+
+/// Appends the API's answer to a file that was shared as this event.
+pub fn write_shared(code: RoomCode, file: &SharedFile, id: u64, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    add_file(code, file, &mut object);
+    object.number("id", id).end();
 }
 
 fn add_file(code: RoomCode, file: &SharedFile, object: &mut Object<'_>) {
