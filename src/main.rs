@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
+use snugd::files::{FolderStore, Quotas};
 use snugd::greeting::{self, Interface};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
@@ -20,14 +21,13 @@ use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, Options};
-use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_encoders};
+use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
 use snugd::{log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
 const CANNOT_BIND: u8 = 3;
-#[cfg(feature = "sqlite")]
 const UNUSABLE_FILE: u8 = 4;
 
 fn main() -> ExitCode {
@@ -99,11 +99,19 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     #[cfg(feature = "accounts")]
     let authenticator = {
-        let passwords = Box::new(PasswordThread::new(wake));
+        let passwords = Box::new(PasswordThread::new(Arc::clone(&wake)));
         Authenticator::new(options.accounts, limits.create_rate, passwords)
     };
+    let kept: Vec<_> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
+    let ids = kept.iter().map(|(id, _)| *id);
+    let store = FolderStore::open(&options.files.place, options.data.as_deref(), ids, Arc::clone(&wake))
+        .map_err(|unusable| Failure { status: UNUSABLE_FILE, sentence: unusable.to_string() })?;
+    let mut site = Site::new(&options.web, &limits, invitation.clone());
+    if store.is_some() {
+        site.offer_files(options.files.limits.file_bytes);
+    }
     let shared = Shared {
-        site: Site::new(&options.web, &limits, invitation.clone()),
+        site,
         ws: ws::Context::new(&limits),
         line: line::Context { limits, invitation: invitation.clone(), clock },
         other: None,
@@ -118,6 +126,11 @@ fn run(options: Options) -> Result<(), Failure> {
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
     #[cfg(feature = "accounts")]
     reactor.set_authenticator(authenticator);
+    if let Some(store) = store {
+        let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
+        let quotas = Quotas::new(options.files.limits, kept.into_iter());
+        reactor.set_files(Files::new(Box::new(store), quotas, random));
+    }
 
     let mut stdout = io::stdout();
     let mut words = greeting::listening_lines(web, line);

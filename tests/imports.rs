@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/time.rs", &[]),
     ("src/options", &[]),
-    ("src/session_api.rs", &["rooms", "time"]),
+    ("src/session_api.rs", &["rooms", "files", "time"]),
     ("src/rooms", &["options", "time"]),
     ("src/json", &["rooms", "options"]),
     ("src/journal", &["journal", "rooms", "time"]),
     ("src/accounts", &["accounts", "rooms", "options", "time"]),
     ("src/files", &["files", "rooms", "options", "time"]),
     ("src/invitation.rs", &["rooms"]),
-    ("src/http", &["http", "rooms", "json", "session_api", "time", "options", "invitation"]),
+    ("src/http", &["http", "rooms", "json", "files", "session_api", "time", "options", "invitation"]),
     ("src/ws", &["ws", "rooms", "json", "session_api", "time", "options"]),
     ("src/line", &["line", "rooms", "json", "session_api", "time", "options", "invitation"]),
 ];

@@ -71,6 +71,9 @@ impl ResponseContext<'_> {
                 let figures = self.site.write_metrics(self.rooms.counts());
                 ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());
             }
+            (PendingKind::Download(_), Reply::Refused { refusal, .. }) => {
+                self.refused(Home::default(), &refusal, outbox)
+            }
             (_, Reply::Refused { refusal, .. }) => {
                 let response = self.respond_refused(&refusal, outbox);
                 write_error(response, json::error_code(&refusal), &refusal.to_string());
@@ -80,7 +83,8 @@ impl ResponseContext<'_> {
         }
     }
 
-    fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
+    /// Begins a response.
+    pub fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
         Response::new(status, self.date, self.response_options, outbox)
     }
 
@@ -148,7 +152,8 @@ impl ResponseContext<'_> {
     }
 }
 
-fn status_of(refusal: &Refusal) -> StatusCode {
+/// The status by which this is told.
+pub fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotJoined
         | Refusal::NameRequired
@@ -177,7 +182,8 @@ fn status_of(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+/// What this writes.
+pub fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);
     out

@@ -306,6 +306,13 @@ fn add_event(code: RoomCode, event: &Event, object: &mut Object<'_>) {
     }
 }
 
+/// Appends the API's answer to a file that was shared as this event.
+pub fn write_shared(code: RoomCode, file: &SharedFile, id: u64, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    add_file(code, file, &mut object);
+    object.number("id", id).end();
+}
+
 fn add_file(code: RoomCode, file: &SharedFile, object: &mut Object<'_>) {
     object.object("file", |object| {
         let SharedFile { id, name, size_bytes, file_type, dimensions } = file;

@@ -9,7 +9,7 @@ use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
-use crate::session_api::{Flow, Input, Protocol, Step, Upgrade, encoders};
+use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
 use crate::ws::{self, WebEncoder, Ws};
 
@@ -122,10 +122,19 @@ impl Session {
         }
     }
 
-    /// Says that the server stops.
-    pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
+    /// Something has come of what it asked about the file that arrives.
+    pub fn answer_file(&mut self, reply: FileReply, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
-            Session::Http(_) | Session::Other(_) => (),
+            Session::Http(http) => http.answer_file(reply, &shared.site, now, outbox),
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
+        }
+    }
+
+    /// Says that the server stops.
+    pub fn say_goodbye(&self, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
+        match self {
+            Session::Http(http) => http.say_goodbye(now, &shared.site, outbox),
+            Session::Other(_) => (),
             Session::Ws(ws) => ws.say_goodbye(outbox),
             Session::Line(line) => line.goodbye(outbox),
         }

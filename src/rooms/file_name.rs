@@ -90,7 +90,8 @@ fn shorten(name: &str) -> SmolStr {
     }
     let extension = name.rfind('.').filter(|dot| name.len() - dot <= LONGEST_EXTENSION_BYTES);
     let extension = extension.map_or("", |dot| &name[dot..]);
-    let stem = &name[..name.floor_char_boundary(MAX_BYTES - extension.len())];
+    let end = (0..=MAX_BYTES - extension.len()).rev().find(|end| name.is_char_boundary(*end));
+    let stem = &name[..end.unwrap_or(0)];
     smol_str::format_smolstr!("{}{extension}", stem.trim_end_matches(is_trimmed))
 }
 

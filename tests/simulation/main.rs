@@ -12,6 +12,8 @@
 
 #[path = "../history/mod.rs"]
 mod history;
+
+mod files;
 mod journal;
 mod net;
 mod people;

@@ -59,7 +59,7 @@ pub(super) fn rewrite(input: &mut impl BufRead, output: &mut impl Write) -> io::
                 None
             }
             // A comment; what is reserved for extensions.
-            0xFE | 0xF0..=0xFD => {
+            0xF0..=0xFE => {
                 read_segment(input)?;
                 None
             }
