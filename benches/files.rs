@@ -218,7 +218,7 @@ fn memory(folder: &Path) {
     let mut most = 0;
     let half = [0; 32 * 1024];
     for _ in 0..32 {
-        (&uploads).into_iter().for_each(|mut stream| stream.write_all(&half).expect("it reads"));
+        uploads.iter().for_each(|mut stream| stream.write_all(&half).expect("it reads"));
         most = most.max(server.resident_bytes());
     }
     println!("{UPLOADS} uploads at once: {:.1} MB more than idle", megabytes(most));
