@@ -4,14 +4,15 @@
 //! passwords a second are tried: for one name from one address, where the limit is met, and for ever other names from ever
 //! other addresses, where none is and the queue of the worker is full.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+#[path = "support/mod.rs"]
+mod support;
+
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+use support::{Server, Terminal, p99, told};
 
 const BYSTANDERS: usize = 20;
 const MESSAGES: u32 = 1000;
@@ -21,7 +22,7 @@ const LOGINS: usize = 20;
 const PASSWORD: &str = "correct horse battery staple";
 
 fn main() {
-    let server = Server::start();
+    let server = Server::start(&[]);
     let mut ana = server.enter("/new ana", Ipv4Addr::LOCALHOST);
     ana.say(&format!("/register {PASSWORD}"));
     ana.wait_for("is yours");
@@ -96,92 +97,4 @@ fn deliver(ana: &mut Terminal, readers: &mut [Terminal]) -> Vec<Duration> {
     });
     times.sort();
     times
-}
-
-fn p99(times: &[Duration]) -> Duration {
-    times[times.len() * 99 / 100]
-}
-
-fn told(times: &[Duration]) -> String {
-    format!("median {:.2?}, p99 {:.2?}, longest {:.2?}", times[times.len() / 2], p99(times), times[times.len() - 1])
-}
-
-// ---- a server, and terminals on it
-
-struct Server {
-    process: Child,
-    address: SocketAddr,
-    _output: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start() -> Server {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_snugd"))
-            .args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0", "--rate", "0", "-q"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).expect("it tells where it is"), 0, "the program has ended");
-            if let Some(address) = line.trim_end().strip_prefix("listening line ") {
-                break address.parse().expect("an address");
-            }
-        };
-        Server { process, address, _output: output }
-    }
-
-    fn connect(&self, from: Ipv4Addr) -> Terminal {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::from((from, 0)).into()).expect("a loopback address");
-        socket.connect(&self.address.into()).expect("the program accepts");
-        socket.set_tcp_nodelay(true).expect("an option");
-        let stream = TcpStream::from(socket);
-        Terminal { stream, unread: Vec::new(), code: String::new() }
-    }
-
-    fn enter(&self, command: &str, from: Ipv4Addr) -> Terminal {
-        let mut terminal = self.connect(from);
-        terminal.say(command);
-        terminal.wait_for("Name: * ");
-        terminal.code = terminal.wait_for(". ")[..4].to_owned();
-        terminal
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has nothing to lose.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-struct Terminal {
-    stream: TcpStream,
-    unread: Vec<u8>,
-    code: String,
-}
-
-impl Terminal {
-    fn say(&mut self, line: &str) {
-        self.stream.write_all(format!("{line}\n").as_bytes()).expect("the program reads");
-    }
-
-    /// Reads up to this text, and gives what came with it and before.
-    fn wait_for(&mut self, text: &str) -> String {
-        loop {
-            let found = self.unread.windows(text.len()).position(|window| window == text.as_bytes());
-            if let Some(start) = found {
-                let read = self.unread.drain(..start + text.len()).collect();
-                return String::from_utf8(read).expect("UTF-8");
-            }
-            let mut bytes = [0; 4096];
-            let count = self.stream.read(&mut bytes).expect("the program writes");
-            assert_ne!(count, 0, "closed before {text:?}");
-            self.unread.extend_from_slice(&bytes[..count]);
-        }
-    }
 }
