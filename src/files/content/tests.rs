@@ -58,7 +58,7 @@ fn riff(form: &[u8; 4], chunks: &[Vec<u8>]) -> Vec<u8> {
 
 fn riff_chunk(name: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).expect("few bytes");
-    let padding: &[u8] = if bytes.len() % 2 == 0 { b"" } else { b"\0" };
+    let padding: &[u8] = if bytes.len().is_multiple_of(2) { b"" } else { b"\0" };
     [name, &length.to_le_bytes()[..], bytes, padding].concat()
 }
 
