@@ -41,8 +41,9 @@ const UNUSABLE_FILE: u8 = 4;
 mod with_file {
     use std::fs::{self, DirBuilder};
     use std::io::{self, BufWriter, ErrorKind, Write};
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
+    use crate::files::folder_beside;
     use crate::journal::sqlite::{self, BackupError, ExportError};
     use crate::json;
     use crate::line::{LineEncoder, LocalClock};
@@ -59,24 +60,17 @@ mod with_file {
         if shared.is_empty() {
             return Ok(());
         }
-        let from = files.map_or_else(|| beside(file), Path::to_path_buf);
+        let from = files.map_or_else(|| folder_beside(file), Path::to_path_buf);
         if !from.is_dir() {
             let shown = from.display();
             let sentence = format!("The shared files are not in {shown}: name their folder with --files.");
             return Err(Exit::failed(FAILED, &sentence));
         }
-        let to = beside(copy);
+        let to = folder_beside(copy);
         copy_files(&from, &to, &shared).map_err(|error| {
             let sentence = format!("The files cannot be copied to {} ({error}); choose another place.", to.display());
             Exit::failed(FAILED, &sentence)
         })
-    }
-
-    /// The folder of the files that belong to a data file.
-    fn beside(file: &Path) -> PathBuf {
-        let mut folder = file.as_os_str().to_owned();
-        folder.push(".files");
-        folder.into()
     }
 
     fn copy_files(from: &Path, to: &Path, shared: &[FileId]) -> io::Result<()> {

@@ -327,6 +327,7 @@ fn every_option_is_also_a_variable_and_the_option_wins() {
         ("SNUGD_CODE_LENGTH", "6"),
         ("SNUGD_MAX_MESSAGE", "100"),
         ("SNUGD_RATE", "7"),
+        ("SNUGD_MAX_FILE", "64K"),
     ];
     let mut started = command();
     started.envs(variables).args(["--max-message", "200"]);
@@ -335,7 +336,7 @@ fn every_option_is_also_a_variable_and_the_option_wins() {
     assert_eq!(room.len(), 6);
     let mut ana = WebSocketClient::connect(&server);
     ana.send(json!({"type": "join", "room": room, "name": "ana"}));
-    assert_eq!(ana.expect("joined")["limits"], json!({"message": 200, "rate": 7}));
+    assert_eq!(ana.expect("joined")["limits"], json!({"message": 200, "rate": 7, "file": 65536}));
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl fmt::Display for UnusableFolder {
 /// The folder that belongs to a data file, by whatever way that is named.
 pub fn folder_beside(data: &Path) -> PathBuf {
     let mut name = data.canonicalize().unwrap_or_else(|_| data.to_owned()).into_os_string();
-    name.push("-files");
+    name.push(".files");
     name.into()
 }
 
