@@ -54,6 +54,14 @@ export function approximateDuration(seconds) {
   return duration(Math.round(seconds / size) * size);
 }
 
+/** So many bytes, as people say it. */
+export function byteSize(bytes) {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let unit = 0;
+  for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1024;
+  return `${bytes < 9.95 && unit > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
+}
+
 /** The text as nodes, its web addresses as links. */
 export function linked(text) {
   const nodes = [];

@@ -32,6 +32,11 @@ export class Membership {
     this.name = trusted ? remembered.name : pageName;
   }
 
+  /** By which the server knows us. */
+  get token() {
+    return this.#token;
+  }
+
   /**
    * The first message of a connection.
    * @param {{since: number, epoch: string} | null} seen what the page shows already

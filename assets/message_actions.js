@@ -51,7 +51,7 @@ export class MessageActions {
 
   /** A finger on the slip itself, and not at the end of choosing some of its words. */
   #isTap(target) {
-    const isSlip = target.closest(".slip") && !target.closest("a, button");
+    const isSlip = target.closest(".slip") && !target.closest("a, button, audio, video");
     return this.#pointer === "touch" && isSlip && getSelection().isCollapsed;
   }
 

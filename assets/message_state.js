@@ -8,6 +8,8 @@
 
 export class MessageState {
   text;
+  /** @type {import("./shared_file.js").SharedFile | undefined} */
+  file;
   edited;
   deleted;
   replyTo;
@@ -18,11 +20,12 @@ export class MessageState {
   #changedBy = new Map();
 
   /**
-   * @param {{text: string, edited?: boolean, deleted?: boolean, reply_to?: number, reactions?: object[]}} message
+   * @param {{text?: string, file?: object, edited?: boolean, deleted?: boolean, reply_to?: number, reactions?: object[]}} message
    * @param {number} asOf the id of the last event that the server knew when it told of this message
    */
-  constructor({ text, edited, deleted, reply_to, reactions }, asOf) {
-    this.text = text;
+  constructor({ text, file, edited, deleted, reply_to, reactions }, asOf) {
+    this.text = text ?? "";
+    this.file = deleted ? undefined : file;
     this.edited = Boolean(edited);
     this.deleted = Boolean(deleted);
     this.replyTo = reply_to;
@@ -30,6 +33,11 @@ export class MessageState {
       return { emoji, names: [...names], authors: new Set(), count: count ?? names.length };
     });
     this.#asOf = asOf;
+  }
+
+  /** What it is quoted by. */
+  get excerpt() {
+    return this.text || this.file?.name || "";
   }
 
   /** Takes an `edit`, `delete` or `reaction` of this message in. Returns whether that changed anything. */
@@ -50,6 +58,7 @@ export class MessageState {
   /** Nothing of it stays. */
   #delete() {
     this.text = "";
+    this.file = undefined;
     this.reactions = [];
     this.edited = false;
     this.replyTo = undefined;

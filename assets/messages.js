@@ -6,6 +6,8 @@ import { messageElement, showQuote, showState } from "./slips.js";
 
 /** Types of the events that change a message. */
 export const AMENDMENTS = ["edit", "delete", "reaction"];
+/** Types of those that are messages: a file is one, with or without a text. */
+export const MESSAGES = ["message", "file"];
 /** How long a message that was jumped to stands out. */
 const SOUGHT_MS = 2500;
 
@@ -190,8 +192,8 @@ export class Messages {
   #showQuote({ state: { replyTo }, element }) {
     if (!replyTo) return showQuote(element);
     const quoted = this.#messages.get(replyTo);
-    const { text, deleted } = quoted?.state ?? {};
-    const what = quoted ? { name: quoted.event.name, text, deleted } : { missing: true };
+    const { excerpt, deleted } = quoted?.state ?? {};
+    const what = quoted ? { name: quoted.event.name, text: excerpt, deleted } : { missing: true };
     showQuote(element, what, () => this.jumpTo(replyTo));
   }
 }

@@ -269,7 +269,7 @@ function wellFormed(text) {
  * The time, so that the server's index is written in order, then 64 random bits: 23 characters, which the server holds
  * in place. `crypto.randomUUID` is missing on pages without TLS.
  */
-function randomId() {
+export function randomId() {
   const numbers = crypto.getRandomValues(new Uint32Array(2));
   return base36(Date.now(), 9) + Array.from(numbers, (number) => base36(number, 7)).join("");
 }

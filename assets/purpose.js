@@ -11,7 +11,7 @@ const EXCERPT_CHARACTERS = 120;
  * @returns {Aim}
  */
 export function aimAt({ event, state }, action, epoch) {
-  return { action, of: event.id, epoch, kind: event.kind, name: event.name, text: state.text };
+  return { action, of: event.id, epoch, kind: event.kind, name: event.name, text: action === "edit" ? state.text : state.excerpt };
 }
 
 export class Purpose {

@@ -4,12 +4,13 @@ import { Admission } from "./admission.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Fetching } from "./fetching.js";
+import { FileChoice } from "./file_choice.js";
 import { setUpCopying, setUpPanel } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
 import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
-import { Messages } from "./messages.js";
+import { MESSAGES, Messages } from "./messages.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
@@ -22,6 +23,9 @@ import { Search } from "./search.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
+import { UploadList } from "./upload_list.js";
+import { Uploads } from "./uploads.js";
+import { Viewer } from "./viewer.js";
 import { Waiting } from "./waiting.js";
 
 const NO_CONNECTION = "There is no connection now: try again in a moment.";
@@ -84,6 +88,14 @@ const outbox = new Outbox(prefix, membership.name, {
   unanswered: () => connection.lose(),
   notDeleted: (words) => composer.remark(words),
 });
+const uploadList = new UploadList($("#uploads"), scroll, {
+  retry: (cid) => uploads.retry(cid),
+  discard: (cid) => uploads.discard(cid),
+});
+const uploads = new Uploads(`${base}api/v1/rooms/${code}/files`, () => membership.token, {
+  changed: (list) => uploadList.show(list),
+});
+const viewer = new Viewer($("#timeline"), $("#viewer"));
 const questions = new Questions({
   transmit: (message) => connection.send(message),
   unanswered: () => {
@@ -136,6 +148,11 @@ const composer = new Composer($("#composer"), Number(maxMessage), {
   typed: () => typing.typed(),
 });
 
+const fileChoice = new FileChoice(
+  { opener: $("#attach"), input: $("#files"), overlay: $("#drop"), dialog: $("#share") },
+  { share, closed: () => composer.focus() },
+);
+
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
@@ -148,6 +165,7 @@ const receive = {
     messages.recognize(message);
     outbox.rename(message.name);
     composer.limit(message.limits.message);
+    fileChoice.limit(message.limits);
     members.replace(message, message.name);
     order.replace(message);
     acknowledge(message.events);
@@ -159,16 +177,13 @@ const receive = {
     fetching.missed();
     fetching.members();
     outbox.open(message.limits.rate, message.epoch);
+    uploads.open();
     reacting.open(message.epoch);
     if (admission.letIn()) composer.focus();
   },
 
-  message(event) {
-    outbox.acknowledge(event.cid);
-    typing.hide(event.name);
-    if (timeline.add(event)) count(event);
-    scroll.follow();
-  },
+  message: showMessage,
+  file: showMessage,
 
   edit(event) {
     outbox.acknowledge(event.cid);
@@ -236,7 +251,7 @@ const receive = {
   },
 
   ok(message) {
-    if (message.cid) outbox.acknowledge(message.cid);
+    if (message.cid) acknowledge([message]);
     else questions.answer(message);
   },
 
@@ -262,6 +277,12 @@ function send(message) {
 
 function say(kind, text, aim) {
   outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
+  scroll.toEnd();
+}
+
+/** @param {File[]} files */
+function share(files, text) {
+  uploads.add(files, text);
   scroll.toEnd();
 }
 
@@ -306,7 +327,11 @@ function readCommand(command, argument) {
 
 /** What is among the events is said, though the answer may have been lost. */
 function acknowledge(events) {
-  for (const { cid } of events) outbox.acknowledge(cid);
+  for (const { cid } of events) {
+    if (!cid) continue;
+    outbox.acknowledge(cid);
+    uploads.acknowledge(cid);
+  }
 }
 
 /** A reaction of ours is there: on the page as well, or it would be away for a moment. */
@@ -327,9 +352,16 @@ function goHome() {
 
 /** Counts what others have said for a reader who cannot see it. */
 function count({ type, name }) {
-  if (type !== "message" || name === membership.name) return;
+  if (!MESSAGES.includes(type) || name === membership.name) return;
   countUnread();
   scroll.count();
+}
+
+function showMessage(event) {
+  acknowledge([event]);
+  typing.hide(event.name);
+  if (timeline.add(event)) count(event);
+  scroll.follow();
 }
 
 function showNotice(event) {
@@ -343,6 +375,7 @@ function showAmendment(event) {
   if (element) scroll.changeAt(element, () => timeline.add(event));
   else timeline.add(event);
   search.amend(event);
+  viewer.check();
 }
 
 function showRule(event) {
@@ -355,6 +388,7 @@ function goAway() {
   fetching.stop();
   questions.close();
   outbox.close();
+  uploads.close();
 }
 
 function showLoss(closeCode) {

@@ -2,6 +2,7 @@
 
 import { button, make } from "./elements.js";
 import { day, nameElement, timeElement } from "./format.js";
+import { MESSAGES } from "./messages.js";
 
 const RESULTS = 30;
 
@@ -68,7 +69,7 @@ export class Search {
   amend({ type, of, text, deleted }) {
     const found = this.#list.querySelector(`[data-of="${of}"]`);
     if (type === "delete" || deleted) found?.remove();
-    else if (type === "edit" && found) found.querySelector(".found").textContent = text;
+    else if (type === "edit" && found) found.querySelector(".found").textContent = summary(text, found.dataset.file);
   }
 
   #begin() {
@@ -96,7 +97,7 @@ export class Search {
 
   /** The newest first. */
   #show({ events, more, before }) {
-    const messages = events.filter(({ type, deleted }) => type === "message" && !deleted);
+    const messages = events.filter(({ type, deleted }) => MESSAGES.includes(type) && !deleted);
     this.#list.append(...messages.reverse().map((event) => this.#item(event)));
     this.#before = before ?? events[0]?.id;
     this.#more.hidden = !more;
@@ -105,12 +106,13 @@ export class Search {
     else this.#words.textContent = more ? "Nothing yet." : "Nothing was found.";
   }
 
-  #item({ id, name, text, time }) {
+  #item({ id, name, text, file, time }) {
     const item = make("li", "");
     const words = make("span", "found");
     const when = make("small", "");
     item.dataset.of = id;
-    words.textContent = text;
+    if (file) item.dataset.file = file.name;
+    words.textContent = summary(text, file?.name);
     words.dir = "auto";
     when.append(`${day(time)}, `, timeElement(time));
     const open = button("", () => this.#choose(id, open));
@@ -130,4 +132,9 @@ export class Search {
     if (matchMedia("(max-width: 48rem)").matches) this.#panel.hidden = true;
     this.#opener.setAttribute("aria-expanded", !this.#panel.hidden);
   }
+}
+
+/** A message in one line: its file, if it has one, and its text. */
+function summary(text, fileName) {
+  return [fileName, text].filter(Boolean).join(" – ");
 }

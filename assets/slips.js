@@ -2,6 +2,7 @@
 
 import { button, make, small } from "./elements.js";
 import { linked, nameElement, timeElement, viaWords } from "./format.js";
+import { fileElement } from "./shared_file.js";
 
 /** Of a message that is replied to, so much is quoted. */
 const QUOTED_CHARACTERS = 120;
@@ -28,7 +29,10 @@ export function messageElement({ name, via, kind, time }) {
 export function showState(element, state, { kind, name }, { reactions, pending }) {
   element.classList.toggle("deleted", state.deleted);
   element.classList.toggle("waiting", Boolean(pending));
+  showFile(element, state.file);
   const text = element.querySelector(".text");
+  text.hidden = Boolean(state.file) && !state.text && pending?.type !== "edit";
+  element.querySelector(".file")?.classList.toggle("alone", text.hidden);
   if (state.deleted) text.replaceChildren("deleted");
   else showText(text, kind, name, pending?.type === "edit" ? pending.text : state.text);
   const fate = pending && (pending.type === "edit" ? "being edited" : "being deleted");
@@ -67,6 +71,13 @@ export function waitingElement({ kind, text, type }, name) {
 function showText(element, kind, name, text) {
   const nodes = linked(text);
   element.replaceChildren(...(kind === "me" ? ["* ", nameElement(name), " ", ...nodes] : nodes));
+}
+
+/** Nothing becomes of a file but that it is deleted: what plays goes on. */
+function showFile(element, file) {
+  const shown = element.querySelector(".file");
+  if (!file) shown?.remove();
+  else if (!shown) element.querySelector(".text").before(fileElement(file));
 }
 
 function showMark(element, words) {

@@ -3,7 +3,7 @@
 
 import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
-import { AMENDMENTS } from "./messages.js";
+import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
 
 /** Messages of one member closer than this need the name only once. */
@@ -112,7 +112,7 @@ export class Timeline {
       this.#messages.amend(event);
       return true;
     }
-    const isMessage = event.type === "message";
+    const isMessage = MESSAGES.includes(event.type);
     const element = isMessage ? this.#messages.add(event, Math.max(asOf, event.id)) : noticeElement(event);
     element.dataset.id = event.id;
     this.#events.set(element, event);
@@ -201,8 +201,8 @@ export class Timeline {
 
 function isContinued(previous, event) {
   return (
-    previous?.type === "message" &&
-    event.type === "message" &&
+    MESSAGES.includes(previous?.type) &&
+    MESSAGES.includes(event.type) &&
     previous.name === event.name &&
     previous.via === event.via &&
     previous.kind !== "me" &&

@@ -13,7 +13,7 @@ use crate::rooms::{Name, RoomCode};
 pub const REFERRER_POLICY: (&str, &str) = ("Referrer-Policy", "no-referrer");
 
 /// Only scripts from this server, no requests to other servers, no frame around it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; \
                       manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
                       connect-src 'self'";
 

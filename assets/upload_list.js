@@ -1,0 +1,93 @@
+// The files on their way, at the end of the conversation: how far they are, and what can be done about them.
+
+import { make, remediesElement, small } from "./elements.js";
+import { labelElement } from "./shared_file.js";
+
+export class UploadList {
+  #list;
+  #scroll;
+  #remedies;
+  /** What is shown, by `cid`. */
+  #shown = new Map();
+
+  /**
+   * @param {HTMLElement} list
+   * @param {import("./scroll.js").Scroll} scroll
+   * @param {Record<"retry" | "discard", (cid: string) => void>} remedies
+   */
+  constructor(list, scroll, remedies) {
+    this.#list = list;
+    this.#scroll = scroll;
+    this.#remedies = remedies;
+  }
+
+  /** @param {import("./uploads.js").Upload[]} uploads */
+  show(uploads) {
+    for (const [cid, { element, preview }] of this.#shown) {
+      if (uploads.some((upload) => upload.cid === cid)) continue;
+      if (preview) URL.revokeObjectURL(preview);
+      element.remove();
+      this.#shown.delete(cid);
+    }
+    for (const upload of uploads) this.#update(upload);
+    // Those that were tried again stand at the end.
+    uploads.forEach(({ cid }, index) => {
+      const { element } = this.#shown.get(cid);
+      if (this.#list.children[index] !== element) this.#list.insertBefore(element, this.#list.children[index] ?? null);
+    });
+    this.#scroll.follow();
+  }
+
+  #update(upload) {
+    const shown = this.#shown.get(upload.cid) ?? this.#add(upload);
+    const { element, bar, fate } = shown;
+    bar.value = upload.progress;
+    bar.hidden = upload.state === "failed";
+    const words = wordsOf(upload);
+    if (fate.textContent !== words) fate.textContent = words;
+    if (shown.state === upload.state) return;
+    shown.state = upload.state;
+    const hadKeyboard = element.querySelector(".remedies")?.contains(document.activeElement);
+    element.classList.toggle("failed", upload.state === "failed");
+    element.classList.toggle("waiting", upload.state !== "failed");
+    element.querySelector(".remedies")?.remove();
+    const { retry, discard } = this.#remedies;
+    const [Retry, Discard] = [retry, discard].map((run) => () => run(upload.cid));
+    element.append(remediesElement(upload.state === "failed" ? { Retry, Discard } : { Cancel: Discard }));
+    if (hadKeyboard) element.querySelector(".remedies button").focus();
+  }
+
+  #add({ cid, file, text }) {
+    const element = make("article", "message own upload");
+    const paper = make("div", "slip");
+    const about = make("div", "file");
+    const shown = { element, fate: small("fate", ""), bar: document.createElement("progress") };
+    if (file.type.startsWith("image/")) {
+      shown.preview = URL.createObjectURL(file);
+      const image = new Image();
+      image.alt = "";
+      image.src = shown.preview;
+      image.addEventListener("error", () => image.remove());
+      about.append(image);
+    }
+    about.append(labelElement(file), shown.bar);
+    shown.bar.setAttribute("aria-label", `Sharing ${file.name}`);
+    const words = make("div", "text");
+    words.dir = "auto";
+    words.textContent = text;
+    words.hidden = !text;
+    const foot = make("div", "foot");
+    foot.append(shown.fate);
+    paper.append(about, words, foot);
+    element.append(paper);
+    element.dataset.cid = cid;
+    this.#shown.set(cid, shown);
+    return shown;
+  }
+}
+
+function wordsOf({ state, progress, failure }) {
+  if (state === "failed") return `Not shared. ${failure}`;
+  if (state === "waiting") return "waiting";
+  return progress === 1 ? "almost there" : `${Math.floor(progress * 100)} %`;
+}
