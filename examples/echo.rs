@@ -49,7 +49,7 @@ pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, Me
         line_port: None,
         host: bound.ip().to_string(),
     };
-    let rooms = Rooms::new(limits.clone(), all_encoders(LocalClock::utc()), StdRng::seed_from_u64(0));
+    let rooms = Rooms::new(limits.clone(), all_encoders(LocalClock::utc(), String::new()), StdRng::seed_from_u64(0));
     let shared = Shared {
         site: Site::new(&options.web, &limits, invitation.clone()),
         ws: ws::Context::new(&limits),

@@ -1,7 +1,7 @@
 //! Wiring: options in, reactor out, and the exit status.
 #![forbid(unsafe_code)]
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use snugd::accounts::{Authenticator, PasswordThread};
+use snugd::files::{FolderStore, Quotas};
 use snugd::greeting::{self, Interface};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
@@ -19,14 +20,13 @@ use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, Options};
-use snugd::reactor::{AdmissionLimits, BindError, MioNet, Net, Port, Reactor, Shared, all_encoders};
+use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
 use snugd::{log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
 const CANNOT_BIND: u8 = 3;
-#[cfg(feature = "sqlite")]
 const UNUSABLE_FILE: u8 = 4;
 
 fn main() -> ExitCode {
@@ -79,7 +79,9 @@ fn run(options: Options) -> Result<(), Failure> {
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
-    let mut rooms = Rooms::new(limits.clone(), all_encoders(clock.clone()), random);
+    // One encoding for all: what is found by one is found by the others.
+    let home_url = invitation.home_url(Ipv4Addr::LOCALHOST.into());
+    let mut rooms = Rooms::new(limits.clone(), all_encoders(clock.clone(), home_url), random);
     if options.accounts == AccountPolicy::Required {
         rooms.require_accounts();
     }
@@ -94,10 +96,18 @@ fn run(options: Options) -> Result<(), Failure> {
         rooms.restore_accounts(accounts);
         rooms.restore(stored, net.now());
     }
+    let kept: Vec<_> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
+    let ids = kept.iter().map(|(id, _)| *id);
+    let store = FolderStore::open(&options.files.place, options.data.as_deref(), ids, Arc::clone(&wake))
+        .map_err(|unusable| Failure { status: UNUSABLE_FILE, sentence: unusable.to_string() })?;
     let passwords = Box::new(PasswordThread::new(wake));
     let authenticator = Authenticator::new(options.accounts, limits.create_rate, passwords);
+    let mut site = Site::new(&options.web, &limits, invitation.clone());
+    if store.is_some() {
+        site.offer_files(options.files.limits.file_bytes);
+    }
     let shared = Shared {
-        site: Site::new(&options.web, &limits, invitation.clone()),
+        site,
         ws: ws::Context::new(&limits),
         line: line::Context { limits, invitation: invitation.clone(), clock },
         other: None,
@@ -111,6 +121,11 @@ fn run(options: Options) -> Result<(), Failure> {
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
     reactor.set_authenticator(authenticator);
+    if let Some(store) = store {
+        let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
+        let quotas = Quotas::new(options.files.limits, kept.into_iter());
+        reactor.set_files(Files::new(Box::new(store), quotas, random));
+    }
 
     let mut stdout = io::stdout();
     let mut words = greeting::listening_lines(web, line);

@@ -3,7 +3,8 @@
 //! A protocol is bytes and time in, [`Command`]s out, replies into an outbox: it knows no socket and no
 //! other protocol. The reactor calls it; it never calls back.
 
-use crate::rooms::{Command, EncoderId, Reply, Rooms};
+use crate::files::{Content, StoreFault, UploadRefusal};
+use crate::rooms::{Command, EncoderId, FileId, Reply, Rooms};
 use crate::time::Now;
 
 /// Received bytes that no session has consumed yet.
@@ -66,6 +67,56 @@ pub enum Step {
     Fault,
     /// Go on as a WebSocket, with the bytes that are left.
     Upgrade(Upgrade),
+    /// Have something done about the file that arrives over this connection.
+    File(FileRequest),
+    /// See no input before something has come of that.
+    AwaitFile,
+}
+
+/// What a session asks about the file that arrives over its connection. Each is answered by one [`FileReply`]. A connection
+/// that ends before its file is shared has it removed.
+#[derive(Debug)]
+pub enum FileRequest {
+    /// A file is to arrive. Answered at once.
+    Begin {
+        /// Of so many bytes, if that is known.
+        declared_bytes: Option<u64>,
+    },
+    /// Its next bytes, at most about a [chunk](crate::files::CHUNK_BYTES): not before the former ones are written.
+    Write(Vec<u8>),
+    /// It has arrived whole.
+    Finish,
+}
+
+/// What has come of it.
+#[derive(Debug)]
+pub enum FileReply {
+    /// The file may arrive.
+    Begun,
+    /// Bytes are written, and this was their buffer.
+    Written(Vec<u8>),
+    /// The file is stored.
+    Stored {
+        /// Under this id.
+        id: FileId,
+        /// What it is.
+        content: Content,
+    },
+    /// It may not be stored, and what there was of it is removed.
+    Refused(UploadRefusal),
+    /// It cannot be stored, and what there was of it is removed.
+    Failed(StoreFault),
+}
+
+/// A part of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FilePart {
+    /// Of which file.
+    pub id: FileId,
+    /// From this byte on.
+    pub position: u64,
+    /// So many bytes.
+    pub length_bytes: u64,
 }
 
 /// What a WebSocket takes along from the HTTP request that asked for it.
@@ -89,6 +140,13 @@ pub enum Flow {
     Continue,
     /// Send what is queued, then close in good order.
     Close,
+    /// Send what is queued, then a part of a file; then go on, or close.
+    SendFile {
+        /// Which part.
+        part: FilePart,
+        /// It is closed after that.
+        then_closes: bool,
+    },
 }
 
 /// A protocol that is brought from outside: for tests, for examples, and to try one out.

@@ -9,7 +9,7 @@ use crate::options::{Exit, Subcommand};
 #[cfg(feature = "sqlite")]
 pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {
-        Subcommand::Backup { file, to } => with_file::back_up(file, to),
+        Subcommand::Backup { file, to, files } => with_file::back_up(file, to, files.as_deref()),
         Subcommand::Account { action } => managing_accounts::run(action),
         Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
     }
@@ -34,18 +34,62 @@ const UNUSABLE_FILE: u8 = 4;
 
 #[cfg(feature = "sqlite")]
 mod with_file {
+    use std::fs::{self, DirBuilder};
     use std::io::{self, BufWriter, ErrorKind, Write};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use crate::journal::sqlite::{self, BackupError, ExportError};
     use crate::json;
     use crate::line::{LineEncoder, LocalClock};
     use crate::options::{Exit, ExportFormat};
-    use crate::rooms::{Encoder, Event, RoomCode};
+    use crate::rooms::{Encoder, Event, FileId, RoomCode};
 
     use super::{FAILED, UNUSABLE_FILE};
 
-    pub(super) fn back_up(file: &Path, copy: &Path) -> Result<(), Exit> {
+    /// Copies the data file, then the files that the copy names. Those that were deleted meanwhile are left out.
+    pub(super) fn back_up(file: &Path, copy: &Path, files: Option<&Path>) -> Result<(), Exit> {
+        copy_data(file, copy)?;
+        let unusable = |why: sqlite::Unusable| Exit::failed(UNUSABLE_FILE, &why.to_string());
+        let shared = sqlite::shared_files(copy).map_err(unusable)?;
+        if shared.is_empty() {
+            return Ok(());
+        }
+        let from = files.map_or_else(|| beside(file), Path::to_path_buf);
+        if !from.is_dir() {
+            let shown = from.display();
+            let sentence = format!("The shared files are not in {shown}: name their folder with --files.");
+            return Err(Exit::failed(FAILED, &sentence));
+        }
+        let to = beside(copy);
+        copy_files(&from, &to, &shared).map_err(|error| {
+            let sentence = format!("The files cannot be copied to {} ({error}); choose another place.", to.display());
+            Exit::failed(FAILED, &sentence)
+        })
+    }
+
+    /// The folder of the files that belong to a data file.
+    fn beside(file: &Path) -> PathBuf {
+        let mut folder = file.as_os_str().to_owned();
+        folder.push(".files");
+        folder.into()
+    }
+
+    fn copy_files(from: &Path, to: &Path, shared: &[FileId]) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(to)?;
+        for id in shared {
+            let name = id.to_string();
+            match fs::copy(from.join(&name), to.join(&name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_data(file: &Path, copy: &Path) -> Result<(), Exit> {
         let shown = copy.display();
         sqlite::back_up(file, copy).map_err(|error| match error {
             BackupError::Unusable(why) => Exit::failed(UNUSABLE_FILE, &why.to_string()),
@@ -93,7 +137,7 @@ mod with_file {
     impl EventWriter {
         fn new(code: RoomCode, format: ExportFormat) -> EventWriter {
             let clock = LocalClock::system();
-            let encoder = LineEncoder::new(clock.clone());
+            let encoder = LineEncoder::new(clock.clone(), String::new());
             EventWriter { format, encoder, code, clock, day: None, bytes: Vec::new() }
         }
 
@@ -102,7 +146,7 @@ mod with_file {
             self.bytes.clear();
             match self.format {
                 ExportFormat::Json => {
-                    json::write_event(event, &mut self.bytes);
+                    json::write_event(self.code, event, &mut self.bytes);
                     self.bytes.push(b'\n');
                 }
                 ExportFormat::Text => {

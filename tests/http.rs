@@ -510,8 +510,9 @@ fn other_methods_are_told_what_is_allowed() {
     let room = server.create_room();
     let cases = [
         ("DELETE", "/", "GET, HEAD, OPTIONS, POST"),
-        ("PUT", &format!("/{room}"), "GET, HEAD, OPTIONS"),
-        ("POST", &format!("/{room}"), "GET, HEAD, OPTIONS"),
+        ("DELETE", &format!("/{room}"), "GET, HEAD, OPTIONS, PUT"),
+        ("POST", &format!("/{room}"), "GET, HEAD, OPTIONS, PUT"),
+        ("GET", &format!("/api/v1/rooms/{room}/files"), "OPTIONS, POST"),
         ("GET", "/api/v1/rooms", "OPTIONS, POST"),
         ("POST", "/healthz", "GET, HEAD, OPTIONS"),
         ("HEAD", "/ws", "GET, OPTIONS"),
@@ -530,7 +531,7 @@ fn other_methods_are_told_what_is_allowed() {
         assert_eq!(asked.header("Content-Length"), None, "OPTIONS {path}");
     }
     let asked = client.request("OPTIONS", "*", &[], b"");
-    assert_eq!((asked.status, allowed_by(&asked).as_str()), (204, "GET, HEAD, OPTIONS, POST"));
+    assert_eq!((asked.status, allowed_by(&asked).as_str()), (204, "GET, HEAD, OPTIONS, POST, PUT"));
 }
 
 #[test]

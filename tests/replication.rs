@@ -3,15 +3,15 @@
 //!
 //! No sockets: sets of rooms, and a sequencer in place of a journal that orders what all of them propose.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::options::Limits;
 use snugd::rooms::{
-    Address, Caller, Change, Command, ConnectionId, Delivery, Emoji, Encoder, EncoderId, Event, Join, JoinTarget, Kind,
-    Membership, MessageKey, MessageRef, Moderation, Name, PasswordHash, Proposal, ProvenCommand, Refusal, Reply,
-    RoomCode, RoomCommand, RoomRef, Rooms, Text, Token, Via,
+    Address, Caller, Change, Command, ConnectionId, Delivery, Emoji, Encoder, EncoderId, Event, FileId, FileName,
+    FileType, Join, JoinTarget, Kind, Membership, MessageKey, MessageRef, Moderation, Name, PasswordHash, Proposal,
+    ProvenCommand, Refusal, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Share, SharedFile, Sharer, Text, Token, Via,
 };
 use snugd::time::Now;
 
@@ -124,13 +124,15 @@ struct Cluster {
     nodes: Vec<Node>,
     now: Now,
     random: StdRng,
+    /// All files that anybody was to share.
+    shared: Vec<FileId>,
 }
 
 impl Cluster {
     fn new(seed: u64) -> Cluster {
         let now = Now { steady_ms: 1_000, wall_ms: 1_700_000_000_000 };
         let nodes = (0..NODES as u64).map(|node| Node::new(seed * 10 + node)).collect();
-        Cluster { nodes, now, random: StdRng::seed_from_u64(seed) }
+        Cluster { nodes, now, random: StdRng::seed_from_u64(seed), shared: Vec::new() }
     }
 
     /// One of the proposals that wait, those of a node in their order, is handed to all.
@@ -151,6 +153,21 @@ impl Cluster {
         true
     }
 
+    /// A file that nobody else shares, by whoever has this secret, by somebody of this name, or by nobody in particular.
+    fn draw_share(&mut self, code: RoomCode, name: &str, token: Option<Token>) -> Command {
+        let (id, name_of_file) = (FileId::random(&mut self.random), FileName::clean("plan.pdf"));
+        let sharer = match (token, self.random.random_range(0..3)) {
+            (Some(token), 0..2) => Sharer::Member(token),
+            (None, 0) => Sharer::Guest(Name::parse(name).expect("a name")),
+            _ => Sharer::Nameless,
+        };
+        let cid = MessageKey::parse(&self.random.random_range(0..40).to_string());
+        let (file_type, dimensions) = (FileType::Other, None);
+        let file = SharedFile { id, name: name_of_file, size_bytes: 7, file_type, dimensions };
+        self.shared.push(id);
+        Command::Share(Box::new(Share { code, sharer, key: None, cid, text: None }), Box::new(file))
+    }
+
     fn step(&mut self) {
         let node = self.random.random_range(0..NODES);
         let number = self.random.random_range(0..CONNECTIONS);
@@ -160,7 +177,8 @@ impl Cluster {
         if !connection.waits {
             let is_member = !connection.memberships.is_empty();
             let token = connection.token.filter(|_| self.random.random_bool(0.5));
-            let command = match self.random.random_range(0..13) {
+            let command = match self.random.random_range(0..15) {
+                13.. => self.draw_share(code, name, token),
                 _ if !is_member => join(code, name, token),
                 0 => join(code, name, token),
                 1 => Command::In(RoomRef::Only, RoomCommand::Leave),
@@ -254,6 +272,7 @@ fn join(code: RoomCode, name: &str, token: Option<Token>) -> Command {
 #[test]
 fn all_nodes_have_the_same_rooms_and_every_question_is_answered() {
     let wanted = std::env::var("REPLICATION_HISTORIES").map(|count| count.parse().expect("a number"));
+    let mut shared = 0;
     for seed in 0..wanted.unwrap_or(HISTORIES) {
         let mut cluster = Cluster::new(seed);
         for _ in 0..STEPS {
@@ -267,12 +286,21 @@ fn all_nodes_have_the_same_rooms_and_every_question_is_answered() {
         }
         let states: Vec<String> = cluster.nodes.iter().map(|node| node.rooms.committed_state()).collect();
         assert!(states.iter().all(|state| *state == states[0]), "seed {seed}:\n{}\n{}", states[0], states[1]);
+        let kept: HashSet<FileId> = cluster.nodes[0].rooms.files().map(|file| file.id).collect();
+        let released = |node: &mut Node| std::iter::from_fn(|| node.rooms.take_released_file()).collect::<Vec<_>>();
+        let released: HashSet<FileId> = cluster.nodes.iter_mut().flat_map(released).collect();
+        for file in &cluster.shared {
+            let (is_kept, is_released) = (kept.contains(file), released.contains(file));
+            assert!(is_kept != is_released, "seed {seed}: kept {is_kept}, released {is_released}");
+        }
+        shared += kept.len();
         for (number, node) in cluster.nodes.iter().enumerate() {
             assert!(node.proposals.is_empty(), "seed {seed}: node {number} proposes for ever");
             let waiting = node.connections.iter().filter(|connection| connection.waits).count();
             assert_eq!(waiting, 0, "seed {seed}: a connection of node {number} waits for ever");
         }
     }
+    assert!(shared > 0, "files are shared");
 }
 
 /// Both of two people want the same name, on two nodes at the same time: one has it, the other is told.

@@ -43,7 +43,7 @@ fn json_line(bencher: Bencher, text_bytes: usize) {
 
 #[divan::bench(args = TEXT_BYTES)]
 fn line(bencher: Bencher, text_bytes: usize) {
-    encode(bencher, &LineEncoder::new(LocalClock::utc()), text_bytes);
+    encode(bencher, &LineEncoder::new(LocalClock::utc(), String::new()), text_bytes);
 }
 
 /// Of the longest of them, the web's.

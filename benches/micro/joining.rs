@@ -17,7 +17,7 @@ const EVENTS: usize = 50;
 
 /// A room, and the answer to its last member.
 fn full_room(via: Via, encoder: EncoderId) -> (Company, Reply) {
-    let mut company = Company::new(all_encoders(line_context().clock));
+    let mut company = Company::new(all_encoders(line_context().clock, String::new()));
     let members: Vec<_> = (1..MEMBERS).map(|number| company.enter(number, Via::Web, encoders::WEB)).collect();
     for (caller, membership, _) in members.iter().take(EVENTS) {
         let text = Text::clean(&text(64), 64).expect("a text");

@@ -48,7 +48,7 @@ impl Hall {
             other: None,
             upgraded: None,
         };
-        let rooms = Rooms::new(limits, all_encoders(LocalClock::utc()), random());
+        let rooms = Rooms::new(limits, all_encoders(LocalClock::utc(), String::new()), random());
         let unlimited = AdmissionLimits { connections: 0, per_address: 0, trusted_proxies: Vec::new() };
         let reactor = Reactor::new(MemoryNet::default(), rooms, MemoryJournal::default(), shared, unlimited);
         let line = format!("{}\r\n", text(TEXT_BYTES)).into_bytes();

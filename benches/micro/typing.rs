@@ -19,7 +19,7 @@ struct Terminal {
 impl Terminal {
     fn new() -> Terminal {
         let context = line_context();
-        let mut company = Company::new(all_encoders(context.clock.clone()));
+        let mut company = Company::new(all_encoders(context.clock.clone(), String::new()));
         let mut outbox = Vec::new();
         let mut line = Line::new(LOCALHOST.into(), NOW, &mut outbox);
         let (_, _, reply) = company.enter(1, Via::Line, encoders::LINE);

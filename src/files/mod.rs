@@ -8,9 +8,15 @@
 //! The loop never waits for a disk: it hands over a [`FileJob`] and goes on, and is woken when a [`FileDone`] is there.
 //! What a file is called, and in which room it was shared, is the rooms' affair (`rooms/file`).
 
+mod content;
+mod folder;
 mod quotas;
+mod store;
+mod writer;
 
+pub use folder::{UnusableFolder, folder_beside};
 pub use quotas::{Quotas, UploadRefusal};
+pub use store::FolderStore;
 
 pub use crate::options::FileLimits;
 use crate::rooms::{Dimensions, FileId, FileType};

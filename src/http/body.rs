@@ -1,8 +1,11 @@
 //! A request whose head is complete and whose body is still arriving.
 
 use super::chunked::{ChunkedDecoder, ChunkedFault, Decoded};
-use super::request::{BodyLength, MAX_BODY_BYTES, RequestFault};
+use super::request::{BodyLength, RequestFault};
 use crate::session_api::Input;
+
+/// Longest body of a request that brings no file, in bytes.
+const MAX_BODY_BYTES: u64 = 8 * 1024;
 
 /// A head, and what has arrived of the body. They are kept here, so that the body is taken off the input as it comes,
 /// and no byte is looked at twice.
@@ -22,12 +25,17 @@ enum Missing {
 
 impl PartialRequest {
     /// A request with this head, of whose body nothing has been read.
-    pub fn new(head: &[u8], length: BodyLength) -> PartialRequest {
+    ///
+    /// # Errors
+    /// The body is too long.
+    pub fn new(head: &[u8], length: BodyLength) -> Result<PartialRequest, RequestFault> {
         let missing = match length {
-            BodyLength::Bytes(count) => Missing::Bytes(count),
-            BodyLength::Chunked => Missing::Chunks(ChunkedDecoder::new(MAX_BODY_BYTES as u64)),
+            BodyLength::Absent => Missing::Bytes(0),
+            BodyLength::Bytes(count) if count > MAX_BODY_BYTES => return Err(RequestFault::BODY_TOO_LONG),
+            BodyLength::Bytes(count) => Missing::Bytes(count as usize),
+            BodyLength::Chunked => Missing::Chunks(ChunkedDecoder::new(MAX_BODY_BYTES)),
         };
-        PartialRequest { head: head.into(), body: Vec::new(), missing }
+        Ok(PartialRequest { head: head.into(), body: Vec::new(), missing })
     }
 
     /// Takes what there is of the body off the input. Returns whether it is complete.
@@ -66,7 +74,8 @@ impl PartialRequest {
     }
 }
 
-fn fault_of(fault: ChunkedFault) -> RequestFault {
+/// How a request is refused whose chunked body cannot be read.
+pub fn fault_of(fault: ChunkedFault) -> RequestFault {
     match fault {
         ChunkedFault::Malformed => RequestFault::BAD_CHUNK,
         ChunkedFault::TooMuchOverhead => RequestFault::TOO_MUCH_OVERHEAD,

@@ -41,6 +41,12 @@ pub struct Meters {
     pub received_bytes: Counter,
     /// Bytes written to sockets.
     pub sent_bytes: Counter,
+    /// Files that were shared.
+    pub uploads: Counter,
+    /// Files of which something was asked for.
+    pub downloads: Counter,
+    /// Bytes of all shared files, those that are arriving included.
+    pub file_bytes: Gauge,
     /// Connections closed because they read too slowly.
     pub slow_consumers_closed: Counter,
     /// Connections closed because of an HTTP request that is malformed or too long.
@@ -90,6 +96,8 @@ impl Metrics {
         let faults_in = |protocol| faults.get_or_create_owned(&[("protocol", protocol)]);
         let open_connections = Gauge::default();
         r.register("open_connections", "Connections open now", open_connections.clone());
+        let file_bytes = Gauge::default();
+        r.register("file_bytes", "Bytes of all shared files", file_bytes.clone());
         let meters = Meters {
             accepted_web: accepted_at("web"),
             accepted_line: accepted_at("line"),
@@ -101,6 +109,9 @@ impl Metrics {
             websockets: counter(r, "websockets", "WebSocket handshakes accepted"),
             received_bytes: counter(r, "received_bytes", "Bytes read from sockets"),
             sent_bytes: counter(r, "sent_bytes", "Bytes written to sockets"),
+            uploads: counter(r, "uploads", "Files shared"),
+            downloads: counter(r, "downloads", "Files, or parts of them, that were asked for"),
+            file_bytes,
             slow_consumers_closed: counter(r, "slow_readers_closed", "Connections closed because they read too slowly"),
             http_faults: faults_in("http"),
             websocket_faults: faults_in("websocket"),

@@ -11,6 +11,7 @@ mod body;
 mod chunked;
 mod cookie;
 mod date;
+mod download;
 mod form;
 mod handshake;
 mod json_response;
@@ -23,27 +24,30 @@ mod request;
 mod response;
 mod route_request;
 mod routes;
+mod sharing;
 mod site;
 mod target;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod upload;
 
 use core::net::IpAddr;
 
 use body::PartialRequest;
 use date::HttpDate;
 use http::StatusCode;
-use pending::PendingRequest;
-use replies::ResponseContext;
+use pending::{PendingKind, PendingRequest};
+use replies::{ResponseContext, status_of};
 use request::{BodyLength, Head, HeadScan, Method, RequestFault, accepts_html, header_space};
 use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
 use trust::is_trusted_proxy;
+use upload::{Upload, UploadFault};
 
 use crate::rooms::{Name, Reply, Rooms};
-use crate::session_api::{Flow, Input, Step};
+use crate::session_api::{FileReply, Flow, Input, Step};
 use crate::time::Now;
 
 /// How long a request may take to arrive, and a new connection to begin one.
@@ -66,10 +70,19 @@ pub struct Http {
     deadline_ms: u64,
     scan: HeadScan,
     /// A request whose body is still arriving.
-    partial: Option<Box<PartialRequest>>,
+    partial: Option<Box<Partial>>,
     /// A request has begun to arrive.
     has_begun: bool,
     pending: Option<Box<PendingRequest>>,
+}
+
+/// A request whose body is still arriving.
+#[derive(Debug)]
+enum Partial {
+    /// It is answered once it is complete.
+    Request(Box<PartialRequest>),
+    /// It brings a file.
+    Upload(Box<Upload>),
 }
 
 impl Http {
@@ -131,31 +144,44 @@ impl Http {
         now: Now,
         outbox: &mut Vec<u8>,
     ) -> Result<Option<Step>, RequestFault> {
-        let mut partial = match self.partial.take() {
-            Some(partial) => partial,
-            None => {
+        if let Some(Partial::Upload(upload)) = self.partial.as_deref_mut() {
+            let step = upload.receive(input, now, outbox);
+            return Ok(self.step_of_upload(step, site, now, outbox));
+        }
+        let mut partial = match self.partial.take().map(|partial| *partial) {
+            Some(Partial::Request(partial)) => partial,
+            _ => {
                 let Some(head_bytes) = self.scan.find_end(input.rest())? else { return Ok(None) };
                 let (bytes, rest) = input.rest().split_at(head_bytes);
                 let mut space = header_space();
                 let head = Head::parse(bytes, &mut space)?;
-                if let BodyLength::Bytes(body_bytes) = head.body_length
-                    && let Some(body) = rest.get(..body_bytes)
-                {
+                if routes::brings_file(&head, &site.options.base_path) {
+                    let step = self.answer(&head, &[], site, now, outbox);
+                    input.consume(head_bytes);
+                    return Ok(Some(step));
+                }
+                let partial = PartialRequest::new(bytes, head.body_length)?;
+                let body_bytes = match head.body_length {
+                    BodyLength::Absent => Some(0),
+                    BodyLength::Bytes(body_bytes) => usize::try_from(body_bytes).ok(),
+                    BodyLength::Chunked => None,
+                };
+                if let Some(body) = body_bytes.and_then(|body_bytes| rest.get(..body_bytes)) {
                     let step = self.answer(&head, body, site, now, outbox);
-                    input.consume(head_bytes + body_bytes);
+                    let consumed_bytes = head_bytes + body.len();
+                    input.consume(consumed_bytes);
                     return Ok(Some(step));
                 }
                 if head.expects_continue && rest.is_empty() {
                     outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
-                let partial = PartialRequest::new(bytes, head.body_length);
                 input.consume(head_bytes);
                 Box::new(partial)
             }
         };
         let received = partial.receive(input);
         if received != Ok(true) {
-            self.partial = Some(partial);
+            self.partial = Some(Box::new(Partial::Request(partial)));
             return received.map(|_| None);
         }
         // A head borrows from its bytes, so it is read again rather than kept.
@@ -169,7 +195,11 @@ impl Http {
         site.meters.http_requests.inc();
         let response_options = ResponseOptions {
             is_head: head.method == Method::Head,
-            keeps_alive: head.keeps_alive && !site.is_stopping(),
+            // What is refused before its body was read ends with that.
+            keeps_alive: head.keeps_alive
+                && !site.is_stopping()
+                && (!routes::brings_file(head, &site.options.base_path)
+                    || matches!(head.body_length, BodyLength::Absent | BodyLength::Bytes(0))),
             is_http_1_0: head.is_http_1_0,
         };
         let request = RouteRequest { head, body, peer: self.peer, response_options, date: site.date(now), site };
@@ -180,10 +210,97 @@ impl Http {
                 self.pending = Some(pending);
                 Step::Command(command)
             }
+            RouteOutcome::Upload(command, pending, upload) => {
+                (self.pending, self.partial) = (Some(pending), Some(Box::new(Partial::Upload(upload))));
+                return Step::Command(command);
+            }
             RouteOutcome::Upgraded(upgrade) => Step::Upgrade(upgrade),
         };
         self.finish(site, now);
         step
+    }
+
+    /// What an upload wants next. `None`: more of its body.
+    fn step_of_upload(
+        &mut self,
+        step: Result<Step, UploadFault>,
+        site: &Site,
+        now: Now,
+        outbox: &mut Vec<u8>,
+    ) -> Option<Step> {
+        let Some(Partial::Upload(upload)) = self.partial.as_deref() else { return Some(Step::Close) };
+        match step {
+            Ok(Step::NeedInput) => None,
+            Ok(Step::Command(command)) => {
+                let (client, response_options) = (upload.description().client, upload.description().response_options);
+                let (kind, vouched_name) = (PendingKind::Upload, None);
+                self.pending = Some(Box::new(PendingRequest { kind, client, vouched_name, response_options }));
+                Some(Step::Command(command))
+            }
+            Ok(step) => Some(step),
+            Err(fault) => {
+                self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
+                Some(Step::Close)
+            }
+        }
+    }
+
+    fn refuse_upload(
+        &self,
+        fault: &UploadFault,
+        response_options: ResponseOptions,
+        site: &Site,
+        now: Now,
+        outbox: &mut Vec<u8>,
+    ) {
+        let Some(Partial::Upload(upload)) = self.partial.as_deref() else { return };
+        let response = Response::new(fault.status, site.date(now), response_options, outbox);
+        sharing::write_fault(response, upload.description().is_answered_in_text, fault);
+    }
+
+    /// The rooms have answered about the file that is being shared.
+    fn reply_to_upload(&mut self, reply: Reply, rooms: &Rooms, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        let Some(Partial::Upload(upload)) = self.partial.as_deref_mut() else { return Flow::Close };
+        let mut response_options = upload.description().response_options;
+        response_options.keeps_alive &= upload.is_whole() && !site.is_stopping();
+        match reply {
+            Reply::ShareAllowed if !site.is_stopping() => {
+                upload.allow();
+                return Flow::Continue;
+            }
+            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(), response_options, site, now, outbox),
+            Reply::Shared { code, file, id, is_new } => {
+                site.meters.uploads.inc_by(is_new.into());
+                let context =
+                    ResponseContext { rooms, site, local: self.local, date: site.date(now), response_options };
+                context.shared(upload.description(), (code, &file, id), is_new, outbox);
+            }
+            Reply::Refused { refusal, .. } => {
+                let fault = sharing::fault_of(&refusal, status_of(&refusal));
+                self.refuse_upload(&fault, response_options, site, now, outbox);
+            }
+            _ => return Flow::Close,
+        }
+        self.partial = None;
+        self.finish(site, now);
+        if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
+    }
+
+    /// Something has come of what was asked about the file that arrives.
+    pub fn answer_file(&mut self, reply: FileReply, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Flow {
+        let Some(Partial::Upload(upload)) = self.partial.as_deref_mut() else { return Flow::Continue };
+        match upload.answer(reply, now) {
+            Ok(()) => Flow::Continue,
+            Err(fault) => {
+                self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
+                Flow::Close
+            }
+        }
+    }
+
+    /// Says that the server stops, to whoever would not know otherwise what has become of a file.
+    pub fn say_goodbye(&self, now: Now, site: &Site, outbox: &mut Vec<u8>) {
+        self.refuse_upload(&sharing::stopping(), ResponseOptions::LAST, site, now, outbox);
     }
 
     /// Prepares for the next request.
@@ -214,7 +331,11 @@ impl Http {
     /// For the last response, to a request that is not complete. `rest` is what there is of it, unless its head was read
     /// already.
     fn last_response_options(&self, rest: &[u8]) -> ResponseOptions {
-        let start = self.partial.as_deref().map_or(rest, PartialRequest::head);
+        let start = match self.partial.as_deref() {
+            Some(Partial::Request(partial)) => partial.head(),
+            Some(Partial::Upload(_)) => b"",
+            None => rest,
+        };
         ResponseOptions { is_head: start.starts_with(b"HEAD "), ..ResponseOptions::LAST }
     }
 
@@ -222,22 +343,39 @@ impl Http {
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, site: &Site, now: Now, outbox: &mut Vec<u8>) -> Flow {
         let Some(pending) = self.pending.take() else { return Flow::Continue };
         let PendingRequest { kind, client, mut response_options, .. } = *pending;
+        if let PendingKind::Upload = kind {
+            return self.reply_to_upload(reply, rooms, site, now, outbox);
+        }
         response_options.keeps_alive &= !site.is_stopping();
         let context = ResponseContext { rooms, site, local: self.local, date: site.date(now), response_options };
-        context.answer(kind, client, reply, outbox);
         self.deadline_ms = now.steady_ms + self.idle_timeout_ms(site);
+        if let (PendingKind::Download(download), Reply::FileFound { file }) = (&kind, &reply) {
+            let part = download.answer(file, |status| context.respond(status, outbox));
+            if let Some(part) = part.filter(|part| part.length_bytes > 0 && !response_options.is_head) {
+                site.meters.downloads.inc();
+                return Flow::SendFile { part, then_closes: !response_options.keeps_alive };
+            }
+        } else {
+            context.answer(kind, client, reply, outbox);
+        }
         if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
     }
 
-    /// Whether a request is still arriving, or waits for its reply.
+    /// Whether a request is still arriving, or waits for its reply. A file that arrives is not waited for.
     pub fn is_within_request(&self) -> bool {
-        self.has_begun || self.pending.is_some()
+        let is_arriving = self.has_begun && !matches!(self.partial.as_deref(), Some(Partial::Upload(_)));
+        is_arriving || self.pending.is_some()
     }
 
     /// The address of the client: that of the peer or, while a request of a trusted proxy waits for its reply, that
     /// proxy's own client.
     pub fn client_address(&self) -> IpAddr {
-        self.pending.as_ref().and_then(|pending| pending.client.forwarded_for).unwrap_or(self.peer)
+        let client = match (&self.pending, self.partial.as_deref()) {
+            (Some(pending), _) => Some(pending.client),
+            (None, Some(Partial::Upload(upload))) => Some(upload.description().client),
+            _ => None,
+        };
+        client.and_then(|client| client.forwarded_for).unwrap_or(self.peer)
     }
 
     /// The name for which a trusted proxy vouches by the request that waits for its reply.
@@ -247,7 +385,11 @@ impl Http {
 
     /// When to call [`expire`](Self::expire) (`Now::steady_ms`). `None` while a reply of the rooms is awaited.
     pub fn deadline_ms(&self) -> Option<u64> {
-        self.pending.is_none().then_some(self.deadline_ms)
+        match (&self.pending, self.partial.as_deref()) {
+            (Some(_), _) => None,
+            (None, Some(Partial::Upload(upload))) => upload.deadline_ms(),
+            _ => Some(self.deadline_ms),
+        }
     }
 
     /// The peer takes what it is sent, after a while in which it could take no more: it is there.

@@ -1,6 +1,7 @@
 //! A request that cannot be answered before the rooms have done something.
 
 use super::cookie::Sessions;
+use super::download::Download;
 use super::form::HomeForm;
 use super::response::ResponseOptions;
 use super::trust::Client;
@@ -44,4 +45,8 @@ pub enum PendingKind {
     Events,
     /// The program's figures.
     Metrics,
+    /// A file that is being shared: the session has it.
+    Upload,
+    /// A shared file.
+    Download(Download),
 }

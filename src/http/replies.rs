@@ -61,15 +61,18 @@ impl ResponseContext<'_> {
             (PendingKind::Description, Reply::Described { room }) => {
                 write_json(ok(outbox), &written(|out| json::write_room(self.rooms.room(room), out)));
             }
-            (PendingKind::Events, Reply::Events { events, more }) => {
-                write_json(ok(outbox), &written(|out| json::write_events(&events, more, out)));
+            (PendingKind::Events, Reply::Events { code, events, more }) => {
+                write_json(ok(outbox), &written(|out| json::write_events(code, &events, more, out)));
             }
-            (PendingKind::Events, Reply::Found { events, before }) => {
-                write_json(ok(outbox), &written(|out| json::write_found_events(&events, before, out)));
+            (PendingKind::Events, Reply::Found { code, events, before }) => {
+                write_json(ok(outbox), &written(|out| json::write_found_events(code, &events, before, out)));
             }
             (PendingKind::Metrics, Reply::Inspected) => {
                 let figures = self.site.write_metrics(self.rooms.counts());
                 ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());
+            }
+            (PendingKind::Download(_), Reply::Refused { refusal, .. }) => {
+                self.refused(Home::default(), &refusal, outbox)
             }
             (_, Reply::Refused { refusal, .. }) => {
                 let response = self.respond_refused(&refusal, outbox);
@@ -80,7 +83,8 @@ impl ResponseContext<'_> {
         }
     }
 
-    fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
+    /// Begins a response.
+    pub fn respond<'o>(&self, status: StatusCode, outbox: &'o mut Vec<u8>) -> Response<'o> {
         Response::new(status, self.date, self.response_options, outbox)
     }
 
@@ -148,7 +152,8 @@ impl ResponseContext<'_> {
     }
 }
 
-fn status_of(refusal: &Refusal) -> StatusCode {
+/// The status by which this is told.
+pub fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotJoined
         | Refusal::NameRequired
@@ -177,7 +182,8 @@ fn status_of(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+/// What this writes.
+pub fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);
     out

@@ -10,8 +10,8 @@ mod framing;
 use core::mem::MaybeUninit;
 
 pub use fault::RequestFault;
+pub use framing::BodyLength;
 use framing::Framing;
-pub use framing::{BodyLength, MAX_BODY_BYTES};
 use httparse::Header;
 
 use super::target::{Target, is_authority};
@@ -92,6 +92,8 @@ pub enum Method {
     Head,
     /// POST
     Post,
+    /// PUT
+    Put,
     /// OPTIONS
     Options,
     /// Any other.
@@ -124,7 +126,7 @@ impl<'h, 'b> Head<'h, 'b> {
     /// Parses a complete head, its empty line included.
     ///
     /// # Errors
-    /// It is malformed, its framing is ambiguous, or its body is too long.
+    /// It is malformed, or its framing is ambiguous.
     pub fn parse(bytes: &'b [u8], space: &'h mut HeaderSpace<'b>) -> Result<Head<'h, 'b>, RequestFault> {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, space) {
@@ -140,6 +142,7 @@ impl<'h, 'b> Head<'h, 'b> {
             Some("GET") => Method::Get,
             Some("HEAD") => Method::Head,
             Some("POST") => Method::Post,
+            Some("PUT") => Method::Put,
             Some("OPTIONS") => Method::Options,
             _ => Method::Other,
         };

@@ -11,6 +11,7 @@ use super::request::Head;
 use super::response::{Response, ResponseOptions};
 use super::site::{NOT_STORED, Site};
 use super::trust::{Client, Origin, read_vouched_name};
+use super::upload::Upload;
 use crate::rooms::{Command, Name};
 use crate::session_api::Upgrade;
 
@@ -21,6 +22,8 @@ pub enum RouteOutcome {
     Answered,
     /// Its response is written after the rooms have carried out this command.
     Pending(Command, Box<PendingRequest>),
+    /// It brings a file: its body is taken once the rooms have allowed it, which they are asked by this command.
+    Upload(Command, Box<PendingRequest>, Box<Upload>),
     /// Its connection is a WebSocket from here on.
     Upgraded(Upgrade),
 }

@@ -3,14 +3,16 @@
 use http::StatusCode;
 
 use super::api;
+use super::download::Download;
 use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
 use super::pages::{Field, Home, Notice};
 use super::pending::PendingKind;
-use super::request::Method;
+use super::request::{Head, Method};
 use super::route_request::{RouteOutcome, RouteRequest};
+use super::sharing::{self, Brought};
 use super::trust::is_answered_host;
-use crate::rooms::{Command, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode, RoomKey};
+use crate::rooms::{Command, FileId, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode, RoomKey};
 use crate::session_api::Upgrade;
 
 /// An address below the base path.
@@ -20,9 +22,14 @@ enum Route<'p> {
     WebSocket,
     Asset(&'p str),
     Room(&'p str),
+    /// Below a room: where a file of this name is put.
+    RoomFile(&'p str, &'p str),
+    /// A shared file: the room, and its id.
+    File(&'p str, &'p str),
     ApiRooms,
     ApiRoom(&'p str),
     ApiEvents(&'p str),
+    ApiFiles(&'p str),
     ApiUnknown,
     Alive,
     Ready,
@@ -51,6 +58,7 @@ impl<'p> Route<'p> {
             return match room.split_once('/') {
                 None => Route::ApiRoom(room),
                 Some((room, "events")) => Route::ApiEvents(room),
+                Some((room, "files")) => Route::ApiFiles(room),
                 Some(_) => Route::ApiUnknown,
             };
         }
@@ -58,14 +66,20 @@ impl<'p> Route<'p> {
             return Route::ApiUnknown;
         }
         let segment = path.strip_suffix('/').unwrap_or(path);
-        if segment.contains('/') { Route::Unknown } else { Route::Room(segment) }
+        match (segment.split_once('/'), path.split('/').collect::<Vec<_>>().as_slice()) {
+            (None, _) => Route::Room(segment),
+            (_, [room, "files", id, _name]) => Route::File(room, id),
+            (_, [room, name]) => Route::RoomFile(room, name),
+            _ => Route::Unknown,
+        }
     }
 
     /// The methods that are allowed here, as the field `Allow` lists them.
     fn allowed_methods(self) -> &'static str {
         match self {
             Route::Home => "GET, HEAD, POST, OPTIONS",
-            Route::ApiRooms => "POST, OPTIONS",
+            Route::ApiRooms | Route::ApiFiles(_) => "POST, OPTIONS",
+            Route::Room(_) | Route::RoomFile(..) => "GET, HEAD, PUT, OPTIONS",
             Route::WebSocket => "GET, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
@@ -73,9 +87,10 @@ impl<'p> Route<'p> {
 
     fn allows(self, method: Method) -> bool {
         match method {
-            Method::Get => !matches!(self, Route::ApiRooms),
-            Method::Head => !matches!(self, Route::ApiRooms | Route::WebSocket),
-            Method::Post => matches!(self, Route::Home | Route::ApiRooms),
+            Method::Get => !matches!(self, Route::ApiRooms | Route::ApiFiles(_)),
+            Method::Head => !matches!(self, Route::ApiRooms | Route::ApiFiles(_) | Route::WebSocket),
+            Method::Post => matches!(self, Route::Home | Route::ApiRooms | Route::ApiFiles(_)),
+            Method::Put => matches!(self, Route::Room(_) | Route::RoomFile(..)),
             Method::Options => true,
             Method::Other => false,
         }
@@ -89,7 +104,17 @@ impl<'p> Route<'p> {
 }
 
 /// The methods that are allowed anywhere.
-const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const ALL_METHODS: &str = "GET, HEAD, POST, PUT, OPTIONS";
+
+/// Whether this request brings a file: its body is not waited for, but taken as it comes.
+pub fn brings_file(head: &Head<'_, '_>, base_path: &str) -> bool {
+    let route = head.path.strip_prefix(base_path).map(Route::find);
+    match head.method {
+        Method::Put => route.is_some_and(|route| route.allows(Method::Put)),
+        Method::Post => matches!(route, Some(Route::ApiFiles(_))),
+        _ => false,
+    }
+}
 
 /// Answers a request, or returns the command that the rooms have to carry out first.
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
@@ -125,6 +150,19 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
         Route::Home => request.home(outbox),
         Route::WebSocket => request.upgrade(outbox),
         Route::Asset(file) => request.asset(file, outbox),
+        Route::ApiFiles(_) if site.file_limit_bytes.is_none() => sharing::say_off(request, false, outbox),
+        Route::ApiFiles(room) => sharing::begin(request, room, Brought::ByProgram, outbox),
+        Route::Room(_) | Route::RoomFile(..) if head.method == Method::Put && site.file_limit_bytes.is_none() => {
+            sharing::say_off(request, true, outbox)
+        }
+        Route::Room(room) if head.method == Method::Put => {
+            sharing::begin(request, room, Brought::ByTerminal(""), outbox)
+        }
+        Route::RoomFile(room, name) if head.method == Method::Put => {
+            sharing::begin(request, room, Brought::ByTerminal(name), outbox)
+        }
+        Route::RoomFile(..) => request.not_found(outbox),
+        Route::File(room, id) => request.file(room, id, outbox),
         Route::Room(segment) => request.room(segment, outbox),
         Route::ApiRooms => api::create_room(request, outbox),
         Route::ApiRoom(code) => api::describe_room(request, code, outbox),
@@ -174,6 +212,18 @@ impl RouteRequest<'_> {
             None => return self.plain(StatusCode::NOT_FOUND, "There is no such file in this version.\n", outbox),
         }
         RouteOutcome::Answered
+    }
+
+    /// `GET /KXQT/files/ID/NAME`. The id alone tells which file is meant.
+    fn file(&self, code: &str, id: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
+        let found = RoomCode::parse(&decode_path(code)).zip(FileId::parse(id));
+        match found.filter(|_| self.site.file_limit_bytes.is_some()) {
+            Some((code, id)) => {
+                let download = Download::read(self.head, id);
+                self.ask(Command::FindFile { code, id }, PendingKind::Download(download))
+            }
+            None => self.not_found(outbox),
+        }
     }
 
     /// `GET /KXQT`.

@@ -32,6 +32,10 @@ pub struct Site {
     /// Origins that are allowed in addition to that of the requested host.
     pub(super) allowed_origins: Vec<String>,
     pub(super) options: WebOptions,
+    /// Bytes that a message may have.
+    pub(super) message_bytes: usize,
+    /// Bytes that a shared file may have; `None`: no files are shared.
+    pub(super) file_limit_bytes: Option<u64>,
     pub(super) invitation: Invitation,
     pub(super) pages: Pages,
     pub(super) home: Prepared,
@@ -54,11 +58,18 @@ impl Site {
             foreign_origin: Once::new(),
             allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
             options: options.clone(),
+            message_bytes: limits.message_bytes,
+            file_limit_bytes: None,
             invitation,
             pages,
             home: Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home)))),
             assets: Assets::new(),
         }
+    }
+
+    /// Files are shared, of at most so many bytes each.
+    pub fn offer_files(&mut self, limit_bytes: u64) {
+        self.file_limit_bytes = Some(limit_bytes);
     }
 
     /// From now on `/readyz` answers 503, and each connection is closed after its next response.

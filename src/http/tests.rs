@@ -7,12 +7,14 @@ use rand::rngs::StdRng;
 use super::assets::ASSETS_HASH;
 use super::request::MAX_HEAD_BYTES;
 use super::*;
+use crate::files::{Content, UploadRefusal};
 use crate::invitation::Invitation;
 use crate::options::Options;
 use crate::rooms::{
-    Address, Caller, Command, ConnectionId, Delivery, Encoder, EncoderId, Event, Execution, RoomCode, Via,
+    Address, Caller, Command, ConnectionId, Delivery, Encoder, EncoderId, Event, Execution, FileId, FileType, RoomCode,
+    Via,
 };
-use crate::session_api::Upgrade;
+use crate::session_api::{FileRequest, Upgrade};
 
 struct Silent;
 
@@ -66,6 +68,7 @@ impl Server {
             caller: peer,
             is_closed: false,
             is_at_fault: false,
+            stored: Vec::new(),
             upgrade: None,
         }
     }
@@ -107,6 +110,8 @@ struct Connection {
     caller: IpAddr,
     is_closed: bool,
     is_at_fault: bool,
+    /// Bytes of the file that was sent.
+    stored: Vec<u8>,
     upgrade: Option<Upgrade>,
 }
 
@@ -124,12 +129,35 @@ impl Connection {
                 Step::PauseUntil { .. } => assert!(self.outbox.len() >= RESPONSES_BUDGET_BYTES),
                 Step::Close => self.is_closed = true,
                 Step::Fault => (self.is_closed, self.is_at_fault) = (true, true),
+                Step::File(request) => self.store(server, request),
+                Step::AwaitFile => panic!("what is stored here is stored at once"),
                 Step::Upgrade(upgrade) => {
                     self.outbox.extend_from_slice(&upgrade.response);
                     self.upgrade = Some(upgrade);
                 }
             }
         }
+    }
+
+    /// Stores files as fast as they come, each under the same id.
+    fn store(&mut self, server: &Server, request: FileRequest) {
+        let reply = match request {
+            FileRequest::Begin { declared_bytes: Some(10_000..) } => {
+                FileReply::Refused(UploadRefusal::TooLarge { limit_bytes: 9_999 })
+            }
+            FileRequest::Begin { .. } => FileReply::Begun,
+            FileRequest::Write(bytes) => {
+                self.stored.extend_from_slice(&bytes);
+                FileReply::Written(Vec::new())
+            }
+            FileRequest::Finish => {
+                let size_bytes = self.stored.len() as u64;
+                let content = Content { size_bytes, file_type: FileType::Other, dimensions: None };
+                FileReply::Stored { id: FileId::parse(&"5".repeat(32)).expect("an id"), content }
+            }
+        };
+        let flow = self.http.answer_file(reply, &server.site, server.now, &mut self.outbox);
+        self.is_closed = flow == Flow::Close;
     }
 
     fn execute(&mut self, server: &mut Server, command: Command) {
@@ -144,7 +172,7 @@ impl Connection {
         }
         let (_, reply) = server.rooms.take_reply().expect("each command of HTTP is answered at once");
         let flow = self.http.reply(reply, &server.rooms, &server.site, server.now, &mut self.outbox);
-        self.is_closed = flow == Flow::Close;
+        self.is_closed = flow != Flow::Continue && !matches!(flow, Flow::SendFile { then_closes: false, .. });
     }
 
     /// What was answered since the last time.
@@ -337,7 +365,9 @@ fn methods_are_those_that_make_sense() {
     let cases = [
         ("PUT / ", "GET, HEAD, POST, OPTIONS"),
         ("POST /healthz ", "GET, HEAD, OPTIONS"),
-        ("POST /KXQT ", "GET, HEAD, OPTIONS"),
+        ("POST /KXQT ", "GET, HEAD, PUT, OPTIONS"),
+        ("PUT /api/v1/rooms/KXQT/files ", "POST, OPTIONS"),
+        ("PUT /KXQT/files/x/y ", "GET, HEAD, OPTIONS"),
         ("GET /api/v1/rooms ", "POST, OPTIONS"),
         ("HEAD /ws ", "GET, OPTIONS"),
         ("CONNECT a:443 ", "GET, HEAD, POST, OPTIONS"),
@@ -353,9 +383,11 @@ fn methods_are_those_that_make_sense() {
 fn options_tells_the_methods() {
     let mut server = Server::with(&["--allowed-host", "a"]);
     let cases = [
-        ("*", "GET, HEAD, POST, OPTIONS"),
+        ("*", "GET, HEAD, POST, PUT, OPTIONS"),
         ("/", "GET, HEAD, POST, OPTIONS"),
-        ("/KXQT", "GET, HEAD, OPTIONS"),
+        ("/KXQT", "GET, HEAD, PUT, OPTIONS"),
+        ("/KXQT/plan.pdf", "GET, HEAD, PUT, OPTIONS"),
+        ("/api/v1/rooms/KXQT/files", "POST, OPTIONS"),
         ("/api/v1/rooms", "POST, OPTIONS"),
         ("/ws", "GET, OPTIONS"),
         ("/healthz", "GET, HEAD, OPTIONS"),
@@ -968,5 +1000,163 @@ proptest! {
         bytes.extend_from_slice(&body);
         let (outbox, ..) = converse(&bytes, &[]);
         prop_assert!(outbox.starts_with(b"HTTP/1.1 "));
+    }
+}
+
+// ---- files
+
+/// A server on which files are shared, and a room there.
+fn server_with_files() -> (Server, String) {
+    let mut server = Server::new();
+    server.site.offer_files(20_000);
+    let code = server.create_room();
+    (server, code)
+}
+
+const GUEST_PUT: &str = "HTTP/1.1\r\nHost: a\r\n";
+
+#[test]
+fn a_file_is_put_whatever_its_framing_and_wherever_it_is_cut() {
+    let (mut server, code) = server_with_files();
+    let form = "--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nlook\r\n--b\r\n\
+        Content-Disposition: form-data; name=\"file\"; filename=\"plan.pdf\"\r\n\r\nhello\r\n--b--\r\n";
+    let length = form.len();
+    for request in [
+        format!("PUT /{code}/plan.pdf {GUEST_PUT}Content-Length: 5\r\n\r\nhello"),
+        format!("PUT /{code}/plan.pdf {GUEST_PUT}Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
+        format!("PUT /{code}/?name=plan.pdf {GUEST_PUT}Content-Length: 5\r\n\r\nhello"),
+        format!(
+            "PUT /{code}/ {GUEST_PUT}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n{form}"
+        ),
+        format!(
+            "PUT /{code} {GUEST_PUT}Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {length:x}\r\n{form}\r\n0\r\n\r\n"
+        ),
+    ] {
+        for width in [1, 3, 7, usize::MAX] {
+            let mut connection = server.connect();
+            let bytes = format!("{request}GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+            bytes.as_bytes().chunks(width.min(bytes.len())).for_each(|piece| connection.send(&mut server, piece));
+            let answers = connection.answers();
+            assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [201, 200], "{request}");
+            let path = format!("/{code}/files/{}/plan.pdf", "5".repeat(32));
+            assert_eq!(answers[0].body, format!("http://a{path}\n"));
+            assert_eq!(answers[0].field("Location"), Some(&*path));
+            assert_eq!(connection.stored, b"hello", "{request}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_is_one_too() {
+    let (mut server, code) = server_with_files();
+    assert_eq!(server.ask(&format!("PUT /{code}/empty {GUEST_PUT}Content-Length: 0\r\n\r\n")).status, 201);
+}
+
+#[test]
+fn a_file_is_refused_before_its_body_is_read() {
+    let (mut server, code) = server_with_files();
+    let files = format!("/api/v1/rooms/{code}/files");
+    for (start, fields, status, error) in [
+        (format!("POST {files}"), "Content-Length: 5\r\n", 401, "name_required"),
+        (format!("POST {files}?as=%00"), "Content-Length: 5\r\n", 400, "name_invalid"),
+        (format!("POST {files}?as=ana"), "", 411, "bad_request"),
+        (format!("POST {files}?as=ana"), "Content-Length: 10000\r\n", 413, "file_too_large"),
+        (format!("POST {files}?as=ana"), "Content-Length: 5\r\nOrigin: http://evil.example\r\n", 403, "forbidden"),
+        (format!("POST {files}?as=ana"), "Content-Length: 5\r\nContent-Type: multipart/mixed\r\n", 415, "bad_request"),
+        (format!("POST {files}?as=ana"), "Content-Length: 5\r\nContent-Encoding: gzip\r\n", 415, "bad_request"),
+        (
+            format!("POST {files}?as=ana"),
+            "Content-Length: 5\r\nContent-Type: multipart/form-data\r\n",
+            400,
+            "bad_request",
+        ),
+        (format!("POST {files}"), "Content-Length: 5\r\nAuthorization: Bearer x\r\n", 401, "not_joined"),
+        ("POST /api/v1/rooms/ZZZZ/files?as=ana".into(), "Content-Length: 5\r\n", 404, "no_such_room"),
+    ] {
+        let answer = server.ask(&format!("{start} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{fields}\r\n"));
+        assert_eq!(answer.status, status, "{start} {fields}");
+        answer.says(&format!("\"code\":\"{error}\""));
+    }
+    let token = format!("Authorization: Bearer {}\r\nContent-Length: 5\r\n", "a".repeat(32));
+    assert_eq!(server.ask(&format!("POST {files} HTTP/1.1\r\nHost: a\r\n{token}\r\n")).status, 401);
+    server.site.file_limit_bytes = None;
+    for start in
+        [format!("POST {files}?as=ana"), format!("PUT /{code}/a"), format!("GET /{code}/files/{}/a", "5".repeat(32))]
+    {
+        assert_eq!(server.ask(&format!("{start} HTTP/1.1\r\nHost: a\r\n\r\n")).status, 404, "{start}: files are off");
+    }
+}
+
+#[test]
+fn who_waits_for_a_go_ahead_gets_it_once_the_file_is_welcome() {
+    let (mut server, code) = server_with_files();
+    let mut connection = server.connect();
+    let head = format!("PUT /{code}/a {GUEST_PUT}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    connection.send(&mut server, head.as_bytes());
+    assert_eq!(std::mem::take(&mut connection.outbox), b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.send(&mut server, b"hello");
+    assert_eq!(connection.answers()[0].status, 201);
+}
+
+#[test]
+fn a_form_that_is_none_is_refused() {
+    let (mut server, code) = server_with_files();
+    let file = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n";
+    for (form, words) in [
+        ("--b--\r\n".to_owned(), "has no file"),
+        (file.to_owned(), "ends early"),
+        (format!("{file}{file}--b--"), "One file at a time"),
+        ("--b?".to_owned(), "is malformed"),
+        ("x".repeat(70_000), "too much besides its file"),
+        (
+            format!("{file}--b\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n{}\r\n--b--", "x".repeat(5_000)),
+            "at most",
+        ),
+    ] {
+        let length = form.len();
+        let mut connection = server.connect();
+        let fields = format!("Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n");
+        connection.send(&mut server, format!("PUT /{code}/ {GUEST_PUT}{fields}\r\n{form}").as_bytes());
+        let answers = connection.answers();
+        assert_eq!((answers.len(), answers[0].status, connection.is_closed), (1, 400, true), "{words}");
+        answers[0].says(words);
+    }
+}
+
+#[test]
+fn an_upload_has_time_as_long_as_it_gets_on() {
+    let (mut server, code) = server_with_files();
+    let mut connection = server.connect();
+    let head = format!("PUT /{code}/a {GUEST_PUT}Content-Length: 9000\r\n\r\n");
+    connection.send(&mut server, head.as_bytes());
+    let begun_ms = server.now.steady_ms;
+    for _ in 0..4 {
+        assert_eq!(connection.http.deadline_ms(), Some((server.now.steady_ms + 30_000).min(begun_ms + 60_000)));
+        server.now.steady_ms += 10_000;
+        connection.send(&mut server, b"x");
+    }
+    server.now.steady_ms = begun_ms + 60_000;
+    assert_eq!(connection.http.expire(server.now, &mut connection.outbox), Flow::Close, "4 bytes in a minute");
+    assert_eq!(connection.answers()[0].status, 408);
+}
+
+#[test]
+fn a_shared_file_is_sent() {
+    let (mut server, code) = server_with_files();
+    let put = format!("PUT /{code}/plan.pdf {GUEST_PUT}Content-Length: 5\r\n\r\nhello");
+    assert_eq!(server.ask(&put).status, 201);
+    let path = format!("/{code}/files/{}/plan.pdf", "5".repeat(32));
+    let head = server.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!((head.status, head.field("Content-Length")), (200, Some("5")));
+    assert_eq!(head.field("Content-Disposition"), Some("attachment; filename=\"plan.pdf\""));
+    let known = server.get_with(&path, &format!("If-None-Match: \"{}\"\r\n", "5".repeat(32)));
+    assert_eq!(known.status, 304);
+    for other in
+        [format!("/{code}/files/{}/plan.pdf", "6".repeat(32)), format!("/ZZZZ/files/{}/plan.pdf", "5".repeat(32))]
+    {
+        let missing = server.get(&other);
+        assert_eq!(missing.status, 404);
+        missing.says("There is no such file");
     }
 }

@@ -9,20 +9,20 @@ pub use object::Object;
 use crate::options::Limits;
 use crate::rooms::{
     Annotations, AuthorId, Body, Event, ListedBan, MAX_OPERATORS, Marks, Member, MessageKey, Name, Reactions, Refusal,
-    Room, RoomCode, SearchFault, Text, Token,
+    Room, RoomCode, SearchFault, SharedFile, Text, Token,
 };
 
-/// Appends a room's event.
-pub fn write_event(event: &Event, out: &mut Vec<u8>) {
+/// Appends an event of the room with this code.
+pub fn write_event(code: RoomCode, event: &Event, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    add_event(event, &mut object);
+    add_event(code, event, &mut object);
     object.end();
 }
 
 /// Appends that somebody comes in, with the marks by which the others know it.
-pub fn write_enter(event: &Event, marks: Marks, out: &mut Vec<u8>) {
+pub fn write_enter(code: RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    add_event(event, &mut object);
+    add_event(code, event, &mut object);
     add_marks(marks, &mut object);
     object.end();
 }
@@ -51,11 +51,12 @@ pub fn write_joined(joined: &Joined<'_>, out: &mut Vec<u8>) {
     });
     add_members(room, told_at_first(room, member), |member| room.is_operator(member.author()), &mut object);
     object.number("count", room.member_count() as u64);
-    add_events(events, &mut object);
+    add_events(room.code(), events, &mut object);
     object
         .flag("gap", gap)
         .object("limits", |rules| {
             rules.number("message", limits.message_bytes as u64).number("rate", limits.rate.into());
+            rules.number("file", limits.file_bytes);
         })
         .end();
 }
@@ -95,32 +96,32 @@ pub struct Joined<'a> {
 }
 
 /// Appends older events.
-pub fn write_history(events: &[Event], more: bool, out: &mut Vec<u8>) {
+pub fn write_history(code: RoomCode, events: &[Event], more: bool, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.word("type", "history");
-    add_events(events, &mut object);
+    add_events(code, events, &mut object);
     object.flag("more", more).end();
 }
 
 /// Appends what a search has found. `before`: where to go on, if there may be more.
-pub fn write_found(events: &[Event], before: Option<u64>, out: &mut Vec<u8>) {
+pub fn write_found(code: RoomCode, events: &[Event], before: Option<u64>, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     object.word("type", "search");
-    add_events(events, &mut object);
+    add_events(code, events, &mut object);
     object.flag("more", before.is_some()).number_if("before", before).end();
 }
 
 /// Appends the same as the API gives it.
-pub fn write_found_events(events: &[Event], before: Option<u64>, out: &mut Vec<u8>) {
+pub fn write_found_events(code: RoomCode, events: &[Event], before: Option<u64>, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    add_events(events, &mut object);
+    add_events(code, events, &mut object);
     object.flag("more", before.is_some()).number_if("before", before).end();
 }
 
 /// Appends events as the API gives them: no message, so without a type.
-pub fn write_events(events: &[Event], more: bool, out: &mut Vec<u8>) {
+pub fn write_events(code: RoomCode, events: &[Event], more: bool, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    add_events(events, &mut object);
+    add_events(code, events, &mut object);
     object.flag("more", more).end();
 }
 
@@ -229,8 +230,9 @@ pub fn search_fault_code(fault: SearchFault) -> &'static str {
     }
 }
 
-fn add_event(event: &Event, object: &mut Object<'_>) {
+fn add_event(code: RoomCode, event: &Event, object: &mut Object<'_>) {
     let r#type = match event.body {
+        Body::Message { .. } if event.body.file().is_some() => "file",
         Body::Message { .. } | Body::Deleted { .. } => "message",
         Body::Edit { .. } => "edit",
         Body::Delete { .. } => "delete",
@@ -257,7 +259,12 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
     };
     match &event.body {
         Body::Message { kind, text, cid, annotations } => {
-            object.word("via", event.via.as_str()).word("kind", kind.as_str()).text("text", text.as_str());
+            object.word("via", event.via.as_str()).word("kind", kind.as_str());
+            let file = event.body.file();
+            object.text_if("text", Some(text.as_str()).filter(|text| file.is_none() || !text.is_empty()));
+            if let Some(file) = file {
+                add_file(code, file, object);
+            }
             object.text_if("cid", cid.as_ref().map(MessageKey::as_str));
             if let Some(annotations) = annotations {
                 add_annotations(annotations, object);
@@ -299,6 +306,24 @@ fn add_event(event: &Event, object: &mut Object<'_>) {
     }
 }
 
+/// Appends the API's answer to a file that was shared as this event.
+pub fn write_shared(code: RoomCode, file: &SharedFile, id: u64, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    add_file(code, file, &mut object);
+    object.number("id", id).end();
+}
+
+fn add_file(code: RoomCode, file: &SharedFile, object: &mut Object<'_>) {
+    object.object("file", |object| {
+        let SharedFile { id, name, size_bytes, file_type, dimensions } = file;
+        object.text("id", &id.to_string()).text("name", name.as_str()).number("size", *size_bytes);
+        object.word("type", file_type.as_str());
+        object.number_if("width", dimensions.map(|dimensions| dimensions.width.into()));
+        object.number_if("height", dimensions.map(|dimensions| dimensions.height.into()));
+        object.text("url", &file.path(code));
+    });
+}
+
 /// Members that are named of those who react with one emoji; the others are counted.
 const MAX_REACTING: usize = 20;
 
@@ -316,8 +341,8 @@ fn add_annotations(annotations: &Annotations, object: &mut Object<'_>) {
     }
 }
 
-fn add_events(events: &[Event], object: &mut Object<'_>) {
-    object.objects("events", events.iter(), add_event);
+fn add_events(code: RoomCode, events: &[Event], object: &mut Object<'_>) {
+    object.objects("events", events.iter(), |event, object| add_event(code, event, object));
 }
 
 fn add_members<'m>(
@@ -345,7 +370,7 @@ fn add_marks(Marks { has_account, is_operator }: Marks, object: &mut Object<'_>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::{Emoji, Kind, Via};
+    use crate::rooms::{Dimensions, Emoji, FileId, FileName, FileType, Kind, Via};
 
     fn event(body: Body) -> Event {
         let name = Name::parse("a\"na").expect("a name");
@@ -354,7 +379,7 @@ mod tests {
 
     fn written(body: Body) -> String {
         let mut out = Vec::new();
-        write_event(&event(body), &mut out);
+        write_event(RoomCode::parse("KXQT").expect("a code"), &event(body), &mut out);
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
@@ -371,13 +396,31 @@ mod tests {
             r#"{"type":"enter","id":7,"time":1700000000000,"author":1,"name":"a\"na","via":"line"}"#
         );
         let mut out = Vec::new();
-        write_enter(&event(Body::Enter), Marks { has_account: true, is_operator: true }, &mut out);
+        let code = RoomCode::parse("KXQT").expect("a code");
+        write_enter(code, &event(Body::Enter), Marks { has_account: true, is_operator: true }, &mut out);
         assert!(out.ends_with(br#""via":"line","account":true,"op":true}"#));
         let to = Name::parse("ben").expect("a name");
         assert_eq!(
             written(Body::Nick { to }),
             r#"{"type":"nick","id":7,"time":1700000000000,"author":1,"name":"a\"na","to":"ben"}"#
         );
+    }
+
+    #[test]
+    fn files_have_the_contracts_fields() {
+        let id = FileId::parse("000000000000000000000000000000ab").expect("an id");
+        let dimensions = Some(Dimensions { width: 3, height: 2 });
+        let name = FileName::clean("a \"b\".png");
+        let file = SharedFile { id, name, size_bytes: 7, file_type: FileType::Png, dimensions };
+        let shared = |file: SharedFile, text: &str| {
+            let text = Text::clean(text, 100).unwrap_or_else(|_| Text::none());
+            let annotations = Annotations { file: Some(file), ..Annotations::default() }.boxed();
+            written(Body::Message { kind: Kind::Say, text, cid: MessageKey::parse("c1"), annotations })
+        };
+        let head = r#"{"type":"file","id":7,"time":1700000000000,"author":1,"name":"a\"na","via":"line","kind":"say","#;
+        let told = r#""file":{"id":"000000000000000000000000000000ab","name":"a _b_.png","size":7,"type":"image/png","width":3,"height":2,"url":"/KXQT/files/000000000000000000000000000000ab/a%20_b_.png"},"cid":"c1"}"#;
+        assert_eq!(shared(file.clone(), ""), format!("{head}{told}"));
+        assert_eq!(shared(file, "look"), format!(r#"{head}"text":"look",{told}"#));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::clock::LocalClock;
 use crate::json;
-use crate::rooms::{Body, Encoder, Event, Kind, Marks, Name, Quote, RoomCode};
+use crate::rooms::{Body, Encoder, Event, Kind, Marks, Name, Quote, RoomCode, SharedFile};
 
 /// What stands before every line of a message but its first: nothing that a member typed is ever at the
 /// left edge, where notices are.
@@ -30,18 +30,30 @@ const FEW_LINES: usize = 8;
 /// Lines for people. What a member typed is not sent back to it: its terminal shows it.
 pub struct LineEncoder {
     clock: LocalClock,
+    home_url: String,
+}
+
+/// Where the reader of an event is.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Tells times.
+    pub clock: &'a LocalClock,
+    /// The address of the home page: what files' addresses begin with.
+    pub home_url: &'a str,
+    /// The room that the event is in.
+    pub code: RoomCode,
 }
 
 impl LineEncoder {
-    /// Times are shown as `clock` tells them.
-    pub fn new(clock: LocalClock) -> LineEncoder {
-        LineEncoder { clock }
+    /// Times are shown as `clock` tells them. Files' addresses begin with `home_url`.
+    pub fn new(clock: LocalClock, home_url: String) -> LineEncoder {
+        LineEncoder { clock, home_url }
     }
 }
 
 impl Encoder for LineEncoder {
-    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
-        write_event(event, &self.clock, out);
+    fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
+        write_event(event, &Place { clock: &self.clock, home_url: &self.home_url, code: *room }, out);
     }
 
     fn encode_between(&self, earlier_ms: u64, later_ms: u64, out: &mut Vec<u8>) {
@@ -68,13 +80,13 @@ impl Encoder for LineEncoder {
 pub struct JsonLineEncoder;
 
 impl Encoder for JsonLineEncoder {
-    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
-        json::write_event(event, out);
+    fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
+        json::write_event(*room, event, out);
         out.push(b'\n');
     }
 
-    fn encode_enter(&self, _room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
-        json::write_enter(event, marks, out);
+    fn encode_enter(&self, room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
+        json::write_enter(*room, event, marks, out);
         out.push(b'\n');
     }
 
@@ -88,8 +100,17 @@ impl Encoder for JsonLineEncoder {
 ///
 /// What is said has a time, notices have none: so nothing that is said looks like a notice. What is done with something
 /// that was said has a time, and the name stands in angle brackets behind a star, as nothing that is said has it.
-pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
+pub fn write_event(event: &Event, place: &Place<'_>, out: &mut Vec<u8>) {
+    let clock = place.clock;
     match &event.body {
+        Body::Message { text, .. } if event.body.file().is_some() => {
+            write_time(event, clock, out);
+            event.body.file().iter().for_each(|file| write_shared(&event.name, file, place, out));
+            if !text.as_str().is_empty() {
+                out.extend(CONTINUATION);
+                write_text(text.as_str(), out);
+            }
+        }
         Body::Message { kind, text, annotations, .. } => {
             write_time(event, clock, out);
             match kind {
@@ -147,6 +168,32 @@ pub fn write_event(event: &Event, clock: &LocalClock, out: &mut Vec<u8>) {
         Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. } => moderation::write_moderation(event, out),
     }
     out.extend(b"\r\n");
+}
+
+/// Appends who shares which file, and where it is found.
+fn write_shared(name: &Name, file: &SharedFile, place: &Place<'_>, out: &mut Vec<u8>) {
+    out.extend(b"* ");
+    write_name(name, out);
+    out.extend(b" shares ");
+    write_in_one_line(file.name.as_str(), out);
+    let (home_url, path) = (place.home_url.trim_end_matches('/'), file.path(place.code));
+    write!(out, " ({}) {home_url}{path}", size_words(file.size_bytes)).expect("writing into memory does not fail");
+}
+
+/// A size as people read it.
+fn size_words(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(size < 9.95);
+    format!("{size:.decimals$} {}", units[unit])
 }
 
 /// Appends that another day begins.
@@ -266,7 +313,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rooms::{Annotations, AuthorId, Emoji, Text, Via};
+    use crate::rooms::{Annotations, AuthorId, Emoji, FileId, FileName, FileType, Text, Via};
 
     /// 1970-01-01 14:03:20 UTC.
     const TIME_MS: u64 = (14 * 60 + 3) * 60_000 + 20_000;
@@ -286,8 +333,41 @@ mod tests {
 
     fn encoded(name: &str, body: Body) -> String {
         let mut out = Vec::new();
-        LineEncoder::new(LocalClock::utc()).encode_event(&kxqt(), &event(name, body), &mut out);
+        LineEncoder::new(LocalClock::utc(), HOME_URL.into()).encode_event(&kxqt(), &event(name, body), &mut out);
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    const HOME_URL: &str = "http://10.0.0.7:5000/";
+
+    fn shared(name: &str, size_bytes: u64, text: &str) -> Body {
+        let id = FileId::parse("000000000000000000000000000000ab").expect("an id");
+        let (name, file_type, dimensions) = (FileName::clean(name), FileType::Other, None);
+        let file = Some(SharedFile { id, name, size_bytes, file_type, dimensions });
+        let text = Text::clean(text, 4096).unwrap_or_else(|_| Text::none());
+        let annotations = Annotations { file, ..Annotations::default() }.boxed();
+        Body::Message { kind: Kind::Say, text, cid: None, annotations }
+    }
+
+    #[test]
+    fn a_file_is_shown_with_its_size_and_its_address() {
+        let url = "http://10.0.0.7:5000/KXQT/files/000000000000000000000000000000ab";
+        for (body, expected) in [
+            (shared("plan.pdf", 2_100_000, ""), format!("* ana shares plan.pdf (2.1 MB) {url}/plan.pdf\r\n")),
+            (
+                shared("p.txt", 999, "look\n* eve left"),
+                format!("* ana shares p.txt (999 B) {url}/p.txt\r\n          | look\r\n          | * eve left\r\n"),
+            ),
+            (
+                shared("a\r\n* eve left\u{202E}", 999_999, ""),
+                format!("* ana shares a_ eve left (1.0 MB) {url}/a_%20eve%20left\r\n"),
+            ),
+        ] {
+            assert_eq!(encoded("ana", body)["14:05 ".len()..], expected);
+        }
+        for (bytes, words) in [(0, "0 B"), (1000, "1.0 kB"), (9_949, "9.9 kB"), (9_951, "10 kB"), (25 << 20, "26 MB")] {
+            assert_eq!(size_words(bytes), words);
+        }
+        assert_eq!(size_words(u64::MAX), "18446744 TB");
     }
 
     #[test]
@@ -405,7 +485,7 @@ mod tests {
         assert_eq!(objects.len(), 2);
         assert_eq!(objects[0]["text"], "a\nb");
         assert_eq!(objects[1], serde_json::json!({ "type": "typing", "name": "ben" }));
-        assert!(JsonLineEncoder.echoes() && !LineEncoder::new(LocalClock::utc()).echoes());
+        assert!(JsonLineEncoder.echoes() && !LineEncoder::new(LocalClock::utc(), String::new()).echoes());
     }
 
     proptest! {

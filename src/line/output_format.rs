@@ -7,11 +7,10 @@ use std::fmt::Display;
 use std::io::Write;
 
 use super::Context;
-use super::clock::LocalClock;
-use super::encoder::{moderation, write_day, write_event, write_name};
+use super::encoder::{Place, moderation, write_day, write_event, write_name};
 use super::help;
 use crate::json;
-use crate::rooms::{AccountDone, AuthorId, Body, EncoderId, Event, ListedBan, Member, Name, Refusal, Room};
+use crate::rooms::{AccountDone, AuthorId, Body, EncoderId, Event, ListedBan, Member, Name, Refusal, Room, RoomCode};
 use crate::session_api::encoders;
 use crate::time::Now;
 
@@ -120,6 +119,11 @@ impl OutputFormat {
         help::list(is_operator).for_each(|line| self.notice(line, out));
     }
 
+    /// Tells by which command a file is shared in the room with this page.
+    pub fn help_sharing(self, room_url: &str, out: &mut Vec<u8>) {
+        self.notice(format_args!("Elsewhere, curl -T FILE {room_url}/ shares a file here."), out);
+    }
+
     /// Lists who is kept out of a room.
     pub fn bans(self, bans: &[ListedBan], out: &mut Vec<u8>) {
         match self {
@@ -132,11 +136,11 @@ impl OutputFormat {
     }
 
     /// Tells that an operator has thrown this member out.
-    pub fn kicked(self, event: &Event, out: &mut Vec<u8>) {
+    pub fn kicked(self, code: RoomCode, event: &Event, out: &mut Vec<u8>) {
         match self {
             OutputFormat::Person => moderation::write_kicked(event, out),
             OutputFormat::Program => {
-                json::write_event(event, out);
+                json::write_event(code, event, out);
                 out.push(b'\n');
             }
         }
@@ -150,7 +154,9 @@ impl OutputFormat {
                 moderation::write_rules(joined.room.rules(), out);
                 let events = without_own_enter(joined.events, joined.member);
                 if !events.is_empty() {
-                    write_history(events, &context.clock, now, out);
+                    let home_url = context.invitation.home_url(local);
+                    let place = Place { clock: &context.clock, home_url: &home_url, code: joined.room.code() };
+                    write_history(events, &place, now, out);
                 }
             }
             OutputFormat::Program => {
@@ -178,22 +184,22 @@ impl OutputFormat {
     }
 
     /// Shows older events.
-    pub fn history(self, events: &[Event], more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+    pub fn history(self, events: &[Event], more: bool, place: &Place<'_>, now: Now, out: &mut Vec<u8>) {
         match self {
-            OutputFormat::Person => write_history(events, clock, now, out),
+            OutputFormat::Person => write_history(events, place, now, out),
             OutputFormat::Program => {
-                json::write_history(events, more, out);
+                json::write_history(place.code, events, more, out);
                 out.push(b'\n');
             }
         }
     }
 
     /// Shows what a search has found. `before`: there may be more before this id.
-    pub fn found(self, events: &[Event], before: Option<u64>, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+    pub fn found(self, events: &[Event], before: Option<u64>, place: &Place<'_>, now: Now, out: &mut Vec<u8>) {
         match self {
-            OutputFormat::Person => write_found(events, before.is_some(), clock, now, out),
+            OutputFormat::Person => write_found(events, before.is_some(), place, now, out),
             OutputFormat::Program => {
-                json::write_found(events, before, out);
+                json::write_found(place.code, events, before, out);
                 out.push(b'\n');
             }
         }
@@ -201,7 +207,8 @@ impl OutputFormat {
 }
 
 /// Appends what a search has found, and how much that is.
-fn write_found(events: &[Event], may_be_more: bool, clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+fn write_found(events: &[Event], may_be_more: bool, place: &Place<'_>, now: Now, out: &mut Vec<u8>) {
+    let clock = place.clock;
     let today = clock.date(now.wall_ms);
     let mut day = today;
     for event in events {
@@ -213,7 +220,7 @@ fn write_found(events: &[Event], may_be_more: bool, clock: &LocalClock, now: Now
                 false => write_line(format_args!("* -- {} --", date.strftime("%A %-d %B %Y")), out),
             }
         }
-        write_event(event, clock, out);
+        write_event(event, place, out);
     }
     match (events.len(), may_be_more) {
         (0, false) => write_line("* Nothing found.", out),
@@ -284,7 +291,8 @@ fn without_own_enter<'a>(events: &'a [Event], newcomer: &Member) -> &'a [Event] 
 }
 
 /// Appends events of the past, with a line where another day than today begins, and a line behind them.
-fn write_history(events: &[Event], clock: &LocalClock, now: Now, out: &mut Vec<u8>) {
+fn write_history(events: &[Event], place: &Place<'_>, now: Now, out: &mut Vec<u8>) {
+    let clock = place.clock;
     let mut day = clock.date(now.wall_ms);
     for event in events {
         let date = clock.date(event.time_ms);
@@ -292,7 +300,7 @@ fn write_history(events: &[Event], clock: &LocalClock, now: Now, out: &mut Vec<u
             day = date;
             write_day(date, out);
         }
-        write_event(event, clock, out);
+        write_event(event, place, out);
     }
     out.extend(b"* -- now --\r\n");
 }

@@ -8,6 +8,7 @@ use prompts::{PROMPT_TIMEOUT_MS, Unjoined, ends_asking};
 
 use super::command::{self, CommandFault, TypedCommand};
 use super::editor::{LineEditor, Typed};
+use super::encoder::Place;
 use super::output_format::OutputFormat;
 use super::{Context, help, opening, pace};
 use crate::json;
@@ -125,8 +126,16 @@ impl Line {
             }
             Reply::Refused { refusal, .. } => self.pass_on(&refusal, outbox),
             Reply::Members { room, .. } => self.format.members(rooms.room(room), outbox),
-            Reply::History { events, more } => self.format.history(&events, more, &context.clock, now, outbox),
-            Reply::Found { events, before } => self.format.found(&events, before, &context.clock, now, outbox),
+            Reply::History { code, events, more } => {
+                let home_url = context.invitation.home_url(self.local);
+                let place = Place { clock: &context.clock, home_url: &home_url, code };
+                self.format.history(&events, more, &place, now, outbox);
+            }
+            Reply::Found { code, events, before } => {
+                let home_url = context.invitation.home_url(self.local);
+                let place = Place { clock: &context.clock, home_url: &home_url, code };
+                self.format.found(&events, before, &place, now, outbox);
+            }
             Reply::EncoderSwitched => {
                 self.end_prompt(outbox);
                 self.format = OutputFormat::Program;
@@ -174,12 +183,20 @@ impl Line {
                         _ => event.name.clone(),
                     };
                     self.become_unjoined(name, now);
-                    self.format.kicked(&event, outbox);
+                    self.format.kicked(rooms.room(membership.room).code(), &event, outbox);
                     self.prompt(outbox);
                 }
             }
             Reply::Bans { bans } => self.format.bans(&bans, outbox),
-            Reply::Role { is_operator } => self.format.help(is_operator, outbox),
+            Reply::Role { is_operator } => {
+                self.format.help(is_operator, outbox);
+                if let Stage::Joined(joined) = &self.stage
+                    && context.limits.file_bytes > 0
+                {
+                    let code = rooms.room(joined.0.room).code();
+                    self.format.help_sharing(&context.invitation.room_url(self.local, code), outbox);
+                }
+            }
             Reply::TakenOver { .. } => {
                 self.format.farewell("You came in again from elsewhere; this connection is closed.", outbox);
                 return Flow::Close;

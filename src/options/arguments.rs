@@ -191,6 +191,9 @@ pub enum Subcommand {
         /// Where the copy goes; nothing may be there yet
         #[arg(long, value_name = "COPY")]
         to: PathBuf,
+        /// Where the shared files lie, if not beside the data file; they are copied to COPY.files
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
     },
     /// Manage the accounts in a data file, also one in use
     Account {

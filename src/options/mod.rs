@@ -81,6 +81,8 @@ pub struct Limits {
     pub members: usize,
     /// Bytes of memory that the history of all rooms may take, so that nobody can fill it by talking.
     pub memory_bytes: usize,
+    /// Bytes in one file that is shared, as clients are told; 0: none are.
+    pub file_bytes: u64,
 }
 
 impl Default for Limits {
@@ -96,6 +98,7 @@ impl Default for Limits {
             create_rate: 10,
             members: 1000,
             memory_bytes: 256 << 20,
+            file_bytes: FileLimits::default().file_bytes,
         }
     }
 }
@@ -263,19 +266,18 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         format!("{}{}", url.origin, path.trim_end_matches('/'))
     });
 
+    let files = FilesOption {
+        place: arguments.files.unwrap_or(match arguments.data {
+            Some(_) => FilesPlace::BesideData,
+            None => FilesPlace::Temporary,
+        }),
+        limits: FileLimits { file_bytes: arguments.max_file.min(arguments.max_files), all_bytes: arguments.max_files },
+    };
+    let told_file_bytes = if files.place == FilesPlace::Off { 0 } else { files.limits.file_bytes };
     Ok(Options {
         listen,
         line_listen,
-        files: FilesOption {
-            place: arguments.files.unwrap_or(match arguments.data {
-                Some(_) => FilesPlace::BesideData,
-                None => FilesPlace::Temporary,
-            }),
-            limits: FileLimits {
-                file_bytes: arguments.max_file.min(arguments.max_files),
-                all_bytes: arguments.max_files,
-            },
-        },
+        files,
         data: arguments.data,
         subcommand: arguments.subcommand,
         limits: Limits {
@@ -289,6 +291,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             create_rate: arguments.create_rate,
             members: arguments.max_members,
             memory_bytes: arguments.memory,
+            file_bytes: told_file_bytes,
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,

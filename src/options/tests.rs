@@ -70,6 +70,7 @@ fn each_option_says_what_it_says() {
             create_rate: 2,
             members: 4,
             memory_bytes: 256 << 20,
+            file_bytes: 64 << 10,
         }
     );
     assert_eq!((options.max_connections, options.max_per_address), (0, 3));
@@ -277,7 +278,7 @@ fn subcommands_stand_alone() {
     };
     assert!(matches!(
         subcommand("backup a.db --to b.db"),
-        Some(Subcommand::Backup { file, to }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
+        Some(Subcommand::Backup { file, to, files: None }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
     ));
     assert!(matches!(
         subcommand("export a.db KXQT --format json"),

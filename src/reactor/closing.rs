@@ -8,6 +8,9 @@ use crate::journal::Journal;
 /// A closing connection that takes nothing of what it is still to be sent for so long is given up.
 const DRAIN_MS: u64 = 5_000;
 
+/// One that is sent a file, which may be slow to be read, has so long.
+const FILE_STALLED_MS: u64 = 60_000;
+
 /// Once asked to stop, the program ends after this time at the latest.
 const STOP_MS: u64 = 5_000;
 
@@ -24,6 +27,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Sends what is queued, and nothing more.
     pub(super) fn begin_draining(&mut self, slot: usize) {
         let now_ms = self.now.steady_ms;
+        self.abandon_file(slot);
         let connection = &mut self.connections.slab[slot];
         connection.phase = Phase::Draining;
         connection.progressed_s = (now_ms / 1000) as u32;
@@ -38,10 +42,24 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let now_ms = self.now.steady_ms;
         let connection = &mut self.connections.slab[slot];
         let stalled_ms = connection.stalled_ms(now_ms);
-        if stalled_ms < DRAIN_MS && !connection.output.is_empty() {
-            connection.until_ms = now_ms + DRAIN_MS - stalled_ms;
+        let limit_ms = if connection.output.has_range() { FILE_STALLED_MS } else { DRAIN_MS };
+        if stalled_ms < limit_ms && !connection.output.is_empty() {
+            connection.until_ms = now_ms + limit_ms - stalled_ms;
         } else {
             connection.until_ms = u64::MAX;
+            self.closed.push(self.connections.id_of(slot));
+        }
+    }
+
+    /// A connection that is sent a file has waited long enough for its next request, unless it has taken some of the file
+    /// meanwhile.
+    pub(super) fn send_on(&mut self, slot: usize) {
+        let connection = &mut self.connections.slab[slot];
+        if connection.stalled_ms(self.now.steady_ms) < FILE_STALLED_MS {
+            connection.session.note_progress(self.now);
+        } else {
+            log::debug!("connection {} takes nothing of its file", self.connections.id_of(slot).0);
+            self.connections.slab[slot].until_ms = u64::MAX;
             self.closed.push(self.connections.id_of(slot));
         }
     }
@@ -61,6 +79,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         while let Some(id) = self.closed.pop() {
             let Some(slot) = self.connections.find(id) else { continue };
             log::debug!("connection {} is closed", id.0);
+            self.abandon_file(slot);
             self.leave_rooms(slot);
             self.rooms.forget_proof(id);
             if let Some(authenticator) = &mut self.authenticator {
@@ -96,7 +115,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 // Nobody is told that others part: everybody does. Nothing of a room outlives this.
                 self.rooms.detach(membership, &mut self.connections);
             }
-            self.connections.slab[slot].session.say_goodbye(&mut self.scratch);
+            self.connections.slab[slot].session.say_goodbye(&self.shared, self.now, &mut self.scratch);
             self.send_scratch(slot);
             self.begin_closing(slot);
         }

@@ -69,6 +69,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 connection.until_ms = 0;
                 self.connections.queue_receive(slot);
             }
+            Phase::Open if connection.output.has_range() => self.send_on(slot),
             Phase::Open => {
                 let flow = connection.session.expire(self.now, &mut self.scratch);
                 self.send_scratch(slot);

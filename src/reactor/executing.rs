@@ -26,6 +26,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let Some(command) = self.authenticate(slot, &caller, memberships.as_slice(), command) else {
             return self.relay();
         };
+        if let (Command::Share(..), Some(files)) = (&command, &mut self.files) {
+            files.hand_over(caller.connection);
+        }
         let delivery = &mut self.connections;
         let execution = self.rooms.execute(&caller, memberships.as_slice(), command, self.now, delivery);
         self.connections.slab[slot].awaits_reply = is_answered || execution == Execution::Parked;
@@ -75,7 +78,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    fn caller(&mut self, slot: usize) -> Caller {
+    pub(super) fn caller(&mut self, slot: usize) -> Caller {
         self.rooms.set_journal_failing(self.journal.is_failing());
         let connection = &self.connections.slab[slot];
         let forwarded = connection.session.forwarded_address();
@@ -91,6 +94,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn resume(&mut self) {
         self.rooms.continue_search();
         self.relay();
+        self.take_files();
         self.go_on_with_proven();
         for _ in 0..RESUMED_A_TURN {
             let Some(resumed) = self.rooms.take_resumed() else { return };
@@ -183,6 +187,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.send_scratch(slot);
         match flow {
             Flow::Close => self.begin_closing(slot),
+            Flow::SendFile { part, then_closes } => {
+                self.queue_file(slot, part);
+                if then_closes {
+                    self.begin_closing(slot);
+                } else {
+                    self.connections.queue_receive(slot);
+                }
+            }
             Flow::Continue if was_waiting => self.connections.queue_receive(slot),
             Flow::Continue => (),
         }

@@ -11,6 +11,7 @@ mod connection;
 mod connections;
 mod deadlines;
 mod executing;
+mod files;
 mod flushing;
 mod memberships;
 mod net;
@@ -19,6 +20,7 @@ mod receiving;
 mod session;
 
 pub use connection::OutputLimits;
+pub use files::Files;
 pub use memberships::Memberships;
 pub use net::{Accept, Accepted, BindError, HangUp, MioNet, Net, Port, Readiness};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
@@ -62,6 +64,8 @@ pub struct Reactor<N: Net, J: Journal> {
     shared: Shared,
     /// Compares passwords; `None`: nobody does.
     authenticator: Option<Authenticator>,
+    /// `None`: no files are shared.
+    files: Option<Files>,
     connections: Connections<N::Stream>,
     admission: Admission,
     deadlines: Deadlines,
@@ -96,6 +100,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             journal,
             shared,
             authenticator: None,
+            files: None,
             connections: Connections::new(),
             admission: Admission::new(limits),
             deadlines: Deadlines::default(),
@@ -124,6 +129,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.authenticator = Some(authenticator);
     }
 
+    /// Where the bytes of shared files are.
+    pub fn set_files(&mut self, files: Files) {
+        self.files = Some(files);
+    }
+
     /// Turns until the program is asked to stop and every connection is closed.
     ///
     /// # Errors
@@ -148,6 +158,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.journal.dispatch(self.now);
         self.flush();
         self.reap();
+        self.submit_files();
         self.journal.dispatch(self.now);
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
@@ -240,6 +251,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             || self.rooms.has_resumed()
             || self.rooms.is_searching()
             || self.authenticator.as_ref().is_some_and(Authenticator::has_done)
+            || self.files.as_ref().is_some_and(Files::has_done)
             || self.may_have_outcomes;
         if is_busy {
             return Some(0);

@@ -13,19 +13,17 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Pieces that one system call is given at the most.
 const MAX_SLICES: usize = 16;
 
-/// How much of a file is in memory at a time.
-const RANGE_WINDOW_BYTES: usize = CHUNK_BYTES;
-
 /// A part of something that is not in memory, such as a file: to be sent like an entry, and loaded piece by piece.
 pub trait Range {
     /// How many bytes it has.
     fn length_bytes(&self) -> u64;
 
-    /// Reads bytes of it from `position` on into the buffer, and returns how many, at least one; 0: not at this time.
+    /// Puts bytes of it, from `position` on, in place of those in the window, as many as it likes but no more than it has;
+    /// none: not at this time.
     ///
     /// # Errors
     /// It cannot be read; what follows can then not be sent either.
-    fn read(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize>;
+    fn load(&mut self, position: u64, window: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// Buffers that were used and are to be used again: what is told to one connection has the size of what was told to the
@@ -129,6 +127,12 @@ impl OutputQueue {
         self.0.as_ref().map_or(0, |queued| queued.pieces.iter().map(piece_bytes).sum())
     }
 
+    /// Whether some of it is not in memory, so that it may take long to be sent.
+    pub fn has_range(&self) -> bool {
+        let is_range = |piece: &Piece| matches!(piece, Piece::Range { .. });
+        self.0.as_ref().is_some_and(|queued| queued.pieces.iter().any(is_range))
+    }
+
     /// Whether everything is sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -200,12 +204,10 @@ impl Queued {
         if let Some(Piece::Range { range, loaded, window, sent }) = self.pieces.front_mut()
             && *sent == window.len()
         {
-            let wanted = (range.length_bytes() - *loaded).min(RANGE_WINDOW_BYTES as u64) as usize;
-            window.resize(wanted, 0);
+            window.clear();
             *sent = 0;
-            let count = range.read(*loaded, window);
-            window.truncate(*count.as_ref().unwrap_or(&0));
-            *loaded += count? as u64;
+            range.load(*loaded, window)?;
+            *loaded += window.len() as u64;
             if window.is_empty() {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -336,12 +338,10 @@ mod tests {
             self.0
         }
 
-        fn read(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = buffer.len().min(1000);
-            for (offset, byte) in buffer[..count].iter_mut().enumerate() {
-                *byte = (position + offset as u64) as u8;
-            }
-            Ok(count)
+        fn load(&mut self, position: u64, window: &mut Vec<u8>) -> io::Result<()> {
+            let end = self.0.min(position + 1000);
+            window.extend((position..end).map(|position| position as u8));
+            Ok(())
         }
     }
 
@@ -403,7 +403,7 @@ mod tests {
         queue.push(b"tail", spare);
         let mut parts_taken = 0;
         while parts_taken == 0 {
-            assert!(queue.memory_bytes() <= RANGE_WINDOW_BYTES + 100);
+            assert!(queue.memory_bytes() <= 1000 + 100);
             parts_taken = queue.write(&mut stream, &[b"!"], spare).expect("taken");
         }
         assert_eq!(stream.taken, [b"head ", &counting(100_000)[..], b"tail!"].concat());

@@ -148,6 +148,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
+                Step::File(request) => self.ask_about_file(slot, request),
+                Step::AwaitFile => self.connections.slab[slot].awaits_reply = true,
             }
         }
         self.connections.queue_flush(slot);

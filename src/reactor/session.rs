@@ -9,7 +9,7 @@ use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
-use crate::session_api::{Flow, Input, Protocol, Step, Upgrade, encoders};
+use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
 use crate::ws::{self, WebEncoder, Ws};
 
@@ -37,9 +37,10 @@ impl Shared {
     }
 }
 
-/// The encodings in which rooms can be read, in the order of [`encoders`].
-pub fn all_encoders(clock: LocalClock) -> Vec<Box<dyn Encoder>> {
-    vec![Box::new(WebEncoder), Box::new(LineEncoder::new(clock)), Box::new(JsonLineEncoder)]
+/// The encodings in which rooms can be read, in the order of [`encoders`]. Terminals are shown files' addresses behind
+/// `home_url`.
+pub fn all_encoders(clock: LocalClock, home_url: String) -> Vec<Box<dyn Encoder>> {
+    vec![Box::new(WebEncoder), Box::new(LineEncoder::new(clock, home_url)), Box::new(JsonLineEncoder)]
 }
 
 /// One connection's protocol.
@@ -121,10 +122,19 @@ impl Session {
         }
     }
 
-    /// Says that the server stops.
-    pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
+    /// Something has come of what it asked about the file that arrives.
+    pub fn answer_file(&mut self, reply: FileReply, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
-            Session::Http(_) | Session::Other(_) => (),
+            Session::Http(http) => http.answer_file(reply, &shared.site, now, outbox),
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
+        }
+    }
+
+    /// Says that the server stops.
+    pub fn say_goodbye(&self, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
+        match self {
+            Session::Http(http) => http.say_goodbye(now, &shared.site, outbox),
+            Session::Other(_) => (),
             Session::Ws(ws) => ws.say_goodbye(outbox),
             Session::Line(line) => line.goodbye(outbox),
         }

@@ -277,7 +277,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rooms::amend;
+    use crate::rooms::{Dimensions, FileId, FileName, FileType, amend};
+
+    /// A file, and a message with it or without.
+    fn shared() -> impl Strategy<Value = Body> {
+        let text = prop::option::of("(?s).{1,300}".prop_filter_map("a text", |text| Text::clean(&text, 4096).ok()));
+        let cid = prop::option::of("\\PC{1,16}".prop_filter_map("an id", |cid| MessageKey::parse(&cid)));
+        let dimensions = prop::option::of(any::<(u16, u16)>());
+        let reply_to = prop::option::of(1..100_u64);
+        let parts = (text, cid, reply_to, "\\PC{0,40}", "[0-9a-f]{32}", any::<u64>(), dimensions);
+        parts.prop_map(|(text, cid, reply_to, name, id, size_bytes, dimensions)| {
+            let id = FileId::parse(&id).expect("an id");
+            let dimensions = dimensions.map(|(width, height)| (u32::from(width) + 1, u32::from(height) + 1));
+            let dimensions = dimensions.map(|(width, height)| Dimensions { width, height });
+            let name = FileName::clean(&name);
+            let file = Some(SharedFile { id, name, size_bytes, file_type: FileType::Png, dimensions });
+            let annotations = Annotations { reply_to, file, ..Annotations::default() }.boxed();
+            Body::Message { kind: Kind::Say, text: text.unwrap_or_else(Text::none), cid, annotations }
+        })
+    }
 
     fn event() -> impl Strategy<Value = Event> {
         let name = || "\\PC{1,32}".prop_filter_map("a name", |name| Name::parse(&name));
@@ -289,6 +307,7 @@ mod tests {
         let emoji = prop_oneof![Just("👍"), Just("❤️"), Just("🎉")].prop_filter_map("an emoji", Emoji::parse);
         let body = prop_oneof![
             4 => (kind, text(), cid(), reply_to).prop_map(|(kind, text, cid, reply_to)| Body::said(kind, text, cid, reply_to)),
+            2 => shared(),
             2 => (of(), text(), cid()).prop_map(|(of, text, cid)| Body::Edit { of, text: Some(text), cid }),
             1 => (of(), prop::option::of(name())).prop_map(|(of, of_whom)| Body::Delete { of, of_whom }),
             2 => (of(), emoji, any::<bool>()).prop_map(|(of, emoji, on)| Body::Reaction { of, emoji, on, quote: None }),
@@ -363,6 +382,25 @@ mod tests {
         ring.push(&Event { id: 5, time_ms: 0, name, via: Via::Web, author: AuthorId(1), body });
         assert_eq!(texts(&ring), "anac1ana1 keptana1 ana1 ana1 ");
         assert_eq!(ring.last_message(|_| true), Some(2));
+    }
+
+    #[test]
+    fn a_file_stays_when_its_text_is_edited_and_no_byte_of_it_when_it_is_deleted() {
+        let text = |text| Text::clean(text, 4096).expect("a text");
+        let name = Name::parse("ana").expect("a name");
+        let id = FileId::parse("000000000000000000000000000000ab").expect("an id");
+        let (called, file_type, dimensions) = (FileName::clean("plan.pdf"), FileType::Other, None);
+        let file = SharedFile { id, name: called, size_bytes: 7, file_type, dimensions };
+        let event = |id, body| Event { id, time_ms: 0, name: name.clone(), via: Via::Web, author: AuthorId(1), body };
+        let mut ring = EventRing::after(0);
+        ring.push(&event(1, Body::shared(file.clone(), Some(text("first")), None)));
+        ring.push(&event(2, Body::Edit { of: 1, text: Some(text("second")), cid: None }));
+        let texts = |ring: &EventRing| ring.string(0..ring.texts.len()).replace('\0', "");
+        assert_eq!(texts(&ring), format!("ana0 {}\nana1 second", file.to_text()));
+        assert_eq!(ring.events_from(1).next().expect("an event").body.file(), Some(&file));
+        ring.push(&event(3, Body::Delete { of: 1, of_whom: None }));
+        assert_eq!(texts(&ring), "ana0 ana1 ana1 ");
+        assert_eq!(ring.events_from(1).next().expect("an event").body, Body::Deleted { kind: Kind::Say, cid: None });
     }
 
     #[test]

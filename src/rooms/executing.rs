@@ -122,7 +122,7 @@ impl Rooms {
                 let room = self.find_open(code, token, caller.address, now)?;
                 self.check_may_look(room, token)?;
                 let (events, more) = self.select(room, span, caller.encoder);
-                Reply::Events { events, more }
+                Reply::Events { code, events, more }
             }
             Command::Search { code, search, token } => {
                 self.check_strangers_may_look()?;
@@ -172,7 +172,7 @@ impl Rooms {
             }
             RoomCommand::History(span) => {
                 let (events, more) = self.select(room, span, caller.encoder);
-                Reply::History { events, more }
+                Reply::History { code: self.room(room).code(), events, more }
             }
             RoomCommand::Search(search) => {
                 self.search(caller.connection, room, Some(membership.author), search);

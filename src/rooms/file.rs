@@ -5,7 +5,7 @@ use std::fmt;
 use rand::{Rng, RngExt};
 use smol_str::SmolStr;
 
-use super::FileName;
+use super::{FileName, RoomCode};
 
 /// Tells files apart, and is their secret: 128 random bits, so that whoever has a file's address was given it.
 ///
@@ -142,6 +142,20 @@ impl SharedFile {
         smol_str::format_smolstr!("{id} {size_bytes} {} {width}x{height} {name}", file_type.as_str())
     }
 
+    /// Where it is found, in the room in which it was shared: what stands behind the address of the home page, without
+    /// the slash at that one's end.
+    pub fn path(&self, code: RoomCode) -> String {
+        let mut path = format!("/{code}/files/{}/", self.id);
+        for byte in self.name.as_str().bytes() {
+            // RFC 3986 section 2.3.
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(byte.into()),
+                byte => path.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        path
+    }
+
     /// Reads what [`to_text`](Self::to_text) gives.
     pub fn parse(text: &str) -> Option<SharedFile> {
         let mut fields = text.splitn(5, ' ');
@@ -176,6 +190,15 @@ mod tests {
             let file = SharedFile { id: FileId(id), name: FileName::clean(&typed), size_bytes, file_type, dimensions };
             prop_assert_eq!(SharedFile::parse(&file.to_text()), Some(file));
         }
+    }
+
+    #[test]
+    fn a_file_is_found_under_its_name() {
+        let name = FileName::clean("Übung 1 (neu).pdf");
+        let (id, file_type, dimensions) = (FileId(0xAB), FileType::Other, None);
+        let file = SharedFile { id, name, size_bytes: 1, file_type, dimensions };
+        let path = "/KXQT/files/000000000000000000000000000000ab/%C3%9Cbung%201%20%28neu%29.pdf";
+        assert_eq!(file.path(RoomCode::parse("KXQT").expect("a code")), path);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Rooms {
             return self.refuse_search(pending, pending.refusal());
         }
         events.retain(|event| !pending.amended.contains(&event.id));
-        self.reply(pending.connection, Reply::Found { events, before });
+        self.reply(pending.connection, Reply::Found { code: pending.code, events, before });
     }
 
     fn refuse_search(&mut self, pending: &PendingSearch, refusal: Refusal) {

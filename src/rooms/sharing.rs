@@ -127,7 +127,7 @@ impl Rooms {
     fn free_guest_name(&self, room: RoomId, now: Now) -> Result<Name, Refusal> {
         self.check_strangers_may_look()?;
         let named = |number: u32| Name::parse(&format!("{GUEST}_{number}"));
-        let names = Name::parse(GUEST).into_iter().chain((1..).map_while(|number| named(number)));
+        let names = Name::parse(GUEST).into_iter().chain((1..).map_while(named));
         let is_free = |name: &Name| {
             self.check_guest_name(room, name).is_ok() && self.check_name_is_not_banned(room, name, now).is_ok()
         };

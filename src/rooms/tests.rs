@@ -732,7 +732,7 @@ fn history_is_given_in_pieces() {
     let mut select = |since, before, limit| {
         house.execute_in(ana, RoomCommand::History(Span { since, before, limit }));
         match house.last_reply(ana) {
-            Reply::History { events, more } => (events.iter().map(|event| event.id).collect::<Vec<_>>(), *more),
+            Reply::History { events, more, .. } => (events.iter().map(|event| event.id).collect::<Vec<_>>(), *more),
             other => panic!("{other:?}"),
         }
     };
@@ -992,7 +992,7 @@ fn nothing_reads_more_than_a_page() {
         other => panic!("{other:?}"),
     }
     house.execute_in(again, RoomCommand::History(Span { limit: 10_000, ..Span::default() }));
-    assert!(matches!(house.last_reply(again), Reply::History { events, more: true } if events.len() == 500));
+    assert!(matches!(house.last_reply(again), Reply::History { events, more: true, .. } if events.len() == 500));
 }
 
 #[test]
@@ -1042,7 +1042,7 @@ fn pages_are_bounded_in_bytes_too() {
     let select = |house: &mut House, since, before| {
         house.execute_in(ana, RoomCommand::History(Span { since, before, limit: 50 }));
         match house.last_reply(ana) {
-            Reply::History { events, more } => (events.iter().map(|event| event.id).collect::<Vec<_>>(), *more),
+            Reply::History { events, more, .. } => (events.iter().map(|event| event.id).collect::<Vec<_>>(), *more),
             other => panic!("{other:?}"),
         }
     };

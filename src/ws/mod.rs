@@ -191,11 +191,11 @@ impl Ws {
             }
             Reply::Bans { bans } => frame::write_text(outbox, |out| json::write_bans(&bans, out)),
             Reply::AlreadySaid { cid, id } => frame::write_text(outbox, |out| json::write_ok(&cid, id, out)),
-            Reply::History { events, more } => {
-                frame::write_text(outbox, |out| json::write_history(&events, more, out));
+            Reply::History { code, events, more } => {
+                frame::write_text(outbox, |out| json::write_history(code, &events, more, out));
             }
-            Reply::Found { events, before } => {
-                frame::write_text(outbox, |out| json::write_found(&events, before, out));
+            Reply::Found { code, events, before } => {
+                frame::write_text(outbox, |out| json::write_found(code, &events, before, out));
             }
             Reply::Left { .. } => {
                 frame::write_close(outbox, CloseCode::Normal, "You left.");
@@ -292,12 +292,12 @@ fn close(outbox: &mut Vec<u8>, fault: frame::FrameFault) -> Step {
 pub struct WebEncoder;
 
 impl Encoder for WebEncoder {
-    fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
-        frame::write_text(out, |out| json::write_event(event, out));
+    fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
+        frame::write_text(out, |out| json::write_event(*room, event, out));
     }
 
-    fn encode_enter(&self, _room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
-        frame::write_text(out, |out| json::write_enter(event, marks, out));
+    fn encode_enter(&self, room: &RoomCode, event: &Event, marks: Marks, out: &mut Vec<u8>) {
+        frame::write_text(out, |out| json::write_enter(*room, event, marks, out));
     }
 
     fn encode_typing(&self, _room: &RoomCode, name: &Name, out: &mut Vec<u8>) {

@@ -425,7 +425,7 @@ fn unusable_files_are_refused_and_left_as_they_are() {
     drop(server);
     folder.change("PRAGMA user_version = 99");
     assert!(folder.refusal().contains("newer snugd"));
-    folder.change("PRAGMA user_version = 3; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    folder.change("PRAGMA user_version = 4; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
     let whole = fs::read(folder.file()).expect("a file");
     let mut damaged = whole.clone();
     let middle = whole.len() / 2 / 4096 * 4096;
@@ -472,6 +472,37 @@ fn a_backup_of_a_file_in_use_serves() {
     let (mut ana, again) = rejoin(&server, &room, &joined, last);
     assert_eq!((&again["last"], &again["events"]), (&json!(last), &json!([])));
     say(&mut ana, "only in the copy", "c3");
+}
+
+#[test]
+fn a_backup_takes_shared_files_along_and_an_export_names_them() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    let id = say(&mut ana, "the plan", "c1");
+    drop(server);
+    let file = "000000000000000000000000000000ab";
+    let data = Connection::open(folder.file()).expect("a database");
+    let line = format!("{file} 4 application/octet-stream 0x0 plan.pdf");
+    data.execute("UPDATE event SET file = ?1 WHERE id = ?2", (line, id.cast_signed())).expect("it is written");
+    drop(data);
+    let missing = run(&["backup", &folder.file(), "--to", &folder.path("first.db")]);
+    assert_eq!(missing.status.code(), Some(1), "there is no such folder");
+    std::fs::create_dir(folder.path("kept")).expect("a folder");
+    std::fs::write(folder.path(&format!("kept/{file}")), "plan").expect("a file");
+    let (copy, kept) = (folder.path("copy.db"), folder.path("kept"));
+    let made = run(&["backup", &folder.file(), "--to", &copy, "--files", &kept]);
+    assert_eq!((made.status.code(), made.stderr.len()), (Some(0), 0), "{made:?}");
+    assert_eq!(std::fs::read(format!("{copy}.files/{file}")).expect("a copy"), b"plan");
+    let export = |format: &str| {
+        let exported = run(&["export", &copy, &room, "--format", format]);
+        String::from_utf8(exported.stdout).expect("UTF-8")
+    };
+    let url = format!("/{room}/files/{file}/plan.pdf");
+    assert!(export("json").contains(&format!("\"url\":\"{url}\"")), "{}", export("json"));
+    let shown = format!("* ana shares plan.pdf (4 B) {url}\n          | the plan\n");
+    assert!(export("text").contains(&shown), "{}", export("text"));
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Disk {
             last_id: room.events.len() as u64,
             last_time_ms: room.last_time_ms,
             last_author: room.last_author,
-            files: Vec::new(),
+            files: room.events.iter().filter_map(|event| Some((event.id, event.body.file()?.clone()))).collect(),
             members: room.members.clone(),
             rules: room.rules.clone(),
         };
@@ -118,6 +118,7 @@ impl Disk {
                     (member.name, member.account) = (to.clone(), None);
                 }
             }
+            Change::PublishOfGuest { event } => room.last_author = room.last_author.max(event.author),
             Change::Reconnect { author, via } => {
                 if let Some(member) = room.member_mut(*author) {
                     member.via = *via;
@@ -195,7 +196,7 @@ impl Disk {
                 let mut found = Found::new(*limit);
                 let is_found = |event: &&Event| {
                     (*first_id..*before).contains(&event.id)
-                        && matches!(&event.body, Body::Message { text, .. } if query.matches(text.as_str()))
+                        && event.body.searched_text().is_some_and(|text| query.matches(&text))
                 };
                 kept.rev().filter(is_found).for_each(|event| found.push(event.clone()));
                 (page.events, page.before) = found.finish(None);

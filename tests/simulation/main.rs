@@ -12,6 +12,8 @@
 
 #[path = "../history/mod.rs"]
 mod history;
+
+mod files;
 mod journal;
 mod net;
 mod people;
@@ -69,7 +71,7 @@ const WANTED_NAMES: [&str; 3] = ["x", "y", "z"];
 
 /// The program's encoders, and one for those who are in several rooms.
 fn encoders() -> Vec<Box<dyn Encoder>> {
-    let mut encoders = all_encoders(LocalClock::utc());
+    let mut encoders = all_encoders(LocalClock::utc(), "http://snug/".into());
     encoders.push(Box::new(TaggedLines));
     encoders
 }

@@ -29,7 +29,7 @@ pub struct TaggedLines;
 
 impl Encoder for TaggedLines {
     fn encode_event(&self, room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
-        tagged(room.as_str(), out, |out| contract::write_event(event, out));
+        tagged(room.as_str(), out, |out| contract::write_event(*room, event, out));
     }
 }
 
@@ -109,8 +109,8 @@ impl Protocol for Several {
                 let code = rooms.room(membership.room).code();
                 tagged(code.as_str(), outbox, |out| out.extend(b"{\"type\":\"taken_over\"}"));
             }
-            Reply::History { events, more } => {
-                tagged("-", outbox, |out| contract::write_history(&events, more, out));
+            Reply::History { code, events, more } => {
+                tagged("-", outbox, |out| contract::write_history(code, &events, more, out));
             }
             Reply::Left { code, .. } => tagged(code.as_str(), outbox, |out| out.extend(b"{\"type\":\"left\"}")),
             other => panic!("nobody asked for {other:?}"),

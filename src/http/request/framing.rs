@@ -5,14 +5,13 @@ use httparse::Header;
 use super::super::target::is_authority;
 use super::{RequestFault, as_ascii};
 
-/// Longest body, in bytes.
-pub const MAX_BODY_BYTES: usize = 8 * 1024;
-
 /// How long a body is (RFC 9112 section 6.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodyLength {
-    /// So many bytes; none if the head says nothing about it.
-    Bytes(usize),
+    /// The head says nothing about it: there is none.
+    Absent,
+    /// So many bytes.
+    Bytes(u64),
     /// It says itself where it ends.
     Chunked,
 }
@@ -33,7 +32,7 @@ impl<'b> Framing<'b> {
     /// Reads the fields about these, and finds those that contradict each other.
     ///
     /// # Errors
-    /// It is not certain where the message ends, or its body is too long.
+    /// It is not certain where the message ends.
     pub fn read(headers: &[Header<'b>], is_http_1_0: bool) -> Result<Framing<'b>, RequestFault> {
         let (mut host, mut length, mut codings) = (None, None, None::<Codings>);
         let (mut expects_continue, mut closes, mut stays) = (false, false, false);
@@ -74,8 +73,8 @@ impl<'b> Framing<'b> {
             // RFC 9112 section 6.1: HTTP/1.0 does not know it, and who passes it on may read the request otherwise.
             (None, Some(_)) if is_http_1_0 => return Err(RequestFault::MALFORMED),
             (None, Some(codings)) => codings.check()?,
-            (Some(length), None) if length > MAX_BODY_BYTES as u64 => return Err(RequestFault::BODY_TOO_LONG),
-            (length, None) => BodyLength::Bytes(length.unwrap_or(0) as usize),
+            (Some(length), None) => BodyLength::Bytes(length),
+            (None, None) => BodyLength::Absent,
         };
         let keeps_alive = !closes && (!is_http_1_0 || stays);
         Ok(Framing { host, keeps_alive, expects_continue, body_length })

@@ -140,9 +140,7 @@ fn where_the_body_ends_is_never_in_doubt() {
     for length in ["-1", "+1", "1.0", "0x1", "", " ", "1 1", "a"] {
         assert_eq!(status(&format!("Content-Length: {length}")), 400, "{length}");
     }
-    assert_eq!(status("Content-Length: 8192"), 200);
-    assert_eq!(status("Content-Length: 8193"), 413);
-    assert_eq!(status("Content-Length: 18446744073709551615"), 413);
+    assert_eq!(status("Content-Length: 18446744073709551615"), 200, "how much of it is taken is another question");
     assert_eq!(status("Content-Length: 18446744073709551616"), 400, "no number of 64 bits");
     assert_eq!(status("Transfer-Encoding: chunked"), 200);
     assert_eq!(status("Transfer-Encoding:\tChunked , "), 200);
@@ -311,7 +309,7 @@ proptest! {
         path in "/[a-zA-Z0-9/._~%-]{0,40}",
         query in "[a-z0-9=&+%]{0,40}",
         host in "[a-z0-9.-]{1,20}(:[0-9]{1,5})?",
-        body_bytes in 0..=MAX_BODY_BYTES,
+        body_bytes: u64,
     ) {
         let request =
             format!("POST {path}?{query} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {body_bytes}\r\n\r\n");

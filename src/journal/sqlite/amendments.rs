@@ -6,13 +6,14 @@ use super::{columns, search_index};
 use crate::rooms::{Body, Emoji, Event, Name, Reactions, Text};
 
 /// Puts another text in the place of a message's, wherever it stands: in the message and in all its edits. `None`: it is
-/// deleted. A text that is deleted already does not come back.
+/// deleted, and a file with it. A text that is deleted already does not come back.
 pub(super) fn set_text(connection: &Connection, room: i64, of: u64, text: Option<&Text>) -> Result<()> {
     let text = text.map(Text::as_str);
     search_index::reindex(connection, room, of, text)?;
     connection
         .prepare_cached(
-            "UPDATE event SET text = ?3 WHERE room = ?1 AND id = ?2 AND kind IN ('say', 'me') AND text IS NOT NULL",
+            "UPDATE event SET text = ?3, file = iif(?3 IS NULL, NULL, file) \
+             WHERE room = ?1 AND id = ?2 AND kind IN ('say', 'me') AND text IS NOT NULL",
         )?
         .execute(params![room, of.cast_signed(), text])?;
     connection

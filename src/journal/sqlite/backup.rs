@@ -8,8 +8,9 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use super::cleaning;
 use super::data_file::{self, Unusable};
+use super::{cleaning, reader};
+use crate::rooms::FileId;
 
 /// Before it is tried again where another program was in the way.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
@@ -45,6 +46,15 @@ pub fn back_up(path: &Path, copy: &Path) -> Result<(), BackupError> {
         let _ = fs::remove_file(copy);
         BackupError::Copy(error.to_string())
     })
+}
+
+/// The files that are shared in the rooms of a data file, which may be in use. None are in one of an older version.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn shared_files(path: &Path) -> Result<Vec<FileId>, Unusable> {
+    let connection = data_file::open_beside(path)?;
+    reader::shared_files(&connection).map_err(|error| data_file::unusable(path, &error))
 }
 
 fn write(from: &Connection, copy: &Path) -> rusqlite::Result<()> {

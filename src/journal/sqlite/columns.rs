@@ -9,14 +9,28 @@ use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
 use crate::rooms::{
-    Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, ModeChange, Name, Text, TokenHash, Via,
+    Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, ModeChange, Name, SharedFile, Text, TokenHash, Via,
 };
 
 /// An event's columns in the order in which [`event`] reads them.
-pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid, of";
+pub(super) const EVENT: &str = "id, time, author, name, via, kind, text, cid, of, file";
 
-/// The same of a file of an older version.
-pub(super) const OLD_EVENT: &str = "id, time, author, name, via, kind, text, cid, NULL";
+/// The same of a file of this version.
+pub(super) fn event_of_version(version: i32) -> &'static str {
+    match version {
+        ..3 => "id, time, author, name, via, kind, text, cid, NULL, NULL",
+        3 => "id, time, author, name, via, kind, text, cid, of, NULL",
+        _ => EVENT,
+    }
+}
+
+/// What a search of a message looks at, which has these in its columns `text` and `file`.
+pub(super) fn searched_text<'a>(text: &'a str, file: Option<&str>) -> Cow<'a, str> {
+    match file.and_then(SharedFile::parse) {
+        None => text.into(),
+        Some(file) => format!("{}\n{text}", file.name).into(),
+    }
+}
 
 /// Numbers and times; SQLite has no unsigned integers, and none of ours ever gets so high.
 pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64> {
@@ -64,9 +78,11 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
             let kind = [Kind::Say, Kind::Me].into_iter().find(|known| known.as_str() == kind);
             let kind = parsed(row, 5, |_| kind)?;
             let cid = cid()?;
-            match text()? {
+            let file = is_there(9)?.then(|| parsed(row, 9, SharedFile::parse)).transpose()?;
+            let is_wordless = file.is_some() && row.get_ref(6)?.as_str().is_ok_and(str::is_empty);
+            match if is_wordless { Some(Text::none()) } else { text()? } {
                 Some(text) => {
-                    let annotations = Annotations { reply_to: of()?, ..Annotations::default() }.boxed();
+                    let annotations = Annotations { reply_to: of()?, file, ..Annotations::default() }.boxed();
                     Body::Message { kind, text, cid, annotations }
                 }
                 None => Body::Deleted { kind, cid },

@@ -1,5 +1,6 @@
 //! The way from older versions of the data file to the one that is written. Version 1 has members' tokens as they are;
-//! in version 2 what was said stays as it was said and is not searched, there are no accounts, and no operators in rooms.
+//! in version 2 what was said stays as it was said and is not searched, there are no accounts, and no operators in rooms; in
+//! version 3 no files are shared.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -20,8 +21,11 @@ pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
     if version < 2 {
         migrate_to_2(&transaction)?;
     }
-    complete_2(&transaction)?;
-    migrate_to_3(&transaction)?;
+    if version < 3 {
+        complete_2(&transaction)?;
+        migrate_to_3(&transaction)?;
+    }
+    transaction.execute_batch(schema::FILES)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()
 }

@@ -50,7 +50,7 @@ use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredAccount, Stored
 use crate::time::Now;
 pub use account_requests::{AccountError, account_names, change_account};
 use answers::{Answers, Load};
-pub use backup::{BackupError, back_up};
+pub use backup::{BackupError, back_up, shared_files};
 use data_file::DataFile;
 pub use data_file::Unusable;
 use writer::Writer;

@@ -12,8 +12,8 @@ use super::searching::{self, Searched};
 use super::{amendments, columns, data_file, moderation, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AccountId, AuthorId, Epoch, Event, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
-    RoomRules, StoredMember, StoredRoom, Via, Wanted, quote_in,
+    AccountId, AuthorId, Epoch, Event, FileId, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
+    RoomRules, SharedFile, StoredMember, StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -74,8 +74,8 @@ fn read(connection: &Connection, request: &ReadRequest) -> Result<Page> {
 /// Events in their last state. What is read first and what is read of them then may be of two states, but then the
 /// latter is the newer one.
 fn read_events(connection: &Connection, room: i64, first_id: u64, last_id: u64) -> Result<Vec<Event>> {
-    let has_amendments = data_file::version(connection)? > 2;
-    let columns = if has_amendments { columns::EVENT } else { columns::OLD_EVENT };
+    let version = data_file::version(connection)?;
+    let (has_amendments, columns) = (version > 2, columns::event_of_version(version));
     let mut select = connection.prepare_cached(&format!(
         "SELECT {columns} FROM event WHERE room = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id",
     ))?;
@@ -130,6 +130,29 @@ fn find_messages(
     Ok(found)
 }
 
+/// The files of all rooms.
+pub(super) fn shared_files(connection: &Connection) -> Result<Vec<FileId>> {
+    if data_file::version(connection)? < 4 {
+        return Ok(Vec::new());
+    }
+    let mut select = connection.prepare("SELECT file FROM event WHERE file IS NOT NULL")?;
+    let files = select.query_map([], |row| columns::parsed(row, 0, SharedFile::parse))?;
+    files.map(|file| Ok(file?.id)).collect()
+}
+
+/// The files of rooms, which are in the order of their numbers.
+fn read_files(connection: &Connection, rooms: &mut [(i64, StoredRoom)]) -> Result<()> {
+    let mut select = connection.prepare("SELECT room, id, file FROM event WHERE file IS NOT NULL ORDER BY room, id")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let room: i64 = row.get(0)?;
+        if let Ok(place) = rooms.binary_search_by_key(&room, |(number, _)| *number) {
+            rooms[place].1.files.push((columns::number(row, 1)?, columns::parsed(row, 2, SharedFile::parse)?));
+        }
+    }
+    Ok(())
+}
+
 /// Every room that is not over, and who is or was in it, but for what was said.
 pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
     let mut select = connection.prepare(
@@ -154,6 +177,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
         Ok((row.get::<_, i64>(0)?, stored))
     })?;
     let mut rooms = rooms.collect::<Result<Vec<_>>>()?;
+    read_files(connection, &mut rooms)?;
     let mut rules: HashMap<i64, &mut RoomRules> =
         rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.rules)).collect();
     moderation::read(connection, &mut rules)?;

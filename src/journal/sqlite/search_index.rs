@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::schema;
+use super::{columns, schema};
 use crate::rooms::index_words;
 
 /// Events of a room at its end that are not indexed, at the least. So a room that keeps a thousand needs no index.
@@ -49,14 +49,14 @@ impl IndexedSegments {
 pub(super) fn index_segment(connection: &Connection, room: i64, segment: i64) -> Result<()> {
     let mut words: BTreeMap<String, SegmentIds> = BTreeMap::new();
     let mut select = connection.prepare_cached(&format!(
-        "SELECT id, text FROM event WHERE room = ?1 AND id >= ?2 AND id < ?3 AND {}",
+        "SELECT id, text, file FROM event WHERE room = ?1 AND id >= ?2 AND id < ?3 AND {}",
         schema::SEARCHED
     ))?;
     let (start, end) = (schema::first_id_of(segment), schema::first_id_of(segment + 1));
     let mut rows = select.query(params![room, start.cast_signed(), end.cast_signed()])?;
     while let Some(row) = rows.next()? {
         let id = row.get::<_, i64>(0)?.cast_unsigned();
-        for word in words_of(row.get_ref(1)?.as_str()?) {
+        for word in words_of(&columns::searched_text(row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str_or_null()?)) {
             words.entry(word).or_default().insert(id);
         }
     }
@@ -100,18 +100,19 @@ pub(super) fn drop_room(connection: &Connection, room: i64) -> Result<()> {
 /// it said before. What is written over is cleaned with everything else that was deleted.
 pub(super) fn reindex(connection: &Connection, room: i64, id: u64, text: Option<&str>) -> Result<()> {
     let Some(segment) = indexed_segment(connection, room, id)? else { return Ok(()) };
-    let former: Option<String> = connection
-        .prepare_cached(&format!("SELECT text FROM event WHERE room = ?1 AND id = ?2 AND {}", schema::SEARCHED))?
-        .query_row(params![room, id.cast_signed()], |row| row.get(0))
+    let former: Option<(String, Option<String>)> = connection
+        .prepare_cached(&format!("SELECT text, file FROM event WHERE room = ?1 AND id = ?2 AND {}", schema::SEARCHED))?
+        .query_row(params![room, id.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     // It was deleted before.
-    let Some(former) = former else { return Ok(()) };
+    let Some((former, file)) = former else { return Ok(()) };
     let change_all = |text: &str, change_ids: fn(&mut SegmentIds, u64)| {
         let mut words = words_of(text).into_iter();
         words.try_for_each(|word| change(connection, room, segment, &word, |ids| change_ids(ids, id)))
     };
-    change_all(&former, SegmentIds::remove)?;
-    text.map_or(Ok(()), |text| change_all(text, SegmentIds::insert))
+    let searched = |text| columns::searched_text(text, file.as_deref());
+    change_all(&searched(&former), SegmentIds::remove)?;
+    text.map_or(Ok(()), |text| change_all(&searched(text), SegmentIds::insert))
 }
 
 fn indexed_segment(connection: &Connection, room: i64, id: u64) -> Result<Option<i64>> {

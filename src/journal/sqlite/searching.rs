@@ -1,7 +1,7 @@
 //! How a room's messages are searched, on the reader's thread: the newest first, by the index where there is one, else by
 //! reading through them.
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, Result, Row, params};
 
 use super::search_index::{self, IndexedSegments, SegmentIds};
 use super::{columns, schema};
@@ -53,6 +53,11 @@ struct Search<'a> {
     searched_to: u64,
 }
 
+fn is_found(row: &Row<'_>, query: &SearchQuery) -> Result<bool> {
+    let text = row.get_ref("text")?.as_str()?;
+    Ok(query.matches(&columns::searched_text(text, row.get_ref("file")?.as_str_or_null()?)))
+}
+
 impl Search<'_> {
     fn run(&mut self) -> Result<()> {
         let Searched { room, query, first_id, before } = *self.searched;
@@ -90,7 +95,7 @@ impl Search<'_> {
         let mut rows = select.query(range)?;
         while let Some(row) = rows.next()? {
             self.cost += READ_COST;
-            if self.searched.query.matches(row.get_ref("text")?.as_str()?) {
+            if is_found(row, self.searched.query)? {
                 self.found.push(columns::event(row)?);
             }
             if self.is_over() {
@@ -115,7 +120,7 @@ impl Search<'_> {
             self.cost += LOOKED_UP_COST;
             let mut rows = select.query(params![room, id.cast_signed()])?;
             if let Some(row) = rows.next()?
-                && query.matches(row.get_ref("text")?.as_str()?)
+                && is_found(row, query)?
             {
                 self.found.push(columns::event(row)?);
             }

@@ -193,7 +193,7 @@ impl TableWriter {
         place.last_id += 1;
         let Event { time_ms, name, via, author, body, .. } = event;
         let (kind, text, cid, of) = columns::of_body(body);
-        connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?.execute(
+        connection.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?.execute(
             params![
                 room,
                 place.last_id.cast_signed(),
@@ -204,7 +204,8 @@ impl TableWriter {
                 kind,
                 text,
                 cid,
-                of.map(u64::cast_signed)
+                of.map(u64::cast_signed),
+                body.file().map(|file| file.to_text().to_string())
             ],
         )?;
         let last_id = place.last_id;

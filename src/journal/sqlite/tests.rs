@@ -5,15 +5,17 @@ use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use proptest::prelude::*;
+use rand::SeedableRng;
 use rusqlite::OpenFlags;
 
 use super::*;
 
 mod searching;
 use crate::rooms::{
-    AccountAction, AccountChange, AccountId, Address, Annotations, AuthorId, Ban, Body, Change, Emoji, Epoch, Event,
-    KeyHash, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, Measure, MessageKey, ModeChange, Mute, Name, Newcomer, Page,
-    PasswordHash, RoomRules, StoredMember, Text, Token, TokenHash, Via, Wanted, amend,
+    AccountAction, AccountChange, AccountId, Address, Annotations, AuthorId, Ban, Body, Change, Dimensions, Emoji,
+    Epoch, Event, FileId, FileName, FileType, KeyHash, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, Measure, MessageKey,
+    ModeChange, Mute, Name, Newcomer, Page, PasswordHash, RoomRules, SharedFile, StoredMember, Text, Token, TokenHash,
+    Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -559,6 +561,7 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
 
 /// Makes a file of ours one of version 2.
 const TO_VERSION_2: &str = "
+    DROP INDEX shared; ALTER TABLE event DROP COLUMN file;
     DROP INDEX bearer; ALTER TABLE member DROP COLUMN account; DROP TABLE account; DROP TABLE account_request;
     DROP TABLE word; DROP TABLE indexed; DROP INDEX amendment; ALTER TABLE event DROP COLUMN of;
     ALTER TABLE member DROP COLUMN is_operator; DROP TABLE ban; DROP TABLE mute;
@@ -582,6 +585,61 @@ fn a_file_of_version_2_goes_on_with_all_that_is_in_it() {
     assert_eq!(journal.read_now(epoch(1), 1, 1).events.len(), 1);
     let version: i32 = folder.connect().pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
     assert_eq!(version, schema::VERSION);
+}
+
+#[test]
+fn a_file_of_version_3_goes_on_with_all_that_is_in_it() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    let (kind, text) = (Kind::Say, Text::clean("hello", 10).expect("a text"));
+    let message = Body::Message { kind, text, cid: MessageKey::parse("a"), annotations: None };
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), published(1, 1, "ana", message)]);
+    drop(journal);
+    let to_version_3 = "DROP INDEX shared; ALTER TABLE event DROP COLUMN file; PRAGMA user_version = 3;";
+    folder.connect().execute_batch(to_version_3).expect("it becomes one");
+    let (mut journal, rooms) = folder.open(1000);
+    assert_eq!((rooms[0].last_id, rooms[0].files.len()), (1, 0));
+    assert_eq!(journal.read_now(epoch(1), 1, 1).events.len(), 1);
+    journal.keep([published(1, 1, "ana", shared("plan.pdf", ""))]);
+    drop(journal);
+    assert_eq!(folder.open(1000).1[0].files.len(), 1);
+}
+
+/// A message with a file. Each name has its own id.
+fn shared(name: &str, text: &str) -> Body {
+    let id = FileId::random(&mut rand::rngs::StdRng::seed_from_u64(name.bytes().map(u64::from).sum()));
+    let (file_type, dimensions) = (FileType::Png, Some(Dimensions { width: 3, height: 2 }));
+    let file = Some(SharedFile { id, name: FileName::clean(name), size_bytes: 7, file_type, dimensions });
+    let text = Text::clean(text, 4096).unwrap_or_else(|_| Text::none());
+    let annotations = Annotations { file, ..Annotations::default() }.boxed();
+    Body::Message { kind: Kind::Say, text, cid: None, annotations }
+}
+
+#[test]
+fn files_are_kept_as_long_as_their_events_and_deleted_with_them() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    let (plan, photo) = (shared("secret-plan.pdf", ""), shared("photo.png", "look"));
+    let guest = Event { author: AuthorId(9), ..event(9, "guest", photo.clone()) };
+    let say = |body| published(1, 1, "ana", body);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), say(plan.clone())]);
+    journal.keep([proposal(1, Change::PublishOfGuest { event: guest })]);
+    let edit = Body::Edit { of: 2, text: Text::clean("look here", 100).ok(), cid: None };
+    journal.keep([say(edit)]);
+    let events = journal.read_now(epoch(1), 1, 2).events;
+    assert_eq!((events[0].body.file(), events[1].body.file()), (plan.file(), photo.file()));
+    assert!(matches!(&events[1].body, Body::Message { text, .. } if text.as_str() == "look here"));
+    drop(journal);
+    let (mut journal, rooms) = folder.open(1000);
+    let stored: Vec<_> = rooms[0].files.iter().map(|(id, file)| (*id, Some(file))).collect();
+    assert_eq!(stored, [(1, plan.file()), (2, photo.file())]);
+    assert_eq!(rooms[0].last_author, AuthorId(9));
+    journal.keep([say(Body::Delete { of: 1, of_whom: None })]);
+    drop(journal);
+    let (_, rooms) = folder.open(1000);
+    assert_eq!(rooms[0].files.len(), 1);
+    let bytes = fs::read(folder.file()).expect("the file");
+    assert!(!bytes.windows(11).any(|bytes| bytes == b"secret-plan"), "its name is gone");
 }
 
 #[test]

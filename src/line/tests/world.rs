@@ -81,8 +81,11 @@ impl World {
             line_port: Some(5001),
             host: "localhost".into(),
         };
-        let encoders: Vec<Box<dyn Encoder>> =
-            vec![Box::new(JsonLineEncoder), Box::new(LineEncoder::new(clock.clone())), Box::new(JsonLineEncoder)];
+        let encoders: Vec<Box<dyn Encoder>> = vec![
+            Box::new(JsonLineEncoder),
+            Box::new(LineEncoder::new(clock.clone(), "http://192.168.1.20:5000/".into())),
+            Box::new(JsonLineEncoder),
+        ];
         World {
             rooms: Rooms::new(limits.clone(), encoders, StdRng::seed_from_u64(1)),
             context: Context { limits, invitation, clock },
@@ -224,7 +227,7 @@ impl World {
                     let _ = self.rooms.execute(&caller, &memberships, command, self.now, &mut outboxes);
                     self.deliver();
                 }
-                Step::Upgrade(_) => panic!("a terminal is no HTTP client"),
+                Step::Upgrade(_) | Step::File(_) | Step::AwaitFile => panic!("a terminal is no HTTP client"),
             }
         }
     }

@@ -49,6 +49,8 @@ pub enum Reply {
     },
     /// Events of a room that this connection is in.
     History {
+        /// Which room's.
+        code: RoomCode,
         /// The oldest first.
         events: Vec<Event>,
         /// There are more in the direction that was asked for.
@@ -56,6 +58,8 @@ pub enum Reply {
     },
     /// What was found by a search.
     Found {
+        /// In which room.
+        code: RoomCode,
         /// The newest of them, the oldest first.
         events: Vec<Event>,
         /// There may be others before this id.
@@ -136,6 +140,8 @@ pub enum Reply {
     },
     /// A room's events, for someone outside.
     Events {
+        /// Which room's.
+        code: RoomCode,
         /// The oldest first.
         events: Vec<Event>,
         /// There are more in the direction that was asked for.

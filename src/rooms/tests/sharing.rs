@@ -103,6 +103,43 @@ fn a_file_goes_with_its_message_with_the_end_of_history_and_with_its_room() {
 }
 
 #[test]
+fn a_file_is_found_by_its_name_and_by_what_is_said_with_it() {
+    let (mut house, code, ana, outside) = room();
+    let mut with_text = share_by(code, member(&house, ana), None);
+    with_text.text = Text::clean("for saturday", 100).ok();
+    share(&mut house, outside, with_text, &file("garden plan.pdf", 1));
+    for typed in ["plan", "satur", "garden saturday"] {
+        let query = SearchQuery::parse(typed).expect("a query");
+        let span = Span { limit: 10, ..Span::default() };
+        house.execute_in(ana, RoomCommand::Search(Search { query, span }));
+        assert!(matches!(house.last_reply(ana), Reply::Found { events, .. } if events.len() == 1), "{typed}");
+    }
+}
+
+#[test]
+fn files_of_an_earlier_run_are_known_as_far_as_they_are_kept() {
+    let (house, code, ana, _) = room();
+    let epoch = house.rooms.room(house.membership(ana).room).epoch();
+    let mut later = House::new(Limits { history_events: 10, ..Limits::default() });
+    later.rooms.rely_on_journal();
+    let (old, new) = (file("old", 1), file("new", 2));
+    let stored = StoredRoom {
+        code,
+        epoch,
+        first_id: 1,
+        last_id: 20,
+        last_time_ms: later.now.wall_ms,
+        last_author: AuthorId(5),
+        files: vec![(10, old.clone()), (11, new.clone())],
+        members: Vec::new(),
+        rules: Default::default(),
+    };
+    later.rooms.restore(vec![stored], later.now);
+    assert!(is_found(&mut later, code, &new) && !is_found(&mut later, code, &old));
+    assert_eq!(later.rooms.files().collect::<Vec<_>>(), [&new]);
+}
+
+#[test]
 fn a_file_is_kept_as_long_as_its_event_wherever_that_is() {
     let (mut house, code, ana, outside) = room();
     house.rooms.rely_on_journal_beyond(2);

@@ -251,7 +251,7 @@ fn what_was_said_before_is_indexed_little_by_little_after_a_start() {
     file.execute_batch(
         "INSERT INTO room (room, code, epoch, last_time, last_author) VALUES (1, 'KXQT', '0000000000000001', 0, 1); \
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
-         INSERT INTO event SELECT 1, i, i, 1, 'ana', 'web', 'say', 'old words ' || i, NULL, NULL FROM n;",
+         INSERT INTO event SELECT 1, i, i, 1, 'ana', 'web', 'say', 'old words ' || i, NULL, NULL, NULL FROM n;",
     )
     .expect("it can be changed");
     drop(file);

@@ -1,0 +1,268 @@
+//! The folder in which files lie: found, made, locked and tidied. What is written into it is `writer`'s affair.
+//!
+//! Nothing in it is touched but what has a name that this program gives: it may be somebody's own.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::UploadId;
+use crate::options::FilesPlace;
+use crate::rooms::FileId;
+
+/// In the folder: locked by the program that uses it.
+const LOCK_NAME: &str = "snugd-lock";
+
+/// What the lock of a temporary folder says once it is locked: the folder may be removed when it is no more.
+const TEMPORARY_MARK: &[u8] = b"temporary folder of snugd\n";
+
+/// The name of a temporary folder, without the letters that make it unique.
+const TEMPORARY_NAME: &str = "snugd-files-";
+const UNIQUE_LETTERS: usize = 8;
+
+/// Why a folder cannot be used: a sentence for whoever started the program.
+#[derive(Debug)]
+pub struct UnusableFolder(String);
+
+impl fmt::Display for UnusableFolder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The folder that belongs to a data file, by whatever way that is named.
+pub fn folder_beside(data: &Path) -> PathBuf {
+    let mut name = data.canonicalize().unwrap_or_else(|_| data.to_owned()).into_os_string();
+    name.push("-files");
+    name.into()
+}
+
+/// A folder for files, which is made when the first of them arrives.
+pub(super) struct Folder {
+    path: PathBuf,
+    is_temporary: bool,
+    /// Held as long as the folder is in use; the system releases it when the process ends, however it does.
+    lock: OnceLock<File>,
+}
+
+impl Folder {
+    /// Opens the folder, if it is there already, and removes what no event names.
+    pub(super) fn open(path: &Path, kept: &HashSet<FileId>) -> Result<Folder, UnusableFolder> {
+        let folder = Folder { path: path.to_owned(), is_temporary: false, lock: OnceLock::new() };
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                let locked = folder.lock();
+                locked.map_err(|error| unusable(path, &error))?;
+                folder.tidy(kept).map_err(|error| unusable(path, &error))?;
+            }
+            Ok(_) => {
+                let path = path.display();
+                return Err(UnusableFolder(format!("{path} is a file; name a folder with --files.")));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                if parent.is_some_and(|parent| !parent.is_dir()) {
+                    let path = path.display();
+                    return Err(UnusableFolder(format!("There is no folder for {path} to be in; create it first.")));
+                }
+                warn_of_missing(kept.len());
+            }
+            Err(error) => return Err(unusable(path, &error)),
+        }
+        Ok(folder)
+    }
+
+    /// A folder that goes with the program. Those that killed ones have left are removed.
+    pub(super) fn temporary() -> Folder {
+        let parent = std::env::temp_dir();
+        remove_left_folders(&parent);
+        let mut bits = [0; UNIQUE_LETTERS / 2];
+        // Should there be no chance, a folder that is there already is not used: it is made anew, or not at all.
+        let _ = SysRng.try_fill_bytes(&mut bits);
+        let unique = format!("{:08x}", u32::from_be_bytes(bits));
+        Folder { path: parent.join(format!("{TEMPORARY_NAME}{unique}")), is_temporary: true, lock: OnceLock::new() }
+    }
+
+    /// Whether it has to outlive a loss of power.
+    pub(super) fn is_lasting(&self) -> bool {
+        !self.is_temporary
+    }
+
+    /// Makes and locks it unless that is done.
+    pub(super) fn make(&self) -> io::Result<()> {
+        if self.lock.get().is_some() {
+            return Ok(());
+        }
+        let mut builder = DirBuilder::new();
+        // What is shared is nobody else's business.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&self.path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.is_lasting() => {}
+            made => made?,
+        }
+        self.lock()
+    }
+
+    pub(super) fn path_of(&self, id: FileId) -> PathBuf {
+        self.path.join(id.to_string())
+    }
+
+    /// Where a file is while it arrives.
+    pub(super) fn path_of_part(&self, upload: UploadId) -> PathBuf {
+        self.path.join(format!("{}.part", upload.0))
+    }
+
+    /// Where it is written anew.
+    pub(super) fn path_of_rewritten(&self, upload: UploadId) -> PathBuf {
+        self.path.join(format!("{}.new.part", upload.0))
+    }
+
+    /// Makes the names in it last.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        // Elsewhere a folder cannot be opened, and needs not be synced.
+        if cfg!(unix) && self.is_lasting() { File::open(&self.path)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Removes a temporary folder with all that is in it.
+    pub(super) fn end(&self) {
+        if self.is_temporary && self.lock.get().is_some() {
+            remove_folder(&self.path);
+        }
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(self.path.join(LOCK_NAME))?;
+        file.try_lock()?;
+        if self.is_temporary {
+            file.write_all(TEMPORARY_MARK)?;
+        }
+        self.lock.set(file).map_err(|_| ErrorKind::AlreadyExists.into())
+    }
+
+    /// Removes what never arrived, and files that no event names.
+    fn tidy(&self, kept: &HashSet<FileId>) -> io::Result<()> {
+        let (mut found, mut removed) = (0, 0);
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let id = FileId::parse(name);
+            if id.is_some_and(|id| kept.contains(&id)) {
+                found += 1;
+            } else if (id.is_some() || is_part(name)) && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+        if removed > 0 {
+            log::info!("{removed} files were removed that had not arrived, or are shared no more");
+        }
+        warn_of_missing(kept.len().saturating_sub(found));
+        Ok(())
+    }
+}
+
+fn warn_of_missing(missing: usize) {
+    if missing > 0 {
+        log::warn!("{missing} files that were shared are not in their folder");
+    }
+}
+
+/// Whether it is the name of a file that is arriving.
+fn is_part(name: &str) -> bool {
+    let number = name.strip_suffix(".part").map(|name| name.strip_suffix(".new").unwrap_or(name));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Removes temporary folders whose programs are gone.
+fn remove_left_folders(parent: &Path) {
+    let is_temporary = |name: &str| {
+        let unique = name.strip_prefix(TEMPORARY_NAME).unwrap_or_default();
+        unique.len() == UNIQUE_LETTERS && unique.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|file_type| file_type.is_dir());
+        if !is_folder || !entry.file_name().to_str().is_some_and(is_temporary) {
+            continue;
+        }
+        // Whoever made it writes the mark once it holds the lock.
+        let Ok(mut lock) = File::open(entry.path().join(LOCK_NAME)) else { continue };
+        let mut mark = Vec::new();
+        let is_left = lock.try_lock().is_ok() && lock.read_to_end(&mut mark).is_ok() && mark == TEMPORARY_MARK;
+        if is_left {
+            remove_folder(&entry.path());
+        }
+    }
+}
+
+/// Removes files of ours, and the folder if that was all.
+fn remove_folder(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_ours = |name: &str| FileId::parse(name).is_some() || is_part(name) || name == LOCK_NAME;
+        if name.to_str().is_some_and(is_ours) {
+            // It goes when the system clears its temporary folder.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let _ = fs::remove_dir(path);
+}
+
+fn unusable(path: &Path, error: &io::Error) -> UnusableFolder {
+    let path = path.display();
+    UnusableFolder(match error.kind() {
+        ErrorKind::WouldBlock => format!(
+            "The folder {path} of shared files is in use by another program, most likely a snugd: stop that one, or \
+             name another folder with --files."
+        ),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            format!("The folder {path} of shared files cannot be written; give this user the right to write it.")
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("There is no room left on the disk of {path}; make some.")
+        }
+        _ => format!(
+            "The folder {path} of shared files cannot be used ({error}); name another one with --files, or --files off."
+        ),
+    })
+}
+
+/// The folder that the options name: `data` is the data file. `None`: no files are shared.
+pub(super) fn find(
+    place: &FilesPlace,
+    data: Option<&Path>,
+    kept: &HashSet<FileId>,
+) -> Result<Option<Folder>, UnusableFolder> {
+    match (place, data) {
+        (FilesPlace::Off, _) => Ok(None),
+        (FilesPlace::Folder(path), _) => Folder::open(path, kept).map(Some),
+        (FilesPlace::BesideData, Some(data)) => Folder::open(&folder_beside(data), kept).map(Some),
+        (FilesPlace::Temporary, _) | (FilesPlace::BesideData, None) => Ok(Some(Folder::temporary())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_it_gives_are_its_own() {
+        for name in ["0.part", "17.part", "18446744073709551615.new.part"] {
+            assert!(is_part(name), "{name}");
+        }
+        for name in [".part", "film.part", "film.new.part", "17", "17.part.zip", "-1.part", "17.old.part"] {
+            assert!(!is_part(name), "{name}");
+        }
+    }
+}

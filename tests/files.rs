@@ -1,0 +1,123 @@
+//! Files that are shared, with the real program and real curl.
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::{Server, eventually, find_program};
+
+/// A folder of one test, which goes with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("snugd-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Folder(path)
+    }
+
+    /// A file of so many bytes that are no two chunks alike.
+    fn file(&self, name: &str, length: usize) -> (String, Vec<u8>) {
+        let bytes: Vec<u8> = (0..length).map(|position| (position % 251 + position / 65_536) as u8).collect();
+        let path = self.0.join(name);
+        std::fs::write(&path, &bytes).expect("it is written");
+        (path.to_str().expect("UTF-8").to_owned(), bytes)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What curl says, and its exit status.
+fn curl(arguments: &[&str]) -> (Vec<u8>, i32) {
+    let program = find_program(&["curl"], "curl");
+    let output = Command::new(program).args(["-sS", "--max-time", "60"]).args(arguments).output().expect("curl runs");
+    (output.stdout, output.status.code().unwrap_or(-1))
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+#[test]
+fn curl_puts_and_gets_a_file_in_every_way() {
+    let server = Server::start();
+    let (code, folder) = (server.create_room(), Folder::new("ways"));
+    let (path, bytes) = folder.file("plan 1.bin", 3_000_001);
+    let room = format!("http://127.0.0.1:{}/{code}/", server.web.port());
+    let api = format!("http://127.0.0.1:{}/api/v1/rooms/{code}/files?as=ana&name=plan.bin", server.web.port());
+    let form = format!("file=@{path}");
+    let data = format!("@{path}");
+    for arguments in [
+        &["-T", &path, &room][..],
+        &["-0", "-T", &path, &room],
+        &["-H", "Expect: 100-continue", "-T", &path, &room],
+        &["-H", "Transfer-Encoding: chunked", "-T", &path, &room],
+        &["-F", &form, "-F", "text=look", &api],
+        &["-H", "Transfer-Encoding: chunked", "-F", &form, &api],
+        &["--data-binary", &data, &api],
+        &["-u", "ben:", "-T", &path, &room],
+    ] {
+        let (answer, status) = curl(arguments);
+        let answer = text(answer);
+        assert_eq!(status, 0, "{arguments:?}: {answer}");
+        let address = match answer.strip_prefix('{') {
+            None => answer.trim().to_owned(),
+            Some(_) => {
+                let url = serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")["file"]["url"].clone();
+                format!("http://127.0.0.1:{}{}", server.web.port(), url.as_str().expect("an address"))
+            }
+        };
+        let port = server.web.port();
+        let (_, below) = address.split_once(&format!("{port}/")).expect("the address of this server");
+        let address = format!("http://127.0.0.1:{port}/{below}");
+        for fetching in [&[&*address][..], &["-0", &address], &["--limit-rate", "4M", &address]] {
+            let (got, status) = curl(fetching);
+            assert!(status == 0 && got == bytes, "{fetching:?}: {} bytes, {status}", got.len());
+        }
+        let (got, _) = curl(&["-r", "1000000-2000009", &address]);
+        assert!(got == bytes[1_000_000..2_000_010], "a range: {} bytes", got.len());
+    }
+}
+
+#[test]
+fn what_is_too_large_is_told_before_it_is_sent() {
+    let server = Server::with(&["--max-file", "100K"]);
+    let (code, folder) = (server.create_room(), Folder::new("large"));
+    let (path, _) = folder.file("large.bin", 5_000_000);
+    let room = format!("http://127.0.0.1:{}/{code}/", server.web.port());
+    for more in [&[][..], &["-H", "Expect: 100-continue"], &["-H", "Transfer-Encoding: chunked"]] {
+        let arguments = [&["-w", " %{http_code}", "-T", &path, &room][..], more].concat();
+        let (answer, status) = curl(&arguments);
+        let answer = text(answer);
+        assert!(status == 0 && answer.ends_with(" 413") && answer.contains("100 KB"), "{more:?}: {status}: {answer}");
+    }
+}
+
+#[test]
+fn half_a_file_leaves_nothing() {
+    let folder = Folder::new("half");
+    let files = folder.0.join("files");
+    let server = Server::with(&["--files", files.to_str().expect("UTF-8")]);
+    let code = server.create_room();
+    let mut client = std::net::TcpStream::connect(server.web).expect("it listens");
+    let head = format!("PUT /{code}/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    std::io::Write::write_all(&mut client, &[head.as_bytes(), &[b'x'; 300_000]].concat()).expect("it is read");
+    let entries = || {
+        std::fs::read_dir(&files).map_or(0, |entries| {
+            entries
+                .filter_map(Result::ok)
+                .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() > 1000))
+                .count()
+        })
+    };
+    eventually("it has begun to be stored", || (entries() > 0).then_some(()));
+    drop(client);
+    eventually("what there was of it is removed", || (entries() == 0).then_some(()));
+    let metrics = server.get("/metrics").text();
+    assert!(metrics.contains("\nsnugd_file_bytes 0\n"), "{metrics}");
+}
