@@ -121,3 +121,59 @@ fn half_a_file_leaves_nothing() {
     let metrics = server.get("/metrics").text();
     assert!(metrics.contains("\nsnugd_file_bytes 0\n"), "{metrics}");
 }
+
+#[test]
+fn a_download_goes_on_where_it_was_cut() {
+    let server = Server::start();
+    let (code, folder) = (server.create_room(), Folder::new("resume"));
+    let (path, bytes) = folder.file("film.bin", 1_500_000);
+    let (answer, _) = curl(&["-T", &path, &format!("http://127.0.0.1:{}/{code}/", server.web.port())]);
+    let answer = text(answer);
+    let (_, below) = answer.trim().split_once(&format!("/{code}/")).expect("the file's address");
+    let address = format!("http://127.0.0.1:{}/{code}/{below}", server.web.port());
+    let half = folder.0.join("half.bin");
+    std::fs::write(&half, &bytes[..700_000]).expect("it is written");
+    let (_, status) = curl(&["-C", "-", "-o", half.to_str().expect("UTF-8"), &address]);
+    assert_eq!(status, 0);
+    assert!(std::fs::read(&half).expect("it is there") == bytes);
+}
+
+#[test]
+fn what_is_hostile_is_saved_and_never_shown() {
+    let server = Server::start();
+    let (code, folder) = (server.create_room(), Folder::new("hostile"));
+    let path = folder.0.join("x");
+    for (name, content) in [
+        ("a.html", "<script>alert(1)</script>"),
+        ("a.svg", "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"),
+        ("a.png", "<html>\u{89}PNG"),
+        ("a.pdf", "%PDF-1.7 <script>"),
+        ("a.xml", "<?xml version='1.0'?><x/>"),
+    ] {
+        std::fs::write(&path, content).expect("it is written");
+        let room = format!("http://127.0.0.1:{}/{code}/{name}", server.web.port());
+        let (answer, status) = curl(&["-H", "Content-Type: text/html", "-T", path.to_str().expect("UTF-8"), &room]);
+        assert_eq!(status, 0, "{name}");
+        let answer = text(answer);
+        let (_, below) = answer.trim().split_once(&format!("/{code}/")).expect("the file's address");
+        let got = server.get(&format!("/{code}/{below}"));
+        assert_eq!((got.status, got.text().as_str()), (200, content), "{name}");
+        assert_eq!(got.expect_header("Content-Type"), "application/octet-stream", "{name}");
+        assert!(got.expect_header("Content-Disposition").starts_with("attachment;"), "{name}");
+        assert_eq!(got.expect_header("X-Content-Type-Options"), "nosniff", "{name}");
+        assert!(got.expect_header("Content-Security-Policy").starts_with("sandbox"), "{name}");
+    }
+}
+
+#[test]
+fn an_upload_is_told_that_the_server_stops() {
+    let server = Server::start();
+    let code = server.create_room();
+    let mut client = server.http();
+    let head = format!("PUT /{code}/a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
+    client.send(head.as_bytes());
+    assert_eq!(client.response_to("PUT").status, 100);
+    client.send(b"half");
+    server.signal("TERM");
+    assert_eq!(client.response_to("PUT").status, 503);
+}

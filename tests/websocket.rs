@@ -81,7 +81,7 @@ fn joined_tells_everything_about_the_room() {
     assert!(joined["epoch"].as_str().is_some_and(|epoch| !epoch.is_empty()));
     assert_eq!(joined["members"], json!([{"name": "ana", "via": "web", "op": true}]));
     assert_eq!(joined["gap"], false);
-    assert_eq!(joined["limits"], json!({"message": 4096, "rate": 5}));
+    assert_eq!(joined["limits"], json!({"message": 4096, "rate": 5, "file": 26214400}));
     assert_eq!(joined["last"], 1);
     assert_eq!(ids(&joined["events"]), [1], "its own enter");
 

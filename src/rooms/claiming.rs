@@ -163,8 +163,10 @@ impl Rooms {
         let (name, account) = match change {
             Change::Place { newcomer, .. } => (&newcomer.name, &mut newcomer.account),
             Change::Enter { takes_place: Some(_), account, event, .. } => (&event.name, account),
-            Change::PublishOfGuest { event } if event.id == 0 && self.is_claimed(&event.name) => {
-                return Err(Conflict::Member);
+            Change::PublishOfGuest { event } => {
+                // Whose a name is about to be, only this node knows.
+                let is_claimed = !self.accounts.is_empty() && self.accounts.owner(&event.name.keys()).is_some();
+                return if event.id == 0 && is_claimed { Err(Conflict::Member) } else { Ok(()) };
             }
             Change::Identify { account, .. } if !self.accounts.has(*account) => return Err(Conflict::Member),
             _ => return Ok(()),
