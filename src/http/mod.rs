@@ -361,11 +361,10 @@ impl Http {
         if response_options.keeps_alive { Flow::Continue } else { Flow::Close }
     }
 
-    /// Whether a request is still arriving, or waits for its reply. A file that is arriving may take for ever: it does
-    /// not count.
+    /// Whether a request is still arriving, or waits for its reply. A file that arrives is not waited for.
     pub fn is_within_request(&self) -> bool {
-        let is_upload = matches!(self.partial.as_deref(), Some(Partial::Upload(_)));
-        self.has_begun && !is_upload || self.pending.is_some()
+        let is_arriving = self.has_begun && !matches!(self.partial.as_deref(), Some(Partial::Upload(_)));
+        is_arriving || self.pending.is_some()
     }
 
     /// The address of the client: that of the peer or, while a request of a trusted proxy waits for its reply, that

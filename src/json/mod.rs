@@ -396,12 +396,8 @@ mod tests {
             r#"{"type":"enter","id":7,"time":1700000000000,"author":1,"name":"a\"na","via":"line"}"#
         );
         let mut out = Vec::new();
-        write_enter(
-            RoomCode::parse("KXQT").expect("a code"),
-            &event(Body::Enter),
-            Marks { has_account: true, is_operator: true },
-            &mut out,
-        );
+        let code = RoomCode::parse("KXQT").expect("a code");
+        write_enter(code, &event(Body::Enter), Marks { has_account: true, is_operator: true }, &mut out);
         assert!(out.ends_with(br#""via":"line","account":true,"op":true}"#));
         let to = Name::parse("ben").expect("a name");
         assert_eq!(

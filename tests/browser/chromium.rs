@@ -7,7 +7,7 @@ mod devtools;
 
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::{fs, process};
@@ -303,6 +303,14 @@ impl Window {
         self.evaluate(&format!("document.querySelector({selector:?}).select()"));
         self.call("Input.insertText", json!({"text": text}));
         assert_eq!(self.value(selector), text);
+    }
+
+    /// Chooses files, as in the window that a file field opens.
+    pub fn choose_files(&self, selector: &str, paths: &[&Path]) {
+        let found =
+            self.call("Runtime.evaluate", json!({"expression": format!("document.querySelector({selector:?})")}));
+        let object = &found["result"]["objectId"];
+        self.call("DOM.setFileInputFiles", json!({"objectId": object, "files": paths}));
     }
 
     /// Types letter by letter where the cursor is.

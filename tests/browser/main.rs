@@ -2,6 +2,7 @@
 
 mod amending;
 mod chromium;
+mod files;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;
@@ -97,7 +98,8 @@ fn assert_well_behaved(window: &Window, server: &Server) {
     let web_socket = format!("ws://{}/ws", server.web);
     assert!(requests.contains(&web_socket), "it is watched: {requests:?}");
     for request in &requests {
-        let is_own = request.starts_with(&home(server)) || *request == web_socket || request.starts_with("data:");
+        let is_here = ["data:", "blob:"].iter().any(|scheme| request.starts_with(scheme));
+        let is_own = request.starts_with(&home(server)) || *request == web_socket || is_here;
         assert!(is_own, "{request}");
     }
 }
