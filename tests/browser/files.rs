@@ -21,7 +21,7 @@ const TOLD_BY_THE_TEST: &str = r##"(() => {
         window.deliver = (message) => run({ data: JSON.stringify(message) });
         listen.call(this, type, ({ data }) => {
             const message = JSON.parse(data);
-            if (message.type === "joined") message.limits.file = window.limit_bytes ?? 1_000_000;
+            if (message.type === "joined") message.limits.file = 1_000_000;
             deliver(message);
         });
     };
@@ -57,30 +57,39 @@ const TOLD_BY_THE_TEST: &str = r##"(() => {
             this.dispatchEvent(new Event("error"));
         }
     };
-    window.transfer = (...files) => {
-        const data = new DataTransfer();
-        for (const file of files) data.items.add(file);
-        return data;
-    };
-    window.paste = (data) => {
-        const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
-        return document.querySelector("#text").dispatchEvent(event);
-    };
-    window.drag = (type, data) => {
-        const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
-        document.querySelector("#timeline").dispatchEvent(event);
-    };
-    window.picture = (name) => {
-        const canvas = document.createElement("canvas");
-        [canvas.width, canvas.height] = [40, 30];
-        const bytes = atob(canvas.toDataURL("image/png").split(",")[1]);
-        return new File([Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))], name, { type: "image/png" });
-    };
     window.chosen = () => [...document.querySelectorAll("#share li")].map((item) => item.querySelector("bdi").textContent);
     window.onTheirWay = () =>
         [...document.querySelectorAll(".upload")].map((element) =>
             [element.querySelector("bdi").textContent, element.querySelector(".fate").textContent].join(": "));
 })()"##;
+
+/// What a person does with files: copied ones are pasted, others dragged, perhaps with what else programs offer.
+const HANDS: &str = r##"
+    window.transfer = (files, texts) => {
+        const data = new DataTransfer();
+        for (const file of files) data.items.add(file);
+        for (const [type, text] of Object.entries(texts ?? {})) data.setData(type, text);
+        return data;
+    };
+    window.pasteAll = (clipboardData) => {
+        const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+        return document.querySelector("#text").dispatchEvent(event);
+    };
+    window.paste = (...files) => pasteAll(transfer(files));
+    window.drag = (type, ...files) => {
+        const event = new DragEvent(type, { dataTransfer: transfer(files), bubbles: true, cancelable: true });
+        document.querySelector("#timeline").dispatchEvent(event);
+    };
+    window.picture = (name, width = 40, height = 30) => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [width, height];
+        const bytes = atob(canvas.toDataURL("image/png").split(",")[1]);
+        return new File([Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))], name, { type: "image/png" });
+    };
+    window.shared = () =>
+        [...document.querySelectorAll("#timeline [data-id] .file")].map((file) =>
+            file.querySelector(".picture")?.dataset.name ?? file.querySelector(".card")?.download);
+"##;
 
 /// Files of the disk, which go with this.
 struct Folder(PathBuf);
@@ -120,21 +129,22 @@ fn files_are_chosen_pasted_and_dropped_and_looked_at_before_anything_is_sent() {
     let server = Server::start();
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
     ana.prepare_pages(TOLD_BY_THE_TEST);
     let room = create_room(&ana, &server, "Ana");
     let (plan, list) = (folder.write("plan.pdf", b"%PDF-1.7"), folder.write("list & more.txt", b"milk"));
     ana.choose_files("#files", &[&plan, &list]);
     ana.wait_for("document.querySelector('#share').open");
-    ana.evaluate("paste(transfer(picture('shot.png')))");
+    ana.evaluate("paste(picture('shot.png'))");
     // The window of the page says where to drop what is dragged, and only then.
     ana.evaluate(
-        "window.dragged = transfer(new File(['dropped'], 'notes.md'), new File([new Uint8Array(1e6 + 1)], 'film.mov'))",
+        "window.dragged = [new File(['dropped'], 'notes.md'), new File([new Uint8Array(1e6 + 1)], 'film.mov')]",
     );
     for (kind, is_hidden) in [("dragenter", false), ("dragover", false), ("dragleave", true), ("dragover", false)] {
-        ana.evaluate(&format!("drag({kind:?}, dragged)"));
+        ana.evaluate(&format!("drag({kind:?}, ...dragged)"));
         assert_eq!(ana.evaluate("document.querySelector('#drop').hidden"), is_hidden, "{kind}");
     }
-    ana.evaluate("drag('drop', dragged)");
+    ana.evaluate("drag('drop', ...dragged)");
     assert_eq!(ana.evaluate("document.querySelector('#drop').hidden"), true);
     let names = json!(["plan.pdf", "list & more.txt", "shot.png", "notes.md", "film.mov"]);
     wait_for_equal(&ana, "chosen()", &names);
@@ -175,41 +185,34 @@ fn a_text_is_pasted_as_a_text_whatever_comes_along() {
     let server = Server::start();
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
     ana.prepare_pages(TOLD_BY_THE_TEST);
     create_room(&ana, &server, "Ana");
     // Cells of a table: programs offer a picture of them as well.
-    let is_left = "(() => {
-        const data = transfer(picture('cells.png'));
-        data.setData('text/plain', 'cells');
-        data.setData('text/html', '<table>');
-        return paste(data);
-    })()";
-    assert_eq!(ana.evaluate(is_left), true, "the browser does it");
+    let cells = "pasteAll(transfer([picture('cells.png')], { 'text/plain': 'cells', 'text/html': '<table>' }))";
+    assert_eq!(ana.evaluate(cells), true, "the browser does it");
     assert_eq!(ana.evaluate("document.querySelector('#share').open"), false);
     // A picture of a page: it comes along with its markup.
-    let is_left = "(() => {
-        const data = transfer(picture('copied.png'));
-        data.setData('text/html', '<img>');
-        return paste(data);
-    })()";
-    assert_eq!(ana.evaluate(is_left), false);
+    let copied = "pasteAll(transfer([picture('copied.png')], { 'text/html': '<img>' }))";
+    assert_eq!(ana.evaluate(copied), false);
     wait_for_equal(&ana, "chosen()", &json!(["copied.png"]));
     ana.press("Escape");
     ana.wait_for("!document.querySelector('#share').open");
-    assert_eq!(ana.evaluate("requests.length + chosen().length"), 0, "it is not shared");
+    wait_for_equal(&ana, "chosen()", &json!([]));
+    assert_eq!(ana.evaluate("requests.length"), 0, "it is not shared");
     assert_well_behaved(&ana, &server);
 }
 
 #[test]
 fn where_no_files_are_shared_nothing_speaks_of_them() {
-    let server = Server::start();
+    let server = Server::with(&["--files", "off"]);
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
-    ana.prepare_pages(&format!("window.limit_bytes = 0; {TOLD_BY_THE_TEST}"));
+    ana.prepare_pages(HANDS);
     create_room(&ana, &server, "Ana");
     assert_eq!(ana.evaluate("document.querySelector('#attach').hidden"), true);
-    ana.evaluate("paste(transfer(picture('shot.png')))");
-    ana.evaluate("drag('dragenter', transfer(picture('shot.png')))");
+    ana.evaluate("paste(picture('shot.png'))");
+    ana.evaluate("drag('dragenter', picture('shot.png'))");
     assert_eq!(ana.evaluate("document.querySelector('#drop').hidden && !document.querySelector('#share').open"), true);
     assert_well_behaved(&ana, &server);
 }
@@ -219,9 +222,10 @@ fn how_far_a_file_is_shows_and_it_can_be_stopped_and_tried_again() {
     let server = Server::start();
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
     ana.prepare_pages(TOLD_BY_THE_TEST);
     create_room(&ana, &server, "Ana");
-    ana.evaluate("paste(transfer(picture('one.png'), picture('two.png'), picture('three.png')))");
+    ana.evaluate("paste(picture('one.png'), picture('two.png'), picture('three.png'))");
     ana.click("#share .primary");
     ana.wait_for("requests.length === 1");
     ana.evaluate("requests[0].progress(34, 100)");
@@ -248,7 +252,7 @@ fn how_far_a_file_is_shows_and_it_can_be_stopped_and_tried_again() {
     wait_for_equal(&ana, "onTheirWay()", &json!([]));
     ana.evaluate("requests[3].answer(201, {})");
     assert_eq!(ana.evaluate("document.querySelectorAll('[data-id] .card').length"), 1);
-    ana.evaluate("paste(transfer(picture('four.png')))");
+    ana.evaluate("paste(picture('four.png'))");
     ana.click("#share .primary");
     ana.evaluate(&format!("requests[4].answer(403, {muted})"));
     ana.click(".upload .remedies button:last-child");
@@ -263,17 +267,18 @@ fn a_file_that_is_on_its_way_when_the_connection_breaks_is_sent_again() {
     let proxy = Proxy::start_calm(server.web);
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
     ana.prepare_pages(TOLD_BY_THE_TEST);
     let room = server.create_room();
     join_by_proxy(&ana, &proxy, &room, "Ana");
-    ana.evaluate("paste(transfer(picture('one.png')))");
+    ana.evaluate("paste(picture('one.png'))");
     ana.click("#share .primary");
     ana.evaluate("requests[0].progress(34, 100)");
     go_offline(&ana, &proxy);
     ana.evaluate("requests[0].fail()");
     wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: waiting"]));
     // What is shared meanwhile waits as well.
-    ana.evaluate("paste(transfer(picture('two.png')))");
+    ana.evaluate("paste(picture('two.png'))");
     ana.click("#share .primary");
     wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: waiting", "two.png: waiting"]));
     assert_eq!(ana.evaluate("requests.length"), 1);
@@ -295,6 +300,7 @@ fn a_picture_opens_large_and_the_keyboard_comes_back() {
     let server = Server::start();
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
     ana.prepare_pages(TOLD_BY_THE_TEST);
     create_room(&ana, &server, "Ana");
     // Any picture of this server will do.
@@ -334,6 +340,7 @@ fn a_picture_takes_its_place_before_it_is_there_and_other_files_are_only_saved()
     let server = Server::start();
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
     ana.prepare_pages(TOLD_BY_THE_TEST);
     create_room(&ana, &server, "Ana");
     // The first picture never comes.
@@ -364,25 +371,6 @@ fn a_picture_takes_its_place_before_it_is_there_and_other_files_are_only_saved()
     wait_until_connected(&ana);
     assert_well_behaved(&ana, &server);
 }
-
-/// Makes a page able to paste and drop files; the server says what becomes of them.
-const HANDS: &str = r##"
-    window.paste = (...files) => {
-        const data = new DataTransfer();
-        for (const file of files) data.items.add(file);
-        const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
-        document.querySelector("#text").dispatchEvent(event);
-    };
-    window.picture = (name, width, height) => {
-        const canvas = document.createElement("canvas");
-        [canvas.width, canvas.height] = [width, height];
-        const bytes = atob(canvas.toDataURL("image/png").split(",")[1]);
-        return new File([Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))], name, { type: "image/png" });
-    };
-    window.shared = () =>
-        [...document.querySelectorAll("#timeline [data-id] .file")].map((file) =>
-            file.querySelector(".picture")?.dataset.name ?? file.querySelector(".card")?.download);
-"##;
 
 #[test]
 fn what_is_shared_is_there_for_everybody() {
@@ -426,6 +414,12 @@ fn what_is_shared_is_there_for_everybody() {
         assert_eq!(response.status, 200, "{address}");
         assert!(response.header("content-disposition").is_some_and(|how| how.starts_with("attachment")), "{address}");
     }
+    // It is found by its name.
+    ana.click("#find");
+    ana.fill("#sought", "drawing");
+    ana.press("Enter");
+    wait_for_equal(&ana, "document.querySelector('#search .found')?.textContent", &json!("drawing.svg"));
+    ana.press("Escape");
     // A file is deleted as any other message.
     ben.reload();
     wait_until_connected(&ben);
