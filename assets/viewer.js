@@ -24,9 +24,14 @@ export class Viewer {
     dialog.addEventListener("click", ({ target }) => {
       if (!target.closest("a, img")) dialog.close();
     });
-    dialog.addEventListener("keydown", ({ key }) => {
-      if (key === "ArrowLeft") this.#go(-1);
-      if (key === "ArrowRight") this.#go(1);
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowLeft") this.#go(-1);
+      if (event.key === "ArrowRight") this.#go(1);
+      if (event.key === "Escape") {
+        // Nothing else that is open closes with it.
+        event.preventDefault();
+        dialog.close();
+      }
     });
     dialog.addEventListener("close", () => this.#closed());
   }

@@ -286,7 +286,7 @@ impl Window {
                 element.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
                 const {{ x, y, width, height }} = element.getBoundingClientRect();
                 const middle = [x + width / 2, y + height / 2];
-                return element.contains(document.elementFromPoint(...middle)) && middle;
+                return !element.disabled && element.contains(document.elementFromPoint(...middle)) && middle;
             }})()"
         );
         let mut last = Value::Null;
