@@ -5,7 +5,8 @@ mod support;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::{Server, eventually, find_program};
+use serde_json::json;
+use support::{Server, WebSocketClient, eventually, find_program};
 
 /// A folder of one test, which goes with it.
 struct Folder(PathBuf);
@@ -41,6 +42,22 @@ fn curl(arguments: &[&str]) -> (Vec<u8>, i32) {
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).expect("UTF-8")
+}
+
+#[test]
+fn a_browser_behind_a_proxy_with_a_password_shares_as_the_member_it_is() {
+    let server = Server::start();
+    let (code, folder) = (server.create_room(), Folder::new("proxy"));
+    let (path, _) = folder.file("plan.bin", 10);
+    let cookie = server.post_form(&[("name", "ana"), ("code", &code), ("join", "1")]).cookie();
+    let mut ana = WebSocketClient::connect(&server);
+    ana.send(json!({"type": "join", "room": code, "token": &cookie[cookie.len() - 32..]}));
+    ana.expect("joined");
+    let api = format!("http://127.0.0.1:{}/api/v1/rooms/{code}/files?name=plan.bin", server.web.port());
+    let data = format!("@{path}");
+    let (answer, status) = curl(&["-f", "-u", "proxy:secret", "-b", &cookie, "--data-binary", &data, &api]);
+    assert_eq!(status, 0, "{}", text(answer));
+    assert_eq!(ana.expect("file")["name"], "ana");
 }
 
 #[test]

@@ -168,13 +168,15 @@ fn read_form_boundary(request: &RouteRequest<'_>) -> Result<Option<String>, Uplo
 /// Who shares it: the token that is shown, the name that is given, or the session in the cookie.
 fn read_sharer(request: &RouteRequest<'_>, code: RoomCode, guest: Option<Name>) -> Result<Option<Sharer>, UploadFault> {
     let unknown = |words: &str| UploadFault { status: StatusCode::UNAUTHORIZED, code: "not_joined", ..bad(words) };
+    let session = || request.sessions().token_for(code).map(Sharer::Member);
     let credentials = request.head.value("authorization").and_then(|value| value.split_once(' '));
     if let Some((scheme, shown)) = credentials {
         if scheme.eq_ignore_ascii_case("bearer") {
             let token = Token::parse(shown.trim()).ok_or_else(|| unknown("That is no token."))?;
             return Ok(Some(Sharer::Member(token)));
         }
-        if scheme.eq_ignore_ascii_case("basic") {
+        // A browser sends those that a proxy has asked for as well.
+        if scheme.eq_ignore_ascii_case("basic") && session().is_none() {
             let decoded = BASE64_STANDARD.decode(shown.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let decoded = decoded.ok_or_else(|| unknown("These credentials cannot be read."))?;
             let (name, secret) = decoded.split_once(':').unwrap_or((&decoded, ""));
@@ -186,7 +188,6 @@ fn read_sharer(request: &RouteRequest<'_>, code: RoomCode, guest: Option<Name>) 
             };
         }
     }
-    let session = || request.sessions().token_for(code).map(Sharer::Member);
     Ok(guest.map(Sharer::Guest).or_else(session))
 }
 
