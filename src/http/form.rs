@@ -32,6 +32,8 @@ pub struct HomeForm {
     pub key: String,
     /// The button "Create a room" was pressed, not "Join a room".
     pub creates: bool,
+    /// The form asked for no code, since it came with a link.
+    pub is_invited: bool,
 }
 
 impl HomeForm {
@@ -46,6 +48,7 @@ impl HomeForm {
                 "password" if !value.is_empty() => form.password = Some(Password::parse(&value)),
                 "key" => form.key = value.into_owned(),
                 "create" => form.creates = true,
+                "invited" => form.is_invited = true,
                 _ => {}
             }
         }
@@ -63,7 +66,7 @@ mod tests {
     fn reads_what_browsers_send() {
         let form = HomeForm::read(b"name=Ana+Mar%C3%ADa+%26+Co&code=kxqt&join=1");
         let (name, code, key) = ("Ana María & Co".into(), "kxqt".into(), String::new());
-        assert_eq!(form, HomeForm { name, code, password: None, key, creates: false });
+        assert_eq!(form, HomeForm { name, code, key, ..HomeForm::default() });
         assert_eq!(HomeForm::read(b"password=").password, None, "an empty field is none");
         assert!(HomeForm::read(b"password=a+%C3%A9").password == Some(Password::parse("a é")));
         assert_eq!(HomeForm::read(b"key=open+sesame&join=1").key, "open sesame");

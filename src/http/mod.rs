@@ -19,6 +19,7 @@ pub mod metrics;
 mod multipart;
 mod pages;
 mod pending;
+mod qr;
 mod replies;
 mod request;
 mod response;
@@ -202,7 +203,15 @@ impl Http {
                     || matches!(head.body_length, BodyLength::Absent | BodyLength::Bytes(0))),
             is_http_1_0: head.is_http_1_0,
         };
-        let request = RouteRequest { head, body, peer: self.peer, response_options, date: site.date(now), site };
+        let request = RouteRequest {
+            head,
+            body,
+            peer: self.peer,
+            local: self.local,
+            response_options,
+            date: site.date(now),
+            site,
+        };
         let step = match routes::answer(&request, outbox) {
             RouteOutcome::Answered if response_options.keeps_alive => Step::NeedInput,
             RouteOutcome::Answered => Step::Close,

@@ -51,12 +51,14 @@ struct HomeTemplate<'a> {
     title: &'a str,
     hint: Option<&'a str>,
     error: Option<&'a str>,
+    points_at_none: bool,
     points_at_name: bool,
     points_at_code: bool,
     points_at_password: bool,
     asks_password: bool,
     points_at_key: bool,
     wants_key: bool,
+    is_invited: bool,
     name: &'a str,
     code: &'a str,
     code_length: usize,
@@ -105,7 +107,7 @@ pub enum Field {
     Key,
 }
 
-/// A sentence that is shown above the form.
+/// A sentence that is shown above the form, or beside the field that it is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
     /// What to do next, and the field to do it in.
@@ -123,10 +125,12 @@ pub struct Home<'a> {
     pub code: &'a str,
     /// The name needs a password, so there is a field for it.
     pub asks_password: bool,
-    /// A sentence above the form, if there is something to say.
+    /// What there is to say, if anything.
     pub notice: Option<Notice>,
     /// There is a field for the room's key. What is typed there is never sent back.
     pub wants_key: bool,
+    /// The code came with a link: only what else is needed is asked for.
+    pub is_invited: bool,
 }
 
 /// The room page for one member.
@@ -171,12 +175,15 @@ impl Pages {
             title: &title,
             hint,
             error,
+            points_at_none: field.is_none(),
             points_at_name: field == Some(Field::Name),
             points_at_code: field == Some(Field::Code),
             points_at_password: field == Some(Field::Password),
             asks_password: home.asks_password,
             points_at_key: field == Some(Field::Key),
             wants_key: home.wants_key,
+            // What is wrong with the code is to be mended.
+            is_invited: home.is_invited && field != Some(Field::Code),
             name: home.name,
             code: home.code,
             code_length: self.code_length,
@@ -269,6 +276,10 @@ mod tests {
             let notice = Some(Notice::Error("It needs its password.".into(), field));
             pages().home(&Home { name: "ana", code: "KXQT", asks_password, notice, ..Home::default() })
         };
+        let beside = asked(true, Some(Field::Password));
+        let (_, after) = beside.split_once("<input id=\"password\"").expect("the field");
+        let (_, after) = after.split_once('>').expect("its end");
+        assert!(after.trim_start().starts_with("<p class=\"error\" id=\"reason\""), "the reason is beside it: {after}");
         let page = asked(true, Some(Field::Password));
         let (_, field) = page.split_once("<input id=\"password\"").expect("the field");
         let (field, _) = field.split_once('>').expect("its end");

@@ -41,7 +41,8 @@ impl ResponseContext<'_> {
             (PendingKind::Admission { form, .. }, Reply::Refused { refusal, .. }) => {
                 // Whoever had to show a password or a key once has to show it again.
                 let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
-                let home = Home { name: &form.name, code: &form.code, asks_password, wants_key, notice: None };
+                let (name, code, is_invited) = (form.name.as_str(), form.code.as_str(), form.is_invited);
+                let home = Home { name, code, asks_password, wants_key, is_invited, notice: None };
                 self.refused(home, &refusal, outbox);
             }
             (PendingKind::RoomPage { host, .. }, Reply::Visited { code, name: Some(name), .. }) => {
@@ -116,7 +117,7 @@ impl ResponseContext<'_> {
     fn stranger_visited(&self, code: RoomCode, wants_key: bool, outbox: &mut Vec<u8>) {
         let what = if wants_key { "a name and the room's key" } else { "a name" };
         let notice = Some(Notice::Hint(format!("Give {what} to join {code}."), Field::Name));
-        let home = Home { code: code.as_str(), notice, wants_key, ..Home::default() };
+        let home = Home { code: code.as_str(), notice, wants_key, is_invited: true, ..Home::default() };
         self.site.write_home(self.respond(StatusCode::OK, outbox), &home);
     }
 

@@ -36,6 +36,8 @@ pub struct RouteRequest<'r> {
     pub body: &'r [u8],
     /// The address at the other end of the connection.
     pub peer: IpAddr,
+    /// The address of this server to which the connection leads.
+    pub local: IpAddr,
     /// How the response is written.
     pub response_options: ResponseOptions,
     /// The date of the response.

@@ -8,9 +8,11 @@ use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
 use super::pages::{Field, Home, Notice};
 use super::pending::PendingKind;
+use super::qr::draw_qr_code;
 use super::request::{Head, Method};
 use super::route_request::{RouteOutcome, RouteRequest};
 use super::sharing::{self, Brought};
+use super::site::NOT_STORED;
 use super::trust::is_answered_host;
 use crate::rooms::{Command, FileId, JoinTarget, MAX_NAME_CHARACTERS, Name, RoomCode, RoomKey};
 use crate::session_api::Upgrade;
@@ -22,7 +24,7 @@ enum Route<'p> {
     WebSocket,
     Asset(&'p str),
     Room(&'p str),
-    /// Below a room: where a file of this name is put.
+    /// Below a room: where a file of this name is put. The invitation as a QR code is asked for at `qr.svg`.
     RoomFile(&'p str, &'p str),
     /// A shared file: the room, and its id.
     File(&'p str, &'p str),
@@ -161,6 +163,7 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
         Route::RoomFile(room, name) if head.method == Method::Put => {
             sharing::begin(request, room, Brought::ByTerminal(name), outbox)
         }
+        Route::RoomFile(room, "qr.svg") => request.qr_code(room, outbox),
         Route::RoomFile(..) => request.not_found(outbox),
         Route::File(room, id) => request.file(room, id, outbox),
         Route::Room(segment) => request.room(segment, outbox),
@@ -224,6 +227,19 @@ impl RouteRequest<'_> {
             }
             None => self.not_found(outbox),
         }
+    }
+
+    /// `GET /KXQT/qr.svg`. Whether there is such a room is not told: the image says no more than its address does.
+    fn qr_code(&self, code: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
+        let Some(code) = RoomCode::parse(&decode_path(code)) else { return self.not_found(outbox) };
+        let is_secure = self.client().is_secure;
+        let url = self.site.invitation.room_url_by_host(self.head.host, is_secure, self.local, code);
+        let Some(image) = draw_qr_code(&url) else { return self.not_found(outbox) };
+        // Who asks at another host is told of another address, so it is not stored. It is an image and nothing else,
+        // also where somebody opens it by itself.
+        let fields = [("Content-Security-Policy", "default-src 'none'"), NOT_STORED];
+        self.respond(StatusCode::OK, outbox).fields(&fields).body("image/svg+xml", image.as_bytes());
+        RouteOutcome::Answered
     }
 
     /// `GET /KXQT`.
@@ -309,7 +325,8 @@ impl RouteRequest<'_> {
     ) -> RouteOutcome {
         let notice = Some(Notice::Error(words.to_owned(), field));
         let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
-        self.home_page(status, &Home { name: &form.name, code: &form.code, asks_password, wants_key, notice }, outbox)
+        let (name, code, is_invited) = (form.name.as_str(), form.code.as_str(), form.is_invited);
+        self.home_page(status, &Home { name, code, asks_password, wants_key, is_invited, notice }, outbox)
     }
 
     /// `GET /ws`. At every other address `Upgrade` is ignored, as RFC 9110 section 7.8 allows: what is asked for there is

@@ -5,6 +5,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::assets::ASSETS_HASH;
+use super::qr::draw_qr_code;
 use super::request::MAX_HEAD_BYTES;
 use super::*;
 use crate::files::{Content, UploadRefusal};
@@ -272,6 +273,47 @@ fn the_form_makes_a_room_and_the_cookie_opens_it() {
     assert_eq!(stranger.status, 200);
     stranger.says(&format!("Give a name to join {}.", &location[1..]));
     stranger.says(&format!("value=\"{}\"", &location[1..]));
+}
+
+#[test]
+fn an_invitation_asks_for_what_is_needed_alone() {
+    let mut server = Server::new();
+    let code = server.create_room();
+    server.post("/", "", &format!("name=ana&code={code}&join=1"));
+    let asks_for_name_alone = |answer: &Answer| {
+        answer.says(&format!("<input id=\"code\" name=\"code\" type=\"hidden\" value=\"{code}\">"));
+        answer.says(&format!("Join {code}</button>"));
+        !answer.body.contains("Create a room") && !answer.body.contains("for=\"code\"")
+    };
+    let invited = server.get(&format!("/{code}"));
+    assert!(asks_for_name_alone(&invited), "{invited:?}");
+    // A refusal of the name is said in the same form.
+    let taken = server.post("/", "", &format!("name=ANA&code={code}&invited=1&join=1"));
+    assert_eq!(taken.status, 409);
+    assert!(asks_for_name_alone(&taken), "{taken:?}");
+    assert!(asks_for_name_alone(&server.post("/", "", &format!("name=&code={code}&invited=1&join=1"))));
+    // The room that is gone is not asked for again and again.
+    let gone = server.post("/", "", "name=ben&code=ZZZZ&invited=1&join=1");
+    assert_eq!(gone.status, 404);
+    gone.says("for=\"code\"");
+    gone.says("Create a room");
+    assert_eq!(server.post("/", "", &format!("name=ben&code={code}&invited=1&join=1")).status, 303);
+}
+
+#[test]
+fn an_invitation_is_drawn_as_a_qr_code() {
+    let mut server = Server::new();
+    let code = server.create_room();
+    let drawn = |server: &mut Server, fields: &str| server.get_with(&format!("/{code}/qr.svg"), fields);
+    let image = drawn(&mut server, "");
+    assert_eq!((image.status, image.field("Content-Type")), (200, Some("image/svg+xml")));
+    assert_eq!(image.field("Content-Security-Policy"), Some("default-src 'none'"));
+    assert_eq!(image.body, draw_qr_code(&format!("http://a/{code}")).expect("a code"));
+    // No room is looked for: a wrong code costs nothing, and tells nothing.
+    assert_eq!(server.get("/ZZZZ/qr.svg").status, 200);
+    assert_eq!(server.get("/nonsense/qr.svg").status, 404);
+    let image = Server::with(&["--base-path", "/x/"]).get("/x/kx-qt/qr.svg");
+    assert_eq!(image.body, draw_qr_code("http://a/x/KXQT").expect("a code"));
 }
 
 #[test]
