@@ -1,7 +1,7 @@
 // The small elements that the parts of the page are made of. Messages have `slips.js`, other events `notices.js`.
 
-export function dividerElement(words) {
-  const element = make("p", "divider");
+export function dividerElement(words, kind = "") {
+  const element = make("p", `divider ${kind}`.trim());
   element.textContent = words;
   return element;
 }

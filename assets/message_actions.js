@@ -24,7 +24,8 @@ export class MessageActions {
    *   remove: (message: object) => void,
    *   react: (message: object, emoji: string, on: boolean) => void,
    *   mayDelete: () => boolean,
-   * }} handlers `mayDelete`: also what others have said
+   *   beside: (message: object, step: 1 | -1) => HTMLElement | undefined,
+   * }} handlers `mayDelete`: also what others have said; `beside`: the next message in that direction
    */
   constructor(log, menu, messages, handlers) {
     this.#log = log;
@@ -36,7 +37,7 @@ export class MessageActions {
     log.addEventListener("keydown", (event) => this.#pressed(event));
     log.addEventListener("focusin", ({ target }) => {
       const message = this.#messages.of(target);
-      if (message) this.#messages.reach(message.element);
+      if (message) this.#messages.reach(message);
     });
   }
 
@@ -57,20 +58,13 @@ export class MessageActions {
 
   #pressed(event) {
     const { target, key } = event;
-    if (!target.matches(".message")) return;
-    const message = this.#messages.of(target);
-    if (key === "Enter" && message) this.#open(message, target);
-    else if (key === "ArrowUp") this.#go(target, "previousElementSibling");
-    else if (key === "ArrowDown") this.#go(target, "nextElementSibling");
+    const message = target.matches(".message") && this.#messages.of(target);
+    if (!message) return;
+    if (key === "Enter") this.#open(message, target);
+    else if (key === "ArrowUp") this.#handlers.beside(message, -1)?.focus();
+    else if (key === "ArrowDown") this.#handlers.beside(message, 1)?.focus();
     else return;
     event.preventDefault();
-  }
-
-  /** To the next message in that direction. */
-  #go(element, direction) {
-    do element = element[direction];
-    while (element && !this.#messages.of(element));
-    element?.focus();
   }
 
   #open(message, anchor) {

@@ -1,6 +1,7 @@
 // The messages on the page as they are now: each with its element, what became of it, and who replies to it. Where they
 // stand is the timeline's concern.
 
+import { Line } from "./blocks.js";
 import { MessageState } from "./message_state.js";
 import { messageElement, showQuote, showState } from "./slips.js";
 
@@ -8,10 +9,27 @@ import { messageElement, showQuote, showState } from "./slips.js";
 export const AMENDMENTS = ["edit", "delete", "reaction"];
 /** Types of those that are messages: a file is one, with or without a text. */
 export const MESSAGES = ["message", "file"];
-/** How long a message that was jumped to stands out. */
-const SOUGHT_MS = 2500;
 
-/** @typedef {{event: object, state: MessageState, element: HTMLElement}} Message */
+/** A message, with its line in the log. */
+class Message {
+  event;
+  state;
+  /** @type {Line} */
+  line;
+  /** Nothing more happens to it, since the ids began again. */
+  isPast = false;
+
+  constructor(event, state, build) {
+    this.event = event;
+    this.state = state;
+    this.line = new Line(() => build(this), event);
+  }
+
+  /** Its element, while it is built. */
+  get element() {
+    return this.line.element;
+  }
+}
 
 export class Messages {
   #handlers;
@@ -24,13 +42,15 @@ export class Messages {
   /** Our number, and our names. */
   #author;
   #names = new Set();
-  /** The one that Tab leads to. */
+  /** The one that Tab leads to, and its message's id. */
   #reachable = null;
+  #reachableId = 0;
 
   /**
    * @param {{
    *   deleted: (id: number) => void,
    *   reacting: (id: number) => {emoji: string, on: boolean}[],
+   *   jumpTo: (id: number) => void,
    * }} handlers `reacting`: our reactions on their way
    */
   constructor(handlers) {
@@ -43,22 +63,16 @@ export class Messages {
     this.#names.add(name);
   }
 
-  /** Takes a message in, as the server knew it at the event `asOf`. Returns its element. */
+  /** Takes a message in, as the server knew it at the event `asOf`. Returns its line. */
   add(event, asOf) {
-    const own = this.#isOwn(event);
-    if (own) this.#names.add(event.name);
-    const element = messageElement(event);
-    element.classList.toggle("own", own);
-    const message = { event, state: new MessageState(event, asOf), element };
+    if (this.#isOwn(event)) this.#names.add(event.name);
+    const message = new Message(event, new MessageState(event, asOf), (message) => this.#build(message));
     this.#messages.set(event.id, message);
     const { replyTo, deleted } = message.state;
     if (replyTo) this.#replies.set(replyTo, [...(this.#replies.get(replyTo) ?? []), event.id]);
     if (deleted) this.#handlers.deleted(event.id);
-    this.#show(message);
-    this.#showQuote(message);
     this.#showReplies(event.id);
-    if (!this.#reachable?.contains(document.activeElement)) this.reach(element);
-    return element;
+    return message.line;
   }
 
   /** Shows what an event changes; nothing, if its message is not on the page. */
@@ -90,9 +104,14 @@ export class Messages {
 
   /** The message that an element is, or is in, if anything can be done with it. */
   of(element) {
-    const id = Number(element.closest("[data-id]")?.dataset.id);
-    const message = this.#messages.get(id);
+    const message = this.#messages.get(Number(element.closest("[data-id]")?.dataset.id));
     return message && !message.state.deleted ? message : undefined;
+  }
+
+  /** Whether anything can be done with what an event tells. */
+  canBeActedOn(event) {
+    const message = this.#messages.get(event?.id);
+    return message?.event === event && !message.state.deleted;
   }
 
   get(id) {
@@ -120,29 +139,19 @@ export class Messages {
     return own.reduce((last, message) => (message.event.id > (last?.event.id ?? 0) ? message : last), undefined);
   }
 
-  /** From here on Tab leads to this message. */
-  reach(element) {
+  /** From here on Tab leads to this message. @param {Message} message which is built */
+  reach({ element, event }) {
     if (this.#reachable) this.#reachable.tabIndex = -1;
     this.#reachable = element;
+    this.#reachableId = event.id;
     element.tabIndex = 0;
-  }
-
-  /** Shows where a message is. Returns whether it is on the page. */
-  jumpTo(id) {
-    const element = this.#messages.get(id)?.element;
-    if (!element) return false;
-    element.scrollIntoView({ block: "center" });
-    element.focus({ preventScroll: true });
-    element.classList.add("sought");
-    setTimeout(() => element.classList.remove("sought"), SOUGHT_MS);
-    return true;
   }
 
   /** The ids begin again: nothing more happens to what is on the page. */
   beginAnew() {
-    for (const { element } of this.#messages.values()) {
-      element.querySelectorAll(".tools, .reactions").forEach((part) => part.remove());
-      element.querySelector("button.quote")?.setAttribute("disabled", "");
+    for (const message of this.#messages.values()) {
+      message.isPast = true;
+      if (message.element) retire(message.element);
     }
     this.#messages.clear();
     this.#replies.clear();
@@ -157,14 +166,28 @@ export class Messages {
     return authors.has(this.#author) || names.some((name) => this.#names.has(name));
   }
 
+  /** Makes the element of a message, as it is now. */
+  #build(message) {
+    const { event, line } = message;
+    line.element = messageElement(event);
+    line.element.dataset.id = event.id;
+    line.element.classList.toggle("own", this.#isOwn(event));
+    this.#show(message);
+    this.#showQuote(message);
+    if (message.isPast) retire(line.element);
+    else if (event.id === this.#reachableId || !this.#reachable?.isConnected) this.reach(message);
+    return line.element;
+  }
+
   /** What changes is not read aloud again. */
   #showQuietly(message) {
-    message.element.setAttribute("aria-live", "off");
+    message.element?.setAttribute("aria-live", "off");
     this.#show(message);
   }
 
   #show(message) {
     const { event, state, element } = message;
+    if (!element) return;
     showState(element, state, event, { reactions: this.#reactions(message), pending: this.#pending.get(event.id) });
   }
 
@@ -190,10 +213,18 @@ export class Messages {
   }
 
   #showQuote({ state: { replyTo }, element }) {
+    if (!element) return;
     if (!replyTo) return showQuote(element);
     const quoted = this.#messages.get(replyTo);
     const { excerpt, deleted } = quoted?.state ?? {};
     const what = quoted ? { name: quoted.event.name, text: excerpt, deleted } : { missing: true };
-    showQuote(element, what, () => this.jumpTo(replyTo));
+    showQuote(element, what, () => this.#handlers.jumpTo(replyTo));
   }
+}
+
+/** Takes away what something could be done with. */
+function retire(element) {
+  delete element.dataset.id;
+  element.querySelectorAll(".tools, .reactions").forEach((part) => part.remove());
+  element.querySelector("button.quote")?.setAttribute("disabled", "");
 }

@@ -22,7 +22,7 @@ import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
-import { countUnread } from "./unread.js";
+import { Unread } from "./unread.js";
 import { UploadList } from "./upload_list.js";
 import { Uploads } from "./uploads.js";
 import { Viewer } from "./viewer.js";
@@ -41,7 +41,11 @@ const $ = (selector) => document.querySelector(selector);
 const membership = new Membership(code, prefix, pageName);
 const members = new Members($("#members"), $("#count"));
 const typing = new Typing($("#typing"), () => send({ type: "typing" }));
-const scroll = new Scroll($("#timeline"), $("#newer"), askEarlier);
+const scroll = new Scroll($("#timeline"), $("#newer"), {
+  reachedTop: askEarlier,
+  reachedEnd: noteRead,
+  chosen: () => composer.focus(),
+});
 const messages = new Messages({
   deleted: (id) => {
     outbox.forgetMessage(id);
@@ -50,6 +54,7 @@ const messages = new Messages({
     search.amend({ type: "delete", of: id });
   },
   reacting: (id) => reacting.to(id),
+  jumpTo: (id) => timeline.jumpTo(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
 const timeline = new Timeline(lines, scroll, messages);
@@ -58,6 +63,7 @@ const waiting = new Waiting($("#waiting"), scroll, {
   edit: mend,
   discard: (cid) => outbox.discard(cid),
 });
+const unread = new Unread();
 const menu = new Menu($("#menu"));
 const requests = new Requests(send);
 const reacting = new Reacting(requests, {
@@ -80,6 +86,7 @@ new MessageActions($("#timeline"), menu, messages, {
   remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
   react: ({ event }, emoji, on) => reacting.react(event.id, emoji, on),
   mayDelete: () => order.isOurs,
+  beside: (message, step) => timeline.beside(message, step),
 });
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
@@ -113,7 +120,7 @@ const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, 
 });
 const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
-  jumpTo: (id) => messages.jumpTo(id),
+  jumpTo: (id) => timeline.jumpTo(id),
 });
 const startPage = `${base}?code=${encodeURIComponent(code)}`;
 const admission = new Admission({ status: $("#status"), form: $("#rename") }, membership, startPage, {
@@ -172,7 +179,7 @@ const receive = {
     const back = timeline.seen !== null;
     const missed = timeline.catchUp(message);
     message.events.forEach(acknowledgeReaction);
-    if (back) missed.forEach(count);
+    if (back) showMissed(missed);
     questions.open(message.limits.rate);
     fetching.missed();
     fetching.members();
@@ -350,17 +357,47 @@ function goHome() {
   location.assign(base);
 }
 
-/** Counts what others have said for a reader who cannot see it. */
-function count({ type, name }) {
-  if (!MESSAGES.includes(type) || name === membership.name) return;
-  countUnread();
+/** Counts what others have said for a reader who cannot see it, and marks where it begins. */
+function count(event) {
+  if (!isOthers(event)) return;
+  unread.count();
   scroll.count();
+  if (document.hidden || !scroll.isFollowing) timeline.markUnread(event.id);
+}
+
+/** What was said while there was no connection is read from its beginning. */
+function showMissed(events) {
+  const missed = events.filter(isOthers);
+  if (missed.length === 0) return;
+  timeline.markUnread(missed[0].id);
+  missed.forEach(() => {
+    unread.count();
+    scroll.count();
+  });
+  readUnread(missed.length);
+}
+
+/** Whoever was at the end goes up to where what was not read begins, should that be out of sight. */
+function readUnread(missed) {
+  const mark = scroll.isFollowing && !document.hidden && timeline.unreadElement;
+  if (mark) scroll.readFrom(mark, missed);
+  noteRead();
+}
+
+/** Whoever is at the end of a page that is in sight has read it all. */
+function noteRead() {
+  if (!document.hidden && scroll.isFollowing) timeline.noteRead();
+}
+
+function isOthers(event) {
+  return MESSAGES.includes(event.type) && !messages.isOwn({ event });
 }
 
 function showMessage(event) {
   acknowledge([event]);
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
+  if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
   scroll.follow();
 }
 
@@ -371,9 +408,7 @@ function showNotice(event) {
 
 /** A message changes where it stands. Should it be above what is read, that stays in its place. */
 function showAmendment(event) {
-  const element = messages.get(event.of)?.element;
-  if (element) scroll.changeAt(element, () => timeline.add(event));
-  else timeline.add(event);
+  scroll.keepPlace(() => timeline.add(event));
   search.amend(event);
   viewer.check();
 }
@@ -406,6 +441,9 @@ function showRefusal(error) {
   admission.showRefusal(error);
 }
 
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) readUnread(unread.take());
+});
 $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
 setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));

@@ -1,11 +1,14 @@
-// The reader's place in the timeline: at the end it follows what is said, elsewhere it stays.
+// The reader's place in the log: at the end it follows what is said, elsewhere it stays, whatever is added around it.
 
 /** Nearer than this counts as being there. */
 const NEAR_PX = 60;
+/** What is to be read from somewhere on begins so far below the upper edge. */
+const ABOVE_PX = 48;
 
 export class Scroll {
   #log;
   #newer;
+  #handlers;
   #following = true;
   /** Where the last scroll ended: only a way up from there is a wish to read elsewhere. */
   #top = 0;
@@ -14,21 +17,27 @@ export class Scroll {
 
   /**
    * @param {HTMLElement} log
-   * @param {HTMLButtonElement} newer shown while there is something new below
-   * @param {() => void} reachedTop
+   * @param {HTMLButtonElement} newer leads to the end; shown elsewhere
+   * @param {{reachedTop: () => void, reachedEnd: () => void, chosen: () => void}} handlers `chosen`: the button was pressed
    */
-  constructor(log, newer, reachedTop) {
+  constructor(log, newer, handlers) {
     this.#log = log;
     this.#newer = newer;
+    this.#handlers = handlers;
     newer.addEventListener("click", () => {
       this.toEnd();
-      log.focus();
+      handlers.chosen();
     });
     log.addEventListener("scroll", () => {
       this.#scrolled();
-      if (log.scrollTop < NEAR_PX) reachedTop();
+      if (log.scrollTop < 2 * log.clientHeight) handlers.reachedTop();
     });
     new ResizeObserver(() => this.#keepUp()).observe(log);
+  }
+
+  /** Whether the reader is at the end. */
+  get isFollowing() {
+    return this.#following;
   }
 
   /** Something was added below. The page is laid out once for all that comes in one frame: a crowd comes at once. */
@@ -43,35 +52,43 @@ export class Scroll {
     this.#following = true;
     this.#log.scrollTop = this.#log.scrollHeight;
     this.#top = this.#log.scrollTop;
-    this.#miss(0);
+    this.#show(0);
   }
 
-  /** Adds something above what is being read. */
-  addAbove(add) {
-    const fromEnd = this.#log.scrollHeight - this.#log.scrollTop;
-    add();
-    this.#log.scrollTop = this.#log.scrollHeight - fromEnd;
+  /** Goes up to an element if it is not in sight, so that what is below it is read from there on. */
+  readFrom(element, missed) {
+    if (this.#following) this.toEnd();
+    const { top } = this.#log.getBoundingClientRect();
+    if (element.getBoundingClientRect().top >= top) return;
+    this.#following = false;
+    this.#log.scrollTop += element.getBoundingClientRect().top - top - ABOVE_PX;
+    this.#top = this.#log.scrollTop;
+    this.#show(missed);
   }
 
-  /** Adds something before an element, wherever the reader is: the larger part of what is in sight stays. */
-  addBefore(next, add) {
-    const { top, height } = this.#log.getBoundingClientRect();
-    if (next.getBoundingClientRect().top < top + height / 2) this.addAbove(add);
-    else add();
-    this.follow();
-  }
-
-  /** Changes something where it stands, wherever the reader is: what is below and in sight stays. */
-  changeAt(element, change) {
-    const isAbove = element.getBoundingClientRect().bottom < this.#log.getBoundingClientRect().top;
-    if (isAbove && !this.#following) this.addAbove(change);
-    else change();
+  /** Makes a change anywhere in the log: what is read stays where it is. */
+  keepPlace(change) {
+    const anchor = this.#following ? undefined : this.#topElement();
+    const before = anchor?.getBoundingClientRect().top;
+    change();
+    if (anchor?.isConnected) {
+      this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
+      this.#top = this.#log.scrollTop;
+    }
     this.follow();
   }
 
   /** Counts a message that the reader may have to scroll for. */
   count() {
-    if (!this.#following) this.#miss(this.#missed + 1);
+    if (!this.#following) this.#show(this.#missed + 1);
+  }
+
+  /** What is shown at the upper edge. */
+  #topElement() {
+    const { top } = this.#log.getBoundingClientRect();
+    const isSeen = (element) => element.getBoundingClientRect().bottom > top;
+    const block = [...this.#log.children].find(isSeen);
+    return [...(block?.children ?? [])].find(isSeen) ?? block;
   }
 
   #keepUp() {
@@ -82,16 +99,20 @@ export class Scroll {
     const { scrollHeight, scrollTop, clientHeight } = this.#log;
     if (scrollHeight - scrollTop - clientHeight < NEAR_PX) {
       this.#following = true;
-      this.#miss(0);
+      this.#show(0);
+      this.#handlers.reachedEnd();
     } else if (scrollTop < this.#top) {
       this.#following = false;
+      this.#show(this.#missed);
     }
     this.#top = scrollTop;
   }
 
-  #miss(missed) {
+  #show(missed) {
     this.#missed = missed;
-    this.#newer.hidden = missed === 0;
-    this.#newer.textContent = missed === 1 ? "1 new message" : `${missed} new messages`;
+    this.#newer.hidden = this.#following;
+    this.#newer.dataset.missed = missed;
+    if (missed === 0) this.#newer.textContent = "To the newest";
+    else this.#newer.textContent = missed === 1 ? "1 new message" : `${missed} new messages`;
   }
 }

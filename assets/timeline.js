@@ -1,6 +1,8 @@
 // The room's events on the page: each once, in the order of their ids. Where some are still to be fetched there is a
 // gap, which `fill` closes from its newer end. What changes a message is no line of its own: `messages.js` shows it.
 
+import { Blocks, Line } from "./blocks.js";
+import { joinComings } from "./comings.js";
 import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
@@ -9,39 +11,43 @@ import { noticeElement } from "./notices.js";
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
 const LOST = "Earlier messages are missing";
+/** How long a message that was jumped to stands out. */
+const SOUGHT_MS = 2500;
 
 /**
  * Events that are still to be fetched: those between two ids. `mark` stands where they belong.
- * @typedef {{after: number, before: number, mark: HTMLElement}} Gap
+ * @typedef {{after: number, before: number, mark: Line}} Gap
  */
 
 export class Timeline {
-  #log;
   #earlier;
-  #waiting;
   #scroll;
   #messages;
-  /** The events of this epoch, by element. */
-  #events = new WeakMap();
-  /** Their elements, by id, null for what has none, and the ids in order. */
-  #elements = new Map();
+  #blocks;
+  /** The lines of this epoch's events, by id, null for what has none, and the ids in order. */
+  #lines = new Map();
   #ids = [];
   #epoch = null;
   /** @type {Gap[]} the oldest first; they outlive a lost connection, so that `seen` need not go back before them */
   #gaps = [];
+  /** The line before what was not read yet, when it came; it is taken away once there is something else to read. */
+  #unread = null;
+  #isUnreadSeen = true;
 
   /**
-   * @param {{log: HTMLElement, earlier: HTMLElement, waiting: HTMLElement}} elements `earlier` marks where
-   *   this epoch begins, `waiting` is the end
+   * @param {{log: HTMLElement, earlier: HTMLElement, waiting: HTMLElement}} elements `earlier` stands before all lines,
+   *   `waiting` behind them
    * @param {import("./scroll.js").Scroll} scroll
    * @param {import("./messages.js").Messages} messages
    */
   constructor({ log, earlier, waiting }, scroll, messages) {
-    this.#log = log;
     this.#earlier = earlier;
-    this.#waiting = waiting;
     this.#scroll = scroll;
     this.#messages = messages;
+    this.#blocks = new Blocks(log, waiting, {
+      keepPlace: (change) => scroll.keepPlace(change),
+      arrange: (lines, before) => arrange(lines, before),
+    });
   }
 
   /** The epoch of the ids on the page. */
@@ -70,13 +76,11 @@ export class Timeline {
 
   /** Shows what a `joined` brings: the first events, or those that were missed. Returns the new ones. */
   catchUp({ epoch, last, events, gap }) {
-    this.#log.setAttribute("aria-busy", true);
     if (this.#epoch !== null && epoch !== this.#epoch) this.#beginAnew();
     else this.#openGap(events[0]?.id ?? last + 1, gap);
     this.#epoch = epoch;
     const added = events.filter((event) => this.add(event, last));
     this.#earlier.hidden = this.first === Infinity || this.first === 1;
-    this.#log.setAttribute("aria-busy", false);
     this.#scroll.follow();
     return added;
   }
@@ -84,7 +88,7 @@ export class Timeline {
   /** Puts a page of history, which ends where the gap does, into the gap. Returns the events that were missed. */
   fill(gap, { events, more }) {
     const missed = events.filter(({ id }) => id > gap.after);
-    this.#scroll.addBefore(gap.mark.nextElementSibling, () => {
+    this.#scroll.keepPlace(() => {
       for (const event of missed) this.add(event, this.#last);
       gap.before = missed[0]?.id ?? gap.before;
       if (gap.before === gap.after + 1) this.#closeGap(gap);
@@ -95,7 +99,7 @@ export class Timeline {
 
   /** Shows what was said before the first event shown. */
   addEarlier({ events, more }) {
-    this.#scroll.addAbove(() => {
+    this.#scroll.keepPlace(() => {
       for (const event of events) this.add(event, this.#last);
       this.#earlier.hidden = !more;
     });
@@ -103,40 +107,83 @@ export class Timeline {
 
   /**
    * Shows one event in its place, or what it changes. `asOf`: the id of the last event that the server knew when it
-   * told of this one. Returns whether it was new.
+   * told of this one; without, it has just happened. Returns whether it was new.
    */
-  add(event, asOf = event.id) {
-    if (this.#elements.has(event.id)) return false;
+  add(event, asOf) {
+    if (this.#lines.has(event.id)) return false;
     if (AMENDMENTS.includes(event.type)) {
       this.#number(event.id, null);
       this.#messages.amend(event);
       return true;
     }
     const isMessage = MESSAGES.includes(event.type);
-    const element = isMessage ? this.#messages.add(event, Math.max(asOf, event.id)) : noticeElement(event);
-    element.dataset.id = event.id;
-    this.#events.set(element, event);
-    this.#log.insertBefore(element, this.#elementAfter(this.#number(event.id, element)));
-    this.#relate(element);
-    this.#relate(element.nextElementSibling);
+    const line = isMessage ? this.#messages.add(event, Math.max(asOf ?? 0, event.id)) : noticeLine(event);
+    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)), asOf === undefined);
     return true;
   }
 
+  /** Shows where a message is. Returns whether it is on the page. */
+  jumpTo(id) {
+    const line = this.#lines.get(id);
+    if (!line) return false;
+    const element = this.#blocks.show(line);
+    element.scrollIntoView({ block: "center" });
+    element.focus({ preventScroll: true });
+    element.classList.add("sought");
+    setTimeout(() => element.classList.remove("sought"), SOUGHT_MS);
+    return true;
+  }
+
+  /** What was said from this event on was not read when it came, unless that is said of an earlier one still. */
+  markUnread(id) {
+    if (!this.#isUnreadSeen) return;
+    this.forgetUnread();
+    const next = this.#lines.get(id);
+    if (!next) return;
+    this.#isUnreadSeen = false;
+    this.#unread = new Line(() => dividerElement("New", "unread"));
+    this.#scroll.keepPlace(() => this.#blocks.insert(this.#unread, next));
+  }
+
+  /** All was read. The mark stays for now: whoever has come back looks for it. */
+  noteRead() {
+    this.#isUnreadSeen = true;
+  }
+
+  /** There is no need any more to tell what was read and what not. */
+  forgetUnread() {
+    if (this.#unread) this.#scroll.keepPlace(() => this.#blocks.remove(this.#unread));
+    this.#unread = null;
+    this.#isUnreadSeen = true;
+  }
+
+  /** The mark before what was not read, while it has not been. */
+  get unreadElement() {
+    return this.#unread && !this.#isUnreadSeen ? this.#blocks.show(this.#unread) : null;
+  }
+
+  /** The element of the next message with which something can be done: 1 the one after, -1 the one before. */
+  beside({ line }, step) {
+    do line = step > 0 ? this.#blocks.after(line) : this.#blocks.before(line);
+    while (line && !this.#messages.canBeActedOn(line.event));
+    return line && this.#blocks.show(line);
+  }
+
   /** Takes an event in, before the first that has a higher id. Returns its place. */
-  #number(id, element) {
+  #number(id, line) {
     const index = this.#indexAfter(id);
     this.#ids.splice(index, 0, id);
-    this.#elements.set(id, element);
+    this.#lines.set(id, line);
     return index;
   }
 
-  /** The first element behind a place. */
-  #elementAfter(index) {
+  /** The first line behind a place; undefined at the end. */
+  #lineAfter(index) {
     for (let next = index + 1; next < this.#ids.length; next += 1) {
-      const element = this.#elements.get(this.#ids[next]);
-      if (element) return element;
+      const line = this.#lines.get(this.#ids[next]);
+      if (line) return line;
     }
-    return this.#waiting;
+    return undefined;
   }
 
   /** The place of the first id that is higher. Nearly always that is the end. */
@@ -148,17 +195,6 @@ export class Timeline {
       else from = middle + 1;
     }
     return from;
-  }
-
-  /** Marks a new day, and a message that follows another of the same member; nothing, if this is no event. */
-  #relate(element) {
-    const event = this.#events.get(element);
-    if (!event) return;
-    const previous = this.#events.get(element.previousElementSibling);
-    const today = day(event.time);
-    if (previous && day(previous.time) === today) delete element.dataset.day;
-    else element.dataset.day = today;
-    element.classList.toggle("follows", !element.dataset.day && isContinued(previous, event));
   }
 
   /** What `joined` brings begins with the id `before`; `isOpen`: not all that is between is in it. */
@@ -174,35 +210,70 @@ export class Timeline {
   /** Nothing more is to be fetched: all of it is there, or `words` say what became of it. */
   #closeGap(gap, words) {
     this.#gaps = this.#gaps.filter((other) => other !== gap);
-    const next = gap.mark.nextElementSibling;
-    if (words) gap.mark.textContent = words;
-    else gap.mark.remove();
-    this.#relate(next);
+    if (words) this.#blocks.insert(dividerLine(words), gap.mark);
+    this.#blocks.remove(gap.mark);
   }
 
   /** The ids begin again: what is on the page stays, above a line and out of the count. */
   #beginAnew() {
     for (const gap of this.#gaps) this.#closeGap(gap, LOST);
-    for (const element of this.#log.children) delete element.dataset.id;
-    this.#events = new WeakMap();
-    this.#elements.clear();
+    for (const line of this.#lines.values()) if (line) line.event = { ...line.event, isPast: true };
+    this.#lines.clear();
     this.#messages.beginAnew();
     this.#ids = [];
     this.#divide("The room began anew here");
-    this.#waiting.before(this.#earlier);
+    this.#earlier.hidden = true;
   }
 
   #divide(words) {
-    const divider = dividerElement(words);
-    this.#waiting.before(divider);
-    return divider;
+    const line = dividerLine(words);
+    this.#blocks.insert(line);
+    return line;
   }
+}
+
+function dividerLine(words) {
+  return new Line(() => dividerElement(words));
+}
+
+function noticeLine(event) {
+  const line = new Line(() => {
+    const element = noticeElement(event);
+    element.dataset.id = event.id;
+    return element;
+  }, event);
+  return line;
+}
+
+/**
+ * Shows how lines stand to each other: where a day begins, which message follows another of the same member, who came
+ * and went.
+ * @param {Line[]} lines those of one block, built
+ * @param {Line | undefined} before the line before them
+ */
+function arrange(lines, before) {
+  for (const line of lines) {
+    const [previous, event] = [before?.event, line.event];
+    line.day = event && (!previous || !isSameDay(previous.time, event.time)) ? day(event.time) : "";
+    line.element.classList.toggle("follows", Boolean(event) && !line.day && isContinued(previous, event));
+    before = line;
+  }
+  joinComings(lines);
+  for (const { parts, day } of lines) {
+    for (const part of parts) delete part.dataset.day;
+    if (day) parts[0].dataset.day = day;
+  }
+}
+
+function isSameDay(one_ms, other_ms) {
+  return new Date(one_ms).toDateString() === new Date(other_ms).toDateString();
 }
 
 function isContinued(previous, event) {
   return (
     MESSAGES.includes(previous?.type) &&
     MESSAGES.includes(event.type) &&
+    previous.author === event.author &&
     previous.name === event.name &&
     previous.via === event.via &&
     previous.kind !== "me" &&

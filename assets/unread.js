@@ -1,18 +1,24 @@
 // How many messages came while the page was out of sight, in its title.
 
 const title = document.title;
-let unread = 0;
 
-/** Counts a message if nobody can see it. */
-export function countUnread() {
-  if (document.hidden) show(unread + 1);
+export class Unread {
+  #count = 0;
+
+  /** Counts a message if nobody can see it. */
+  count() {
+    if (document.hidden) this.#show(this.#count + 1);
+  }
+
+  /** The page is in sight. Returns how many there were. */
+  take() {
+    const count = this.#count;
+    this.#show(0);
+    return count;
+  }
+
+  #show(count) {
+    this.#count = count;
+    document.title = count > 0 ? `(${count}) ${title}` : title;
+  }
 }
-
-function show(count) {
-  unread = count;
-  document.title = count > 0 ? `(${count}) ${title}` : title;
-}
-
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) show(0);
-});
