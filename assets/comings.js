@@ -52,6 +52,8 @@ function headElement() {
   const head = button("", () => {});
   head.className = "comings";
   head.setAttribute("aria-expanded", "false");
+  // The arrow keys lead to it, as to messages.
+  head.tabIndex = -1;
   // Who is told of it is told of each one.
   head.setAttribute("aria-live", "off");
   return head;

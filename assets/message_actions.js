@@ -3,6 +3,8 @@
 import { button, make } from "./elements.js";
 
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
+/** What the arrow keys lead to in the log. */
+const STOPS = ".message[data-id], .comings";
 /** No letter and no digit alone is one. */
 const EMOJI = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 
@@ -24,8 +26,7 @@ export class MessageActions {
    *   remove: (message: object) => void,
    *   react: (message: object, emoji: string, on: boolean) => void,
    *   mayDelete: () => boolean,
-   *   beside: (message: object, step: 1 | -1) => HTMLElement | undefined,
-   * }} handlers `mayDelete`: also what others have said; `beside`: the next message in that direction
+   * }} handlers `mayDelete`: also what others have said
    */
   constructor(log, menu, messages, handlers) {
     this.#log = log;
@@ -58,13 +59,19 @@ export class MessageActions {
 
   #pressed(event) {
     const { target, key } = event;
-    const message = target.matches(".message") && this.#messages.of(target);
-    if (!message) return;
-    if (key === "Enter") this.#open(message, target);
-    else if (key === "ArrowUp") this.#handlers.beside(message, -1)?.focus();
-    else if (key === "ArrowDown") this.#handlers.beside(message, 1)?.focus();
+    if (!target.matches(STOPS)) return;
+    const message = this.#messages.of(target);
+    if (key === "Enter" && message) this.#open(message, target);
+    else if (key === "ArrowUp") this.#go(target, -1);
+    else if (key === "ArrowDown") this.#go(target, 1);
     else return;
     event.preventDefault();
+  }
+
+  /** To the next line in that direction with which something can be done. */
+  #go(from, step) {
+    const stops = [...this.#log.querySelectorAll(STOPS)].filter((stop) => !stop.matches(".deleted"));
+    stops[stops.indexOf(from) + step]?.focus();
   }
 
   #open(message, anchor) {

@@ -118,12 +118,6 @@ export class Messages {
     return message && !message.state.deleted ? message : undefined;
   }
 
-  /** Whether anything can be done with what an event tells. */
-  canBeActedOn(event) {
-    const message = this.#messages.get(event?.id);
-    return message?.event === event && !message.state.deleted;
-  }
-
   get(id) {
     return this.#messages.get(id);
   }

@@ -86,7 +86,6 @@ new MessageActions($("#timeline"), menu, messages, {
   remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
   react: ({ event }, emoji, on) => reacting.react(event.id, emoji, on),
   mayDelete: () => order.isOurs,
-  beside: (message, step) => timeline.beside(message, step),
 });
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
@@ -369,7 +368,7 @@ function count(event) {
 function showMissed(events) {
   const missed = events.filter(isOthers);
   if (missed.length === 0) return;
-  timeline.markUnread(missed[0].id);
+  timeline.markUnread(missed[0].id, true);
   missed.forEach(() => {
     unread.count();
     scroll.count();
