@@ -1,5 +1,7 @@
 // The reader's place in the timeline: at the end it follows what is said, elsewhere it stays.
 
+import { words } from "./words.js";
+
 /** Nearer than this counts as being there. */
 const NEAR_PX = 60;
 
@@ -92,6 +94,6 @@ export class Scroll {
   #miss(missed) {
     this.#missed = missed;
     this.#newer.hidden = missed === 0;
-    this.#newer.textContent = missed === 1 ? "1 new message" : `${missed} new messages`;
+    this.#newer.textContent = words.timeline.newer(missed);
   }
 }

@@ -1,8 +1,9 @@
 // Messages as slips of paper: those said, kept up to date where they stand, and those that wait to be said.
 
 import { button, make, small } from "./elements.js";
-import { linked, nameElement, timeElement, viaWords } from "./format.js";
+import { linked, list, nameElement, timeElement, viaWords } from "./format.js";
 import { fileElement } from "./shared_file.js";
+import { words } from "./words.js";
 
 /** Of a message that is replied to, so much is quoted. */
 const QUOTED_CHARACTERS = 120;
@@ -33,10 +34,11 @@ export function showState(element, state, { kind, name }, { reactions, pending }
   const text = element.querySelector(".text");
   text.hidden = Boolean(state.file) && !state.text && pending?.type !== "edit";
   element.querySelector(".file")?.classList.toggle("alone", text.hidden);
-  if (state.deleted) text.replaceChildren("deleted");
+  if (state.deleted) text.replaceChildren(words.message.deleted);
   else showText(text, kind, name, pending?.type === "edit" ? pending.text : state.text);
-  const fate = pending && (pending.type === "edit" ? "being edited" : "being deleted");
-  showMark(element, fate ?? (state.edited ? "edited" : ""));
+  const { beingEdited, beingDeleted, edited } = words.message;
+  const fate = pending && (pending.type === "edit" ? beingEdited : beingDeleted);
+  showMark(element, fate ?? (state.edited ? edited : ""));
   showTools(element, state.deleted, name);
   showReactions(element, reactions);
 }
@@ -47,13 +49,13 @@ export function showQuote(element, quoted, jump) {
   if (!quoted) return;
   const { name, text, deleted, missing } = quoted;
   const quote = make(missing ? "p" : "button", "quote");
-  if (missing) quote.textContent = "In reply to an earlier message";
+  if (missing) quote.textContent = words.message.inReplyToEarlier;
   else {
     quote.type = "button";
-    const words = small("", deleted ? "deleted" : [...text].slice(0, QUOTED_CHARACTERS).join(""));
-    words.dir = "auto";
-    quote.append(nameElement(name), words);
-    quote.prepend(unseen("In reply to "));
+    const excerpt = small("", deleted ? words.message.deleted : [...text].slice(0, QUOTED_CHARACTERS).join(""));
+    excerpt.dir = "auto";
+    quote.append(nameElement(name), excerpt);
+    quote.prepend(unseen(`${words.message.inReplyTo} `));
     quote.addEventListener("click", jump);
   }
   element.querySelector(".slip").prepend(quote);
@@ -61,9 +63,9 @@ export function showQuote(element, quoted, jump) {
 
 /** A text of our own that is not known to be said. */
 export function waitingElement({ kind, text, type }, name) {
-  const element = slip(kind, name, small("fate", "waiting"));
+  const element = slip(kind, name, small("fate", words.waiting.waiting));
   showText(element.querySelector(".text"), kind, name, text);
-  if (type === "edit") element.querySelector(".slip").prepend(small("quote", "Correction of an earlier message"));
+  if (type === "edit") element.querySelector(".slip").prepend(small("quote", words.message.correction));
   element.classList.add("own", "waiting");
   return element;
 }
@@ -80,9 +82,9 @@ function showFile(element, file) {
   else if (!shown) element.querySelector(".text").before(fileElement(file));
 }
 
-function showMark(element, words) {
+function showMark(element, mark) {
   element.querySelector(".mark")?.remove();
-  if (words) element.querySelector("time").before(small("mark", words));
+  if (mark) element.querySelector("time").before(small("mark", mark));
 }
 
 /** The button that opens the menu. A press on a touch screen may be anywhere on the message. */
@@ -93,7 +95,7 @@ function showTools(element, deleted, name) {
   const open = button("", () => {});
   open.className = "tools";
   open.tabIndex = -1;
-  open.setAttribute("aria-label", `Actions for the message of ${name}`);
+  open.setAttribute("aria-label", words.message.actions(name));
   open.setAttribute("aria-haspopup", "menu");
   open.setAttribute("aria-expanded", "false");
   // A new message is read, not what can be done with it.
@@ -104,23 +106,22 @@ function showTools(element, deleted, name) {
 function showReactions(element, reactions) {
   const before = element.querySelector(".reactions");
   if (reactions.length === 0) return before?.remove();
-  const list = make("div", "reactions");
-  list.setAttribute("aria-live", "off");
-  list.append(...reactions.map(reactionElement));
+  const row = make("div", "reactions");
+  row.setAttribute("aria-live", "off");
+  row.append(...reactions.map(reactionElement));
   const focused = before?.contains(document.activeElement) && document.activeElement.dataset.emoji;
-  if (before) before.replaceWith(list);
-  else element.append(list);
+  if (before) before.replaceWith(row);
+  else element.append(row);
   // Whoever has just pressed one is still there.
-  if (focused) ([...list.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
+  if (focused) ([...row.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
 }
 
 function reactionElement({ emoji, names, count, isOurs, isPending }) {
   const element = button(`${emoji} ${count}`, () => {});
   const others = count - Math.min(names.length, NAMED);
   const people = names.slice(0, NAMED).map((name) => `\u2068${name}\u2069`);
-  if (others > 0) people.push(others === 1 ? "1 other" : `${others} others`);
-  const last = people.pop();
-  element.title = people.length > 0 ? `${people.join(", ")} and ${last}` : last;
+  if (others > 0) people.push(words.message.others(others));
+  element.title = list(people);
   element.dataset.emoji = emoji;
   element.setAttribute("aria-label", `${emoji} ${element.title}`);
   element.setAttribute("aria-pressed", isOurs);
@@ -148,8 +149,8 @@ function slip(kind, name, foot) {
   return element;
 }
 
-function unseen(words) {
+function unseen(text) {
   const element = make("span", "unseen");
-  element.textContent = words;
+  element.textContent = text;
   return element;
 }

@@ -5,10 +5,10 @@ import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
+import { words } from "./words.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
-const LOST = "Earlier messages are missing";
 
 /**
  * Events that are still to be fetched: those between two ids. `mark` stands where they belong.
@@ -88,7 +88,7 @@ export class Timeline {
       for (const event of missed) this.add(event, this.#last);
       gap.before = missed[0]?.id ?? gap.before;
       if (gap.before === gap.after + 1) this.#closeGap(gap);
-      else if (!more || missed.length === 0) this.#closeGap(gap, LOST);
+      else if (!more || missed.length === 0) this.#closeGap(gap, words.timeline.missing);
     });
     return missed;
   }
@@ -168,32 +168,32 @@ export class Timeline {
     // Of a gap at the very end, what is missing is told anew.
     if (open?.after === after) this.#closeGap(open);
     if (!isOpen || before <= after + 1) return;
-    this.#gaps.push({ after, before, mark: this.#divide("Fetching what was said meanwhile…") });
+    this.#gaps.push({ after, before, mark: this.#divide(words.timeline.fetching) });
   }
 
-  /** Nothing more is to be fetched: all of it is there, or `words` say what became of it. */
-  #closeGap(gap, words) {
+  /** Nothing more is to be fetched: all of it is there, or `fate` says what became of it. */
+  #closeGap(gap, fate) {
     this.#gaps = this.#gaps.filter((other) => other !== gap);
     const next = gap.mark.nextElementSibling;
-    if (words) gap.mark.textContent = words;
+    if (fate) gap.mark.textContent = fate;
     else gap.mark.remove();
     this.#relate(next);
   }
 
   /** The ids begin again: what is on the page stays, above a line and out of the count. */
   #beginAnew() {
-    for (const gap of this.#gaps) this.#closeGap(gap, LOST);
+    for (const gap of this.#gaps) this.#closeGap(gap, words.timeline.missing);
     for (const element of this.#log.children) delete element.dataset.id;
     this.#events = new WeakMap();
     this.#elements.clear();
     this.#messages.beginAnew();
     this.#ids = [];
-    this.#divide("The room began anew here");
+    this.#divide(words.timeline.anew);
     this.#waiting.before(this.#earlier);
   }
 
-  #divide(words) {
-    const divider = dividerElement(words);
+  #divide(text) {
+    const divider = dividerElement(text);
     this.#waiting.before(divider);
     return divider;
   }
