@@ -183,7 +183,7 @@ export default {
     claimedMeans: "Nadie más se llama así aquí",
     actions: (name) => `Qué hacer con ${name}`,
     makeOperator: "Hacer operador",
-    takeOperator: "Quitar operador",
+    takeOperator: "Quitar como operador",
     askMute: "Silenciar…",
     askKick: "Sacar…",
     askBan: "Vetar…",
