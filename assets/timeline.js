@@ -8,10 +8,10 @@ import { day } from "./format.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
 import { learnName } from "./tones.js";
+import { words } from "./words.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
-const LOST = "Earlier messages are missing";
 /** How long a message that was jumped to stands out. */
 const SOUGHT_MS = 2500;
 
@@ -98,7 +98,7 @@ export class Timeline {
       for (const event of missed) this.add(event, this.#last);
       gap.before = missed[0]?.id ?? gap.before;
       if (gap.before === gap.after + 1) this.#closeGap(gap);
-      else if (!more || missed.length === 0) this.#closeGap(gap, LOST);
+      else if (!more || missed.length === 0) this.#closeGap(gap, words.timeline.missing);
     });
     return missed;
   }
@@ -153,7 +153,7 @@ export class Timeline {
     const next = (isMissed && this.#missedGap?.mark) || this.#lines.get(id);
     if (!next) return;
     this.#isUnreadSeen = false;
-    this.#unread = new Line(() => dividerElement("New", "unread"));
+    this.#unread = new Line(() => dividerElement(words.timeline.unread, "unread"));
     this.#scroll.keepPlace(() => this.#blocks.insert(this.#unread, next));
   }
 
@@ -209,39 +209,39 @@ export class Timeline {
     // Of a gap at the very end, what is missing is told anew.
     if (open?.after === after) this.#closeGap(open);
     if (!isOpen || before <= after + 1) return undefined;
-    const gap = { after, before, mark: this.#divide("Fetching what was said meanwhile…") };
+    const gap = { after, before, mark: this.#divide(words.timeline.fetching) };
     this.#gaps.push(gap);
     return gap;
   }
 
-  /** Nothing more is to be fetched: all of it is there, or `words` say what became of it. */
-  #closeGap(gap, words) {
+  /** Nothing more is to be fetched: all of it is there, or `fate` says what became of it. */
+  #closeGap(gap, fate) {
     this.#gaps = this.#gaps.filter((other) => other !== gap);
     if (this.#missedGap === gap) this.#missedGap = undefined;
-    if (words) this.#blocks.insert(dividerLine(words), gap.mark);
+    if (fate) this.#blocks.insert(dividerLine(fate), gap.mark);
     this.#blocks.remove(gap.mark);
   }
 
   /** The ids begin again: what is on the page stays, above a line and out of the count. */
   #beginAnew() {
-    for (const gap of this.#gaps) this.#closeGap(gap, LOST);
+    for (const gap of this.#gaps) this.#closeGap(gap, words.timeline.missing);
     for (const line of this.#lines.values()) if (line) line.event = { ...line.event, isPast: true };
     this.#lines.clear();
     this.#messages.beginAnew();
     this.#ids = [];
-    this.#divide("The room began anew here");
+    this.#divide(words.timeline.anew);
     this.#earlier.hidden = true;
   }
 
-  #divide(words) {
-    const line = dividerLine(words);
+  #divide(text) {
+    const line = dividerLine(text);
     this.#blocks.insert(line);
     return line;
   }
 }
 
-function dividerLine(words) {
-  return new Line(() => dividerElement(words));
+function dividerLine(text) {
+  return new Line(() => dividerElement(text));
 }
 
 function noticeLine(event) {
