@@ -5,21 +5,24 @@ import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
-import { setUpCopying, setUpPanel } from "./invitation.js";
+import { setUpInvitation } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
 import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
 import { MESSAGES, Messages } from "./messages.js";
+import { setUpMore } from "./more.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
 import { aimAt } from "./purpose.js";
 import { Questions } from "./questions.js";
 import { Reacting } from "./reacting.js";
+import { RecentRooms } from "./recent_rooms.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { Side } from "./side.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { Unread } from "./unread.js";
@@ -159,6 +162,12 @@ const fileChoice = new FileChoice(
   { share, closed: () => composer.focus() },
 );
 
+const side = new Side(
+  { panel: $("#side"), opener: $("#people"), veil: $("#veil"), behind: [$(".bar"), $("main")] },
+  `snug:${base}`,
+);
+const recentRooms = new RecentRooms(base);
+
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
@@ -174,6 +183,7 @@ const receive = {
     fileChoice.limit(message.limits);
     members.replace(message, message.name);
     order.replace(message);
+    recentRooms.remember(code, message.name, message.topic);
     acknowledge(message.events);
     const back = timeline.seen !== null;
     const missed = timeline.catchUp(message);
@@ -185,6 +195,7 @@ const receive = {
     outbox.open(message.limits.rate, message.epoch);
     uploads.open();
     reacting.open(message.epoch);
+    showAlone();
     if (admission.letIn()) composer.focus();
   },
 
@@ -284,12 +295,14 @@ function send(message) {
 
 function say(kind, text, aim) {
   outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
+  $("#alone").hidden = true;
   scroll.toEnd();
 }
 
 /** @param {File[]} files */
 function share(files, text) {
   uploads.add(files, text);
+  $("#alone").hidden = true;
   scroll.toEnd();
 }
 
@@ -398,11 +411,18 @@ function showMessage(event) {
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
+  showAlone();
   scroll.follow();
+}
+
+/** Who is alone in a room where nothing was said is shown how to bring somebody in. */
+function showAlone() {
+  $("#alone").hidden = !members.isAlone || !messages.isEmpty;
 }
 
 function showNotice(event) {
   timeline.add(event);
+  showAlone();
   scroll.follow();
 }
 
@@ -415,6 +435,7 @@ function showAmendment(event) {
 
 function showRule(event) {
   order.apply(event);
+  if (event.type === "topic") recentRooms.remember(code, membership.name, event.text);
   showNotice(event);
 }
 
@@ -446,6 +467,7 @@ document.addEventListener("visibilitychange", () => {
 });
 $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
-setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
+setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
+setUpMore($("#more"), menu);
 composer.focus();
 connect();
