@@ -204,8 +204,9 @@ const receive = {
   },
 
   enter(event) {
-    members.enter(event);
+    // By then it is known whose the name is.
     showNotice(event);
+    members.enter(event);
   },
 
   part(event) {
