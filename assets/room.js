@@ -20,6 +20,7 @@ import { Reacting } from "./reacting.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { tryPicturesAgain } from "./shared_file.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
@@ -29,6 +30,7 @@ import { Viewer } from "./viewer.js";
 import { Waiting } from "./waiting.js";
 
 const NO_CONNECTION = "There is no connection now: try again in a moment.";
+const LEFT_BEHIND = "Files are still on their way, and would not be shared. Leave all the same?";
 /** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
 const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };
 /** How long the page waits for the server to confirm that we left. */
@@ -150,7 +152,7 @@ const composer = new Composer($("#composer"), Number(maxMessage), {
 
 const fileChoice = new FileChoice(
   { opener: $("#attach"), input: $("#files"), overlay: $("#drop"), dialog: $("#share") },
-  { share, closed: () => composer.focus() },
+  { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
 /** Whether the server has let us into the room over the present connection. */
@@ -178,6 +180,7 @@ const receive = {
     fetching.members();
     outbox.open(message.limits.rate, message.epoch);
     uploads.open();
+    tryPicturesAgain();
     reacting.open(message.epoch);
     if (admission.letIn()) composer.focus();
   },
@@ -340,6 +343,8 @@ function acknowledgeReaction(event) {
 }
 
 function leave() {
+  if (uploads.areUnderway && !confirm(LEFT_BEHIND)) return;
+  uploads.discardAll();
   leaving = true;
   membership.forget();
   if (!send({ type: "leave" })) return goHome();

@@ -44,6 +44,9 @@ export class UploadList {
     bar.value = upload.progress;
     bar.hidden = upload.state === "failed";
     const words = wordsOf(upload);
+    // How far it is, is there to be read; that it is not shared is said.
+    if (upload.state === "failed") fate.setAttribute("role", "alert");
+    else fate.removeAttribute("role");
     if (fate.textContent !== words) fate.textContent = words;
     if (shown.state === upload.state) return;
     shown.state = upload.state;
@@ -67,6 +70,7 @@ export class UploadList {
       const image = new Image();
       image.alt = "";
       image.src = shown.preview;
+      image.addEventListener("load", () => this.#scroll.follow());
       image.addEventListener("error", () => image.remove());
       about.append(image);
     }
@@ -86,8 +90,8 @@ export class UploadList {
   }
 }
 
-function wordsOf({ state, progress, failure }) {
+function wordsOf({ state, progress, failure, delay }) {
   if (state === "failed") return `Not shared. ${failure}`;
-  if (state === "waiting") return "waiting";
+  if (state === "waiting") return delay ?? "waiting";
   return progress === 1 ? "almost there" : `${Math.floor(progress * 100)} %`;
 }

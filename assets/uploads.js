@@ -18,10 +18,11 @@ const MAX_BROKEN = 4;
 const PASSING = [408, 429, 502, 503, 504];
 
 /**
- * `progress`: how much of it is sent, up to 1. `failure`: why it is not sent any more.
+ * `progress`: how much of it is sent, up to 1. `failure`: why it is not sent any more; `delay`: why it waits, though it is
+ * tried again, and `delays` how often; `broken`: how often the connection broke.
  * @typedef {{
  *   cid: string, file: File, text: string, state: "waiting" | "sending" | "failed", progress: number, failure?: string,
- *   broken: number,
+ *   delay?: string, delays: number, broken: number,
  * }} Upload
  */
 
@@ -51,11 +52,16 @@ export class Uploads {
     this.#handlers = handlers;
   }
 
+  /** Whether anything would be lost with the page. */
+  get areUnderway() {
+    return this.#uploads.some(({ state }) => state !== "failed");
+  }
+
   /** Puts files at the end; the text goes with the first. */
   add(files, text) {
     files.forEach((file, index) => {
       const first = index === 0 ? text : "";
-      this.#uploads.push({ cid: randomId(), file, text: first, state: "waiting", progress: 0, broken: 0 });
+      this.#uploads.push({ cid: randomId(), file, text: first, state: "waiting", progress: 0, delays: 0, broken: 0 });
     });
     this.#update();
   }
@@ -82,13 +88,20 @@ export class Uploads {
     const upload = this.#uploads.find((upload) => upload.cid === cid);
     if (upload?.state !== "failed") return;
     this.#uploads = [...this.#uploads.filter((other) => other !== upload), upload];
-    Object.assign(upload, { state: "waiting", failure: undefined, broken: 0 });
+    Object.assign(upload, { state: "waiting", failure: undefined, delays: 0, broken: 0 });
     this.#update();
   }
 
   /** It is not to be shared. */
   discard(cid) {
     this.#take(cid);
+  }
+
+  /** None is to be shared. */
+  discardAll() {
+    this.#uploads = [];
+    if (this.#underway) this.#stop();
+    this.#update();
   }
 
   #take(cid) {
@@ -99,6 +112,9 @@ export class Uploads {
 
   #update() {
     this.#handlers.changed(this.#uploads);
+    // Only while it is needed: browsers keep no page for the way back that listens for this.
+    if (this.areUnderway) window.addEventListener("beforeunload", askFirst);
+    else window.removeEventListener("beforeunload", askFirst);
     this.#drain();
   }
 
@@ -114,7 +130,7 @@ export class Uploads {
     this.#request = request;
     const isCurrent = () => request === this.#request;
     const show = (progress) => {
-      Object.assign(upload, { state: "sending", progress });
+      Object.assign(upload, { state: "sending", progress, delay: undefined });
       this.#handlers.changed(this.#uploads);
     };
     request.upload.addEventListener("progress", ({ loaded, total }) => {
@@ -130,26 +146,26 @@ export class Uploads {
     request.addEventListener("load", () => isCurrent() && this.#answered(upload, request));
     request.addEventListener("error", () => isCurrent() && this.#broken());
     const { cid, file, text } = upload;
-    const query = new URLSearchParams({ name: file.name, cid, ...(text && { text }) });
-    request.open("POST", `${this.#url}?${query}`);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.open("POST", `${this.#url}?${new URLSearchParams({ name: file.name, cid })}`);
+    if (!text) request.setRequestHeader("Content-Type", "application/octet-stream");
     if (!this.#byCookie) request.setRequestHeader("Authorization", `Bearer ${this.#token()}`);
     this.#watch(STALLED_MS);
     show(0);
-    request.send(file);
+    request.send(text ? formOf(text, file) : file);
   }
 
   #answered(upload, request) {
     const { status } = request;
     if (status < 300) return this.#take(upload.cid);
-    const words = wordsOf(request);
-    const pause_ms = Number(request.getResponseHeader("Retry-After")) * 1000 || PAUSE_MS;
+    const words = refusalOf(request);
+    const hint_ms = Number(request.getResponseHeader("Retry-After")) * 1000;
     this.#stop();
     // While we are away we may be no member; when we are back we are one.
     if (this.#open) {
-      if (PASSING.includes(status)) this.#waitFor(Math.min(pause_ms, LONGEST_PAUSE_MS));
-      else if (status === 401 && !this.#byCookie) this.#byCookie = true;
-      else fail(upload, words);
+      if (PASSING.includes(status)) this.#delay(upload, hint_ms);
+      // What our own server says of the token is so: the cookie may be another tab's, of somebody else.
+      else if (status === 401 && !words && !this.#byCookie) this.#byCookie = true;
+      else fail(upload, words ?? `The server does not take it (${status}).`);
     }
     this.#update();
   }
@@ -170,6 +186,14 @@ export class Uploads {
   #watch(patience_ms) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#broken(), patience_ms);
+  }
+
+  /** The server takes it later, perhaps at a time that it knows: otherwise each try costs it the whole file again. */
+  #delay(upload, hint_ms) {
+    const pause_ms = Math.min(hint_ms || PAUSE_MS * 2 ** upload.delays, LONGEST_PAUSE_MS);
+    upload.delays += 1;
+    upload.delay = `The server takes nothing more now. It is sent again in ${Math.ceil(pause_ms / 1000)} s.`;
+    this.#waitFor(pause_ms);
   }
 
   #waitFor(pause_ms) {
@@ -195,11 +219,26 @@ function fail(upload, words) {
   Object.assign(upload, { state: "failed", failure: words });
 }
 
-/** Why the server does not take it, in its own words. */
-function wordsOf({ status, responseText }) {
+/** Why our server does not take it, in its own words; undefined, if it is another, before it, that does not. */
+function refusalOf({ responseText }) {
   try {
     return JSON.parse(responseText).error.message;
   } catch {
-    return `The server does not take it (${status}).`;
+    return undefined;
   }
+}
+
+/** A text may be too long for an address: proxies take fewer bytes there than the server does. */
+function formOf(text, file) {
+  const form = new FormData();
+  form.append("text", text);
+  form.append("file", file);
+  return form;
+}
+
+/** What is on its way is lost with the page: the browser asks whether that is meant. */
+function askFirst(event) {
+  event.preventDefault();
+  // Browsers of three years ago only knew this.
+  event.returnValue = true;
 }

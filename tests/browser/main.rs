@@ -7,6 +7,7 @@ mod files;
 #[allow(dead_code)]
 mod proxy;
 mod roles;
+mod served_files;
 mod served_roles;
 #[path = "../support/mod.rs"]
 mod support;
