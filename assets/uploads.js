@@ -12,7 +12,7 @@ const ANSWER_MS = 120_000;
 /** Before what the server refused for now, or a broken connection, is tried again. */
 const PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 120_000;
-/** A file that so many connections broke at, while the room could be reached, stands in the way of others. */
+/** A file that so many connections broke at, though the room could still be reached, stands in the way of others. */
 const MAX_BROKEN = 4;
 /** Refusals that pass: too many at once, and a server that stops or is not there behind its proxy. */
 const PASSING = [408, 429, 502, 503, 504];
@@ -33,6 +33,8 @@ export class Uploads {
   /** @type {Upload[]} */
   #uploads = [];
   #open = false;
+  /** How often the room could not be reached any more. */
+  #losses = 0;
   /** The one on its way, and the request that it is in. */
   #underway = null;
   #request = null;
@@ -76,6 +78,7 @@ export class Uploads {
   /** The room cannot be reached. What is on its way may get there all the same. */
   close() {
     this.#open = false;
+    this.#losses += 1;
   }
 
   /** The room has it. */
@@ -165,21 +168,23 @@ export class Uploads {
       if (PASSING.includes(status)) this.#delay(upload, hint_ms);
       // What our own server says of the token is so: the cookie may be another tab's, of somebody else.
       else if (status === 401 && !words && !this.#byCookie) this.#byCookie = true;
-      else fail(upload, words ?? `The server does not take it (${status}).`);
+      else fail(upload, words ?? foreignRefusal(status));
     }
     this.#update();
   }
 
   /** No answer came. That is the network's fault, unless it happens again and again while the room can be reached. */
   #broken() {
-    const upload = this.#underway;
+    const [upload, losses] = [this.#underway, this.#losses];
     this.#stop();
-    if (this.#open) {
-      upload.broken += 1;
-      if (upload.broken >= MAX_BROKEN) fail(upload, "The connection breaks whenever it is sent, or it cannot be read.");
-      this.#waitFor(PAUSE_MS);
-    }
+    // That the room cannot be reached any more may be noticed a little later.
+    if (this.#open) this.#waitFor(PAUSE_MS, () => losses === this.#losses && this.#blame(upload));
     this.#update();
+  }
+
+  #blame(upload) {
+    upload.broken += 1;
+    if (upload.broken >= MAX_BROKEN) fail(upload, "The connection breaks whenever it is sent, or it cannot be read.");
   }
 
   /** Gives the request up that is underway, if it does not get on. */
@@ -196,11 +201,12 @@ export class Uploads {
     this.#waitFor(pause_ms);
   }
 
-  #waitFor(pause_ms) {
+  #waitFor(pause_ms, run = () => {}) {
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
       this.#pause = 0;
-      this.#drain();
+      run();
+      this.#update();
     }, pause_ms);
   }
 
@@ -226,6 +232,12 @@ function refusalOf({ responseText }) {
   } catch {
     return undefined;
   }
+}
+
+/** Of what stands before our server, little is known. */
+function foreignRefusal(status) {
+  if (status === 413) return "It is too large for a proxy on the way to the server.";
+  return `The server does not take it (${status}).`;
 }
 
 /** A text may be too long for an address: proxies take fewer bytes there than the server does. */

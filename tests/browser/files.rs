@@ -277,6 +277,48 @@ fn a_file_that_has_to_wait_says_why_and_one_that_is_not_shared_is_read_aloud() {
 }
 
 #[test]
+fn a_file_that_every_connection_breaks_at_is_given_up_but_not_for_the_networks_fault() {
+    let server = Server::with(&["--grace", "1m"]);
+    let proxy = Proxy::start_calm(server.web);
+    let chromium = Chromium::shared();
+    let ana = chromium.open_window();
+    ana.prepare_pages(HANDS);
+    ana.prepare_pages(TOLD_BY_THE_TEST);
+    let room = server.create_room();
+    join_by_proxy(&ana, &proxy, &room, "Ana");
+    // The pauses end when the test says so.
+    ana.evaluate(
+        "{
+            const wait = setTimeout;
+            window.setTimeout = (run, delay_ms) => (delay_ms === 2000 ? (window.endPause = run) && 1 : wait(run, delay_ms));
+        }",
+    );
+    ana.evaluate("paste(picture('one.png'), picture('two.png'))");
+    ana.click("#share .primary");
+    // Its connection is the first to be told of what breaks all of them.
+    for number in 0..5 {
+        ana.wait_for(&format!("requests.length === {}", number + 1));
+        ana.evaluate(&format!("requests[{number}].fail()"));
+        go_offline(&ana, &proxy);
+        come_back(&ana, &proxy);
+        ana.evaluate("endPause()");
+    }
+    for number in 5..9 {
+        ana.wait_for(&format!("requests.length === {}", number + 1));
+        assert_eq!(query(&ana, number, "name"), "one.png");
+        ana.evaluate(&format!("requests[{number}].fail()"));
+        ana.evaluate("endPause()");
+    }
+    ana.wait_for("requests.length === 10");
+    let words = "one.png: Not shared. The connection breaks whenever it is sent, or it cannot be read.";
+    wait_for_equal(&ana, "onTheirWay()", &json!([words, "two.png: 0 %"]));
+    // What stands before the server may be narrower than it.
+    ana.evaluate("requests[9].answer(413, null)");
+    let narrow = "two.png: Not shared. It is too large for a proxy on the way to the server.";
+    wait_for_equal(&ana, "onTheirWay()", &json!([words, narrow]));
+}
+
+#[test]
 fn pictures_that_were_looked_at_are_not_kept() {
     let (server, ana) = told_by_the_test();
     ana.evaluate(
