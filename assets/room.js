@@ -175,6 +175,7 @@ const receive = {
     const missed = timeline.catchUp(message);
     message.events.forEach(acknowledgeReaction);
     if (back) missed.forEach(count);
+    message.events.forEach(withdraw);
     questions.open(message.limits.rate);
     fetching.missed();
     fetching.members();
@@ -239,6 +240,7 @@ const receive = {
   history(message) {
     acknowledge(message.events);
     questions.answer(message);
+    message.events.forEach(withdraw);
   },
 
   members(message) {
@@ -337,6 +339,11 @@ function acknowledge(events) {
   }
 }
 
+/** What was stopped on its way and is there all the same is deleted: its last bytes had left this machine before. */
+function withdraw({ type, id, cid }) {
+  if (type === "file" && uploads.isUnwanted(cid)) outbox.delete({ of: id, epoch: timeline.epoch });
+}
+
 /** A reaction of ours is there: on the page as well, or it would be away for a moment. */
 function acknowledgeReaction(event) {
   if (event.type === "reaction" && messages.isOwn({ event })) reacting.acknowledge(event);
@@ -366,6 +373,7 @@ function showMessage(event) {
   acknowledge([event]);
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
+  withdraw(event);
   scroll.follow();
 }
 

@@ -33,6 +33,8 @@ export class Uploads {
   /** @type {Upload[]} */
   #uploads = [];
   #open = false;
+  /** The `cid` of those that were stopped on their way: that may have been too late. */
+  #unwanted = new Set();
   /** How often the room could not be reached any more. */
   #losses = 0;
   /** The one on its way, and the request that it is in. */
@@ -97,6 +99,7 @@ export class Uploads {
 
   /** It is not to be shared. */
   discard(cid) {
+    this.#unwanted.add(cid);
     this.#take(cid);
   }
 
@@ -105,6 +108,11 @@ export class Uploads {
     this.#uploads = [];
     if (this.#underway) this.#stop();
     this.#update();
+  }
+
+  /** Whether it was stopped, and is there all the same: said once. */
+  isUnwanted(cid) {
+    return this.#unwanted.delete(cid);
   }
 
   #take(cid) {

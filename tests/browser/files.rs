@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Window};
 use crate::proxy::Proxy;
-use crate::support::Server;
+use crate::support::{HttpClient, Server};
 use crate::{assert_well_behaved, come_back, create_room, go_offline, join_by_proxy, wait_until_connected};
 
 /// Lets a test say what becomes of each file that is sent, and tell the page of events as a server does. Files of up to a
@@ -274,6 +274,29 @@ fn a_file_that_has_to_wait_says_why_and_one_that_is_not_shared_is_read_aloud() {
     wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: Not shared. You are not in this room."]));
     assert_eq!(ana.evaluate("document.querySelector('.upload .fate').role"), "alert");
     assert_eq!(ana.evaluate("requests.length"), 2);
+}
+
+#[test]
+fn a_file_that_was_stopped_too_late_is_deleted() {
+    let (server, ana) = told_by_the_test();
+    ana.evaluate("paste(picture('one.png'))");
+    ana.click("#share .primary");
+    ana.evaluate("requests[0].progress(100, 100)");
+    ana.click(".upload .remedies button");
+    wait_for_equal(&ana, "onTheirWay()", &json!([]));
+    // All of it is on the network: the server does not notice that nobody waits for the answer.
+    let sent = ana.evaluate("[requests[0].url.pathname + requests[0].url.search, requests[0].fields.Authorization]");
+    let (address, token) = (sent[0].as_str().expect("an address"), sent[1].as_str().expect("a token"));
+    let response = HttpClient::connect(server.web).request(
+        "POST",
+        address,
+        &[("Host", "localhost"), ("Authorization", token)],
+        b"?",
+    );
+    assert_eq!(response.status, 201, "{}", response.text());
+    ana.wait_for("document.querySelector('#timeline [data-id].deleted') !== null");
+    assert_eq!(server.get(response.expect_header("Location")).status, 404);
+    assert_well_behaved(&ana, &server);
 }
 
 #[test]
