@@ -48,16 +48,23 @@ export class UploadList {
     if (upload.state === "failed") fate.setAttribute("role", "alert");
     else fate.removeAttribute("role");
     if (fate.textContent !== words) fate.textContent = words;
-    if (shown.state === upload.state) return;
-    shown.state = upload.state;
+    const remedies = this.#remediesOf(upload);
+    const known = Object.keys(remedies).join();
+    if (shown.remedies === known) return;
+    shown.remedies = known;
     const hadKeyboard = element.querySelector(".remedies")?.contains(document.activeElement);
     element.classList.toggle("failed", upload.state === "failed");
     element.classList.toggle("waiting", upload.state !== "failed");
     element.querySelector(".remedies")?.remove();
-    const { retry, discard } = this.#remedies;
-    const [Retry, Discard] = [retry, discard].map((run) => () => run(upload.cid));
-    element.append(remediesElement(upload.state === "failed" ? { Retry, Discard } : { Cancel: Discard }));
+    element.append(remediesElement(remedies));
     if (hadKeyboard) element.querySelector(".remedies button").focus();
+  }
+
+  #remediesOf({ cid, state, delay }) {
+    const { retry, discard } = this.#remedies;
+    const [Retry, Discard] = [retry, discard].map((run) => () => run(cid));
+    if (state === "failed") return { Retry, Discard };
+    return delay ? { Retry, Cancel: Discard } : { Cancel: Discard };
   }
 
   #add({ cid, file, text }) {

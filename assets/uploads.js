@@ -85,12 +85,13 @@ export class Uploads {
 
   /** The room has it. */
   acknowledge(cid) {
-    if (this.#uploads.some((upload) => upload.cid === cid)) this.#take(cid);
+    if (this.#find(cid)) this.#take(cid);
   }
 
-  /** Sends a failed one again, after the others. */
+  /** Sends a failed one again, after the others; one that only waits for its time, at once. */
   retry(cid) {
-    const upload = this.#uploads.find((upload) => upload.cid === cid);
+    const upload = this.#find(cid);
+    if (upload?.delay) return this.#endPause();
     if (upload?.state !== "failed") return;
     this.#uploads = [...this.#uploads.filter((other) => other !== upload), upload];
     Object.assign(upload, { state: "waiting", failure: undefined, delays: 0, broken: 0 });
@@ -115,10 +116,17 @@ export class Uploads {
     return this.#unwanted.delete(cid);
   }
 
+  #find(cid) {
+    return this.#uploads.find((upload) => upload.cid === cid);
+  }
+
   #take(cid) {
-    this.#uploads = this.#uploads.filter((upload) => upload.cid !== cid);
-    if (this.#underway?.cid === cid) this.#stop();
-    this.#update();
+    const upload = this.#find(cid);
+    this.#uploads = this.#uploads.filter((other) => other !== upload);
+    if (this.#underway === upload) this.#stop();
+    // The pause is for this one: the next may be taken now.
+    if (upload?.delay) this.#endPause();
+    else this.#update();
   }
 
   #update() {
@@ -212,10 +220,15 @@ export class Uploads {
   #waitFor(pause_ms, run = () => {}) {
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
-      this.#pause = 0;
       run();
-      this.#update();
+      this.#endPause();
     }, pause_ms);
+  }
+
+  #endPause() {
+    clearTimeout(this.#pause);
+    this.#pause = 0;
+    this.#update();
   }
 
   /** Ends the request that is underway; its file waits again, if it is still wanted. */

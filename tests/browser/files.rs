@@ -274,6 +274,21 @@ fn a_file_that_has_to_wait_says_why_and_one_that_is_not_shared_is_read_aloud() {
     wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: Not shared. You are not in this room."]));
     assert_eq!(ana.evaluate("document.querySelector('.upload .fate').role"), "alert");
     assert_eq!(ana.evaluate("requests.length"), 2);
+    ana.click(".upload .remedies button:last-child");
+    // Whoever cannot wait tries again, or lets the next one go first.
+    ana.evaluate("paste(picture('two.png'), picture('three.png'))");
+    ana.click("#share .primary");
+    let words = "two.png: The server takes nothing more now. It is sent again in 60 s.";
+    for (number, remedy) in [(2, "first"), (3, "last")] {
+        ana.wait_for(&format!("requests.length === {}", number + 1));
+        assert_eq!(query(&ana, number, "name"), "two.png");
+        ana.evaluate(&format!("requests[{number}].answerFields = {{ 'Retry-After': '60' }}"));
+        ana.evaluate(&format!("requests[{number}].answer(429, {{}})"));
+        wait_for_equal(&ana, "onTheirWay()", &json!([words, "three.png: waiting"]));
+        ana.click(&format!(".upload .remedies button:{remedy}-child"));
+    }
+    ana.wait_for("requests.length === 5");
+    wait_for_equal(&ana, "onTheirWay()", &json!(["three.png: 0 %"]));
 }
 
 #[test]
