@@ -26,7 +26,10 @@ export class UploadList {
     for (const [cid, { element, preview }] of this.#shown) {
       if (uploads.some((upload) => upload.cid === cid)) continue;
       if (preview) URL.revokeObjectURL(preview);
+      const hadKeyboard = element.contains(document.activeElement);
       element.remove();
+      // Not to the next file: what was meant for this one would be done to that.
+      if (hadKeyboard) this.#list.closest("[tabindex]").focus({ preventScroll: true });
       this.#shown.delete(cid);
     }
     for (const upload of uploads) this.#update(upload);

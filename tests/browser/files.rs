@@ -416,6 +416,7 @@ fn how_far_a_file_is_shows_and_it_can_be_stopped_and_tried_again() {
     // The first is not to be sent after all, and the next takes its turn.
     ana.click(".upload .remedies button");
     assert_eq!(ana.evaluate("requests[0].isAborted"), true);
+    assert_eq!(ana.evaluate("document.activeElement.id"), "timeline", "the keyboard is not lost");
     ana.wait_for("requests.length === 2");
     let muted = json!({"error": {"code": "muted", "message": "You are muted here."}});
     ana.evaluate(&format!("requests[1].answer(403, {muted})"));
