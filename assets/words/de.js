@@ -172,6 +172,10 @@ export default {
     saveFile: (name, size) => `${name} speichern, ${size}`,
     save: "Speichern",
     close: "Schließen",
+    folder: "Ein Ordner kann nicht geteilt werden, nur die Dateien darin.",
+    proxyTooLarge: "Sie ist zu groß für einen Proxy auf dem Weg zum Server.",
+    later: (seconds) => `Der Server nimmt gerade nichts mehr an. In ${seconds} s wird sie noch einmal gesendet.`,
+    leftBehind: "Dateien sind noch unterwegs und würden nicht geteilt. Trotzdem gehen?",
   },
 
   search: {

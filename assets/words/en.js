@@ -175,6 +175,10 @@ export default {
     saveFile: (name, size) => `Save ${name}, ${size}`,
     save: "Save",
     close: "Close",
+    folder: "A folder cannot be shared, only the files in it.",
+    proxyTooLarge: "It is too large for a proxy on the way to the server.",
+    later: (seconds) => `The server takes nothing more now. It is sent again in ${seconds} s.`,
+    leftBehind: "Files are still on their way, and would not be shared. Leave all the same?",
   },
 
   search: {

@@ -172,6 +172,10 @@ export default {
     saveFile: (name, size) => `Guardar ${name}, ${size}`,
     save: "Guardar",
     close: "Cerrar",
+    folder: "No se puede compartir una carpeta, solo sus archivos.",
+    proxyTooLarge: "Es demasiado grande para un proxy en el camino al servidor.",
+    later: (seconds) => `El servidor no admite más por ahora. Se enviará de nuevo en ${seconds} s.`,
+    leftBehind: "Aún hay archivos en camino que no se compartirían. ¿Salir de todos modos?",
   },
 
   search: {

@@ -173,6 +173,10 @@ export default {
     saveFile: (name, size) => `Enregistrer ${name}, ${size}`,
     save: "Enregistrer",
     close: "Fermer",
+    folder: "Un dossier ne peut pas être partagé, seulement ses fichiers.",
+    proxyTooLarge: "Il est trop gros pour un proxy sur le chemin du serveur.",
+    later: (seconds) => `Le serveur n’accepte plus rien pour l’instant. Nouvel envoi dans ${seconds} s.`,
+    leftBehind: "Des fichiers sont encore en route et ne seraient pas partagés. Partir quand même ?",
   },
 
   search: {
