@@ -239,7 +239,7 @@ fn a_page_is_not_left_before_its_files_are_there_unless_that_is_meant() {
     ana.reload_but_stay();
     ana.click("#leave");
     ana.wait_for("window.asked?.startsWith('Files are still on their way')");
-    wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: 0 %", "two.png: waiting"]));
+    wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: 0%", "two.png: waiting"]));
     assert_eq!(ana.evaluate("document.querySelector('#status').dataset.state"), "open", "she has not left");
     // Of one that is not shared everything is said.
     let muted = json!({"error": {"code": "muted", "message": "You are muted here."}});
@@ -267,7 +267,7 @@ fn a_file_that_has_to_wait_says_why_and_one_that_is_not_shared_is_read_aloud() {
     wait_for_equal(&ana, "onTheirWay()", &json!([format!("one.png: {words}")]));
     assert_eq!(ana.evaluate("document.querySelector('.upload .fate').role"), Value::Null);
     ana.wait_for("requests.length === 2");
-    wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: 0 %"]));
+    wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: 0%"]));
     // It is our own server that does not know us: the cookie may be somebody else's, in another tab.
     let not_joined = json!({"error": {"code": "not_joined", "message": "You are not in this room."}});
     ana.evaluate(&format!("requests[1].answer(401, {not_joined})"));
@@ -288,7 +288,7 @@ fn a_file_that_has_to_wait_says_why_and_one_that_is_not_shared_is_read_aloud() {
         ana.click(&format!(".upload .remedies button:{remedy}-child"));
     }
     ana.wait_for("requests.length === 5");
-    wait_for_equal(&ana, "onTheirWay()", &json!(["three.png: 0 %"]));
+    wait_for_equal(&ana, "onTheirWay()", &json!(["three.png: 0%"]));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn a_file_that_every_connection_breaks_at_is_given_up_but_not_for_the_networks_f
     }
     ana.wait_for("requests.length === 10");
     let words = "one.png: Not shared. The connection breaks whenever it is sent, or it cannot be read.";
-    wait_for_equal(&ana, "onTheirWay()", &json!([words, "two.png: 0 %"]));
+    wait_for_equal(&ana, "onTheirWay()", &json!([words, "two.png: 0%"]));
     // What stands before the server may be narrower than it.
     ana.evaluate("requests[9].answer(413, null)");
     let narrow = "two.png: Not shared. It is too large for a proxy on the way to the server.";
