@@ -23,6 +23,7 @@ import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
 import { Side } from "./side.js";
+import { tryPicturesAgain } from "./shared_file.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { Unread } from "./unread.js";
@@ -159,7 +160,7 @@ const composer = new Composer($("#composer"), Number(maxMessage), {
 
 const fileChoice = new FileChoice(
   { opener: $("#attach"), input: $("#files"), overlay: $("#drop"), dialog: $("#share") },
-  { share, closed: () => composer.focus() },
+  { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
 const side = new Side(
@@ -189,11 +190,13 @@ const receive = {
     const missed = timeline.catchUp(message);
     message.events.forEach(acknowledgeReaction);
     if (back) showMissed(missed);
+    message.events.forEach(withdraw);
     questions.open(message.limits.rate);
     fetching.missed();
     fetching.members();
     outbox.open(message.limits.rate, message.epoch);
     uploads.open();
+    tryPicturesAgain();
     reacting.open(message.epoch);
     showAlone();
     if (admission.letIn()) composer.focus();
@@ -215,8 +218,9 @@ const receive = {
   },
 
   enter(event) {
-    members.enter(event);
+    // By then it is known whose the name is.
     showNotice(event);
+    members.enter(event);
   },
 
   part(event) {
@@ -253,6 +257,7 @@ const receive = {
   history(message) {
     acknowledge(message.events);
     questions.answer(message);
+    message.events.forEach(withdraw);
   },
 
   members(message) {
@@ -354,12 +359,19 @@ function acknowledge(events) {
   }
 }
 
+/** What was stopped on its way and is there all the same is deleted: its last bytes had left this machine before. */
+function withdraw({ type, id, cid }) {
+  if (type === "file" && uploads.isUnwanted(cid)) outbox.delete({ of: id, epoch: timeline.epoch });
+}
+
 /** A reaction of ours is there: on the page as well, or it would be away for a moment. */
 function acknowledgeReaction(event) {
   if (event.type === "reaction" && messages.isOwn({ event })) reacting.acknowledge(event);
 }
 
 function leave() {
+  if (uploads.areUnderway && !confirm(words.files.leftBehind)) return;
+  uploads.discardAll();
   leaving = true;
   membership.forget();
   if (!send({ type: "leave" })) return goHome();
@@ -412,6 +424,7 @@ function showMessage(event) {
   if (timeline.add(event)) count(event);
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
   showAlone();
+  withdraw(event);
   scroll.follow();
 }
 
