@@ -38,7 +38,7 @@ export function setUpCopying(button, link, reveal) {
 }
 
 /** Without TLS there is no `navigator.clipboard`; the old way still works there. */
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

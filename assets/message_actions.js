@@ -1,10 +1,8 @@
 // What one can do with a message, and how one gets to it: by a mouse, a finger, the keyboard or a screen reader.
 
-import { button, make } from "./elements.js";
+import { words } from "./composing_words.js";
 
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
-/** No letter and no digit alone is one. */
-const EMOJI = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 
 export class MessageActions {
   #log;
@@ -23,9 +21,13 @@ export class MessageActions {
    *   edit: (message: object) => void,
    *   remove: (message: object) => void,
    *   react: (message: object, emoji: string, on: boolean) => void,
+   *   choose: (choose: (emoji: string) => void) => Promise<HTMLFormElement>,
+   *   copy: (text: string) => void,
+   *   linkTo: (id: number) => string,
    *   mayDelete: () => boolean,
    *   beside: (message: object, step: 1 | -1) => HTMLElement | undefined,
-   * }} handlers `mayDelete`: also what others have said; `beside`: the next message in that direction
+   * }} handlers `choose`: a form to choose any emoji; `mayDelete`: also what others have said; `beside`: the next message
+   *   in that direction
    */
   constructor(log, menu, messages, handlers) {
     this.#log = log;
@@ -68,14 +70,17 @@ export class MessageActions {
   }
 
   #open(message, anchor) {
-    const { reply, edit, mayDelete } = this.#handlers;
+    const { reply, edit, copy, linkTo, mayDelete } = this.#handlers;
+    const { event, state } = message;
     const own = this.#messages.isOwn(message);
     const items = [this.#emojiRow(message), this.#item("Reply", () => reply(message))];
     if (own) items.push(this.#item("Edit", () => edit(message)));
+    if (state.text) items.push(this.#item(words.composing.copyText, () => copy(state.text)));
+    items.push(this.#item(words.composing.copyLink, () => copy(linkTo(event.id))));
     if (own || mayDelete()) {
       items.push({ words: "Delete…", className: "danger", run: () => this.#askToDelete(message, own) });
     }
-    this.#menu.open(anchor, `Message of ${message.event.name}`, items);
+    this.#menu.open(anchor, `Message of ${event.name}`, items);
   }
 
   /** What is done closes the menu first, so that it may take the keyboard elsewhere. */
@@ -105,27 +110,14 @@ export class MessageActions {
     this.#menu.show("Delete", [this.#item("Keep it", () => {}), doIt], question);
   }
 
-  #askEmoji(message) {
-    const form = make("form", "emoji");
-    const field = make("input", "");
-    const words = make("label", "");
-    field.id = "emoji";
-    field.autocomplete = "off";
-    field.maxLength = 64;
-    words.htmlFor = field.id;
-    words.textContent = "React with an emoji of your keyboard";
-    const done = button("React", () => {});
-    done.type = "submit";
-    done.className = "primary";
-    form.append(words, field, done);
-    field.addEventListener("input", () => field.removeAttribute("aria-invalid"));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const emoji = field.value.trim();
-      if (!EMOJI.test(emoji)) return field.setAttribute("aria-invalid", "true");
+  async #askEmoji(message) {
+    const react = (emoji) => {
       this.#menu.close();
       this.#handlers.react(message, emoji, true);
-    });
-    this.#menu.showForm("Another emoji", form);
+    };
+    const { anchor } = this.#menu;
+    const form = await this.#handlers.choose(react);
+    // Meanwhile the menu may have been closed, or opened for another message.
+    if (this.#menu.anchor === anchor) this.#menu.showForm("Another emoji", form);
   }
 }

@@ -41,6 +41,8 @@ export class Purpose {
     name.textContent = aim.action === "reply" ? aim.name : "";
     excerpt.textContent = [...aim.text].slice(0, EXCERPT_CHARACTERS).join("");
     excerpt.dir = "auto";
+    // Of what is not on the page no words are known.
+    excerpt.hidden = !aim.text;
     this.#words.append(WORDS[aim.action], name, " ", excerpt);
   }
 }
