@@ -177,10 +177,13 @@ export class Blocks {
     second.lines = block.lines.splice(LINES);
     second.isBuilt = block.isBuilt;
     second.isNear = block.isNear;
+    const { activeElement } = document;
     for (const line of second.lines) {
       line.block = second;
       if (block.isBuilt) second.element.append(...line.parts);
     }
+    // What is moved loses the keyboard.
+    if (second.element.contains(activeElement)) activeElement.focus({ preventScroll: true });
     if (!block.isBuilt) for (const part of [block, second]) this.#setHeight(part, this.#estimate(part));
     this.#arrangeAround(block);
   }
