@@ -2,13 +2,15 @@
 
 import { Entry } from "./entry.js";
 import { Status } from "./status.js";
+import { words } from "./words.js";
 
 /** Before a refused `join` is tried again, without a hint from the server. */
 const JOIN_PAUSE_MS = 5000;
 /** Refusals that pass, in words for somebody who need do nothing. */
-const PASSING = {
-  storage_failed: "The server cannot store anything now. Trying again…",
-};
+const PASSING = { storage_failed: words.status.storageFailed };
+/** How the server closes: because a session has ended elsewhere, and after a kick. */
+const SESSION_ENDED = "The password";
+const KICKED_BY = /^You were kicked by (.+)$/s;
 /** Refusals of a `join` that only a person can do something about. */
 const LASTING = ["banned", "room_locked"];
 /** What is asked for after other refusals. */
@@ -47,11 +49,11 @@ export class Admission {
 
   showConnecting() {
     clearTimeout(this.#timer);
-    this.#status.show("connecting", "Connecting…");
+    this.#status.show("connecting", words.status.connecting);
   }
 
   showOpen() {
-    this.#status.show("open", `Connected as ${this.#membership.name}`);
+    this.#status.show("open", words.status.open(this.#membership.name));
   }
 
   /** We are in. Returns whether anything had been asked for. */
@@ -62,23 +64,25 @@ export class Admission {
   }
 
   showLoss() {
-    const tryNow = { label: "Try now", run: this.#handlers.retry };
-    if (navigator.onLine) this.#status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);
-    else this.#status.show("offline", "You are offline. What you write waits here.", tryNow);
+    const tryNow = { label: words.status.tryNow, run: this.#handlers.retry };
+    if (navigator.onLine) this.#status.show("reconnecting", words.status.lost, tryNow);
+    else this.#status.show("offline", words.status.offline, tryNow);
   }
 
   showLeft() {
-    this.#show("left", "You have left this room.", "Join again");
+    this.#show("left", words.status.left, words.status.joinAgain);
   }
 
   showTakenOver(reason) {
     // The same code ends the sessions of an account elsewhere.
-    const words = reason.startsWith("The password") ? reason : "You are in this room in another tab or window.";
-    this.#show("taken-over", words, "Use it here");
+    const { sessionEnded, takenOver, useHere } = words.status;
+    this.#show("taken-over", reason.startsWith(SESSION_ENDED) ? sessionEnded : takenOver, useHere);
   }
 
   showKicked(reason) {
-    this.#show("kicked", reason || "You were removed from this room.", "Join again");
+    const { kicked, kickedBy, joinAgain } = words.status;
+    const [, whom] = reason.match(KICKED_BY) ?? [];
+    this.#show("kicked", whom ? kickedBy(whom) : reason || kicked, joinAgain);
   }
 
   /** The server does not let us in. What comes next depends on why. */
@@ -87,20 +91,20 @@ export class Admission {
     const asked = ASKED_FOR[code] ?? (code === "bad_request" ? this.#given : undefined);
     if (asked) return this.#askFor(asked, message);
     if (code === "no_such_room") {
-      return this.#status.show("refused", message, { label: "To the start page", href: this.#startPage });
+      return this.#status.show("refused", message, { label: words.status.toStart, href: this.#startPage });
     }
-    this.#show("refused", PASSING[code] ?? message, "Try now");
+    this.#show("refused", PASSING[code] ?? message, words.status.tryNow);
     if (LASTING.includes(code)) return;
     // Drawn at random, so that a full room does not come back in one instant; never sooner than allowed.
     this.#timer = setTimeout(this.#handlers.connect, (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4));
   }
 
-  #show(state, words, label) {
-    this.#status.show(state, words, { label, run: this.#handlers.connect });
+  #show(state, reason, label) {
+    this.#status.show(state, reason, { label, run: this.#handlers.connect });
   }
 
-  #askFor(kind, words) {
-    this.#status.show("refused", words);
+  #askFor(kind, reason) {
+    this.#status.show("refused", reason);
     // What else was given still holds: a room may want its key from a name that needs its password.
     if (kind !== "name") this.#membership.show({ [kind]: undefined });
     this.#entry.ask(kind, this.#membership.name);

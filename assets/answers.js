@@ -1,9 +1,9 @@
 // What the page itself answers to a command: at the end of the log, to oneself alone.
 
 import { listCommands } from "./commands.js";
-import { words } from "./composing_words.js";
 import { make } from "./elements.js";
 import { nameElement, viaWords } from "./format.js";
+import { words } from "./words.js";
 
 /** So many are named; the others are counted. */
 const NAMED = 200;
@@ -32,16 +32,16 @@ export function helpElement(asked, isOperator) {
 export function whoElement(members, count) {
   const line = make("p", "");
   const named = members.slice(0, NAMED);
-  line.append(words.composing.here(count));
+  line.append(words.command.here(count));
   named.forEach(({ name, via }, index) => line.append(index > 0 ? ", " : "", nameElement(name), ` (${viaWords(via)})`));
-  if (count > named.length) line.append(words.composing.othersHere(count - named.length));
+  if (count > named.length) line.append(words.command.othersHere(count - named.length));
   return answerElement(line);
 }
 
 function answerElement(content) {
   const element = make("div", "notice answer");
   const small = document.createElement("small");
-  small.textContent = words.composing.onlyYou;
+  small.textContent = words.command.onlyYou;
   element.append(content, small);
   return element;
 }

@@ -1,6 +1,6 @@
 // The commands that begin with a slash: what each takes and does, and how a text is read that may be one.
 
-import { words } from "./composing_words.js";
+import { words } from "./words.js";
 
 /** What is written behind each. */
 const COMMANDS = {
@@ -38,7 +38,7 @@ const ABOUT_MEMBERS = /^\/(?:op|deop|kick|ban|mute|unmute) +/;
 
 /**
  * @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "run", run: () => void}
- *   | {action: "refuse", words: string}} Intent
+ *   | {action: "refuse", reason: string}} Intent
  */
 
 /** The commands that one may use, in the order in which they are listed. */
@@ -46,8 +46,8 @@ export function listCommands(isOperator) {
   const all = Object.entries({ ...COMMANDS, ...(isOperator ? ORDERS : {}) });
   return all.map(([command, takes]) => ({
     command: `/${command}`,
-    takes: takes.replace(/[A-Z]+/g, (word) => words.commands.takes[word]),
-    does: words.commands.does[command],
+    takes: takes.replace(/[A-Z]+/g, (word) => words.command.takes[word]),
+    does: words.command.does[command],
   }));
 }
 
@@ -66,14 +66,14 @@ export function interpret(text, otherCommand) {
   const [, command, argument] = text.match(/^\/(\S*)\s*(.*)$/s);
   switch (command) {
     case "me":
-      return argument ? { action: "me", text: argument } : refuse("/me needs words: /me waves");
+      return argument ? { action: "me", text: argument } : refuse(words.command.me);
     case "nick":
-      return argument ? { action: "nick", text: argument } : refuse("/nick needs a name: /nick ana");
+      return argument ? { action: "nick", text: argument } : refuse(words.command.nick);
     case "leave":
       return { action: "leave" };
     default: {
-      const { run, words } = otherCommand(command, argument) ?? {};
-      return run ? { action: "run", run } : refuse(words ?? unknown(command));
+      const { run, reason } = otherCommand(command, argument) ?? {};
+      return run ? { action: "run", run } : refuse(reason ?? words.command.unknown(command));
     }
   }
 }
@@ -84,10 +84,6 @@ export function saidOf(text) {
   return action === "say" || action === "me" ? said : "";
 }
 
-export function refuse(words) {
-  return { action: "refuse", words };
-}
-
-export function unknown(command) {
-  return `There is no /${command} here. To say it as it is, begin with two slashes.`;
+export function refuse(reason) {
+  return { action: "refuse", reason };
 }

@@ -2,12 +2,12 @@
 // shown above the field is `strip.js`, what is suggested `suggestions.js`, what is kept `drafts.js`.
 
 import { interpret, refuse, saidOf } from "./commands.js";
-import { words } from "./composing_words.js";
 import { lengthLeft } from "./length.js";
 import { Purpose } from "./purpose.js";
 import { Strip } from "./strip.js";
 import { Suggestions } from "./suggestions.js";
 import { replaceText } from "./text_field.js";
+import { words } from "./words.js";
 
 /** The code of every key that goes to an input method, which makes a character of several. */
 const COMPOSING = 229;
@@ -36,7 +36,7 @@ export class Composer {
    *   editLast: () => void,
    *   nick: (name: string) => void,
    *   leave: () => void,
-   *   command: (command: string, argument: string) => {run: () => void} | {words: string} | null,
+   *   command: (command: string, argument: string) => {run: () => void} | {reason: string} | null,
    *   typed: () => void,
    * }} handlers
    */
@@ -47,7 +47,7 @@ export class Composer {
     this.#drafts = drafts;
     this.#strip = new Strip(form);
     this.#purpose = new Purpose(form.querySelector("#purpose"), () => this.#drop());
-    const spoken = (count) => this.#strip.speak(words.composing.suggestions(count));
+    const spoken = (count) => this.#strip.speak(words.composer.suggested(count));
     // A correction is no command.
     const find = (source) => (before) => (this.#isEdit && before.startsWith("/") ? null : source(before));
     this.#suggestions = new Suggestions(this.#field, form.querySelector("#suggestions"), sources.map(find), spoken);
@@ -76,13 +76,13 @@ export class Composer {
   }
 
   /** Shows words about what was written; none takes them away. */
-  remark(words) {
-    this.#strip.remark(words);
+  remark(remark) {
+    this.#strip.remark(remark);
   }
 
   /** Tells in passing what was done. */
-  tell(words) {
-    this.#strip.tell(words);
+  tell(text) {
+    this.#strip.tell(text);
   }
 
   /** What was said goes out at this moment of `performance.now()`; 0: nothing waits. */
@@ -181,7 +181,7 @@ export class Composer {
     if (!text.trim()) return;
     const intent = this.#checked(interpret(text, this.#handlers.command));
     if (intent.action === "refuse") {
-      this.remark(intent.words);
+      this.remark(intent.reason);
       return;
     }
     this.#write("");
@@ -191,9 +191,9 @@ export class Composer {
 
   /** A correction is no command, whatever it begins with. */
   #submitEdit(aim, text) {
-    if (!text.trim()) return this.remark("There is nothing in it. To take a message back, delete it.");
-    const { action, words } = this.#checked({ action: "edit", text });
-    if (action === "refuse") return this.remark(words);
+    if (!text.trim()) return this.remark(words.composer.empty);
+    const { action, reason } = this.#checked({ action: "edit", text });
+    if (action === "refuse") return this.remark(reason);
     this.#drop();
     if (text !== aim.text) this.#handlers.edit(aim, text);
   }
@@ -217,7 +217,7 @@ export class Composer {
   /** Too long a text stays where it is. */
   #checked(intent) {
     const left = lengthLeft(intent.text ?? "", this.#limit_bytes);
-    return left?.isOver ? refuse(words.composing.over(left.characters)) : intent;
+    return left?.isOver ? refuse(words.composer.tooLong(left.characters)) : intent;
   }
 
   #changed() {

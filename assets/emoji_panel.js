@@ -1,9 +1,9 @@
 // The list of emoji to choose one from, in the menu's place: a field that looks for words, and takes any emoji of one's own
 // keyboard as well, and below it the list.
 
-import { words } from "./composing_words.js";
 import { button, make } from "./elements.js";
 import { EMOJIS, RecentEmojis, emojiName, searchEmojis } from "./emojis.js";
+import { words } from "./words.js";
 
 /** No letter and no digit alone is one. */
 const EMOJI = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
@@ -63,7 +63,7 @@ function groupElements(group, emojis, choose) {
   const box = make("div", "row");
   const heading = make("p", "");
   heading.id = `emojis-${group}`;
-  heading.textContent = words.emoji.groups[group] ?? "";
+  heading.textContent = words.emoji[group] ?? "";
   box.setAttribute("role", "group");
   if (heading.textContent) box.setAttribute("aria-labelledby", heading.id);
   box.append(

@@ -1,8 +1,10 @@
 // What one can do with a message, and how one gets to it: by a mouse, a finger, the keyboard or a screen reader.
 
-import { words } from "./composing_words.js";
+import { words } from "./words.js";
 
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
+/** What the arrow keys lead to in the log. */
+const STOPS = ".message[data-id], .comings";
 
 export class MessageActions {
   #log;
@@ -25,9 +27,7 @@ export class MessageActions {
    *   copy: (text: string) => void,
    *   linkTo: (id: number) => string,
    *   mayDelete: () => boolean,
-   *   beside: (message: object, step: 1 | -1) => HTMLElement | undefined,
-   * }} handlers `choose`: a form to choose any emoji; `mayDelete`: also what others have said; `beside`: the next message
-   *   in that direction
+   * }} handlers `choose`: a form to choose any emoji; `mayDelete`: also what others have said
    */
   constructor(log, menu, messages, handlers) {
     this.#log = log;
@@ -60,44 +60,50 @@ export class MessageActions {
 
   #pressed(event) {
     const { target, key } = event;
-    const message = target.matches(".message") && this.#messages.of(target);
-    if (!message) return;
-    if (key === "Enter") this.#open(message, target);
-    else if (key === "ArrowUp") this.#handlers.beside(message, -1)?.focus();
-    else if (key === "ArrowDown") this.#handlers.beside(message, 1)?.focus();
+    if (!target.matches(STOPS)) return;
+    const message = this.#messages.of(target);
+    if (key === "Enter" && message) this.#open(message, target);
+    else if (key === "ArrowUp") this.#go(target, -1);
+    else if (key === "ArrowDown") this.#go(target, 1);
     else return;
     event.preventDefault();
+  }
+
+  /** To the next line in that direction with which something can be done. */
+  #go(from, step) {
+    const stops = [...this.#log.querySelectorAll(STOPS)].filter((stop) => !stop.matches(".deleted"));
+    stops[stops.indexOf(from) + step]?.focus();
   }
 
   #open(message, anchor) {
     const { reply, edit, copy, linkTo, mayDelete } = this.#handlers;
     const { event, state } = message;
     const own = this.#messages.isOwn(message);
-    const items = [this.#emojiRow(message), this.#item("Reply", () => reply(message))];
-    if (own) items.push(this.#item("Edit", () => edit(message)));
-    if (state.text) items.push(this.#item(words.composing.copyText, () => copy(state.text)));
-    items.push(this.#item(words.composing.copyLink, () => copy(linkTo(event.id))));
+    const items = [this.#emojiRow(message), this.#item(words.message.reply, () => reply(message))];
+    if (own) items.push(this.#item(words.message.edit, () => edit(message)));
+    if (state.text) items.push(this.#item(words.message.copyText, () => copy(state.text)));
+    items.push(this.#item(words.message.copyLink, () => copy(linkTo(event.id))));
     if (own || mayDelete()) {
-      items.push({ words: "Delete…", className: "danger", run: () => this.#askToDelete(message, own) });
+      items.push({ words: words.message.askDelete, className: "danger", run: () => this.#askToDelete(message, own) });
     }
-    this.#menu.open(anchor, `Message of ${event.name}`, items);
+    this.#menu.open(anchor, words.message.of(event.name), items);
   }
 
   /** What is done closes the menu first, so that it may take the keyboard elsewhere. */
-  #item(words, run) {
+  #item(label, run) {
     const closeAndRun = () => {
       this.#menu.close();
       run();
     };
-    return { words, run: closeAndRun };
+    return { words: label, run: closeAndRun };
   }
 
   #emojiRow(message) {
     const items = EMOJIS.map((emoji) => {
       const pressed = this.#messages.hasOurs(message, emoji);
-      return { ...this.#item(emoji, () => this.#toggle(message, emoji)), label: `React ${emoji}`, pressed };
+      return { ...this.#item(emoji, () => this.#toggle(message, emoji)), label: words.message.react(emoji), pressed };
     });
-    return [...items, { words: "+", label: "Another emoji", run: () => this.#askEmoji(message) }];
+    return [...items, { words: "+", label: words.message.otherEmoji, run: () => this.#askEmoji(message) }];
   }
 
   #toggle(message, emoji) {
@@ -105,9 +111,10 @@ export class MessageActions {
   }
 
   #askToDelete(message, own) {
-    const question = own ? "Delete this for everybody?" : `Delete what ${message.event.name} said?`;
-    const doIt = { ...this.#item("Delete", () => this.#handlers.remove(message)), className: "danger" };
-    this.#menu.show("Delete", [this.#item("Keep it", () => {}), doIt], question);
+    const { deleteOwn, deleteOther, keep } = words.message;
+    const question = own ? deleteOwn : deleteOther(message.event.name);
+    const doIt = { ...this.#item(words.message.delete, () => this.#handlers.remove(message)), className: "danger" };
+    this.#menu.show(words.message.delete, [this.#item(keep, () => {}), doIt], question);
   }
 
   async #askEmoji(message) {
@@ -118,6 +125,6 @@ export class MessageActions {
     const { anchor } = this.#menu;
     const form = await this.#handlers.choose(react);
     // Meanwhile the menu may have been closed, or opened for another message.
-    if (this.#menu.anchor === anchor) this.#menu.showForm("Another emoji", form);
+    if (this.#menu.anchor === anchor) this.#menu.showForm(words.message.otherEmoji, form);
   }
 }

@@ -2,8 +2,10 @@
 // stand is the timeline's concern.
 
 import { Line } from "./blocks.js";
+import { Mentions } from "./mentions.js";
 import { MessageState } from "./message_state.js";
 import { messageElement, showQuote, showState } from "./slips.js";
+import { words } from "./words.js";
 
 /** Types of the events that change a message. */
 export const AMENDMENTS = ["edit", "delete", "reaction"];
@@ -18,6 +20,8 @@ class Message {
   line;
   /** Nothing more happens to it, since the ids began again. */
   isPast = false;
+  /** All of it is shown, however tall it is. */
+  isUnfolded = false;
 
   constructor(event, state, build) {
     this.event = event;
@@ -44,6 +48,7 @@ export class Messages {
   /** Our number, and our names. */
   #author;
   #names = new Set();
+  #mentions = new Mentions([]);
   /** The one that Tab leads to, and its message's id. */
   #reachable = null;
   #reachableId = 0;
@@ -63,6 +68,12 @@ export class Messages {
   recognize({ author, name }) {
     this.#author = author ?? this.#author;
     this.#names.add(name);
+    this.#mentions = new Mentions([name]);
+  }
+
+  /** Whether a message of somebody else speaks to us. */
+  mentionsUs(event) {
+    return !this.#isOwn(event) && this.#mentions.isIn(event.text ?? "");
   }
 
   /** Takes a message in, as the server knew it at the event `asOf`. Returns its line. */
@@ -109,12 +120,6 @@ export class Messages {
   of(element) {
     const message = this.#messages.get(Number(element.closest("[data-id]")?.dataset.id));
     return message && !message.state.deleted ? message : undefined;
-  }
-
-  /** Whether anything can be done with what an event tells. */
-  canBeActedOn(event) {
-    const message = this.#messages.get(event?.id);
-    return message?.event === event && !message.state.deleted;
   }
 
   get(id) {
@@ -183,7 +188,8 @@ export class Messages {
     this.#show(message);
     this.#showQuote(message);
     if (message.isPast) retire(line.element);
-    else if (event.id === this.#reachableId || !this.#reachable?.isConnected) this.reach(message);
+    else if (event.id >= this.#reachableId && !this.#reachable?.contains(document.activeElement)) this.reach(message);
+    else if (!this.#reachable?.isConnected) this.reach(message);
     return line.element;
   }
 
@@ -196,7 +202,20 @@ export class Messages {
   #show(message) {
     const { event, state, element } = message;
     if (!element) return;
-    showState(element, state, event, { reactions: this.#reactions(message), pending: this.#pending.get(event.id) });
+    showState(element, state, event, {
+      reactions: this.#reactions(message),
+      pending: this.#pending.get(event.id),
+      mentions: this.#isOwn(event) ? undefined : this.#mentions,
+      isUnfolded: message.isUnfolded,
+      unfold: () => this.#unfold(message),
+    });
+  }
+
+  #unfold(message) {
+    message.isUnfolded = true;
+    const hadKeyboard = message.element.querySelector(".unfold") === document.activeElement;
+    this.#show(message);
+    if (hadKeyboard) message.element.focus();
   }
 
   /** The reactions to a message as they will be, once those of ours are there that are on their way. */
@@ -206,7 +225,7 @@ export class Messages {
       let reaction = shown.find((other) => other.emoji === emoji);
       if (!reaction) shown.push((reaction = { emoji, names: [], count: 0, isOurs: false }));
       if (reaction.isOurs === on) continue;
-      reaction.names = on ? [...reaction.names, "you"] : reaction.names.filter((name) => !this.#names.has(name));
+      reaction.names = on ? [...reaction.names, words.message.you] : reaction.names.filter((name) => !this.#names.has(name));
       reaction.count += on ? 1 : -1;
       Object.assign(reaction, { isOurs: on, isPending: true });
     }
@@ -225,7 +244,8 @@ export class Messages {
     if (!replyTo) return showQuote(element);
     const quoted = this.#messages.get(replyTo);
     const { excerpt, deleted } = quoted?.state ?? {};
-    const what = quoted ? { name: quoted.event.name, text: excerpt, deleted } : { missing: true };
+    const { name, author } = quoted?.event ?? {};
+    const what = quoted ? { name, author, text: excerpt, deleted } : { missing: true };
     showQuote(element, what, () => this.#handlers.jumpTo(replyTo));
   }
 }

@@ -2,9 +2,7 @@
 
 import { Admission } from "./admission.js";
 import { helpElement, whoElement } from "./answers.js";
-import { unknown } from "./commands.js";
 import { Composer } from "./composer.js";
-import { words } from "./composing_words.js";
 import { Connection } from "./connection.js";
 import { Drafts } from "./drafts.js";
 import { Fetching } from "./fetching.js";
@@ -33,10 +31,10 @@ import { UploadList } from "./upload_list.js";
 import { Uploads } from "./uploads.js";
 import { Viewer } from "./viewer.js";
 import { Waiting } from "./waiting.js";
+import { refusalWords, words } from "./words.js";
 
-const NO_CONNECTION = "There is no connection now: try again in a moment.";
 /** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
-const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };
+const UNTAKEN = { 1007: words.waiting.noText, 1009: words.waiting.tooLong };
 /** How long the page waits for the server to confirm that we left. */
 const LEAVE_MS = 1000;
 
@@ -65,7 +63,10 @@ const messages = new Messages({
   jumpTo: (id) => seek(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
-const timeline = new Timeline(lines, scroll, messages, (gap, isBelow) => present && fetching.between(gap, isBelow));
+const timeline = new Timeline(lines, scroll, messages, {
+  named: (name) => members.mark(name, {}),
+  nearing: (gap, isBelow) => present && fetching.between(gap, isBelow),
+});
 const waiting = new Waiting($("#waiting"), scroll, {
   retry: (cid) => outbox.retry(cid),
   edit: mend,
@@ -76,7 +77,7 @@ const menu = new Menu($("#menu"));
 const requests = new Requests(send);
 const reacting = new Reacting(requests, {
   changed: (of) => messages.showReacting(of),
-  refused: (words) => composer.remark(words),
+  refused: (reason) => composer.remark(reason),
 });
 const order = new Order(
   { rules: $("#rules"), list: $("#members"), opener: $("#set"), dialog: $("#settings") },
@@ -97,14 +98,13 @@ new MessageActions($("#timeline"), menu, messages, {
   choose: chooseEmoji,
   copy: tellCopied,
   linkTo: (id) => `${$("#link").value}#${id}`,
-  beside: (message, step) => timeline.beside(message, step),
 });
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
   changed: (entries) => waiting.show(messages.showPending(entries), membership.name),
   late: () => connection.check(),
   unanswered: () => connection.lose(),
-  notDeleted: (words) => composer.remark(words),
+  notDeleted: (reason) => composer.remark(reason),
   paused: (until_ms) => composer?.countDown(until_ms),
 });
 const uploadList = new UploadList($("#uploads"), scroll, {
@@ -284,7 +284,8 @@ const receive = {
     else questions.answer(message);
   },
 
-  error(error) {
+  error(refusal) {
+    const error = { ...refusal, message: refusalWords(refusal) };
     if (requests.refuse(error)) return;
     if (error.cid) outbox.refuse(error.cid, error);
     else if (!present) showRefusal(error);
@@ -328,11 +329,11 @@ function replyAim(id) {
 /** Goes to a message, wherever it is. `done` is told whether it is there. */
 function seek(id, done = () => {}) {
   const refused = () => {
-    composer.tell(words.composing.notFound);
+    composer.tell(words.message.notFound);
     done(false);
   };
   if (timeline.jumpTo(id)) done(true);
-  else if (!present) composer.remark(NO_CONNECTION);
+  else if (!present) composer.remark(words.status.noConnection);
   else fetching.around(id, () => (timeline.jumpTo(id) ? done(true) : refused()));
 }
 
@@ -360,7 +361,7 @@ function followLink(event) {
 }
 
 async function tellCopied(text) {
-  composer.tell((await copy(text)) ? words.composing.copied : words.composing.notCopied);
+  composer.tell((await copy(text)) ? words.message.copied : words.message.notCopied);
 }
 
 /** A form to choose any emoji. */
@@ -386,12 +387,12 @@ function mend(cid) {
 }
 
 function nick(name) {
-  ask(() => ({ type: "nick", name }), undefined, (words) => composer.remark(words), false);
+  ask(() => ({ type: "nick", name }), undefined, (reason) => composer.remark(reason), false);
 }
 
 /** Asks what the server answers to nobody else. `final`: a refusal is told, also one that passes. */
 function ask(message, answered, refused, final = true) {
-  if (!present) return refused(NO_CONNECTION);
+  if (!present) return refused(words.status.noConnection);
   questions.ask({ message, answered, refused: (error) => refused(error.message), final });
 }
 
@@ -410,7 +411,7 @@ function readCommand(command, argument) {
   if (command === "who") return { run: () => timeline.tell(() => whoElement(members.here.members, members.here.count)) };
   if (command === "help") {
     const answer = () => helpElement(argument, order.isOurs);
-    return answer() ? { run: () => timeline.tell(answer) } : { words: unknown(argument.replace(/^\/+/, "")) };
+    return answer() ? { run: () => timeline.tell(answer) } : { reason: words.command.unknown(argument.replace(/^\/+/, "")) };
   }
   // A password is not typed where everybody sees it.
   const dialog = ownName.dialog(command);
@@ -454,7 +455,7 @@ function count(event) {
 function showMissed(events) {
   const missed = events.filter(isOthers);
   if (missed.length === 0) return;
-  timeline.markUnread(missed[0].id);
+  timeline.markUnread(missed[0].id, true);
   missed.forEach(() => {
     unread.count();
     scroll.count();

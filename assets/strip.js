@@ -1,8 +1,9 @@
 // What stands above the text field about what is written there: why it cannot be said, how much more may be written, when
 // it goes out. What counts down is shown at each step, and told once to whoever has the page read aloud.
 
-import { words } from "./composing_words.js";
+import { number } from "./format.js";
 import { lengthLeft } from "./length.js";
+import { words } from "./words.js";
 
 const PASSING_MS = 2500;
 /** A wait shorter than this is over before it is read. */
@@ -26,9 +27,8 @@ export class Strip {
   }
 
   /** Why something cannot be; no words take it away. */
-  remark(words) {
-    this.#remark.textContent = words;
-    this.#remark.hidden = !words;
+  remark(remark) {
+    this.#show(this.#remark, remark);
   }
 
   /** Tells something that is seen at once and need not stay. */
@@ -54,10 +54,9 @@ export class Strip {
     const isOver = Boolean(left?.isOver);
     this.#left.classList.toggle("over", isOver);
     this.#left.closest("form").classList.toggle("over", isOver);
-    const { over, left: remaining } = words.composing;
-    if (left) this.#show(this.#left, isOver ? over(left.characters) : remaining(left.characters, left.isExact));
-    else this.#show(this.#left, "");
-    if (isOver !== wasOver) this.speak(isOver ? over(left.characters) : "");
+    const shown = left ? this.#wordsOf(left) : "";
+    this.#show(this.#left, shown);
+    if (isOver !== wasOver) this.speak(isOver ? shown : "");
   }
 
   /** Something waits until this moment of `performance.now()`; 0: nothing does. */
@@ -65,15 +64,21 @@ export class Strip {
     const wait_ms = until_ms - performance.now();
     const isNew = Math.abs(until_ms - this.#until_ms) > WORTH_TELLING_MS;
     this.#until_ms = until_ms;
-    if (isNew && wait_ms > WORTH_TELLING_MS) this.speak(words.composing.wait(Math.ceil(wait_ms / 1000)));
+    if (isNew && wait_ms > WORTH_TELLING_MS) this.speak(words.composer.tooQuick(Math.ceil(wait_ms / 1000)));
     if (until_ms === 0 || wait_ms > WORTH_TELLING_MS) this.#tick();
+  }
+
+  #wordsOf({ characters, isOver, isExact }) {
+    const { tooLong, left, leftAbout } = words.composer;
+    if (isOver) return tooLong(characters);
+    return isExact ? left(number(characters)) : leftAbout(number(characters));
   }
 
   #tick() {
     clearTimeout(this.#ticking);
     if (this.#timer) return;
     const wait_ms = this.#until_ms - performance.now();
-    this.#show(this.#pace, wait_ms > 0 ? words.composing.pace(Math.ceil(wait_ms / 1000)) : "");
+    this.#show(this.#pace, wait_ms > 0 ? words.composer.goesOut(Math.ceil(wait_ms / 1000)) : "");
     // At the next whole second.
     if (wait_ms > 0) this.#ticking = setTimeout(() => this.#tick(), (wait_ms % 1000) + 1);
   }

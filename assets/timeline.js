@@ -4,14 +4,14 @@
 import { Blocks, Line } from "./blocks.js";
 import { joinComings } from "./comings.js";
 import { dividerElement } from "./elements.js";
-import { words } from "./composing_words.js";
 import { day } from "./format.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
+import { learnName } from "./tones.js";
+import { words } from "./words.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
-const LOST = "Earlier messages are missing";
 /** How near a gap is when it is filled. */
 const NEAR_PX = 600;
 /** How long a message that was jumped to stands out. */
@@ -27,6 +27,7 @@ export class Timeline {
   #earlier;
   #scroll;
   #messages;
+  #handlers;
   #blocks;
   /** The lines of this epoch's events, by id, null for what has none, and the ids in order. */
   #lines = new Map();
@@ -38,15 +39,19 @@ export class Timeline {
   #unread = null;
   #isUnreadSeen = true;
   #nearing;
+  /** @type {Gap | undefined} what the last `joined` has left to be fetched */
+  #missedGap;
 
   /**
    * @param {{log: HTMLElement, earlier: HTMLElement, waiting: HTMLElement}} elements `earlier` stands before all lines,
    *   `waiting` behind them
    * @param {import("./scroll.js").Scroll} scroll
    * @param {import("./messages.js").Messages} messages
-   * @param {(gap: Gap, isBelow: boolean) => void} nearing a lazy gap is near what is read, and below it
+   * @param {{named: (name: string) => void, nearing: (gap: Gap, isBelow: boolean) => void}} handlers `named`: it is known
+   *   now whose name this is; `nearing`: a lazy gap is near what is read, and below it
    */
-  constructor({ log, earlier, waiting }, scroll, messages, nearing) {
+  constructor({ log, earlier, waiting }, scroll, messages, handlers) {
+    this.#handlers = handlers;
     this.#earlier = earlier;
     this.#scroll = scroll;
     this.#messages = messages;
@@ -54,7 +59,7 @@ export class Timeline {
       keepPlace: (change) => scroll.keepPlace(change),
       arrange: (lines, before) => arrange(lines, before, this.#lastEvent(before)),
     });
-    this.#nearing = new IntersectionObserver((entries) => this.#neared(entries, nearing), {
+    this.#nearing = new IntersectionObserver((entries) => this.#neared(entries), {
       root: log,
       rootMargin: `${NEAR_PX}px 0px`,
     });
@@ -87,7 +92,7 @@ export class Timeline {
   /** Shows what a `joined` brings: the first events, or those that were missed. Returns the new ones. */
   catchUp({ epoch, last, events, gap }) {
     if (this.#epoch !== null && epoch !== this.#epoch) this.#beginAnew();
-    else this.#openGap(events[0]?.id ?? last + 1, gap);
+    else this.#missedGap = this.#openGap(events[0]?.id ?? last + 1, gap);
     this.#epoch = epoch;
     const added = events.filter((event) => this.add(event, last));
     this.#earlier.hidden = this.first === Infinity || this.first === 1;
@@ -102,7 +107,7 @@ export class Timeline {
       for (const event of missed) this.add(event, this.#last);
       gap.before = missed[0]?.id ?? gap.before;
       if (gap.before === gap.after + 1) this.#closeGap(gap);
-      else if (!more || missed.length === 0) this.#closeGap(gap, LOST);
+      else if (!more || missed.length === 0) this.#closeGap(gap, words.timeline.missing);
     });
     return missed;
   }
@@ -166,6 +171,8 @@ export class Timeline {
    */
   add(event, asOf) {
     if (this.#lines.has(event.id)) return false;
+    const learned = event.id > this.#last && learnName(event);
+    if (learned) this.#handlers.named(learned);
     if (AMENDMENTS.includes(event.type)) {
       this.#number(event.id, null);
       this.#messages.amend(event);
@@ -173,7 +180,8 @@ export class Timeline {
     }
     const isMessage = MESSAGES.includes(event.type);
     const line = isMessage ? this.#messages.add(event, Math.max(asOf ?? 0, event.id)) : noticeLine(event);
-    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)), asOf === undefined);
+    line.isNew = asOf === undefined;
+    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)));
     return true;
   }
 
@@ -189,14 +197,17 @@ export class Timeline {
     return true;
   }
 
-  /** What was said from this event on was not read when it came, unless that is said of an earlier one still. */
-  markUnread(id) {
+  /**
+   * What was said from this event on was not read when it came, unless that is said of an earlier one still. `isMissed`: it
+   * was said before we came back, and so was what is still to be fetched.
+   */
+  markUnread(id, isMissed = false) {
     if (!this.#isUnreadSeen) return;
     this.forgetUnread();
-    const next = this.#lines.get(id);
+    const next = (isMissed && this.#missedGap?.mark) || this.#lines.get(id);
     if (!next) return;
     this.#isUnreadSeen = false;
-    this.#unread = new Line(() => dividerElement("New", "unread"));
+    this.#unread = new Line(() => dividerElement(words.timeline.unread, "unread"));
     this.#scroll.keepPlace(() => this.#blocks.insert(this.#unread, next));
   }
 
@@ -215,13 +226,6 @@ export class Timeline {
   /** The mark before what was not read, while it has not been. */
   get unreadElement() {
     return this.#unread && !this.#isUnreadSeen ? this.#blocks.show(this.#unread) : null;
-  }
-
-  /** The element of the next message with which something can be done: 1 the one after, -1 the one before. */
-  beside({ line }, step) {
-    do line = step > 0 ? this.#blocks.after(line) : this.#blocks.before(line);
-    while (line && !this.#messages.canBeActedOn(line.event));
-    return line && this.#blocks.show(line);
   }
 
   /** Takes an event in, before the first that has a higher id. Returns its place. */
@@ -252,21 +256,23 @@ export class Timeline {
     return from;
   }
 
-  /** What `joined` brings begins with the id `before`; `isOpen`: not all that is between is in it. */
+  /** What `joined` brings begins with the id `before`; `isOpen`: not all that is between is in it. Returns what is left. */
   #openGap(before, isOpen) {
     const after = this.#last;
     const open = this.gap;
     // Of a gap at the very end, what is missing is told anew.
     if (open?.after === after) this.#closeGap(open);
-    if (!isOpen || before <= after + 1) return;
-    this.#gaps.push({ after, before, mark: this.#divide("Fetching what was said meanwhile…") });
+    if (!isOpen || before <= after + 1) return undefined;
+    const gap = { after, before, mark: this.#divide(words.timeline.fetching) };
+    this.#gaps.push(gap);
+    return gap;
   }
 
   /** What is between two ids is fetched once somebody comes there. */
   #leaveGap(after, before) {
     const gap = { after, before, isLazy: true };
     gap.mark = new Line(() => {
-      const element = dividerElement(words.composing.between);
+      const element = dividerElement(words.timeline.between);
       this.#nearing.observe(element);
       return element;
     });
@@ -275,10 +281,11 @@ export class Timeline {
     this.#gaps = [...this.#gaps, gap].sort((one, other) => one.after - other.after);
   }
 
-  #neared(entries, nearing) {
+  #neared(entries) {
     for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
       const gap = this.#gaps.find(({ mark }) => mark.element === target);
-      if (isIntersecting && gap) nearing(gap, boundingClientRect.top > (rootBounds.top + rootBounds.bottom) / 2);
+      const isBelow = boundingClientRect.top > (rootBounds.top + rootBounds.bottom) / 2;
+      if (isIntersecting && gap) this.#handlers.nearing(gap, isBelow);
     }
   }
 
@@ -288,33 +295,34 @@ export class Timeline {
     return line?.event;
   }
 
-  /** Nothing more is to be fetched: all of it is there, or `words` say what became of it. */
-  #closeGap(gap, words) {
+  /** Nothing more is to be fetched: all of it is there, or `fate` says what became of it. */
+  #closeGap(gap, fate) {
     this.#gaps = this.#gaps.filter((other) => other !== gap);
-    if (words) this.#blocks.insert(dividerLine(words), gap.mark);
+    if (this.#missedGap === gap) this.#missedGap = undefined;
+    if (fate) this.#blocks.insert(dividerLine(fate), gap.mark);
     this.#blocks.remove(gap.mark);
   }
 
   /** The ids begin again: what is on the page stays, above a line and out of the count. */
   #beginAnew() {
-    for (const gap of this.#gaps) this.#closeGap(gap, LOST);
+    for (const gap of this.#gaps) this.#closeGap(gap, words.timeline.missing);
     for (const line of this.#lines.values()) if (line) line.event = { ...line.event, isPast: true };
     this.#lines.clear();
     this.#messages.beginAnew();
     this.#ids = [];
-    this.#divide("The room began anew here");
+    this.#divide(words.timeline.anew);
     this.#earlier.hidden = true;
   }
 
-  #divide(words) {
-    const line = dividerLine(words);
+  #divide(text) {
+    const line = dividerLine(text);
     this.#blocks.insert(line);
     return line;
   }
 }
 
-function dividerLine(words) {
-  return new Line(() => dividerElement(words));
+function dividerLine(text) {
+  return new Line(() => dividerElement(text));
 }
 
 function noticeLine(event) {
