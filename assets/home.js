@@ -9,6 +9,8 @@ const name = document.querySelector("#name");
 const error = document.querySelector("[data-error]");
 const names = memory("localStorage", `snug:${new URL(form.action).pathname}`);
 
+// A link to a message leads there, past this form.
+if (/^#\d+$/.test(location.hash)) form.action += location.hash;
 name.value ||= names.read("name") ?? "";
 form.addEventListener("submit", () => names.write("name", name.value));
 if (error) {

@@ -328,13 +328,13 @@ function replyAim(id) {
 
 /** Goes to a message, wherever it is. `done` is told whether it is there. */
 function seek(id, done = () => {}) {
-  const refused = () => {
-    composer.tell(words.message.notFound);
+  const fail = (why) => {
+    composer.tell(why);
     done(false);
   };
   if (timeline.jumpTo(id)) done(true);
-  else if (!present) composer.remark(words.status.noConnection);
-  else fetching.around(id, () => (timeline.jumpTo(id) ? done(true) : refused()));
+  else if (!present) fail(words.status.noConnection);
+  else fetching.around(id, () => (timeline.jumpTo(id) ? done(true) : fail(words.message.notFound)));
 }
 
 /** Goes to the message that the address means, once: the next time that the page is loaded it is not meant any more. */

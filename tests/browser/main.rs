@@ -2,6 +2,7 @@
 
 mod amending;
 mod chromium;
+mod composing;
 mod files;
 mod languages;
 #[path = "../faults/proxy.rs"]
@@ -795,7 +796,9 @@ fn a_connection_lost_while_catching_up_loses_nothing() {
     assert_eq!(dividers(&ana), [] as [&str; 0], "nothing is missing");
     // What was missed is read from its beginning.
     ana.wait_for("document.querySelector('#newer').dataset.missed === '2200'");
-    ana.wait_for("document.querySelector('.unread').nextElementSibling.querySelector('.text').textContent === 'missed 0'");
+    ana.wait_for(
+        "document.querySelector('.unread').nextElementSibling.querySelector('.text').textContent === 'missed 0'",
+    );
 }
 
 #[test]
