@@ -11,6 +11,9 @@ import { words } from "./words.js";
 
 /** The code of every key that goes to an input method, which makes a character of several. */
 const COMPOSING = 229;
+/** So much of a text is more than the field shows at once, on any screen. */
+const SHOWN_LINES = 80;
+const SHOWN_CHARACTERS = 10_000;
 
 export class Composer {
   #field;
@@ -222,8 +225,8 @@ export class Composer {
 
   #changed() {
     const text = this.#field.value;
-    // The unseen copy of the text gives the style sheet the height of the field.
-    this.#field.parentElement.dataset.text = text;
+    // The unseen copy of the text gives the style sheet the height of the field. More of it would be beyond the highest.
+    this.#field.parentElement.dataset.text = text.split("\n", SHOWN_LINES).join("\n").slice(0, SHOWN_CHARACTERS);
     this.#strip.showLength(this.#isEdit ? text : saidOf(text), this.#limit_bytes);
     this.#keep();
   }
