@@ -345,9 +345,9 @@ function seekAddress() {
   history.replaceState(history.state, "", location.pathname + location.search);
 }
 
-/** The id behind an address of this room; 0: it is none of a message here. */
+/** The id behind an address of this room, also as invitations give it; 0: it is none of a message here. */
 function soughtIn({ origin, pathname, hash }) {
-  if (origin !== location.origin || pathname !== location.pathname) return 0;
+  if (![location.origin + location.pathname, $("#link").value].includes(origin + pathname)) return 0;
   return Number(hash.match(/^#(\d{1,15})$/)?.[1] ?? 0);
 }
 

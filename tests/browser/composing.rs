@@ -114,6 +114,7 @@ fn what_is_being_written_survives_a_reload_and_leaving() {
     ana.wait_for("document.querySelector('#join') !== null");
     join_room(&ana, &server, &room, "Ana");
     wait_for_text(&ana, "left behind");
+    ana.click("#text");
     ana.press("Enter");
     wait_for_message(&ana, "left behind");
     ana.reload();
@@ -140,6 +141,7 @@ fn half_an_emoji_stands_in_nobodys_way() {
     ana.reload();
     wait_until_connected(&ana);
     ana.wait_for("document.querySelector('#text').value.startsWith('cut ')");
+    ana.click("#text");
     ana.press("Enter");
     wait_for_message(&ana, "cut \u{FFFD}");
     say(&ana, "whole");
@@ -150,9 +152,6 @@ fn half_an_emoji_stands_in_nobodys_way() {
     wait_for_message(&ana, "wholecut \u{FFFD}");
     ana.evaluate(r"document.execCommand('insertText', false, '/nick \ud83d')");
     ana.press("Enter");
-    ana.wait_for(
-        "document.querySelector('#remark').hidden === false || document.querySelector('#members li small') !== null",
-    );
     say(&ana, "still here");
     assert_well_behaved(&ana, &server);
 }
@@ -333,8 +332,13 @@ fn names_are_offered_to_whoever_writes_an_at() {
     wait_for_suggestions(&ana, &["داليا نور"]);
     ana.click("#suggestions [role=option]");
     wait_for_text(&ana, "hi @Zoë van Dyck and @داليا نور ");
+    // An address is none.
+    ana.fill("#text", "");
+    ana.type_text("a@z");
+    wait_for_text(&ana, "a@z");
+    wait_for_suggestions(&ana, &[]);
     // An input method has not made its text final yet.
-    ana.type_text("@");
+    ana.type_text(" @");
     ana.compose("田");
     wait_for_suggestions(&ana, &["田中"]);
     ana.evaluate(
@@ -342,11 +346,6 @@ fn names_are_offered_to_whoever_writes_an_at() {
              new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true }))",
     );
     wait_for_suggestions(&ana, &["田中"]);
-    // An address is none.
-    ana.fill("#text", "");
-    ana.type_text("a@z");
-    wait_for_text(&ana, "a@z");
-    wait_for_suggestions(&ana, &[]);
     assert_well_behaved(&ana, &server);
 }
 
@@ -385,7 +384,11 @@ fn emoji_are_found_by_their_names() {
     ana.press("Tab");
     ana.wait_for("document.activeElement.id === 'smile'");
     ana.press("Enter");
-    ana.wait_for("document.activeElement.id === 'emoji' && document.querySelectorAll('.emojis button').length > 250");
+    // Where there is a mouse, the field has the keyboard.
+    ana.wait_for(
+        "document.activeElement.closest('form.emoji') && document.querySelectorAll('.emojis button').length > 250",
+    );
+    ana.evaluate("document.querySelector('#emoji').focus()");
     ana.press("ArrowDown");
     ana.press("ArrowDown");
     ana.press("ArrowRight");
@@ -424,8 +427,12 @@ fn a_message_is_copied_and_a_link_leads_to_it_wherever_it_is() {
     choose(&ana, "text 400", "Copy text");
     ana.wait_for("window.copied === 'text 400' && document.querySelector('#pace').textContent === 'Copied'");
     choose(&ana, "text 400", "Copy link to it");
-    let link = format!("{}{room}#402", home(&server));
+    let link = format!("{}#402", ana.value("#link"));
     ana.wait_for(&format!("window.copied === {link:?}"));
+    // Said in the room, it leads there without another page.
+    say(&ana, &link.replace("#402", "#340"));
+    ana.click(".text a");
+    wait_until_at(&ana, 340);
 
     // The invitation goes there, past the form.
     cleo.open("about:blank");
@@ -444,31 +451,23 @@ fn a_message_is_copied_and_a_link_leads_to_it_wherever_it_is() {
     cleo.wait_for("document.querySelector('#pace').textContent === 'That message is not there any more.'");
 
     // What was left out comes as one goes on reading, each event once.
-    for way in ["1e9", "0"] {
-        cleo.evaluate(&format!(
-            "{{
-                const log = document.querySelector('#timeline');
-                window.seen = new Set();
-                window.isAtEnd = false;
-                const down = {way} > 0;
-                const step = () => {{
-                    for (const element of log.querySelectorAll('[data-id]')) window.seen.add(Number(element.dataset.id));
-                    const before = log.scrollTop;
-                    const isWaiting = log.querySelector('.divider') !== null;
-                    log.scrollTop += down ? 300 : -300;
-                    window.isAtEnd = log.scrollTop === before && !isWaiting;
-                    setTimeout(step, 20);
-                }};
-                log.scrollTop = down ? 0 : log.scrollHeight;
-                if (!window.isStepping) step();
-                window.isStepping = down;
-            }}"
-        ));
-        cleo.wait_for("window.isAtEnd");
-        if way == "1e9" {
-            break;
-        }
-    }
+    cleo.evaluate(
+        "{
+            const log = document.querySelector('#timeline');
+            window.seen = new Set();
+            const step = () => {
+                for (const element of log.querySelectorAll('[data-id]')) window.seen.add(Number(element.dataset.id));
+                const before = log.scrollTop;
+                const isFetching = log.querySelector('.divider') !== null;
+                log.scrollTop += 300;
+                window.isAtEnd = log.scrollTop === before && !isFetching;
+                if (!window.isAtEnd) setTimeout(step, 20);
+            };
+            log.scrollTop = 0;
+            step();
+        }",
+    );
+    cleo.wait_for("window.isAtEnd");
     let seen = cleo.evaluate("[...window.seen].sort((one, other) => one - other)");
     let seen: Vec<u64> = serde_json::from_value(seen).expect("numbers");
     assert!(seen.len() > 390 && seen.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seen:?}");
