@@ -22,6 +22,7 @@ import { Reacting } from "./reacting.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { tryPicturesAgain } from "./shared_file.js";
 import { commandSource, emojiSource, nameSource } from "./suggestion_sources.js";
 import { Timeline } from "./timeline.js";
 import { setUpTypingAnywhere } from "./typing_anywhere.js";
@@ -174,7 +175,7 @@ composer = new Composer($("#composer"), Number(maxMessage), new Drafts(prefix, m
 
 const fileChoice = new FileChoice(
   { opener: $("#attach"), input: $("#files"), overlay: $("#drop"), dialog: $("#share") },
-  { share, closed: () => composer.focus() },
+  { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
 /** Whether the server has let us into the room over the present connection. */
@@ -199,11 +200,13 @@ const receive = {
     const missed = timeline.catchUp(message);
     message.events.forEach(acknowledgeReaction);
     if (back) showMissed(missed);
+    message.events.forEach(withdraw);
     questions.open(message.limits.rate);
     fetching.missed();
     fetching.members();
     outbox.open(message.limits.rate, message.epoch);
     uploads.open();
+    tryPicturesAgain();
     reacting.open(message.epoch);
     composer.joined(message.name, message.epoch, replyAim);
     if (admission.letIn()) composer.focus();
@@ -226,8 +229,9 @@ const receive = {
   },
 
   enter(event) {
-    members.enter(event);
+    // By then it is known whose the name is.
     showNotice(event);
+    members.enter(event);
   },
 
   part(event) {
@@ -265,6 +269,7 @@ const receive = {
   history(message) {
     acknowledge(message.events);
     questions.answer(message);
+    message.events.forEach(withdraw);
   },
 
   members(message) {
@@ -427,12 +432,19 @@ function acknowledge(events) {
   }
 }
 
+/** What was stopped on its way and is there all the same is deleted: its last bytes had left this machine before. */
+function withdraw({ type, id, cid }) {
+  if (type === "file" && uploads.isUnwanted(cid)) outbox.delete({ of: id, epoch: timeline.epoch });
+}
+
 /** A reaction of ours is there: on the page as well, or it would be away for a moment. */
 function acknowledgeReaction(event) {
   if (event.type === "reaction" && messages.isOwn({ event })) reacting.acknowledge(event);
 }
 
 function leave() {
+  if (uploads.areUnderway && !confirm(words.files.leftBehind)) return;
+  uploads.discardAll();
   leaving = true;
   membership.forget();
   if (!send({ type: "leave" })) return goHome();
@@ -484,6 +496,7 @@ function showMessage(event) {
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
+  withdraw(event);
   scroll.follow();
 }
 
