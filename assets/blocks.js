@@ -121,6 +121,12 @@ export class Blocks {
     block.element.remove();
   }
 
+  /** The line before this one. */
+  before(line) {
+    const { lines } = line.block;
+    return lines[lines.indexOf(line) - 1] ?? this.#blockBefore(line.block)?.lines.at(-1);
+  }
+
   /** Makes sure that a line is built. Returns its element. */
   show(line) {
     if (!line.block.isBuilt) this.#keepPlace(() => this.#build(line.block));
@@ -148,10 +154,13 @@ export class Blocks {
     second.lines = block.lines.splice(LINES);
     second.isBuilt = block.isBuilt;
     second.isNear = block.isNear;
+    const { activeElement } = document;
     for (const line of second.lines) {
       line.block = second;
       if (block.isBuilt) second.element.append(...line.parts);
     }
+    // What is moved loses the keyboard.
+    if (second.element.contains(activeElement)) activeElement.focus({ preventScroll: true });
     if (!block.isBuilt) for (const part of [block, second]) this.#setHeight(part, this.#estimate(part));
     this.#arrangeAround(block);
   }

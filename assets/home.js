@@ -17,6 +17,8 @@ const recent = document.querySelector("#recent");
 const names = memory("localStorage", `snug:${base}`);
 const rooms = new RecentRooms(base);
 
+// A link to a message leads there, past this form.
+if (/^#\d+$/.test(location.hash)) form.action += location.hash;
 name.value ||= names.read("name") ?? "";
 form.addEventListener("submit", () => names.write("name", name.value));
 if (error) {

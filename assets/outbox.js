@@ -53,7 +53,8 @@ export class Outbox {
    *   late: () => void,
    *   unanswered: () => void,
    *   notDeleted: (words: string) => void,
-   * }} handlers `late` makes sure of the connection, `unanswered` gives it up
+   *   paused: (until_ms: number) => void,
+   * }} handlers `paused`: nothing goes out before this moment of `performance.now()`, 0: nothing waits for one; `late` makes sure of the connection, `unanswered` gives it up
    */
   constructor(prefix, name, handlers) {
     this.#memory = memory("localStorage", `${prefix}:outbox`);
@@ -97,6 +98,7 @@ export class Outbox {
   /** The connection is gone: what was on its way will be sent again. */
   close() {
     this.#open = false;
+    this.#handlers.paused(0);
     this.#settle();
   }
 
@@ -192,9 +194,11 @@ export class Outbox {
   /** One at a time: a text that is refused for its haste cannot be overtaken by the next. */
   #drain() {
     const next = this.#entries.find((entry) => !entry.failure);
+    if (!this.#open || !next) this.#handlers.paused(0);
     if (!this.#open || this.#underway || !next) return;
     clearTimeout(this.#timer);
     const wait_ms = this.#earliest - performance.now();
+    this.#handlers.paused(wait_ms > 0 ? this.#earliest : 0);
     if (wait_ms > 0) {
       this.#timer = setTimeout(() => this.#drain(), wait_ms);
       return;

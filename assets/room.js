@@ -1,10 +1,13 @@
 // The room page: the parts are made here, tied together, and told what the server says.
 
 import { Admission } from "./admission.js";
+import { helpElement, whoElement } from "./answers.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { Drafts } from "./drafts.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
+import { copy } from "./copying.js";
 import { setUpInvitation } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
@@ -24,7 +27,9 @@ import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
 import { Side } from "./side.js";
 import { tryPicturesAgain } from "./shared_file.js";
+import { commandSource, emojiSource, nameSource } from "./suggestion_sources.js";
 import { Timeline } from "./timeline.js";
+import { setUpTypingAnywhere } from "./typing_anywhere.js";
 import { Typing } from "./typing.js";
 import { Unread } from "./unread.js";
 import { UploadList } from "./upload_list.js";
@@ -42,6 +47,8 @@ const { base, code, name: pageName, maxMessage } = document.body.dataset;
 const prefix = `snug:${base}:${code}`;
 const $ = (selector) => document.querySelector(selector);
 
+/** The outbox tells it of what waits, as soon as there is one. @type {Composer | undefined} */
+let composer;
 const membership = new Membership(code, prefix, pageName);
 const members = new Members($("#members"), $("#count"));
 const typing = new Typing($("#typing"), () => send({ type: "typing" }));
@@ -58,10 +65,13 @@ const messages = new Messages({
     search.amend({ type: "delete", of: id });
   },
   reacting: (id) => reacting.to(id),
-  jumpTo: (id) => timeline.jumpTo(id),
+  jumpTo: (id) => seek(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
-const timeline = new Timeline(lines, scroll, messages, { named: (name) => members.mark(name, {}) });
+const timeline = new Timeline(lines, scroll, messages, {
+  named: (name) => members.mark(name, {}),
+  nearing: (gap, isBelow) => present && fetching.between(gap, isBelow),
+});
 const waiting = new Waiting($("#waiting"), scroll, {
   retry: (cid) => outbox.retry(cid),
   edit: mend,
@@ -90,6 +100,9 @@ new MessageActions($("#timeline"), menu, messages, {
   remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
   react: ({ event }, emoji, on) => reacting.react(event.id, emoji, on),
   mayDelete: () => order.isOurs,
+  choose: chooseEmoji,
+  copy: tellCopied,
+  linkTo: (id) => `${$("#link").value}#${id}`,
 });
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
@@ -97,6 +110,7 @@ const outbox = new Outbox(prefix, membership.name, {
   late: () => connection.check(),
   unanswered: () => connection.lose(),
   notDeleted: (reason) => composer.remark(reason),
+  paused: (until_ms) => composer?.countDown(until_ms),
 });
 const uploadList = new UploadList($("#uploads"), scroll, {
   retry: (cid) => uploads.retry(cid),
@@ -123,7 +137,7 @@ const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, 
 });
 const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
-  jumpTo: (id) => timeline.jumpTo(id),
+  jumpTo: seek,
 });
 const startPage = `${base}?code=${encodeURIComponent(code)}`;
 const admission = new Admission({ status: $("#status"), form: $("#rename") }, membership, startPage, {
@@ -148,7 +162,12 @@ const connection = new Connection(base, {
     admission.showKicked(reason);
   },
 });
-const composer = new Composer($("#composer"), Number(maxMessage), {
+const sources = [
+  commandSource(() => order.isOurs),
+  nameSource({ names: () => members.names, ownName: () => membership.name, spokeLast: (name) => messages.spokeLast(name) }),
+  emojiSource(() => import("./emojis.js")),
+];
+composer = new Composer($("#composer"), Number(maxMessage), new Drafts(prefix, membership.name), sources, {
   say,
   edit: (aim, text) => outbox.edit(aim, text),
   editLast: () => messages.lastOwn && edit(messages.lastOwn),
@@ -172,6 +191,8 @@ const recentRooms = new RecentRooms(base);
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
+/** The message that the address means, while it is still to be shown. */
+let sought = soughtIn(location);
 
 const receive = {
   joined(message) {
@@ -199,7 +220,9 @@ const receive = {
     tryPicturesAgain();
     reacting.open(message.epoch);
     showAlone();
+    composer.joined(message.name, message.epoch, replyAim);
     if (admission.letIn()) composer.focus();
+    seekAddress();
   },
 
   message: showMessage,
@@ -245,6 +268,7 @@ const receive = {
     membership.rename(event.to);
     messages.recognize({ name: event.to });
     outbox.rename(event.to);
+    composer.joined(event.to, timeline.epoch, replyAim);
     ownName.renamed();
     order.showRole();
     admission.showOpen();
@@ -315,6 +339,64 @@ function edit(message, text) {
   composer.begin(aimAt(message, "edit", timeline.epoch), text);
 }
 
+/** What is written replies to this message, as it is now. */
+function replyAim(id) {
+  const message = messages.get(id);
+  return message && !message.state.deleted ? aimAt(message, "reply", timeline.epoch) : null;
+}
+
+/** Goes to a message, wherever it is. `done` is told whether it is there. */
+function seek(id, done = () => {}) {
+  const fail = (why) => {
+    composer.tell(why);
+    done(false);
+  };
+  if (timeline.jumpTo(id)) done(true);
+  else if (!present) fail(words.status.noConnection);
+  else fetching.around(id, () => (timeline.jumpTo(id) ? done(true) : fail(words.message.notFound)));
+}
+
+/** Goes to the message that the address means, once: the next time that the page is loaded it is not meant any more. */
+function seekAddress() {
+  if (!sought || !present) return;
+  seek(sought);
+  sought = 0;
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
+
+/** The id behind an address of this room, also as invitations give it; 0: it is none of a message here. */
+function soughtIn({ origin, pathname, hash }) {
+  if (![location.origin + location.pathname, $("#link").value].includes(origin + pathname)) return 0;
+  return Number(hash.match(/^#(\d{1,15})$/)?.[1] ?? 0);
+}
+
+/** A link to a message here leads there, and into no other window. */
+function followLink(event) {
+  const link = event.target.closest("a[href]");
+  const id = link && !event.ctrlKey && !event.metaKey && !event.shiftKey ? soughtIn(link) : 0;
+  if (!id) return;
+  event.preventDefault();
+  seek(id);
+}
+
+async function tellCopied(text) {
+  composer.tell((await copy(text)) ? words.message.copied : words.message.notCopied);
+}
+
+/** A form to choose any emoji. */
+async function chooseEmoji(choose) {
+  const { emojiPanel } = await import("./emoji_panel.js");
+  return emojiPanel(base, choose);
+}
+
+async function openEmojis() {
+  const insert = (emoji) => {
+    menu.close();
+    composer.insert(emoji);
+  };
+  menu.openForm($("#smile"), words.emoji.open, await chooseEmoji(insert));
+}
+
 /** A text that could not be said, or corrected, is mended. */
 function mend(cid) {
   const entry = outbox.discard(cid);
@@ -345,6 +427,11 @@ function moderate(order) {
 /** Commands that are not about what is said. */
 function readCommand(command, argument) {
   if (command === "search") return { run: () => search.open(argument) };
+  if (command === "who") return { run: () => timeline.tell(() => whoElement(members.here.members, members.here.count)) };
+  if (command === "help") {
+    const answer = () => helpElement(argument, order.isOurs);
+    return answer() ? { run: () => timeline.tell(answer) } : { reason: words.command.unknown(argument.replace(/^\/+/, "")) };
+  }
   // A password is not typed where everybody sees it.
   const dialog = ownName.dialog(command);
   return dialog ? { run: dialog } : order.read(command, argument);
@@ -482,5 +569,12 @@ $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
 setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
 setUpMore($("#more"), menu);
+addEventListener("hashchange", () => {
+  sought = soughtIn(location);
+  seekAddress();
+});
+$("#timeline").addEventListener("click", followLink);
+$("#smile").addEventListener("click", openEmojis);
+setUpTypingAnywhere($("#text"), $("#timeline"));
 composer.focus();
 connect();

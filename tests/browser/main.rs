@@ -2,6 +2,7 @@
 
 mod amending;
 mod chromium;
+mod composing;
 mod files;
 mod languages;
 #[path = "../faults/proxy.rs"]
