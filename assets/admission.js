@@ -3,14 +3,45 @@
 import { Entry } from "./entry.js";
 import { Status } from "./status.js";
 
+/** Who is in sooner than this is told nothing of it. */
+const UNNOTICED_MS = 300;
+/** A server that is restarted is back within this time, or it is not restarted. */
+const RESTART_MS = 60_000;
 /** Before a refused `join` is tried again, without a hint from the server. */
 const JOIN_PAUSE_MS = 5000;
-/** Refusals that pass, in words for somebody who need do nothing. */
-const PASSING = {
-  storage_failed: "The server cannot store anything now. Trying again…",
+/** The close code of a server that stops. */
+const GOING_AWAY = 1001;
+
+const WORDS = {
+  connecting: "Connecting…",
+  open: (name) => `Connected as ${name}`,
+  lost: "Connection lost.",
+  restarting: "The server is restarting.",
+  offline: "You are offline.",
+  tryingIn: (seconds) => `Trying again in ${seconds} s.`,
+  trying: "Trying now…",
+  waitHere: (count) => {
+    if (count === 0) return "What you write waits here.";
+    return count === 1 ? "1 message waits here." : `${count} messages wait here.`;
+  },
+  storageFailed: "The server cannot store anything now.",
+  gone: "This room is gone.",
+  goneDetail: "What you see stays until you close the page.",
+  left: "You have left this room.",
+  takenOver: "You are in this room in another tab or window.",
+  takenOverDetail: "Here it stands still: nothing new is shown.",
+  kicked: "You were removed from this room.",
+  tryNow: "Try now",
+  joinAgain: "Join again",
+  useHere: "Use it here",
+  create: "Create it anew",
+  toStart: "To the start page",
 };
-/** Refusals of a `join` that only a person can do something about. */
-const LASTING = ["banned", "room_locked"];
+
+/** Refusals that pass, in words for somebody who need do nothing. */
+const PASSING = { storage_failed: WORDS.storageFailed };
+/** Refusals of a `join` that only a person can do something about, and how the page looks then. */
+const LASTING = { banned: "banned", room_locked: "locked" };
 /** What is asked for after other refusals. */
 const ASKED_FOR = {
   name_required: "name",
@@ -29,29 +60,43 @@ export class Admission {
   #handlers;
   /** What was asked for last and has been given. */
   #given;
+  /** Until the next attempt, or until an attempt is told of. */
   #timer = 0;
+  /** When the server said that it stops. */
+  #stopped_ms = -Infinity;
+  /** How many texts wait to be said. */
+  #waiting = 0;
+  /** Shows how the texts wait, where that is told. */
+  #tellWaiting = null;
 
   /**
-   * @param {{status: HTMLElement, form: HTMLFormElement}} elements
+   * @param {{status: HTMLElement, form: HTMLFormElement, room: HTMLElement}} elements
    * @param {import("./membership.js").Membership} membership
    * @param {string} startPage where other rooms are entered
    * @param {{connect: () => void, retry: () => void}} handlers `retry` brings what is waited for sooner
    */
-  constructor({ status, form }, membership, startPage, handlers) {
-    this.#status = new Status(status);
+  constructor({ status, form, room }, membership, startPage, handlers) {
+    this.#status = new Status(status, room);
     this.#entry = new Entry(form, { given: (kind, name, secret) => this.#enterWith(kind, name, secret) });
     this.#membership = membership;
     this.#startPage = startPage;
     this.#handlers = handlers;
+    this.#status.hide();
   }
 
   showConnecting() {
     clearTimeout(this.#timer);
-    this.#status.show("connecting", "Connecting…");
+    this.#timer = setTimeout(() => this.#show("connecting", WORDS.connecting), UNNOTICED_MS);
+  }
+
+  /** An attempt that was waited for is being made. */
+  showTrying() {
+    if (this.#tellWaiting) this.#status.detail(WORDS.trying);
   }
 
   showOpen() {
-    this.#status.show("open", `Connected as ${this.#membership.name}`);
+    this.#stopped_ms = -Infinity;
+    this.#show("open", WORDS.open(this.#membership.name));
   }
 
   /** We are in. Returns whether anything had been asked for. */
@@ -61,24 +106,52 @@ export class Admission {
     return this.#entry.hide();
   }
 
-  showLoss() {
-    const tryNow = { label: "Try now", run: this.#handlers.retry };
-    if (navigator.onLine) this.#status.show("reconnecting", "Connection lost. Reconnecting…", tryNow);
-    else this.#status.show("offline", "You are offline. What you write waits here.", tryNow);
+  /** @param {number} wait_ms until the next attempt */
+  showLoss(wait_ms, closeCode) {
+    if (closeCode === GOING_AWAY) this.#stopped_ms = performance.now();
+    const isRestart = performance.now() - this.#stopped_ms < RESTART_MS;
+    const ways = [{ label: WORDS.tryNow, run: this.#handlers.retry }];
+    const end_ms = performance.now() + wait_ms;
+    this.#show(...this.#lossWords(isRestart), { ways, wait_ms });
+    // The words for what waits go along with the time until the next attempt.
+    const tell = () => {
+      const left_ms = end_ms - performance.now();
+      const waits = navigator.onLine && this.#waiting === 0 ? "" : ` ${WORDS.waitHere(this.#waiting)}`;
+      const detail = (seconds) => `${seconds > 0 ? WORDS.tryingIn(seconds) : WORDS.trying}${waits}`;
+      this.#status.detail(navigator.onLine ? detail : waits.trim(), left_ms);
+    };
+    this.#tellWaiting = tell;
+    tell();
+  }
+
+  #lossWords(isRestart) {
+    if (!navigator.onLine) return ["offline", WORDS.offline];
+    return isRestart ? ["restarting", WORDS.restarting] : ["reconnecting", WORDS.lost];
+  }
+
+  /** So many texts wait to be said. */
+  setWaiting(count) {
+    if (count === this.#waiting) return;
+    this.#waiting = count;
+    this.#tellWaiting?.();
   }
 
   showLeft() {
-    this.#show("left", "You have left this room.", "Join again");
+    this.#showEnd("left", WORDS.left, { ways: [this.#join(WORDS.joinAgain), this.#leaveForStart] });
   }
 
   showTakenOver(reason) {
     // The same code ends the sessions of an account elsewhere.
-    const words = reason.startsWith("The password") ? reason : "You are in this room in another tab or window.";
-    this.#show("taken-over", words, "Use it here");
+    const isSessionOver = reason.startsWith("The password");
+    if (isSessionOver) this.#showEnd("taken-over", reason, { ways: [this.#join(WORDS.joinAgain)] });
+    else {
+      const detail = WORDS.takenOverDetail;
+      this.#showEnd("taken-over", WORDS.takenOver, { detail, ways: [this.#join(WORDS.useHere)] });
+    }
   }
 
   showKicked(reason) {
-    this.#show("kicked", reason || "You were removed from this room.", "Join again");
+    this.#showEnd("kicked", reason || WORDS.kicked, { ways: [this.#join(WORDS.joinAgain), this.#leaveForStart] });
   }
 
   /** The server does not let us in. What comes next depends on why. */
@@ -86,21 +159,45 @@ export class Admission {
     // What was given last may be none at all, as one that is too long.
     const asked = ASKED_FOR[code] ?? (code === "bad_request" ? this.#given : undefined);
     if (asked) return this.#askFor(asked, message);
-    if (code === "no_such_room") {
-      return this.#status.show("refused", message, { label: "To the start page", href: this.#startPage });
-    }
-    this.#show("refused", PASSING[code] ?? message, "Try now");
-    if (LASTING.includes(code)) return;
+    if (code === "no_such_room") return this.#showGone();
+    const tryNow = this.#join(WORDS.tryNow);
+    if (LASTING[code]) return this.#showEnd(LASTING[code], message, { ways: [tryNow, this.#leaveForStart] });
     // Drawn at random, so that a full room does not come back in one instant; never sooner than allowed.
-    this.#timer = setTimeout(this.#handlers.connect, (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4));
+    const wait_ms = (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4);
+    const ways = code === "room_full" ? [tryNow, this.#leaveForStart] : [tryNow];
+    this.#show("refused", PASSING[code] ?? message, { detail: WORDS.tryingIn, wait_ms, ways });
+    this.#timer = setTimeout(this.#handlers.connect, wait_ms);
   }
 
-  #show(state, words, label) {
-    this.#status.show(state, words, { label, run: this.#handlers.connect });
+  #showGone() {
+    const create = () => {
+      this.#membership.bringBack();
+      this.#handlers.connect();
+    };
+    const ways = [{ label: WORDS.create, run: create }, this.#leaveForStart];
+    this.#showEnd("gone", WORDS.gone, { detail: WORDS.goneDetail, ways });
+  }
+
+  #showEnd(state, words, more) {
+    this.#show(state, words, { ...more, isEnd: true });
+  }
+
+  #show(state, words, more) {
+    clearTimeout(this.#timer);
+    this.#tellWaiting = null;
+    this.#status.show(state, words, more);
+  }
+
+  #join(label) {
+    return { label, run: this.#handlers.connect };
+  }
+
+  get #leaveForStart() {
+    return { label: WORDS.toStart, href: this.#startPage };
   }
 
   #askFor(kind, words) {
-    this.#status.show("refused", words);
+    this.#show("refused", words);
     // What else was given still holds: a room may want its key from a name that needs its password.
     if (kind !== "name") this.#membership.show({ [kind]: undefined });
     this.#entry.ask(kind, this.#membership.name);

@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
+import { attempt, inTurn } from "./guard.js";
 import { setUpCopying, setUpPanel } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
@@ -88,9 +89,19 @@ new MessageActions($("#timeline"), menu, messages, {
   mayDelete: () => order.isOurs,
   beside: (message, step) => timeline.beside(message, step),
 });
+const startPage = `${base}?code=${encodeURIComponent(code)}`;
+const admission = new Admission(
+  { status: $("#status"), form: $("#rename"), room: $("#room") },
+  membership,
+  startPage,
+  { connect, retry: () => connection.connect() },
+);
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
-  changed: (entries) => waiting.show(messages.showPending(entries), membership.name),
+  changed: (entries) => {
+    attempt(() => waiting.show(messages.showPending(entries), membership.name));
+    noteWaiting(entries);
+  },
   late: () => connection.check(),
   unanswered: () => connection.lose(),
   notDeleted: (words) => composer.remark(words),
@@ -122,12 +133,8 @@ const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
   jumpTo: (id) => timeline.jumpTo(id),
 });
-const startPage = `${base}?code=${encodeURIComponent(code)}`;
-const admission = new Admission({ status: $("#status"), form: $("#rename") }, membership, startPage, {
-  connect,
-  retry: () => connection.connect(),
-});
 const connection = new Connection(base, {
+  opening: () => admission.showTrying(),
   opened: () => connection.send(membership.joinMessage(timeline.seen)),
   received: (message) => receive[message.type]?.(message),
   lost: showLoss,
@@ -163,30 +170,36 @@ const fileChoice = new FileChoice(
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
+let leaveTimer = 0;
 
 const receive = {
   joined(message) {
     present = true;
     connection.settle();
-    membership.joined(message);
-    messages.recognize(message);
-    outbox.rename(message.name);
-    composer.limit(message.limits.message);
-    fileChoice.limit(message.limits);
-    members.replace(message, message.name);
-    order.replace(message);
-    acknowledge(message.events);
+    const { events, limits, epoch } = message;
     const back = timeline.seen !== null;
-    const missed = timeline.catchUp(message);
-    message.events.forEach(acknowledgeReaction);
-    if (back) showMissed(missed);
-    questions.open(message.limits.rate);
-    fetching.missed();
-    fetching.members();
-    outbox.open(message.limits.rate, message.epoch);
-    uploads.open();
-    reacting.open(message.epoch);
-    if (admission.letIn()) composer.focus();
+    inTurn(
+      () => membership.joined(message),
+      () => messages.recognize(message),
+      () => outbox.rename(message.name),
+      () => composer.limit(limits.message),
+      () => fileChoice.limit(limits),
+      () => members.replace(message, message.name),
+      () => order.replace(message),
+      () => acknowledge(events),
+      () => {
+        const missed = timeline.catchUp(message);
+        events.forEach(acknowledgeReaction);
+        if (back) showMissed(missed);
+      },
+      () => questions.open(limits.rate),
+      () => fetching.missed(),
+      () => fetching.members(),
+      () => outbox.open(limits.rate, epoch),
+      () => uploads.open(),
+      () => reacting.open(epoch),
+      () => admission.letIn() && composer.focus(),
+    );
   },
 
   message: showMessage,
@@ -272,6 +285,7 @@ const receive = {
 
 function connect() {
   leaving = false;
+  membership.enter();
   admission.showConnecting();
   connection.connect();
 }
@@ -348,13 +362,23 @@ function acknowledgeReaction(event) {
 
 function leave() {
   leaving = true;
-  membership.forget();
+  membership.leave();
   if (!send({ type: "leave" })) return goHome();
-  setTimeout(goHome, LEAVE_MS);
+  leaveTimer = setTimeout(goHome, LEAVE_MS);
 }
 
+/** What the browser keeps of this page is no room that lives. */
 function goHome() {
+  clearTimeout(leaveTimer);
+  goAway();
+  connection.close();
+  admission.showLeft();
   location.assign(base);
+}
+
+/** Those texts that go out by themselves as soon as they can. */
+function noteWaiting(entries) {
+  admission.setWaiting(entries.filter(({ failure }) => !failure).length);
 }
 
 /** Counts what others have said for a reader who cannot see it, and marks where it begins. */
@@ -426,12 +450,12 @@ function goAway() {
   uploads.close();
 }
 
-function showLoss(closeCode) {
+function showLoss(wait_ms, closeCode) {
   // Sent again over the next connection it would end that one as well.
   if (closeCode in UNTAKEN) outbox.refuseUnderway({ code: "bad_request", message: UNTAKEN[closeCode] });
   else if (closeCode !== undefined) outbox.noteBroken();
   goAway();
-  admission.showLoss();
+  admission.showLoss(wait_ms, closeCode);
 }
 
 /** The server does not let us in, and the connection ends. */
@@ -448,4 +472,5 @@ $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
 setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
 composer.focus();
-connect();
+if (membership.isPast) admission.showLeft();
+else connect();
