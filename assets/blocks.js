@@ -26,6 +26,8 @@ export class Line {
   event;
   /** The day that begins with it, if one does. */
   day = "";
+  /** Whether it is read aloud where it is built: what has just been said, and nothing that is only shown again. */
+  isNew = false;
   #build;
 
   /**
@@ -39,11 +41,13 @@ export class Line {
 
   build() {
     this.element = attempt(this.#build, () => plainElement(this.event));
+    if (!this.isNew) this.element.setAttribute("aria-live", "off");
   }
 
   takeDown() {
     this.element = null;
     this.head = null;
+    this.isNew = false;
   }
 
   /** Its elements, in order. */
@@ -60,18 +64,6 @@ class Block {
   isBuilt = true;
   /** Whether it was near when it was last looked at. */
   isNear = false;
-  /** Whether what is added is read aloud: what has just been said, and nothing that is only shown again. */
-  isLive;
-
-  constructor(isLive) {
-    this.isLive = isLive;
-    if (!isLive) this.quieten();
-  }
-
-  quieten() {
-    this.isLive = false;
-    this.element.setAttribute("aria-live", "off");
-  }
 }
 
 export class Blocks {
@@ -105,9 +97,9 @@ export class Blocks {
     });
   }
 
-  /** Puts a line before another one, or at the end. `isLive`: it is to be read aloud as well. */
-  insert(line, next, isLive) {
-    const block = next ? next.block : this.#lastFor(isLive);
+  /** Puts a line before another one, or at the end. */
+  insert(line, next) {
+    const block = next ? next.block : this.#lastWithRoom();
     line.block = block;
     block.lines.splice(next ? block.lines.indexOf(next) : block.lines.length, 0, line);
     if (block.isBuilt) {
@@ -158,15 +150,15 @@ export class Blocks {
     this.#arrangeAround(line.block);
   }
 
-  #lastFor(isLive) {
+  #lastWithRoom() {
     const last = this.#blocks.at(-1);
-    if (last?.lines.length < LINES && last.isLive === isLive) return last;
+    if (last?.lines.length < LINES) return last;
     this.#takeDownUnseen();
-    return this.#add(this.#blocks.length, isLive);
+    return this.#add(this.#blocks.length);
   }
 
-  #add(index, isLive = false) {
-    const block = new Block(isLive);
+  #add(index) {
+    const block = new Block();
     this.#log.insertBefore(block.element, this.#blocks[index]?.element ?? this.#end);
     this.#blocks.splice(index, 0, block);
     this.#observer.observe(block.element);
@@ -224,7 +216,6 @@ export class Blocks {
   #takeDown(block, height_px) {
     if (isInUse(block.element)) return;
     block.isBuilt = false;
-    block.quieten();
     for (const line of block.lines) line.takeDown();
     block.element.replaceChildren();
     this.#setHeight(block, height_px);

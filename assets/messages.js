@@ -2,6 +2,7 @@
 // stand is the timeline's concern.
 
 import { Line } from "./blocks.js";
+import { Mentions } from "./mentions.js";
 import { MessageState } from "./message_state.js";
 import { messageElement, showQuote, showState } from "./slips.js";
 
@@ -18,6 +19,8 @@ class Message {
   line;
   /** Nothing more happens to it, since the ids began again. */
   isPast = false;
+  /** All of it is shown, however tall it is. */
+  isUnfolded = false;
 
   constructor(event, state, build) {
     this.event = event;
@@ -42,6 +45,7 @@ export class Messages {
   /** Our number, and our names. */
   #author;
   #names = new Set();
+  #mentions = new Mentions([]);
   /** The one that Tab leads to, and its message's id. */
   #reachable = null;
   #reachableId = 0;
@@ -61,6 +65,12 @@ export class Messages {
   recognize({ author, name }) {
     this.#author = author ?? this.#author;
     this.#names.add(name);
+    this.#mentions = new Mentions([name]);
+  }
+
+  /** Whether a message of somebody else speaks to us. */
+  mentionsUs(event) {
+    return !this.#isOwn(event) && this.#mentions.isIn(event.text ?? "");
   }
 
   /** Takes a message in, as the server knew it at the event `asOf`. Returns its line. */
@@ -175,7 +185,8 @@ export class Messages {
     this.#show(message);
     this.#showQuote(message);
     if (message.isPast) retire(line.element);
-    else if (event.id === this.#reachableId || !this.#reachable?.isConnected) this.reach(message);
+    else if (event.id >= this.#reachableId && !this.#reachable?.contains(document.activeElement)) this.reach(message);
+    else if (!this.#reachable?.isConnected) this.reach(message);
     return line.element;
   }
 
@@ -188,7 +199,20 @@ export class Messages {
   #show(message) {
     const { event, state, element } = message;
     if (!element) return;
-    showState(element, state, event, { reactions: this.#reactions(message), pending: this.#pending.get(event.id) });
+    showState(element, state, event, {
+      reactions: this.#reactions(message),
+      pending: this.#pending.get(event.id),
+      mentions: this.#isOwn(event) ? undefined : this.#mentions,
+      isUnfolded: message.isUnfolded,
+      unfold: () => this.#unfold(message),
+    });
+  }
+
+  #unfold(message) {
+    message.isUnfolded = true;
+    const hadKeyboard = message.element.querySelector(".unfold") === document.activeElement;
+    this.#show(message);
+    if (hadKeyboard) message.element.focus();
   }
 
   /** The reactions to a message as they will be, once those of ours are there that are on their way. */
@@ -217,7 +241,8 @@ export class Messages {
     if (!replyTo) return showQuote(element);
     const quoted = this.#messages.get(replyTo);
     const { excerpt, deleted } = quoted?.state ?? {};
-    const what = quoted ? { name: quoted.event.name, text: excerpt, deleted } : { missing: true };
+    const { name, author } = quoted?.event ?? {};
+    const what = quoted ? { name, author, text: excerpt, deleted } : { missing: true };
     showQuote(element, what, () => this.#handlers.jumpTo(replyTo));
   }
 }

@@ -11,7 +11,7 @@ export function noticeElement(event) {
 }
 
 function wordsOf(event) {
-  const name = nameElement(event.name);
+  const name = nameElement(event.name, event.by ? undefined : event.author);
   const by = nameElement(event.by ?? event.name);
   switch (event.type) {
     case "enter":
@@ -19,7 +19,7 @@ function wordsOf(event) {
     case "part":
       return [name, " left"];
     case "nick":
-      return [name, " is now ", nameElement(event.to)];
+      return [name, " is now ", nameElement(event.to, event.author)];
     case "topic":
       return event.text ? [by, " set the topic: ", isolated(event.text)] : [by, " took the topic away"];
     case "kick":

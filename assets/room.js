@@ -58,7 +58,7 @@ const messages = new Messages({
   jumpTo: (id) => timeline.jumpTo(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
-const timeline = new Timeline(lines, scroll, messages);
+const timeline = new Timeline(lines, scroll, messages, { named: (name) => members.mark(name, {}) });
 const waiting = new Waiting($("#waiting"), scroll, {
   retry: (cid) => outbox.retry(cid),
   edit: mend,

@@ -2,6 +2,8 @@
 
 /** Nearer than this counts as being there. */
 const NEAR_PX = 60;
+/** After a movement of the hand so long ago, the page may still be scrolling for it. */
+const HAND_MS = 400;
 /** What is to be read from somewhere on begins so far below the upper edge. */
 const ABOVE_PX = 48;
 
@@ -10,10 +12,15 @@ export class Scroll {
   #newer;
   #handlers;
   #following = true;
-  /** Where the last scroll ended: only a way up from there is a wish to read elsewhere. */
+  /**
+   * Where the last scroll ended: only a way up from there is a wish to read elsewhere. While the page is about to be laid
+   * out anew it may also be what is taken down above.
+   */
   #top = 0;
   #missed = 0;
   #frame = 0;
+  /** When somebody last moved the page by hand. */
+  #moved = -Infinity;
 
   /**
    * @param {HTMLElement} log
@@ -32,6 +39,9 @@ export class Scroll {
       this.#scrolled();
       if (log.scrollTop < 2 * log.clientHeight) handlers.reachedTop();
     });
+    for (const type of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      log.addEventListener(type, () => (this.#moved = performance.now()), { passive: true });
+    }
     new ResizeObserver(() => this.#keepUp()).observe(log);
   }
 
@@ -101,7 +111,7 @@ export class Scroll {
       this.#following = true;
       this.#show(0);
       this.#handlers.reachedEnd();
-    } else if (scrollTop < this.#top) {
+    } else if (scrollTop < this.#top && (!this.#frame || performance.now() - this.#moved < HAND_MS)) {
       this.#following = false;
       this.#show(this.#missed);
     }

@@ -1,17 +1,21 @@
 // Messages as slips of paper: those said, kept up to date where they stand, and those that wait to be said.
 
 import { button, make, small } from "./elements.js";
-import { linked, nameElement, timeElement, viaWords } from "./format.js";
+import { nameElement, timeElement, viaWords } from "./format.js";
+import { isEmojiAlone, marked } from "./markup.js";
 import { fileElement } from "./shared_file.js";
 
 /** Of a message that is replied to, so much is quoted. */
 const QUOTED_CHARACTERS = 120;
+/** A text of more lines or characters than these is folded. */
+const TALL_LINES = 24;
+const TALL_CHARACTERS = 2400;
 /** Of those who react, so many are named; the others are counted. */
 const NAMED = 12;
 
 /** A message as an article. What became of it since is shown by `showState`. */
-export function messageElement({ name, via, kind, time }) {
-  const element = slip(kind, name, timeElement(time));
+export function messageElement({ name, author, via, kind, time }) {
+  const element = slip({ kind, name, author }, timeElement(time));
   // The one that Tab leads to is chosen by the timeline.
   element.tabIndex = -1;
   if (via !== "web") element.querySelector(".by")?.append(small("via", viaWords(via)));
@@ -22,11 +26,13 @@ export function messageElement({ name, via, kind, time }) {
  * Shows a message as it is now.
  * @param {HTMLElement} element
  * @param {import("./message_state.js").MessageState} state
- * @param {{kind: string, name: string}} event
- * @param {{reactions: object[], pending?: object}} view the reactions, with those of ours on their way; `pending`: another
- *   change of ours on its way
+ * @param {{kind: string, name: string, author: number}} event
+ * @param {{reactions: object[], pending?: object, mentions?: import("./mentions.js").Mentions, isUnfolded: boolean,
+ *   unfold: () => void}} view the reactions, with those of ours on their way; `pending`: another change of ours on its way;
+ *   `mentions`: of us, if it is not ours; `isUnfolded`: all of a tall text is wanted
  */
-export function showState(element, state, { kind, name }, { reactions, pending }) {
+export function showState(element, state, event, { reactions, pending, mentions, isUnfolded, unfold }) {
+  const { name } = event;
   element.classList.toggle("deleted", state.deleted);
   element.classList.toggle("waiting", Boolean(pending));
   showFile(element, state.file);
@@ -34,7 +40,8 @@ export function showState(element, state, { kind, name }, { reactions, pending }
   text.hidden = Boolean(state.file) && !state.text && pending?.type !== "edit";
   element.querySelector(".file")?.classList.toggle("alone", text.hidden);
   if (state.deleted) text.replaceChildren("deleted");
-  else showText(text, kind, name, pending?.type === "edit" ? pending.text : state.text);
+  else showText(text, event, pending?.type === "edit" ? pending.text : state.text, mentions);
+  showFold(text, isTall(state.text) && !isUnfolded, unfold);
   const fate = pending && (pending.type === "edit" ? "being edited" : "being deleted");
   showMark(element, fate ?? (state.edited ? "edited" : ""));
   showTools(element, state.deleted, name);
@@ -45,14 +52,14 @@ export function showState(element, state, { kind, name }, { reactions, pending }
 export function showQuote(element, quoted, jump) {
   element.querySelector(".quote")?.remove();
   if (!quoted) return;
-  const { name, text, deleted, missing } = quoted;
+  const { name, author, text, deleted, missing } = quoted;
   const quote = make(missing ? "p" : "button", "quote");
   if (missing) quote.textContent = "In reply to an earlier message";
   else {
     quote.type = "button";
     const words = small("", deleted ? "deleted" : [...text].slice(0, QUOTED_CHARACTERS).join(""));
     words.dir = "auto";
-    quote.append(nameElement(name), words);
+    quote.append(nameElement(name, author), words);
     quote.prepend(unseen("In reply to "));
     quote.addEventListener("click", jump);
   }
@@ -61,16 +68,36 @@ export function showQuote(element, quoted, jump) {
 
 /** A text of our own that is not known to be said. */
 export function waitingElement({ kind, text, type }, name) {
-  const element = slip(kind, name, small("fate", "waiting"));
-  showText(element.querySelector(".text"), kind, name, text);
+  const element = slip({ kind, name }, small("fate", "waiting"));
+  showText(element.querySelector(".text"), { kind, name }, text);
+  const words = element.querySelector(".text");
+  showFold(words, isTall(text), () => showFold(words, false));
   if (type === "edit") element.querySelector(".slip").prepend(small("quote", "Correction of an earlier message"));
   element.classList.add("own", "waiting");
   return element;
 }
 
-function showText(element, kind, name, text) {
-  const nodes = linked(text);
-  element.replaceChildren(...(kind === "me" ? ["* ", nameElement(name), " ", ...nodes] : nodes));
+function showText(element, { kind, name, author }, text, mentions) {
+  const words = marked(text, (piece) => mentions?.mark(piece) ?? piece);
+  if (kind === "me") element.replaceChildren("* ", nameElement(name, author), " ", words);
+  else element.replaceChildren(words);
+  element.classList.toggle("emoji", kind !== "me" && isEmojiAlone(text));
+  element.closest(".message").classList.toggle("mention", Boolean(mentions?.isIn(text)));
+}
+
+function isTall(text) {
+  return text.length > TALL_CHARACTERS || text.split("\n", TALL_LINES + 1).length > TALL_LINES;
+}
+
+/** Of a folded text the beginning is shown; all of it is there for whoever has it read aloud or searches the page. */
+function showFold(text, isFolded, unfold) {
+  text.classList.toggle("folded", isFolded);
+  const before = text.parentElement.querySelector(".unfold");
+  if (!isFolded) return before?.remove();
+  if (before) return;
+  const open = button("Show all of it", unfold);
+  open.classList.add("unfold");
+  text.after(open);
 }
 
 /** Nothing becomes of a file but that it is deleted: what plays goes on. */
@@ -129,7 +156,7 @@ function reactionElement({ emoji, names, count, isOurs, isPending }) {
 }
 
 /** A slip of paper with who said it above, or in it where it reads "* ana waves". */
-function slip(kind, name, foot) {
+function slip({ kind, name, author }, foot) {
   const element = make("article", "message");
   const paper = make("div", "slip");
   const body = make("div", "text");
@@ -138,7 +165,7 @@ function slip(kind, name, foot) {
     element.classList.add("me");
   } else {
     const by = make("p", "by");
-    by.append(nameElement(name));
+    by.append(nameElement(name, author));
     element.append(by);
   }
   const end = make("div", "foot");

@@ -9,6 +9,7 @@ import { attempt } from "./guard.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
 import { plainElement } from "./plain.js";
+import { learnName } from "./tones.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
@@ -25,6 +26,7 @@ export class Timeline {
   #earlier;
   #scroll;
   #messages;
+  #handlers;
   #blocks;
   /** The lines of this epoch's events, by id, null for what has none, and the ids in order. */
   #lines = new Map();
@@ -41,8 +43,10 @@ export class Timeline {
    *   `waiting` behind them
    * @param {import("./scroll.js").Scroll} scroll
    * @param {import("./messages.js").Messages} messages
+   * @param {{named: (name: string) => void}} handlers `named`: it is known now whose name this is
    */
-  constructor({ log, earlier, waiting }, scroll, messages) {
+  constructor({ log, earlier, waiting }, scroll, messages, handlers) {
+    this.#handlers = handlers;
     this.#earlier = earlier;
     this.#scroll = scroll;
     this.#messages = messages;
@@ -129,6 +133,8 @@ export class Timeline {
   }
 
   #add(event, asOf) {
+    const learned = event.id > this.#last && learnName(event);
+    if (learned) this.#handlers.named(learned);
     if (AMENDMENTS.includes(event.type)) {
       this.#number(event.id, null);
       this.#messages.amend(event);
@@ -136,7 +142,8 @@ export class Timeline {
     }
     const isMessage = MESSAGES.includes(event.type);
     const line = isMessage ? this.#messages.add(event, Math.max(asOf ?? 0, event.id)) : noticeLine(event);
-    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)), asOf === undefined);
+    line.isNew = asOf === undefined;
+    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)));
     return true;
   }
 

@@ -253,6 +253,8 @@ fn a_quotation_leads_to_what_it_quotes() {
     wait_until_connected(&ana);
     ana.wait_for("document.querySelector('p.quote')?.textContent === 'In reply to an earlier message'");
     ana.evaluate("document.querySelector('#timeline').scrollTop = 0");
+    ana.wait_for(&format!("{} !== undefined", message("<b>where")));
+    ana.evaluate("document.querySelector('#timeline').scrollTop = 1e6");
     ana.wait_for("document.querySelector('button.quote')?.textContent === 'In reply to Ana<b>where</b> it began'");
     assert_well_behaved(&ana, &server);
 }
