@@ -12,6 +12,7 @@ import { Membership } from "./membership.js";
 import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
 import { MESSAGES, Messages } from "./messages.js";
+import { Notifying } from "./notifying.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
@@ -21,6 +22,7 @@ import { Reacting } from "./reacting.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { keepShell } from "./shell.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { Unread } from "./unread.js";
@@ -65,6 +67,10 @@ const waiting = new Waiting($("#waiting"), scroll, {
   discard: (cid) => outbox.discard(cid),
 });
 const unread = new Unread();
+const notifying = new Notifying(base, code, {
+  mentionsUs: (event) => messages.mentionsUs(event),
+  remark: (words) => composer.remark(words),
+});
 const menu = new Menu($("#menu"));
 const requests = new Requests(send);
 const reacting = new Reacting(requests, {
@@ -128,6 +134,7 @@ const fetching = new Fetching(questions, timeline, members, {
 const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, members, {
   name: () => membership.name,
   ask: (message, answered, refused) => ask(() => message, answered, refused),
+  notifying: () => notifying.items(),
 });
 const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
@@ -385,6 +392,7 @@ function noteWaiting(entries) {
 function count(event) {
   if (!isOthers(event)) return;
   unread.count();
+  notifying.tell(event);
   scroll.count();
   if (document.hidden || !scroll.isFollowing) timeline.markUnread(event.id);
 }
@@ -472,5 +480,6 @@ $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
 setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
 composer.focus();
+keepShell(base);
 if (membership.isPast) admission.showLeft();
 else connect();
