@@ -2,33 +2,14 @@
 // password, giving it up. Password managers know the fields by their `autocomplete`.
 
 import { Dialog } from "./dialogs.js";
+import { words } from "./words.js";
 
-/** By the type of the message: words, and the fields that are filled in. */
-const FORMS = {
-  register: {
-    title: "Claim this name",
-    about: "From then on nobody else is called that on this server, in any room.",
-    fields: ["new", "again"],
-    done: "Claim it",
-  },
-  login: {
-    title: "Log in",
-    about: "Shows that a claimed name is yours.",
-    fields: ["name", "password"],
-    done: "Log in",
-  },
-  password: {
-    title: "Change password",
-    about: "Everywhere else you have to log in again.",
-    fields: ["password", "new", "again"],
-    done: "Change it",
-  },
-  unregister: {
-    title: "Give this name up",
-    about: "Anybody may take it then.",
-    fields: ["password"],
-    done: "Give it up",
-  },
+/** By the type of the message: the fields that are filled in. */
+const FIELDS = {
+  register: ["new", "again"],
+  login: ["name", "password"],
+  password: ["password", "new", "again"],
+  unregister: ["password"],
 };
 
 export class Account {
@@ -54,12 +35,13 @@ export class Account {
 
   /** Whether there is such a form. */
   static has(type) {
-    return Object.hasOwn(FORMS, type);
+    return Object.hasOwn(FIELDS, type);
   }
 
   /** @param {"register" | "login" | "password" | "unregister"} type */
   open(type) {
-    const { title, about, fields, done } = FORMS[type];
+    const { title, about, done } = words.account[type];
+    const fields = FIELDS[type];
     this.#type = type;
     this.#element.querySelector("h2").textContent = title;
     this.#element.querySelector(".about").textContent = about;
@@ -80,7 +62,7 @@ export class Account {
     const { name, password, new: next, again } = this.#form.elements;
     const type = this.#type;
     if (!next.hidden && next.value !== again.value) {
-      this.#dialog.refuse("The two passwords are not the same.");
+      this.#dialog.refuse(words.account.different);
       return again.select();
     }
     const message = { type };
@@ -93,9 +75,9 @@ export class Account {
       this.#busy(false);
       this.#dialog.close();
     };
-    const refused = (words) => {
+    const refused = (reason) => {
       this.#busy(false);
-      this.#dialog.refuse(words);
+      this.#dialog.refuse(reason);
     };
     this.#handlers.ask(message, answered, refused);
   }

@@ -2,6 +2,7 @@
 
 import { Entry } from "./entry.js";
 import { Status } from "./status.js";
+import { words } from "./words.js";
 
 /** Who is in sooner than this is told nothing of it. */
 const UNNOTICED_MS = 300;
@@ -11,35 +12,11 @@ const RESTART_MS = 60_000;
 const JOIN_PAUSE_MS = 5000;
 /** The close code of a server that stops. */
 const GOING_AWAY = 1001;
-
-const WORDS = {
-  connecting: "Connecting…",
-  open: (name) => `Connected as ${name}`,
-  lost: "Connection lost.",
-  restarting: "The server is restarting.",
-  offline: "You are offline.",
-  tryingIn: (seconds) => `Trying again in ${seconds} s.`,
-  trying: "Trying now…",
-  waitHere: (count) => {
-    if (count === 0) return "What you write waits here.";
-    return count === 1 ? "1 message waits here." : `${count} messages wait here.`;
-  },
-  storageFailed: "The server cannot store anything now.",
-  gone: "This room is gone.",
-  goneDetail: "What you see stays until you close the page.",
-  left: "You have left this room.",
-  takenOver: "You are in this room in another tab or window.",
-  takenOverDetail: "Here it stands still: nothing new is shown.",
-  kicked: "You were removed from this room.",
-  tryNow: "Try now",
-  joinAgain: "Join again",
-  useHere: "Use it here",
-  create: "Create it anew",
-  toStart: "To the start page",
-};
-
 /** Refusals that pass, in words for somebody who need do nothing. */
-const PASSING = { storage_failed: WORDS.storageFailed };
+const PASSING = { storage_failed: words.status.storageFailed };
+/** How the server closes: because a session has ended elsewhere, and after a kick. */
+const SESSION_ENDED = "The password";
+const KICKED_BY = /^You were kicked by (.+)$/s;
 /** Refusals of a `join` that only a person can do something about, and how the page looks then. */
 const LASTING = { banned: "banned", room_locked: "locked" };
 /** What is asked for after other refusals. */
@@ -86,17 +63,17 @@ export class Admission {
 
   showConnecting() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#show("connecting", WORDS.connecting), UNNOTICED_MS);
+    this.#timer = setTimeout(() => this.#show("connecting", words.status.connecting), UNNOTICED_MS);
   }
 
   /** An attempt that was waited for is being made. */
   showTrying() {
-    if (this.#tellWaiting) this.#status.detail(WORDS.trying);
+    if (this.#tellWaiting) this.#status.detail(words.status.trying);
   }
 
   showOpen() {
     this.#stopped_ms = -Infinity;
-    this.#show("open", WORDS.open(this.#membership.name));
+    this.#show("open", words.status.open(this.#membership.name));
   }
 
   /** We are in. Returns whether anything had been asked for. */
@@ -110,14 +87,14 @@ export class Admission {
   showLoss(wait_ms, closeCode) {
     if (closeCode === GOING_AWAY) this.#stopped_ms = performance.now();
     const isRestart = performance.now() - this.#stopped_ms < RESTART_MS;
-    const ways = [{ label: WORDS.tryNow, run: this.#handlers.retry }];
+    const ways = [{ label: words.status.tryNow, run: this.#handlers.retry }];
     const end_ms = performance.now() + wait_ms;
     this.#show(...this.#lossWords(isRestart), { ways, wait_ms });
     // The words for what waits go along with the time until the next attempt.
     const tell = () => {
       const left_ms = end_ms - performance.now();
-      const waits = navigator.onLine && this.#waiting === 0 ? "" : ` ${WORDS.waitHere(this.#waiting)}`;
-      const detail = (seconds) => `${seconds > 0 ? WORDS.tryingIn(seconds) : WORDS.trying}${waits}`;
+      const waits = navigator.onLine && this.#waiting === 0 ? "" : ` ${words.status.waitHere(this.#waiting)}`;
+      const detail = (seconds) => `${seconds > 0 ? words.status.tryingIn(seconds) : words.status.trying}${waits}`;
       this.#status.detail(navigator.onLine ? detail : waits.trim(), left_ms);
     };
     this.#tellWaiting = tell;
@@ -125,8 +102,8 @@ export class Admission {
   }
 
   #lossWords(isRestart) {
-    if (!navigator.onLine) return ["offline", WORDS.offline];
-    return isRestart ? ["restarting", WORDS.restarting] : ["reconnecting", WORDS.lost];
+    if (!navigator.onLine) return ["offline", words.status.offline];
+    return isRestart ? ["restarting", words.status.restarting] : ["reconnecting", words.status.lost];
   }
 
   /** So many texts wait to be said. */
@@ -137,21 +114,21 @@ export class Admission {
   }
 
   showLeft() {
-    this.#showEnd("left", WORDS.left, { ways: [this.#join(WORDS.joinAgain), this.#leaveForStart] });
+    this.#showEnd("left", words.status.left, { ways: [this.#join(words.status.joinAgain), this.#leaveForStart] });
   }
 
   showTakenOver(reason) {
     // The same code ends the sessions of an account elsewhere.
-    const isSessionOver = reason.startsWith("The password");
-    if (isSessionOver) this.#showEnd("taken-over", reason, { ways: [this.#join(WORDS.joinAgain)] });
-    else {
-      const detail = WORDS.takenOverDetail;
-      this.#showEnd("taken-over", WORDS.takenOver, { detail, ways: [this.#join(WORDS.useHere)] });
-    }
+    const { sessionEnded, takenOver, takenOverDetail: detail, joinAgain, useHere } = words.status;
+    if (reason.startsWith(SESSION_ENDED)) this.#showEnd("taken-over", sessionEnded, { ways: [this.#join(joinAgain)] });
+    else this.#showEnd("taken-over", takenOver, { detail, ways: [this.#join(useHere)] });
   }
 
   showKicked(reason) {
-    this.#showEnd("kicked", reason || WORDS.kicked, { ways: [this.#join(WORDS.joinAgain), this.#leaveForStart] });
+    const { kicked, kickedBy, joinAgain } = words.status;
+    const [, whom] = reason.match(KICKED_BY) ?? [];
+    const why = whom ? kickedBy(whom) : reason || kicked;
+    this.#showEnd("kicked", why, { ways: [this.#join(joinAgain), this.#leaveForStart] });
   }
 
   /** The server does not let us in. What comes next depends on why. */
@@ -160,12 +137,12 @@ export class Admission {
     const asked = ASKED_FOR[code] ?? (code === "bad_request" ? this.#given : undefined);
     if (asked) return this.#askFor(asked, message);
     if (code === "no_such_room") return this.#showGone();
-    const tryNow = this.#join(WORDS.tryNow);
+    const tryNow = this.#join(words.status.tryNow);
     if (LASTING[code]) return this.#showEnd(LASTING[code], message, { ways: [tryNow, this.#leaveForStart] });
     // Drawn at random, so that a full room does not come back in one instant; never sooner than allowed.
     const wait_ms = (retry_ms ?? JOIN_PAUSE_MS) * (1 + Math.random() / 4);
     const ways = code === "room_full" ? [tryNow, this.#leaveForStart] : [tryNow];
-    this.#show("refused", PASSING[code] ?? message, { detail: WORDS.tryingIn, wait_ms, ways });
+    this.#show("refused", PASSING[code] ?? message, { detail: words.status.tryingIn, wait_ms, ways });
     this.#timer = setTimeout(this.#handlers.connect, wait_ms);
   }
 
@@ -174,18 +151,18 @@ export class Admission {
       this.#membership.bringBack();
       this.#handlers.connect();
     };
-    const ways = [{ label: WORDS.create, run: create }, this.#leaveForStart];
-    this.#showEnd("gone", WORDS.gone, { detail: WORDS.goneDetail, ways });
+    const ways = [{ label: words.status.create, run: create }, this.#leaveForStart];
+    this.#showEnd("gone", words.status.gone, { detail: words.status.goneDetail, ways });
   }
 
-  #showEnd(state, words, more) {
-    this.#show(state, words, { ...more, isEnd: true });
+  #showEnd(state, reason, more) {
+    this.#show(state, reason, { ...more, isEnd: true });
   }
 
-  #show(state, words, more) {
+  #show(state, reason, more) {
     clearTimeout(this.#timer);
     this.#tellWaiting = null;
-    this.#status.show(state, words, more);
+    this.#status.show(state, reason, more);
   }
 
   #join(label) {
@@ -193,11 +170,11 @@ export class Admission {
   }
 
   get #leaveForStart() {
-    return { label: WORDS.toStart, href: this.#startPage };
+    return { label: words.status.toStart, href: this.#startPage };
   }
 
-  #askFor(kind, words) {
-    this.#show("refused", words);
+  #askFor(kind, reason) {
+    this.#show("refused", reason);
     // What else was given still holds: a room may want its key from a name that needs its password.
     if (kind !== "name") this.#membership.show({ [kind]: undefined });
     this.#entry.ask(kind, this.#membership.name);

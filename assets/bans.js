@@ -2,10 +2,11 @@
 
 import { button, make } from "./elements.js";
 import { approximateDuration, nameElement } from "./format.js";
+import { words } from "./words.js";
 
 export class Bans {
   #details;
-  #words;
+  #remark;
   #list;
   #handlers;
 
@@ -18,7 +19,7 @@ export class Bans {
    */
   constructor(details, handlers) {
     this.#details = details;
-    this.#words = details.querySelector("p");
+    this.#remark = details.querySelector("p");
     this.#list = details.querySelector("ul");
     this.#handlers = handlers;
     details.addEventListener("toggle", () => details.open && this.#ask());
@@ -38,7 +39,7 @@ export class Bans {
   #ask() {
     this.#say("…");
     this.#list.replaceChildren();
-    this.#handlers.ask({ type: "bans" }, ({ bans }) => this.#show(bans), (words) => this.#say(words));
+    this.#handlers.ask({ type: "bans" }, ({ bans }) => this.#show(bans), (reason) => this.#say(reason));
   }
 
   /** Takes a `mode` event in. */
@@ -49,27 +50,27 @@ export class Bans {
     const hadKeyboard = item.contains(document.activeElement);
     const next = item.nextElementSibling ?? item.previousElementSibling;
     item.remove();
-    if (!next) this.#say("Nobody is kept out.");
+    if (!next) this.#say(words.bans.nobody);
     if (hadKeyboard) (next ?? this.#details).querySelector("button, summary").focus();
   }
 
   #show(bans) {
-    this.#say(bans.length === 0 ? "Nobody is kept out." : "");
+    this.#say(bans.length === 0 ? words.bans.nobody : "");
     this.#list.replaceChildren(...bans.map((ban) => this.#item(ban)));
   }
 
   #item({ name, seconds, by }) {
     const item = make("li", "");
-    const words = make("span", "");
+    const about = make("span", "");
     item.dataset.name = name;
-    words.append(nameElement(name), `, for ${approximateDuration(seconds)}, by `, nameElement(by));
-    const unban = button("Let in again", () => this.#handlers.moderate({ action: "unban", name }));
-    unban.setAttribute("aria-label", `Let ${name} in again`);
-    item.append(words, unban);
+    about.append(...words.bans.ban(nameElement(name), approximateDuration(seconds), nameElement(by)));
+    const unban = button(words.bans.unban, () => this.#handlers.moderate({ action: "unban", name }));
+    unban.setAttribute("aria-label", words.bans.unbanWhom(name));
+    item.append(about, unban);
     return item;
   }
 
-  #say(words) {
-    this.#words.textContent = words;
+  #say(remark) {
+    this.#remark.textContent = remark;
   }
 }

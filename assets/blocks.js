@@ -123,31 +123,10 @@ export class Blocks {
     block.element.remove();
   }
 
-  /** The line before this one. */
-  before(line) {
-    const { lines } = line.block;
-    return lines[lines.indexOf(line) - 1] ?? this.#blockBefore(line.block)?.lines.at(-1);
-  }
-
-  /** The line after this one. */
-  after(line) {
-    const { lines } = line.block;
-    return lines[lines.indexOf(line) + 1] ?? this.#blocks[this.#blocks.indexOf(line.block) + 1]?.lines[0];
-  }
-
-  get last() {
-    return this.#blocks.at(-1)?.lines.at(-1);
-  }
-
   /** Makes sure that a line is built. Returns its element. */
   show(line) {
     if (!line.block.isBuilt) this.#keepPlace(() => this.#build(line.block));
     return line.element;
-  }
-
-  /** What is shown of a line has changed, or of its place among the others. */
-  rearrange(line) {
-    this.#arrangeAround(line.block);
   }
 
   #lastWithRoom() {

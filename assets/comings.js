@@ -2,6 +2,8 @@
 // read aloud, and is shown to whoever opens that line.
 
 import { button } from "./elements.js";
+import { list } from "./format.js";
+import { words } from "./words.js";
 
 /** Of those who came or left, so many are named; the others are counted. */
 const NAMED = 3;
@@ -52,6 +54,8 @@ function headElement() {
   const head = button("", () => {});
   head.className = "comings";
   head.setAttribute("aria-expanded", "false");
+  // The arrow keys lead to it, as to messages.
+  head.tabIndex = -1;
   // Who is told of it is told of each one.
   head.setAttribute("aria-live", "off");
   return head;
@@ -71,14 +75,15 @@ function summary(events) {
   }
   const names = { "enter enter": [], "part part": [], "enter part": [], "part enter": [] };
   for (const [name, fate] of fates) names[fate.join(" ")].push(`\u2068${name}\u2069`);
-  const told = { "enter enter": "came in", "part part": "left", "enter part": "came and left", "part enter": "left and came back" };
+  const { cameIn, left, cameAndLeft, cameBack } = words.timeline;
+  const told = { "enter enter": cameIn, "part part": left, "enter part": cameAndLeft, "part enter": cameBack };
   return Object.entries(names)
     .filter(([, names]) => names.length > 0)
-    .map(([fate, names]) => `${listed(names)} ${told[fate]}`)
+    .map(([fate, names]) => told[fate](listed(names), names.length))
     .join(" · ");
 }
 
 function listed(names) {
-  if (names.length <= NAMED + 1) return names.join(", ");
-  return `${names.slice(0, NAMED).join(", ")} +${names.length - NAMED}`;
+  if (names.length <= NAMED + 1) return list(names);
+  return list([...names.slice(0, NAMED), words.timeline.more(names.length - NAMED)]);
 }

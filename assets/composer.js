@@ -1,6 +1,8 @@
 // Where one writes: the text field, its keys, and the commands that begin with a slash.
 
+import { number } from "./format.js";
 import { Purpose } from "./purpose.js";
+import { words } from "./words.js";
 
 const ENCODER = new TextEncoder();
 /** The code of every key that goes to an input method, which makes a character of several. */
@@ -8,7 +10,7 @@ const COMPOSING = 229;
 
 /**
  * @typedef {{action: "say" | "me" | "nick", text: string} | {action: "leave"} | {action: "run", run: () => void}
- *   | {action: "refuse", words: string}} Intent
+ *   | {action: "refuse", reason: string}} Intent
  */
 
 export class Composer {
@@ -29,7 +31,7 @@ export class Composer {
    *   editLast: () => void,
    *   nick: (name: string) => void,
    *   leave: () => void,
-   *   command: (command: string, argument: string) => {run: () => void} | {words: string} | null,
+   *   command: (command: string, argument: string) => {run: () => void} | {reason: string} | null,
    *   typed: () => void,
    * }} handlers
    */
@@ -71,9 +73,9 @@ export class Composer {
   }
 
   /** Shows words about what was written; none takes them away. */
-  remark(words) {
-    this.#remark.textContent = words;
-    this.#remark.hidden = !words;
+  remark(remark) {
+    this.#remark.textContent = remark;
+    this.#remark.hidden = !remark;
   }
 
   /** Puts a text that could not be said where it can be mended, before what is written there. */
@@ -118,7 +120,7 @@ export class Composer {
     if (!text.trim()) return;
     const intent = this.#checked(interpret(text, this.#handlers.command));
     if (intent.action === "refuse") {
-      this.remark(intent.words);
+      this.remark(intent.reason);
       return;
     }
     this.#write("");
@@ -128,9 +130,9 @@ export class Composer {
 
   /** A correction is no command, whatever it begins with. */
   #submitEdit(aim, text) {
-    if (!text.trim()) return this.remark("There is nothing in it. To take a message back, delete it.");
-    const { action, words } = this.#checked({ action: "edit", text });
-    if (action === "refuse") return this.remark(words);
+    if (!text.trim()) return this.remark(words.composer.empty);
+    const { action, reason } = this.#checked({ action: "edit", text });
+    if (action === "refuse") return this.remark(reason);
     this.#drop();
     if (text !== aim.text) this.#handlers.edit(aim, text);
   }
@@ -153,7 +155,7 @@ export class Composer {
   #checked(intent) {
     const bytes = ENCODER.encode(intent.text ?? "").length;
     if (bytes <= this.#limit_bytes) return intent;
-    return refuse(`This is ${bytes} bytes long; a message may have ${this.#limit_bytes}.`);
+    return refuse(words.composer.tooLong(number(bytes), number(this.#limit_bytes)));
   }
 
   /** Gives the unseen copy of the text to the style sheet, which makes the field as high. */
@@ -172,22 +174,18 @@ function interpret(text, otherCommand) {
   const [, command, argument] = text.match(/^\/(\S*)\s*(.*)$/s);
   switch (command) {
     case "me":
-      return argument ? { action: "me", text: argument } : refuse("/me needs words: /me waves");
+      return argument ? { action: "me", text: argument } : refuse(words.command.me);
     case "nick":
-      return argument ? { action: "nick", text: argument } : refuse("/nick needs a name: /nick ana");
+      return argument ? { action: "nick", text: argument } : refuse(words.command.nick);
     case "leave":
       return { action: "leave" };
     default: {
-      const { run, words } = otherCommand(command, argument) ?? {};
-      return run ? { action: "run", run } : refuse(words ?? unknown(command));
+      const { run, reason } = otherCommand(command, argument) ?? {};
+      return run ? { action: "run", run } : refuse(reason ?? words.command.unknown(command));
     }
   }
 }
 
-function unknown(command) {
-  return `There is no /${command} here. To say it as it is, begin with two slashes.`;
-}
-
-function refuse(words) {
-  return { action: "refuse", words };
+function refuse(reason) {
+  return { action: "refuse", reason };
 }

@@ -1,5 +1,7 @@
 // What somebody has to give before the room lets him in: another name, the password of his name, the room's key.
 
+import { words } from "./words.js";
+
 export class Entry {
   #form;
   #handlers;
@@ -27,7 +29,7 @@ export class Entry {
     this.#show(this.#name, kind !== "key");
     this.#show(this.#secret, kind !== "name");
     this.#secret.autocomplete = kind === "key" ? "off" : "current-password";
-    this.#secret.labels[0].textContent = kind === "key" ? "The key of this room" : "The password of this name";
+    this.#secret.labels[0].textContent = words.entry[kind === "key" ? "key" : "password"];
     (kind === "name" ? this.#name : this.#secret).select();
   }
 

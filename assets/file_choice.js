@@ -3,8 +3,9 @@
 
 import { Dialog } from "./dialogs.js";
 import { button, make, small } from "./elements.js";
-import { byteSize } from "./format.js";
+import { byteSize, number } from "./format.js";
 import { labelElement } from "./shared_file.js";
+import { words } from "./words.js";
 
 const ENCODER = new TextEncoder();
 
@@ -107,10 +108,10 @@ export class FileChoice {
     chosen.item.append(labelElement(file));
     if (this.#isTooLarge(file)) {
       const most = byteSize(this.#limit_bytes);
-      chosen.item.append(small("error", `Too large to be shared here: a file may have ${most}.`));
+      chosen.item.append(small("error", words.files.tooLarge(most)));
     }
     const takeOut = button("×", () => this.#takeOut(chosen));
-    takeOut.setAttribute("aria-label", `Take ${file.name} out`);
+    takeOut.setAttribute("aria-label", words.files.takeOut(file.name));
     chosen.item.append(takeOut);
     this.#list.append(chosen.item);
     return chosen;
@@ -130,7 +131,7 @@ export class FileChoice {
     const count = this.#sendable.length;
     const send = this.#form.querySelector(".primary");
     send.disabled = count === 0;
-    send.textContent = count > 1 ? `Share ${count} files` : "Share";
+    send.textContent = count > 1 ? words.files.shareMany(count) : words.files.share;
   }
 
   get #sendable() {
@@ -146,7 +147,7 @@ export class FileChoice {
     const text = this.#form.elements.text.value.trim();
     const bytes = ENCODER.encode(text).length;
     if (bytes > this.#textLimit_bytes) {
-      return this.#dialog.refuse(`This text is ${bytes} bytes long; it may have ${this.#textLimit_bytes}.`);
+      return this.#dialog.refuse(words.files.textTooLong(number(bytes), number(this.#textLimit_bytes)));
     }
     if (files.length === 0) return;
     this.#handlers.share(files, text);

@@ -1,12 +1,22 @@
-// From values to what a person reads: times, names, links. Text stays text: nothing here parses HTML.
+// From values to what a person reads: times, numbers, lists, names, links, as they are written where the browser is at
+// home. Text stays text: nothing here parses HTML.
 
 import { toneOf } from "./tones.js";
+import { language, locale, words } from "./words.js";
 
-const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
-const IN_FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const IN_FULL = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
+const NUMBER = new Intl.NumberFormat(locale);
+const ONE_DIGIT = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const PERCENT = new Intl.NumberFormat(locale, { style: "percent" });
+/** It puts a word in, so it is of the language of the others. */
+const LIST = new Intl.ListFormat(locale ?? language);
 
-const UNITS_S = Object.entries({ week: 604_800, day: 86_400, hour: 3600, min: 60 });
+/** The order of names. */
+export const { compare } = new Intl.Collator(locale);
+
+const UNITS_S = Object.entries({ week: 604_800, day: 86_400, hour: 3600, min: 60, s: 1 });
 
 /** The local day, in words. */
 export function day(time_ms) {
@@ -32,28 +42,42 @@ export function nameElement(name, author) {
 
 /** How a member is connected, in a person's words. */
 export function viaWords(via) {
-  return { web: "browser", line: "terminal" }[via] ?? via;
+  return words.via[via] ?? via;
 }
 
 /** A time in the largest unit that says it whole. */
 export function duration(seconds) {
   for (const [unit, size] of UNITS_S) {
     const count = seconds / size;
-    if (Number.isInteger(count) && count > 0) return `${count} ${unit}${count > 1 && unit.length > 3 ? "s" : ""}`;
+    if (Number.isInteger(count) && count > 0) return words.duration[unit](count);
   }
-  return `${seconds} s`;
+  return words.duration.s(seconds);
 }
 
 /** A time that runs out, in the largest unit that it still has one of. */
 export function approximateDuration(seconds) {
-  const [, size] = UNITS_S.find(([, size]) => seconds >= size) ?? ["s", 1];
+  const [, size] = UNITS_S.find(([, size]) => seconds >= size) ?? UNITS_S.at(-1);
   return duration(Math.round(seconds / size) * size);
 }
 
 /** So many bytes, as people say it. */
 export function byteSize(bytes) {
-  const units = ["B", "KB", "MB", "GB", "TB"];
+  const units = words.bytes;
   let unit = 0;
   for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1024;
-  return `${bytes < 9.95 && unit > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
+  return `${bytes < 9.95 && unit > 0 ? ONE_DIGIT.format(bytes) : number(Math.round(bytes))} ${units[unit]}`;
+}
+
+export function number(value) {
+  return NUMBER.format(value);
+}
+
+/** A part of 1, never more than there is of it. */
+export function percent(part) {
+  return PERCENT.format(Math.floor(part * 100) / 100);
+}
+
+/** Several things as one text. */
+export function list(texts) {
+  return LIST.format(texts);
 }

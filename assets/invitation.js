@@ -1,5 +1,7 @@
 // The panel beside the conversation, and copying the link that brings somebody in.
 
+import { words } from "./words.js";
+
 const PRAISE_MS = 2000;
 
 /** The panel is open where there is room beside the conversation, and otherwise on request. */
@@ -21,19 +23,18 @@ export function setUpPanel(button, panel) {
  * @param {() => void} reveal shows the link, for copying by hand
  */
 export function setUpCopying(button, link, reveal) {
-  const words = button.querySelector("span");
-  const asBefore = words.textContent;
+  const label = button.querySelector("span");
   let timer;
   link.addEventListener("focus", () => link.select());
   button.addEventListener("click", async () => {
     const copied = await copy(link.value);
-    words.textContent = copied ? "Copied" : "Copy it by hand";
+    label.textContent = copied ? words.invitation.copied : words.invitation.byHand;
     if (!copied) {
       reveal();
       link.focus();
     }
     clearTimeout(timer);
-    timer = setTimeout(() => (words.textContent = asBefore), PRAISE_MS);
+    timer = setTimeout(() => (label.textContent = words.invitation.copy), PRAISE_MS);
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { button, make } from "./elements.js";
 import { duration } from "./format.js";
+import { words } from "./words.js";
 
 const MUTES_S = [600, 3600];
 const BANS_S = [600, 3600, 86_400, 604_800];
@@ -30,39 +31,40 @@ export class MemberActions {
 
   #open(opener, name) {
     const role = this.#isOperator(name)
-      ? this.#item("Take back operator", { action: "deop", name })
-      : this.#item("Make operator", { action: "op", name });
+      ? this.#item(words.member.takeOperator, { action: "deop", name })
+      : this.#item(words.member.makeOperator, { action: "op", name });
     this.#menu.open(opener, name, [
       role,
-      { words: "Mute…", run: () => this.#askToMute(name) },
-      { words: "Kick…", className: "danger", run: () => this.#askReason("kick", name) },
-      { words: "Ban…", className: "danger", run: () => this.#askReason("ban", name) },
+      { words: words.member.askMute, run: () => this.#askToMute(name) },
+      { words: words.member.askKick, className: "danger", run: () => this.#askReason("kick", name) },
+      { words: words.member.askBan, className: "danger", run: () => this.#askReason("ban", name) },
     ]);
   }
 
-  #item(words, order) {
+  #item(label, order) {
     const closeAndOrder = () => {
       this.#menu.close();
       this.#moderate(order);
     };
-    return { words, run: closeAndOrder };
+    return { words: label, run: closeAndOrder };
   }
 
   #askToMute(name) {
-    const times = MUTES_S.map((seconds) => this.#item(`For ${duration(seconds)}`, { action: "mute", name, seconds }));
-    const ever = this.#item("Until unmuted", { action: "mute", name });
-    const unmute = this.#item("Let speak again", { action: "unmute", name });
-    this.#menu.show("Mute", [...times, ever, unmute], `Mute ${name}?`);
+    const { muteFor, muteForever } = words.member;
+    const times = MUTES_S.map((seconds) => this.#item(muteFor(duration(seconds)), { action: "mute", name, seconds }));
+    const ever = this.#item(muteForever, { action: "mute", name });
+    const unmute = this.#item(words.member.unmute, { action: "unmute", name });
+    this.#menu.show(words.member.mute, [...times, ever, unmute], words.member.muteWhom(name));
   }
 
   /** Asks for the reason, which everybody sees, and for the time of a ban. */
   #askReason(action, name) {
     const form = make("form", "");
     const title = make("p", "question");
-    const reason = field("input", "reason", "Why? (Everybody sees it.)");
-    const time = field("select", "ban-time", "For how long?");
-    const done = button(action === "ban" ? "Ban" : "Kick", () => {});
-    title.textContent = action === "ban" ? `Ban ${name}?` : `Kick ${name}?`;
+    const reason = field("input", "reason", words.member.reason);
+    const time = field("select", "ban-time", words.member.howLong);
+    const done = button(words.member[action], () => {});
+    title.textContent = words.member[`${action}Whom`](name);
     reason.at(-1).autocomplete = "off";
     time.at(-1).append(...BANS_S.map((seconds) => new Option(duration(seconds), seconds)));
     time.at(-1).value = USUAL_BAN_S;
@@ -80,11 +82,11 @@ export class MemberActions {
 }
 
 /** A field with its label. */
-function field(tag, id, words) {
+function field(tag, id, about) {
   const label = make("label", "");
   const element = make(tag, "");
   element.id = id;
   label.htmlFor = id;
-  label.textContent = words;
+  label.textContent = about;
   return [label, element];
 }

@@ -1,12 +1,11 @@
 // Who is in the room now. The server tells of a crowd in pages; meanwhile people come, go and change their names.
 
 import { make } from "./elements.js";
-import { nameElement, viaWords } from "./format.js";
+import { compare, nameElement, viaWords } from "./format.js";
+import { words } from "./words.js";
 
 /** How often the pages are read from the beginning, should somebody have been left out. */
 const MAX_ROUNDS = 3;
-
-const { compare } = new Intl.Collator();
 
 export class Members {
   #list;
@@ -164,14 +163,14 @@ export class Members {
 
   #item(name, { via, op, account }) {
     const item = document.createElement("li");
-    const words = document.createElement("small");
+    const how = document.createElement("small");
     const isOurs = name === this.#ownName;
     item.dataset.name = name;
-    words.textContent = isOurs ? `you, ${viaWords(via)}` : viaWords(via);
+    how.textContent = isOurs ? words.member.you(viaWords(via)) : viaWords(via);
     item.append(nameElement(name));
     if (account) item.append(claimedMark());
-    item.append(words);
-    if (op) item.append(badge("operator"));
+    item.append(how);
+    if (op) item.append(badge(words.member.operator));
     if (!isOurs) item.append(opener(name));
     return item;
   }
@@ -180,15 +179,15 @@ export class Members {
 function claimedMark() {
   const mark = make("span", "claimed");
   mark.setAttribute("role", "img");
-  mark.setAttribute("aria-label", "claimed name");
-  mark.title = "Nobody else is called that here";
+  mark.setAttribute("aria-label", words.member.claimed);
+  mark.title = words.member.claimedMeans;
   mark.textContent = "✓";
   return mark;
 }
 
-function badge(words) {
+function badge(mark) {
   const element = make("span", "badge");
-  element.textContent = words;
+  element.textContent = mark;
   return element;
 }
 
@@ -196,7 +195,7 @@ function badge(words) {
 function opener(name) {
   const element = make("button", "tools");
   element.type = "button";
-  element.setAttribute("aria-label", `What to do with ${name}`);
+  element.setAttribute("aria-label", words.member.actions(name));
   element.setAttribute("aria-haspopup", "menu");
   element.setAttribute("aria-expanded", "false");
   return element;

@@ -1,8 +1,11 @@
 // What one can do with a message, and how one gets to it: by a mouse, a finger, the keyboard or a screen reader.
 
 import { button, make } from "./elements.js";
+import { words } from "./words.js";
 
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
+/** What the arrow keys lead to in the log. */
+const STOPS = ".message[data-id], .comings";
 /** No letter and no digit alone is one. */
 const EMOJI = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 
@@ -24,8 +27,7 @@ export class MessageActions {
    *   remove: (message: object) => void,
    *   react: (message: object, emoji: string, on: boolean) => void,
    *   mayDelete: () => boolean,
-   *   beside: (message: object, step: 1 | -1) => HTMLElement | undefined,
-   * }} handlers `mayDelete`: also what others have said; `beside`: the next message in that direction
+   * }} handlers `mayDelete`: also what others have said
    */
   constructor(log, menu, messages, handlers) {
     this.#log = log;
@@ -58,41 +60,47 @@ export class MessageActions {
 
   #pressed(event) {
     const { target, key } = event;
-    const message = target.matches(".message") && this.#messages.of(target);
-    if (!message) return;
-    if (key === "Enter") this.#open(message, target);
-    else if (key === "ArrowUp") this.#handlers.beside(message, -1)?.focus();
-    else if (key === "ArrowDown") this.#handlers.beside(message, 1)?.focus();
+    if (!target.matches(STOPS)) return;
+    const message = this.#messages.of(target);
+    if (key === "Enter" && message) this.#open(message, target);
+    else if (key === "ArrowUp") this.#go(target, -1);
+    else if (key === "ArrowDown") this.#go(target, 1);
     else return;
     event.preventDefault();
+  }
+
+  /** To the next line in that direction with which something can be done. */
+  #go(from, step) {
+    const stops = [...this.#log.querySelectorAll(STOPS)].filter((stop) => !stop.matches(".deleted"));
+    stops[stops.indexOf(from) + step]?.focus();
   }
 
   #open(message, anchor) {
     const { reply, edit, mayDelete } = this.#handlers;
     const own = this.#messages.isOwn(message);
-    const items = [this.#emojiRow(message), this.#item("Reply", () => reply(message))];
-    if (own) items.push(this.#item("Edit", () => edit(message)));
+    const items = [this.#emojiRow(message), this.#item(words.message.reply, () => reply(message))];
+    if (own) items.push(this.#item(words.message.edit, () => edit(message)));
     if (own || mayDelete()) {
-      items.push({ words: "Delete…", className: "danger", run: () => this.#askToDelete(message, own) });
+      items.push({ words: words.message.askDelete, className: "danger", run: () => this.#askToDelete(message, own) });
     }
-    this.#menu.open(anchor, `Message of ${message.event.name}`, items);
+    this.#menu.open(anchor, words.message.of(message.event.name), items);
   }
 
   /** What is done closes the menu first, so that it may take the keyboard elsewhere. */
-  #item(words, run) {
+  #item(label, run) {
     const closeAndRun = () => {
       this.#menu.close();
       run();
     };
-    return { words, run: closeAndRun };
+    return { words: label, run: closeAndRun };
   }
 
   #emojiRow(message) {
     const items = EMOJIS.map((emoji) => {
       const pressed = this.#messages.hasOurs(message, emoji);
-      return { ...this.#item(emoji, () => this.#toggle(message, emoji)), label: `React ${emoji}`, pressed };
+      return { ...this.#item(emoji, () => this.#toggle(message, emoji)), label: words.message.react(emoji), pressed };
     });
-    return [...items, { words: "+", label: "Another emoji", run: () => this.#askEmoji(message) }];
+    return [...items, { words: "+", label: words.message.otherEmoji, run: () => this.#askEmoji(message) }];
   }
 
   #toggle(message, emoji) {
@@ -100,24 +108,25 @@ export class MessageActions {
   }
 
   #askToDelete(message, own) {
-    const question = own ? "Delete this for everybody?" : `Delete what ${message.event.name} said?`;
-    const doIt = { ...this.#item("Delete", () => this.#handlers.remove(message)), className: "danger" };
-    this.#menu.show("Delete", [this.#item("Keep it", () => {}), doIt], question);
+    const { deleteOwn, deleteOther, keep } = words.message;
+    const question = own ? deleteOwn : deleteOther(message.event.name);
+    const doIt = { ...this.#item(words.message.delete, () => this.#handlers.remove(message)), className: "danger" };
+    this.#menu.show(words.message.delete, [this.#item(keep, () => {}), doIt], question);
   }
 
   #askEmoji(message) {
     const form = make("form", "emoji");
     const field = make("input", "");
-    const words = make("label", "");
+    const label = make("label", "");
     field.id = "emoji";
     field.autocomplete = "off";
     field.maxLength = 64;
-    words.htmlFor = field.id;
-    words.textContent = "React with an emoji of your keyboard";
-    const done = button("React", () => {});
+    label.htmlFor = field.id;
+    label.textContent = words.message.typeEmoji;
+    const done = button(words.message.reactDone, () => {});
     done.type = "submit";
     done.className = "primary";
-    form.append(words, field, done);
+    form.append(label, field, done);
     field.addEventListener("input", () => field.removeAttribute("aria-invalid"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -126,6 +135,6 @@ export class MessageActions {
       this.#menu.close();
       this.#handlers.react(message, emoji, true);
     });
-    this.#menu.showForm("Another emoji", form);
+    this.#menu.showForm(words.message.otherEmoji, form);
   }
 }

@@ -5,6 +5,7 @@ import { Line } from "./blocks.js";
 import { Mentions } from "./mentions.js";
 import { MessageState } from "./message_state.js";
 import { messageElement, showQuote, showState } from "./slips.js";
+import { words } from "./words.js";
 
 /** Types of the events that change a message. */
 export const AMENDMENTS = ["edit", "delete", "reaction"];
@@ -118,12 +119,6 @@ export class Messages {
     return message && !message.state.deleted ? message : undefined;
   }
 
-  /** Whether anything can be done with what an event tells. */
-  canBeActedOn(event) {
-    const message = this.#messages.get(event?.id);
-    return message?.event === event && !message.state.deleted;
-  }
-
   get(id) {
     return this.#messages.get(id);
   }
@@ -222,7 +217,7 @@ export class Messages {
       let reaction = shown.find((other) => other.emoji === emoji);
       if (!reaction) shown.push((reaction = { emoji, names: [], count: 0, isOurs: false }));
       if (reaction.isOurs === on) continue;
-      reaction.names = on ? [...reaction.names, "you"] : reaction.names.filter((name) => !this.#names.has(name));
+      reaction.names = on ? [...reaction.names, words.message.you] : reaction.names.filter((name) => !this.#names.has(name));
       reaction.count += on ? 1 : -1;
       Object.assign(reaction, { isOurs: on, isPending: true });
     }

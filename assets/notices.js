@@ -2,6 +2,7 @@
 
 import { make } from "./elements.js";
 import { duration, nameElement, timeElement } from "./format.js";
+import { words } from "./words.js";
 
 /** Any event but a message; also one that only a newer page than this one knows. */
 export function noticeElement(event) {
@@ -13,56 +14,49 @@ export function noticeElement(event) {
 function wordsOf(event) {
   const name = nameElement(event.name, event.by ? undefined : event.author);
   const by = nameElement(event.by ?? event.name);
+  const { notice } = words;
   switch (event.type) {
     case "enter":
-      return [name, " came in"];
     case "part":
-      return [name, " left"];
+      return notice[event.type](name);
     case "nick":
-      return [name, " is now ", nameElement(event.to, event.author)];
+      return notice.nick(name, nameElement(event.to, event.author));
     case "topic":
-      return event.text ? [by, " set the topic: ", isolated(event.text)] : [by, " took the topic away"];
+      return event.text ? notice.topic(by, isolated(event.text)) : notice.noTopic(by);
     case "kick":
-      return [by, " removed ", name, ...(event.reason ? [": ", isolated(event.reason)] : [])];
+      return event.reason ? notice.kickBecause(by, name, isolated(event.reason)) : notice.kick(by, name);
     case "mode":
       return modeWords(event, name, by);
     default:
-      return unknownWords(name);
+      return notice.unknown(name);
   }
 }
 
 function modeWords({ change, name: whom, by: who, seconds }, name, by) {
-  const time = seconds ? ` for ${duration(seconds)}` : "";
+  const { notice } = words;
+  const time = seconds ? duration(seconds) : undefined;
   switch (change) {
     case "op":
-      return whom === who ? [name, " is an operator now"] : [by, " made ", name, " an operator"];
+      return whom === who ? notice.isOperator(name) : notice.op(by, name);
     case "deop":
-      return whom === who ? [name, " is no operator any more"] : [by, " made ", name, " no operator any more"];
+      return whom === who ? notice.noOperator(name) : notice.deop(by, name);
     case "ban":
-      return [by, " banned ", name, time];
-    case "unban":
-      return [by, " lets ", name, " come in again"];
+      return time ? notice.banFor(by, name, time) : notice.ban(by, name);
     case "mute":
-      return [by, " muted ", name, time];
+      return time ? notice.muteFor(by, name, time) : notice.mute(by, name);
+    case "unban":
     case "unmute":
-      return [by, " lets ", name, " speak again"];
+      return notice[change](by, name);
     case "lock":
-      return [by, " locked the room: nobody new comes in"];
     case "unlock":
-      return [by, " unlocked the room"];
     case "key":
-      return [by, " set a key: who is new here has to give it"];
     case "unkey":
-      return [by, " took the key away"];
+      return notice[change](by);
     case "slow":
-      return seconds ? [by, ` began slow mode: one message in ${duration(seconds)}`] : [by, " ended slow mode"];
+      return time ? notice.slow(by, time) : notice.noSlow(by);
     default:
-      return unknownWords(by);
+      return notice.unknown(by);
   }
-}
-
-function unknownWords(name) {
-  return [name, " did something that this page cannot show. To see it, load the page again."];
 }
 
 /** A text that cannot turn the direction of the rest. */

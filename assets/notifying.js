@@ -3,15 +3,7 @@
 
 import { attempt } from "./guard.js";
 import { memory } from "./memory.js";
-
-const WORDS = {
-  all: "Notify me of everything",
-  mentions: "Notify me of my name",
-  off: "Do not notify me",
-  sound: "With a sound",
-  unavailable: "This browser shows no notifications here; a sound tells you.",
-  denied: "This browser does not let this page show notifications; a sound tells you.",
-};
+import { words } from "./words.js";
 
 /** What is told of. */
 const LEVELS = ["all", "mentions", "off"];
@@ -35,7 +27,7 @@ export class Notifying {
   /**
    * @param {string} base the path below which the server is
    * @param {string} code the room
-   * @param {{mentionsUs: (event: object) => boolean, remark: (words: string) => void}} handlers
+   * @param {{mentionsUs: (event: object) => boolean, remark: (text: string) => void}} handlers
    */
   constructor(base, code, handlers) {
     this.#code = code;
@@ -52,11 +44,11 @@ export class Notifying {
   /** What can be chosen, for a menu. @returns {import("./menu.js").Item[]} */
   items() {
     const levels = LEVELS.map((level) => ({
-      words: WORDS[level],
+      words: words.notifying[level],
       pressed: level === this.#level,
       run: () => this.#choose(level),
     }));
-    const sound = { words: WORDS.sound, pressed: this.#hasSound, run: () => this.#keep(this.#level, !this.#hasSound) };
+    const sound = { words: words.notifying.sound, pressed: this.#hasSound, run: () => this.#keep(this.#level, !this.#hasSound) };
     return this.#level === "off" ? levels : [...levels, sound];
   }
 
@@ -71,14 +63,14 @@ export class Notifying {
   async #choose(level) {
     this.#keep(level, this.#hasSound);
     if (level === "off") return;
-    if (!("Notification" in window) || !isSecureContext) return this.#fallBack(WORDS.unavailable);
+    if (!("Notification" in window) || !isSecureContext) return this.#fallBack(words.notifying.unavailable);
     const permission = await Promise.resolve(Notification.requestPermission()).catch(() => "denied");
-    if (permission === "denied") this.#fallBack(WORDS.denied);
+    if (permission === "denied") this.#fallBack(words.notifying.denied);
   }
 
-  #fallBack(words) {
+  #fallBack(reason) {
     this.#keep(this.#level, true);
-    this.#handlers.remark(words);
+    this.#handlers.remark(reason);
   }
 
   #keep(level, hasSound) {

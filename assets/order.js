@@ -4,6 +4,7 @@ import { MemberActions } from "./member_actions.js";
 import { readOrder } from "./order_commands.js";
 import { RoomSettings } from "./room_settings.js";
 import { Rules } from "./rules.js";
+import { words } from "./words.js";
 
 export class Order {
   #list;
@@ -56,7 +57,7 @@ export class Order {
   /** A command by which order is kept, as a composer reads it. */
   read(command, argument) {
     if (command === "bans") {
-      return this.isOurs ? { run: () => this.#settings.openBans() } : { words: "Only operators see who is kept out." };
+      return this.isOurs ? { run: () => this.#settings.openBans() } : { reason: words.command.bans };
     }
     const order = readOrder(command, argument, this.#members.names);
     return order?.message ? { run: () => this.#handlers.moderate(order.message) } : order;

@@ -1,6 +1,8 @@
 // The commands by which operators keep order, as they are typed: the same words as in a terminal, read into the message
 // that tells the server.
 
+import { words } from "./words.js";
+
 const UNITS_S = { s: 1, m: 60, h: 3600, d: 86_400 };
 /** What each takes: names of people, a time, words. */
 const NEEDS = {
@@ -22,7 +24,7 @@ const NEEDS = {
  * @param {string} command without its slash
  * @param {string} argument
  * @param {string[]} names of those who are here: a name may have spaces in it
- * @returns {{message: object} | {words: string} | null} the message, or what is wrong with it, or null if it is none
+ * @returns {{message: object} | {reason: string} | null} the message, or what is wrong with it, or null if it is none
  */
 export function readOrder(command, argument, names) {
   if (!Object.hasOwn(NEEDS, command)) return null;
@@ -31,7 +33,7 @@ export function readOrder(command, argument, names) {
   let rest = argument.trim();
   if (needs.includes("name")) {
     [message.name, rest] = takeName(rest, names);
-    if (!message.name) return { words: `/${command} needs a name: /${command} ana` };
+    if (!message.name) return { reason: words.command.needsName(command) };
   }
   if (needs.includes("time")) {
     const [, count, unit, after] = rest.match(/^(\d{1,9})([smhd])(?!\S)\s*(.*)$/s) ?? [];
@@ -39,8 +41,8 @@ export function readOrder(command, argument, names) {
   }
   if (needs.includes("words") && rest) [message.value, rest] = [rest, ""];
   if (!rest) return { message };
-  if (needs.includes("time")) return { words: "A time is written 30s, 10m, 2h or 1d." };
-  return { words: `/${command} takes no more than that.` };
+  if (needs.includes("time")) return { reason: words.command.time };
+  return { reason: words.command.noMore(command) };
 }
 
 /** The longest name that it begins with, or one in quotation marks, or the first word. */

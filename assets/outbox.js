@@ -4,6 +4,7 @@
 
 import { attempt } from "./guard.js";
 import { OutboxStore } from "./outbox_store.js";
+import { words } from "./words.js";
 
 /** A text unanswered this long: the connection may be dead, whatever the browser thinks. */
 const LATE_MS = 10_000;
@@ -109,7 +110,7 @@ export class Outbox {
     this.close();
     if (!entry) return;
     entry.broken = (entry.broken ?? 0) + 1;
-    if (entry.broken >= MAX_BROKEN) entry.failure = "The connection breaks whenever it is sent.";
+    if (entry.broken >= MAX_BROKEN) entry.failure = words.waiting.broken;
     this.#update();
   }
 
@@ -132,8 +133,8 @@ export class Outbox {
     else if (entry.type === "delete") return this.#giveUpDeletion(cid, code, message);
     else entry.failure = message;
     // Haste is mostly over in a moment, and nobody's concern.
-    if (code === "storage_failed") entry.delay = "The server cannot store anything now. Trying again…";
-    if (code === "rate_limited" && retry_ms > NOTICED_MS) entry.delay = soon(retry_ms);
+    if (code === "storage_failed") entry.delay = words.status.storageFailed;
+    if (code === "rate_limited" && retry_ms > NOTICED_MS) entry.delay = words.waiting.soon(Math.ceil(retry_ms / 1000));
     this.#update();
   }
 
@@ -242,10 +243,10 @@ export class Outbox {
     this.#handlers.transmit(messageOf(next));
   }
 
-  #giveUpDeletion(cid, code, words) {
+  #giveUpDeletion(cid, code, reason) {
     this.#take(cid);
     // It may have been deleted by what was sent before.
-    if (code !== "no_such_event") this.#handlers.notDeleted(words);
+    if (code !== "no_such_event") this.#handlers.notDeleted(reason);
   }
 
   #noteLate(entry) {
@@ -256,7 +257,7 @@ export class Outbox {
   /** No answer has come. That is the connection's fault, unless every connection has it. */
   #noteUnanswered(entry) {
     entry.unanswered = (entry.unanswered ?? 0) + 1;
-    if (entry.unanswered >= MAX_UNANSWERED) entry.failure = "The server does not answer.";
+    if (entry.unanswered >= MAX_UNANSWERED) entry.failure = words.waiting.unanswered;
     this.#handlers.unanswered();
     this.#update();
   }
@@ -269,7 +270,7 @@ export class Outbox {
       entry.cid ||= randomId();
       entry.time ??= Date.now();
       entry.text = wellFormed(entry.text);
-      if (Date.now() - entry.time > STALE_MS) entry.failure ??= "This was written some time ago.";
+      if (Date.now() - entry.time > STALE_MS) entry.failure ??= words.waiting.stale;
       this.#entries.push(entry);
     }
     this.#sort();
@@ -294,12 +295,8 @@ function messageOf({ cid, kind, text, type, of, reply_to }) {
 
 /** Ids mean other messages now: a reply is said as it is, a correction has nothing to correct. */
 function detach(entry) {
-  if (entry.of) entry.failure = "The message is not there any more.";
+  if (entry.of) entry.failure = words.waiting.gone;
   delete entry.reply_to;
-}
-
-function soon(wait_ms) {
-  return `It is too soon after the one before. It is sent in ${Math.ceil(wait_ms / 1000)} s.`;
 }
 
 /** Half an emoji, as where a text was cut, is no character, and U+FFFD stands for it (`toWellFormed` is too new). */

@@ -1,6 +1,7 @@
 // Our own name: whether it is claimed, and the menu of what can be done about that.
 
 import { Account } from "./account.js";
+import { words } from "./words.js";
 
 export class OwnName {
   #opener;
@@ -56,9 +57,10 @@ export class OwnName {
 
   #openMenu() {
     const isOurs = this.#shown !== undefined || this.#members.hasAccount(this.#handlers.name());
+    const { menu, askRegister, askLogin, askPassword, askUnregister } = words.account;
     const items = isOurs
-      ? { password: "Change password…", unregister: "Give this name up…" }
-      : { register: "Claim this name…", login: "Log in…" };
+      ? { password: askPassword, unregister: askUnregister }
+      : { register: askRegister, login: askLogin };
     const open = (type) => {
       this.#menu.close();
       this.#account.open(type);
@@ -70,8 +72,8 @@ export class OwnName {
         run();
       },
     });
-    this.#menu.open(this.#opener, "Your name", [
-      ...Object.entries(items).map(([type, words]) => ({ words, run: () => open(type) })),
+    this.#menu.open(this.#opener, menu, [
+      ...Object.entries(items).map(([type, label]) => ({ words: label, run: () => open(type) })),
       ...this.#handlers.notifying().map(chosen),
     ]);
   }

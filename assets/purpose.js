@@ -1,7 +1,8 @@
 // What the text that is being written is for, if it is more than to be said: a reply to a message, or a correction of
 // one's own. A line above the text field says so.
 
-const WORDS = { reply: "Replying to ", edit: "Correcting your message" };
+import { words } from "./words.js";
+
 const EXCERPT_CHARACTERS = 120;
 
 /** @typedef {{action: "reply" | "edit", of: number, epoch: string, kind: string, name: string, text: string}} Aim */
@@ -16,7 +17,7 @@ export function aimAt({ event, state }, action, epoch) {
 
 export class Purpose {
   #line;
-  #words;
+  #about;
   /** @type {Aim | null} */
   aim = null;
 
@@ -26,7 +27,7 @@ export class Purpose {
    */
   constructor(line, dropped) {
     this.#line = line;
-    this.#words = line.querySelector("p");
+    this.#about = line.querySelector("p");
     line.querySelector("button").addEventListener("click", dropped);
   }
 
@@ -34,13 +35,14 @@ export class Purpose {
   set(aim) {
     this.aim = aim;
     this.#line.hidden = !aim;
-    this.#words.replaceChildren();
+    this.#about.replaceChildren();
     if (!aim) return;
     const name = document.createElement("bdi");
     const excerpt = document.createElement("q");
-    name.textContent = aim.action === "reply" ? aim.name : "";
+    name.textContent = aim.name;
     excerpt.textContent = [...aim.text].slice(0, EXCERPT_CHARACTERS).join("");
     excerpt.dir = "auto";
-    this.#words.append(WORDS[aim.action], name, " ", excerpt);
+    const { replying, editing } = words.composer;
+    this.#about.append(...(aim.action === "reply" ? replying(name) : [editing]), " ", excerpt);
   }
 }

@@ -1,5 +1,7 @@
 // What the server is asked to do, and answers by an event that everybody sees, or by a refusal that is for us alone.
 
+import { words } from "./words.js";
+
 const PREFIX = "r";
 
 export class Requests {
@@ -23,7 +25,7 @@ export class Requests {
     this.#refused.delete(`${PREFIX}${this.#count - 100}`);
     this.#refused.set(cid, refused);
     if (!this.#transmit({ ...message, cid })) {
-      refused({ code: "not_joined", message: "There is no connection now: try again in a moment." });
+      refused({ code: "not_joined", message: words.status.noConnection });
     }
   }
 

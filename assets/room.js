@@ -30,10 +30,10 @@ import { UploadList } from "./upload_list.js";
 import { Uploads } from "./uploads.js";
 import { Viewer } from "./viewer.js";
 import { Waiting } from "./waiting.js";
+import { refusalWords, words } from "./words.js";
 
-const NO_CONNECTION = "There is no connection now: try again in a moment.";
 /** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
-const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };
+const UNTAKEN = { 1007: words.waiting.noText, 1009: words.waiting.tooLong };
 /** How long the page waits for the server to confirm that we left. */
 const LEAVE_MS = 1000;
 
@@ -75,7 +75,7 @@ const menu = new Menu($("#menu"));
 const requests = new Requests(send);
 const reacting = new Reacting(requests, {
   changed: (of) => messages.showReacting(of),
-  refused: (words) => composer.remark(words),
+  refused: (reason) => composer.remark(reason),
 });
 const order = new Order(
   { rules: $("#rules"), list: $("#members"), opener: $("#set"), dialog: $("#settings") },
@@ -93,7 +93,6 @@ new MessageActions($("#timeline"), menu, messages, {
   remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
   react: ({ event }, emoji, on) => reacting.react(event.id, emoji, on),
   mayDelete: () => order.isOurs,
-  beside: (message, step) => timeline.beside(message, step),
 });
 const startPage = `${base}?code=${encodeURIComponent(code)}`;
 const admission = new Admission(
@@ -110,7 +109,7 @@ const outbox = new Outbox(prefix, membership.name, {
   },
   late: () => connection.check(),
   unanswered: () => connection.lose(),
-  notDeleted: (words) => composer.remark(words),
+  notDeleted: (reason) => composer.remark(reason),
 });
 const uploadList = new UploadList($("#uploads"), scroll, {
   retry: (cid) => uploads.retry(cid),
@@ -282,7 +281,8 @@ const receive = {
     else questions.answer(message);
   },
 
-  error(error) {
+  error(refusal) {
+    const error = { ...refusal, message: refusalWords(refusal) };
     if (requests.refuse(error)) return;
     if (error.cid) outbox.refuse(error.cid, error);
     else if (!present) showRefusal(error);
@@ -327,12 +327,12 @@ function mend(cid) {
 }
 
 function nick(name) {
-  ask(() => ({ type: "nick", name }), undefined, (words) => composer.remark(words), false);
+  ask(() => ({ type: "nick", name }), undefined, (reason) => composer.remark(reason), false);
 }
 
 /** Asks what the server answers to nobody else. `final`: a refusal is told, also one that passes. */
 function ask(message, answered, refused, final = true) {
-  if (!present) return refused(NO_CONNECTION);
+  if (!present) return refused(words.status.noConnection);
   questions.ask({ message, answered, refused: (error) => refused(error.message), final });
 }
 
@@ -401,7 +401,7 @@ function count(event) {
 function showMissed(events) {
   const missed = events.filter(isOthers);
   if (missed.length === 0) return;
-  timeline.markUnread(missed[0].id);
+  timeline.markUnread(missed[0].id, true);
   missed.forEach(() => {
     unread.count();
     scroll.count();

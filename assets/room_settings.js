@@ -3,6 +3,7 @@
 
 import { Bans } from "./bans.js";
 import { Dialog } from "./dialogs.js";
+import { words } from "./words.js";
 
 export class RoomSettings {
   #dialog;
@@ -37,7 +38,7 @@ export class RoomSettings {
     key.value = "";
     const seconds = String(modes.slow);
     // What was set by a command may be none of the usual ones.
-    if (![...slow.options].some(({ value }) => value === seconds)) slow.add(new Option(`${seconds} s`, seconds));
+    if (![...slow.options].some(({ value }) => value === seconds)) slow.add(new Option(words.duration.s(seconds), seconds));
     slow.value = seconds;
     this.#showKey();
     this.#bans.close();
@@ -64,15 +65,15 @@ export class RoomSettings {
     const { hasKey, key } = this.#form.elements;
     key.hidden = !hasKey.checked;
     key.labels[0].hidden = !hasKey.checked;
-    key.placeholder = this.#rules.modes.key ? "the same as before" : "";
+    key.placeholder = this.#rules.modes.key ? words.settings.sameKey : "";
   }
 
   #save() {
     const { topic, locked, hasKey, key, slow } = this.#form.elements;
     const { modes } = this.#rules;
-    const [words, secret, seconds] = [topic.value.trim(), key.value.trim(), Number(slow.value)];
-    if (hasKey.checked && !secret && !modes.key) return this.#dialog.refuse("Which key?");
-    if (words !== this.#rules.topic) this.#moderate({ action: "topic", value: words });
+    const [text, secret, seconds] = [topic.value.trim(), key.value.trim(), Number(slow.value)];
+    if (hasKey.checked && !secret && !modes.key) return this.#dialog.refuse(words.settings.whichKey);
+    if (text !== this.#rules.topic) this.#moderate({ action: "topic", value: text });
     if (locked.checked !== modes.locked) this.#moderate({ action: locked.checked ? "lock" : "unlock" });
     if (hasKey.checked && secret) this.#moderate({ action: "key", value: secret });
     else if (!hasKey.checked && modes.key) this.#moderate({ action: "key" });

@@ -2,6 +2,7 @@
 
 import { make } from "./elements.js";
 import { duration } from "./format.js";
+import { words } from "./words.js";
 
 export class Rules {
   #line;
@@ -31,12 +32,13 @@ export class Rules {
 
   #show() {
     const { locked, key, slow } = this.modes;
-    const words = [locked && "locked", key && "with a key", slow && `one message in ${duration(slow)}`];
+    const { rules } = words;
+    const modes = [locked && rules.locked, key && rules.key, slow && rules.slow(duration(slow))];
     const topic = make("span", "topic");
     topic.dir = "auto";
     topic.textContent = this.topic;
     topic.title = this.topic;
-    const badges = words.filter(Boolean).map((mode) => {
+    const badges = modes.filter(Boolean).map((mode) => {
       const badge = make("span", "badge");
       badge.textContent = mode;
       return badge;

@@ -1,5 +1,7 @@
 // The reader's place in the log: at the end it follows what is said, elsewhere it stays, whatever is added around it.
 
+import { words } from "./words.js";
+
 /** Nearer than this counts as being there. */
 const NEAR_PX = 60;
 /** After a movement of the hand so long ago, the page may still be scrolling for it. */
@@ -122,7 +124,6 @@ export class Scroll {
     this.#missed = missed;
     this.#newer.hidden = this.#following;
     this.#newer.dataset.missed = missed;
-    if (missed === 0) this.#newer.textContent = "To the newest";
-    else this.#newer.textContent = missed === 1 ? "1 new message" : `${missed} new messages`;
+    this.#newer.textContent = missed === 0 ? words.timeline.newest : words.timeline.newer(missed);
   }
 }

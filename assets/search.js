@@ -3,6 +3,7 @@
 import { button, make } from "./elements.js";
 import { day, nameElement, timeElement } from "./format.js";
 import { MESSAGES } from "./messages.js";
+import { words } from "./words.js";
 
 const RESULTS = 30;
 
@@ -10,7 +11,7 @@ export class Search {
   #panel;
   #field;
   #list;
-  #words;
+  #status;
   #more;
   #opener;
   #handlers;
@@ -33,7 +34,7 @@ export class Search {
     this.#handlers = handlers;
     this.#field = panel.querySelector("input");
     this.#list = panel.querySelector("ul");
-    this.#words = panel.querySelector("[role=status]");
+    this.#status = panel.querySelector("[role=status]");
     this.#more = panel.querySelector(".more");
     opener.addEventListener("click", () => (panel.hidden ? this.open("") : this.close()));
     panel.querySelector("form").addEventListener("submit", (event) => {
@@ -75,15 +76,15 @@ export class Search {
   #begin() {
     this.#text = this.#field.value.trim();
     this.#before = undefined;
-    this.#clear(this.#text ? "Searching…" : "");
+    this.#clear(this.#text ? words.search.searching : "");
     if (this.#text) this.#ask();
   }
 
-  #clear(words) {
+  #clear(status) {
     this.#asked += 1;
     this.#list.replaceChildren();
     this.#more.hidden = true;
-    this.#words.textContent = words;
+    this.#status.textContent = status;
   }
 
   #ask() {
@@ -92,7 +93,7 @@ export class Search {
     const answered = (found) => {
       if (asked === this.#asked) this.#show(found);
     };
-    this.#handlers.ask(message, answered, (words) => (this.#words.textContent = words));
+    this.#handlers.ask(message, answered, (reason) => (this.#status.textContent = reason));
   }
 
   /** The newest first. */
@@ -102,21 +103,22 @@ export class Search {
     this.#before = before ?? events[0]?.id;
     this.#more.hidden = !more;
     const count = this.#list.children.length;
-    if (count > 0) this.#words.textContent = more ? `${count} or more found` : `${count} found`;
-    else this.#words.textContent = more ? "Nothing yet." : "Nothing was found.";
+    const { found, foundMore, nothing, nothingYet } = words.search;
+    if (count > 0) this.#status.textContent = more ? foundMore(count) : found(count);
+    else this.#status.textContent = more ? nothingYet : nothing;
   }
 
   #item({ id, name, text, file, time }) {
     const item = make("li", "");
-    const words = make("span", "found");
+    const line = make("span", "found");
     const when = make("small", "");
     item.dataset.of = id;
     if (file) item.dataset.file = file.name;
-    words.textContent = summary(text, file?.name);
-    words.dir = "auto";
+    line.textContent = summary(text, file?.name);
+    line.dir = "auto";
     when.append(`${day(time)}, `, timeElement(time));
     const open = button("", () => this.#choose(id, open));
-    open.append(nameElement(name), when, words);
+    open.append(nameElement(name), when, line);
     item.append(open);
     return item;
   }

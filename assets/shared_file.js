@@ -3,6 +3,7 @@
 
 import { make, small } from "./elements.js";
 import { byteSize } from "./format.js";
+import { words } from "./words.js";
 
 const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/;
 const SOUND = /^audio\/(mpeg|ogg|wav)$/;
@@ -32,10 +33,10 @@ export function addressOf({ url }) {
 /** Name and size, side by side; of a long name the end is always there, which says what it is. */
 export function labelElement({ name, size }) {
   const element = make("span", "label");
-  const words = make("bdi", "file-name");
-  words.textContent = name;
-  words.title = name;
-  element.append(words, small("", byteSize(size)));
+  const label = make("bdi", "file-name");
+  label.textContent = name;
+  label.title = name;
+  element.append(label, small("", byteSize(size)));
   return element;
 }
 
@@ -45,7 +46,7 @@ function pictureElement(file) {
   const open = make("button", "picture");
   open.type = "button";
   open.setAttribute("aria-haspopup", "dialog");
-  open.setAttribute("aria-label", `Picture ${name}: show it large`);
+  open.setAttribute("aria-label", words.files.showLarge(name));
   open.dataset.address = addressOf(file);
   open.dataset.name = name;
   open.title = `${name}, ${byteSize(file.size)}`;
@@ -79,7 +80,7 @@ function cardElement(file) {
   const link = make("a", "card");
   link.href = addressOf(file);
   link.download = file.name;
-  link.setAttribute("aria-label", `Save ${file.name}, ${byteSize(file.size)}`);
+  link.setAttribute("aria-label", words.files.saveFile(file.name, byteSize(file.size)));
   link.append(labelElement(file));
   return link;
 }

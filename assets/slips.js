@@ -1,9 +1,10 @@
 // Messages as slips of paper: those said, kept up to date where they stand, and those that wait to be said.
 
 import { button, make, small } from "./elements.js";
-import { nameElement, timeElement, viaWords } from "./format.js";
+import { list, nameElement, timeElement, viaWords } from "./format.js";
 import { isEmojiAlone, marked } from "./markup.js";
 import { fileElement } from "./shared_file.js";
+import { words } from "./words.js";
 
 /** Of a message that is replied to, so much is quoted. */
 const QUOTED_CHARACTERS = 120;
@@ -39,11 +40,12 @@ export function showState(element, state, event, { reactions, pending, mentions,
   const text = element.querySelector(".text");
   text.hidden = Boolean(state.file) && !state.text && pending?.type !== "edit";
   element.querySelector(".file")?.classList.toggle("alone", text.hidden);
-  if (state.deleted) text.replaceChildren("deleted");
+  if (state.deleted) text.replaceChildren(words.message.deleted);
   else showText(text, event, pending?.type === "edit" ? pending.text : state.text, mentions);
   showFold(text, isTall(state.text) && !isUnfolded, unfold);
-  const fate = pending && (pending.type === "edit" ? "being edited" : "being deleted");
-  showMark(element, fate ?? (state.edited ? "edited" : ""));
+  const { beingEdited, beingDeleted, edited } = words.message;
+  const fate = pending && (pending.type === "edit" ? beingEdited : beingDeleted);
+  showMark(element, fate ?? (state.edited ? edited : ""));
   showTools(element, state.deleted, name);
   showReactions(element, reactions);
 }
@@ -54,13 +56,13 @@ export function showQuote(element, quoted, jump) {
   if (!quoted) return;
   const { name, author, text, deleted, missing } = quoted;
   const quote = make(missing ? "p" : "button", "quote");
-  if (missing) quote.textContent = "In reply to an earlier message";
+  if (missing) quote.textContent = words.message.inReplyToEarlier;
   else {
     quote.type = "button";
-    const words = small("", deleted ? "deleted" : [...text].slice(0, QUOTED_CHARACTERS).join(""));
-    words.dir = "auto";
-    quote.append(nameElement(name, author), words);
-    quote.prepend(unseen("In reply to "));
+    const excerpt = small("", deleted ? words.message.deleted : [...text].slice(0, QUOTED_CHARACTERS).join(""));
+    excerpt.dir = "auto";
+    quote.append(nameElement(name, author), excerpt);
+    quote.prepend(unseen(`${words.message.inReplyTo} `));
     quote.addEventListener("click", jump);
   }
   element.querySelector(".slip").prepend(quote);
@@ -68,19 +70,19 @@ export function showQuote(element, quoted, jump) {
 
 /** A text of our own that is not known to be said. */
 export function waitingElement({ kind, text, type }, name) {
-  const element = slip({ kind, name }, small("fate", "waiting"));
-  showText(element.querySelector(".text"), { kind, name }, text);
-  const words = element.querySelector(".text");
-  showFold(words, isTall(text), () => showFold(words, false));
-  if (type === "edit") element.querySelector(".slip").prepend(small("quote", "Correction of an earlier message"));
+  const element = slip({ kind, name }, small("fate", words.waiting.waiting));
+  const body = element.querySelector(".text");
+  showText(body, { kind, name }, text);
+  showFold(body, isTall(text), () => showFold(body, false));
+  if (type === "edit") element.querySelector(".slip").prepend(small("quote", words.message.correction));
   element.classList.add("own", "waiting");
   return element;
 }
 
 function showText(element, { kind, name, author }, text, mentions) {
-  const words = marked(text, (piece) => mentions?.mark(piece) ?? piece);
-  if (kind === "me") element.replaceChildren("* ", nameElement(name, author), " ", words);
-  else element.replaceChildren(words);
+  const said = marked(text, (piece) => mentions?.mark(piece) ?? piece);
+  if (kind === "me") element.replaceChildren("* ", nameElement(name, author), " ", said);
+  else element.replaceChildren(said);
   element.classList.toggle("emoji", kind !== "me" && isEmojiAlone(text));
   element.closest(".message").classList.toggle("mention", Boolean(mentions?.isIn(text)));
 }
@@ -95,7 +97,7 @@ function showFold(text, isFolded, unfold) {
   const before = text.parentElement.querySelector(".unfold");
   if (!isFolded) return before?.remove();
   if (before) return;
-  const open = button("Show all of it", unfold);
+  const open = button(words.message.unfold, unfold);
   open.classList.add("unfold");
   text.after(open);
 }
@@ -107,9 +109,9 @@ function showFile(element, file) {
   else if (!shown) element.querySelector(".text").before(fileElement(file));
 }
 
-function showMark(element, words) {
+function showMark(element, mark) {
   element.querySelector(".mark")?.remove();
-  if (words) element.querySelector("time").before(small("mark", words));
+  if (mark) element.querySelector("time").before(small("mark", mark));
 }
 
 /** The button that opens the menu. A press on a touch screen may be anywhere on the message. */
@@ -120,7 +122,7 @@ function showTools(element, deleted, name) {
   const open = button("", () => {});
   open.className = "tools";
   open.tabIndex = -1;
-  open.setAttribute("aria-label", `Actions for the message of ${name}`);
+  open.setAttribute("aria-label", words.message.actions(name));
   open.setAttribute("aria-haspopup", "menu");
   open.setAttribute("aria-expanded", "false");
   // A new message is read, not what can be done with it.
@@ -131,23 +133,22 @@ function showTools(element, deleted, name) {
 function showReactions(element, reactions) {
   const before = element.querySelector(".reactions");
   if (reactions.length === 0) return before?.remove();
-  const list = make("div", "reactions");
-  list.setAttribute("aria-live", "off");
-  list.append(...reactions.map(reactionElement));
+  const row = make("div", "reactions");
+  row.setAttribute("aria-live", "off");
+  row.append(...reactions.map(reactionElement));
   const focused = before?.contains(document.activeElement) && document.activeElement.dataset.emoji;
-  if (before) before.replaceWith(list);
-  else element.append(list);
+  if (before) before.replaceWith(row);
+  else element.append(row);
   // Whoever has just pressed one is still there.
-  if (focused) ([...list.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
+  if (focused) ([...row.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
 }
 
 function reactionElement({ emoji, names, count, isOurs, isPending }) {
   const element = button(`${emoji} ${count}`, () => {});
   const others = count - Math.min(names.length, NAMED);
   const people = names.slice(0, NAMED).map((name) => `\u2068${name}\u2069`);
-  if (others > 0) people.push(others === 1 ? "1 other" : `${others} others`);
-  const last = people.pop();
-  element.title = people.length > 0 ? `${people.join(", ")} and ${last}` : last;
+  if (others > 0) people.push(words.message.others(others));
+  element.title = list(people);
   element.dataset.emoji = emoji;
   element.setAttribute("aria-label", `${emoji} ${element.title}`);
   element.setAttribute("aria-pressed", isOurs);
@@ -175,8 +176,8 @@ function slip({ kind, name, author }, foot) {
   return element;
 }
 
-function unseen(words) {
+function unseen(text) {
   const element = make("span", "unseen");
-  element.textContent = words;
+  element.textContent = text;
   return element;
 }

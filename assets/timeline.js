@@ -10,10 +10,10 @@ import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
 import { plainElement } from "./plain.js";
 import { learnName } from "./tones.js";
+import { words } from "./words.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
-const LOST = "Earlier messages are missing";
 /** How long a message that was jumped to stands out. */
 const SOUGHT_MS = 2500;
 
@@ -37,6 +37,8 @@ export class Timeline {
   /** The line before what was not read yet, when it came; it is taken away once there is something else to read. */
   #unread = null;
   #isUnreadSeen = true;
+  /** @type {Gap | undefined} what the last `joined` has left to be fetched */
+  #missedGap;
 
   /**
    * @param {{log: HTMLElement, earlier: HTMLElement, waiting: HTMLElement}} elements `earlier` stands before all lines,
@@ -83,7 +85,7 @@ export class Timeline {
   /** Shows what a `joined` brings: the first events, or those that were missed. Returns the new ones. */
   catchUp({ epoch, last, events, gap }) {
     if (this.#epoch !== null && epoch !== this.#epoch) this.#beginAnew();
-    else this.#openGap(events[0]?.id ?? last + 1, gap);
+    else this.#missedGap = this.#openGap(events[0]?.id ?? last + 1, gap);
     this.#epoch = epoch;
     const added = events.filter((event) => this.add(event, last));
     this.#earlier.hidden = this.first === Infinity || this.first === 1;
@@ -98,7 +100,7 @@ export class Timeline {
       for (const event of missed) this.add(event, this.#last);
       gap.before = missed[0]?.id ?? gap.before;
       if (gap.before === gap.after + 1) this.#closeGap(gap);
-      else if (!more || missed.length === 0) this.#closeGap(gap, LOST);
+      else if (!more || missed.length === 0) this.#closeGap(gap, words.timeline.missing);
     });
     return missed;
   }
@@ -159,14 +161,17 @@ export class Timeline {
     return true;
   }
 
-  /** What was said from this event on was not read when it came, unless that is said of an earlier one still. */
-  markUnread(id) {
+  /**
+   * What was said from this event on was not read when it came, unless that is said of an earlier one still. `isMissed`: it
+   * was said before we came back, and so was what is still to be fetched.
+   */
+  markUnread(id, isMissed = false) {
     if (!this.#isUnreadSeen) return;
     this.forgetUnread();
-    const next = this.#lines.get(id);
+    const next = (isMissed && this.#missedGap?.mark) || this.#lines.get(id);
     if (!next) return;
     this.#isUnreadSeen = false;
-    this.#unread = new Line(() => dividerElement("New", "unread"));
+    this.#unread = new Line(() => dividerElement(words.timeline.unread, "unread"));
     this.#scroll.keepPlace(() => this.#blocks.insert(this.#unread, next));
   }
 
@@ -185,13 +190,6 @@ export class Timeline {
   /** The mark before what was not read, while it has not been. */
   get unreadElement() {
     return this.#unread && !this.#isUnreadSeen ? this.#blocks.show(this.#unread) : null;
-  }
-
-  /** The element of the next message with which something can be done: 1 the one after, -1 the one before. */
-  beside({ line }, step) {
-    do line = step > 0 ? this.#blocks.after(line) : this.#blocks.before(line);
-    while (line && !this.#messages.canBeActedOn(line.event));
-    return line && this.#blocks.show(line);
   }
 
   /** Takes an event in, before the first that has a higher id. Returns its place. */
@@ -222,43 +220,46 @@ export class Timeline {
     return from;
   }
 
-  /** What `joined` brings begins with the id `before`; `isOpen`: not all that is between is in it. */
+  /** What `joined` brings begins with the id `before`; `isOpen`: not all that is between is in it. Returns what is left. */
   #openGap(before, isOpen) {
     const after = this.#last;
     const open = this.gap;
     // Of a gap at the very end, what is missing is told anew.
     if (open?.after === after) this.#closeGap(open);
-    if (!isOpen || before <= after + 1) return;
-    this.#gaps.push({ after, before, mark: this.#divide("Fetching what was said meanwhile…") });
+    if (!isOpen || before <= after + 1) return undefined;
+    const gap = { after, before, mark: this.#divide(words.timeline.fetching) };
+    this.#gaps.push(gap);
+    return gap;
   }
 
-  /** Nothing more is to be fetched: all of it is there, or `words` say what became of it. */
-  #closeGap(gap, words) {
+  /** Nothing more is to be fetched: all of it is there, or `fate` says what became of it. */
+  #closeGap(gap, fate) {
     this.#gaps = this.#gaps.filter((other) => other !== gap);
-    if (words) this.#blocks.insert(dividerLine(words), gap.mark);
+    if (this.#missedGap === gap) this.#missedGap = undefined;
+    if (fate) this.#blocks.insert(dividerLine(fate), gap.mark);
     this.#blocks.remove(gap.mark);
   }
 
   /** The ids begin again: what is on the page stays, above a line and out of the count. */
   #beginAnew() {
-    for (const gap of this.#gaps) this.#closeGap(gap, LOST);
+    for (const gap of this.#gaps) this.#closeGap(gap, words.timeline.missing);
     for (const line of this.#lines.values()) if (line) line.event = { ...line.event, isPast: true };
     this.#lines.clear();
     this.#messages.beginAnew();
     this.#ids = [];
-    this.#divide("The room began anew here");
+    this.#divide(words.timeline.anew);
     this.#earlier.hidden = true;
   }
 
-  #divide(words) {
-    const line = dividerLine(words);
+  #divide(text) {
+    const line = dividerLine(text);
     this.#blocks.insert(line);
     return line;
   }
 }
 
-function dividerLine(words) {
-  return new Line(() => dividerElement(words));
+function dividerLine(text) {
+  return new Line(() => dividerElement(text));
 }
 
 function noticeLine(event) {

@@ -1,5 +1,7 @@
 // Who is typing, and telling the others that we are.
 
+import { words } from "./words.js";
+
 /** The server relays no more than one in this time. */
 const TELL_EVERY_MS = 3000;
 const SHOWN_MS = 4000;
@@ -40,20 +42,20 @@ export class Typing {
 
   #update() {
     const names = [...this.#timers.keys()].map((name) => `\u2068${name}\u2069`);
-    this.#line.textContent = words(names);
+    this.#line.textContent = sentence(names);
   }
 }
 
 /** The names are isolated, so that none can turn the direction of the rest. */
-function words(names) {
+function sentence(names) {
   switch (names.length) {
     case 0:
       return "";
     case 1:
-      return `${names[0]} is typing…`;
+      return words.typing.one(names[0]);
     case 2:
-      return `${names[0]} and ${names[1]} are typing…`;
+      return words.typing.two(names[0], names[1]);
     default:
-      return "Several people are typing…";
+      return words.typing.several;
   }
 }

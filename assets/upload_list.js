@@ -1,7 +1,9 @@
 // The files on their way, at the end of the conversation: how far they are, and what can be done about them.
 
 import { make, remediesElement, small } from "./elements.js";
+import { percent } from "./format.js";
 import { labelElement } from "./shared_file.js";
+import { words } from "./words.js";
 
 export class UploadList {
   #list;
@@ -43,17 +45,18 @@ export class UploadList {
     const { element, bar, fate } = shown;
     bar.value = upload.progress;
     bar.hidden = upload.state === "failed";
-    const words = wordsOf(upload);
-    if (fate.textContent !== words) fate.textContent = words;
+    const state = stateOf(upload);
+    if (fate.textContent !== state) fate.textContent = state;
     if (shown.state === upload.state) return;
     shown.state = upload.state;
     const hadKeyboard = element.querySelector(".remedies")?.contains(document.activeElement);
     element.classList.toggle("failed", upload.state === "failed");
     element.classList.toggle("waiting", upload.state !== "failed");
     element.querySelector(".remedies")?.remove();
-    const { retry, discard } = this.#remedies;
-    const [Retry, Discard] = [retry, discard].map((run) => () => run(upload.cid));
-    element.append(remediesElement(upload.state === "failed" ? { Retry, Discard } : { Cancel: Discard }));
+    const retry = () => this.#remedies.retry(upload.cid);
+    const discard = () => this.#remedies.discard(upload.cid);
+    const failed = { [words.waiting.retry]: retry, [words.waiting.discard]: discard };
+    element.append(remediesElement(upload.state === "failed" ? failed : { [words.files.cancel]: discard }));
     if (hadKeyboard) element.querySelector(".remedies button").focus();
   }
 
@@ -71,14 +74,14 @@ export class UploadList {
       about.append(image);
     }
     about.append(labelElement(file), shown.bar);
-    shown.bar.setAttribute("aria-label", `Sharing ${file.name}`);
-    const words = make("div", "text");
-    words.dir = "auto";
-    words.textContent = text;
-    words.hidden = !text;
+    shown.bar.setAttribute("aria-label", words.files.sharing(file.name));
+    const body = make("div", "text");
+    body.dir = "auto";
+    body.textContent = text;
+    body.hidden = !text;
     const foot = make("div", "foot");
     foot.append(shown.fate);
-    paper.append(about, words, foot);
+    paper.append(about, body, foot);
     element.append(paper);
     element.dataset.cid = cid;
     this.#shown.set(cid, shown);
@@ -86,8 +89,8 @@ export class UploadList {
   }
 }
 
-function wordsOf({ state, progress, failure }) {
-  if (state === "failed") return `Not shared. ${failure}`;
-  if (state === "waiting") return "waiting";
-  return progress === 1 ? "almost there" : `${Math.floor(progress * 100)} %`;
+function stateOf({ state, progress, failure }) {
+  if (state === "failed") return words.files.notShared(failure);
+  if (state === "waiting") return words.files.waiting;
+  return progress === 1 ? words.files.almost : percent(progress);
 }

@@ -2,6 +2,7 @@
 // `cid`, by which the server knows one that was sent before; a connection that breaks only takes longer.
 
 import { randomId } from "./outbox.js";
+import { refusalWords, words } from "./words.js";
 
 /** Nothing of it gets through for so long: that connection is dead, whatever the browser thinks. */
 const STALLED_MS = 30_000;
@@ -142,14 +143,14 @@ export class Uploads {
   #answered(upload, request) {
     const { status } = request;
     if (status < 300) return this.#take(upload.cid);
-    const words = wordsOf(request);
+    const reason = reasonOf(request);
     const pause_ms = Number(request.getResponseHeader("Retry-After")) * 1000 || PAUSE_MS;
     this.#stop();
     // While we are away we may be no member; when we are back we are one.
     if (this.#open) {
       if (PASSING.includes(status)) this.#waitFor(Math.min(pause_ms, LONGEST_PAUSE_MS));
       else if (status === 401 && !this.#byCookie) this.#byCookie = true;
-      else fail(upload, words);
+      else fail(upload, reason);
     }
     this.#update();
   }
@@ -160,7 +161,7 @@ export class Uploads {
     this.#stop();
     if (this.#open) {
       upload.broken += 1;
-      if (upload.broken >= MAX_BROKEN) fail(upload, "The connection breaks whenever it is sent, or it cannot be read.");
+      if (upload.broken >= MAX_BROKEN) fail(upload, words.files.broken);
       this.#waitFor(PAUSE_MS);
     }
     this.#update();
@@ -191,15 +192,15 @@ export class Uploads {
   }
 }
 
-function fail(upload, words) {
-  Object.assign(upload, { state: "failed", failure: words });
+function fail(upload, reason) {
+  Object.assign(upload, { state: "failed", failure: reason });
 }
 
-/** Why the server does not take it, in its own words. */
-function wordsOf({ status, responseText }) {
+/** Why the server does not take it. */
+function reasonOf({ status, responseText }) {
   try {
-    return JSON.parse(responseText).error.message;
+    return refusalWords(JSON.parse(responseText).error);
   } catch {
-    return `The server does not take it (${status}).`;
+    return words.files.refused(status);
   }
 }

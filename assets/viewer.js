@@ -1,5 +1,7 @@
 // A picture of the conversation, large. Escape closes it, and so does a press beside it; the arrow keys lead to the others.
 
+import { words } from "./words.js";
+
 export class Viewer {
   #log;
   #dialog;
@@ -54,7 +56,7 @@ export class Viewer {
     this.#link.href = address;
     this.#link.download = name;
     this.#link.querySelector("bdi").textContent = name;
-    this.#dialog.setAttribute("aria-label", `Picture ${name}`);
+    this.#dialog.setAttribute("aria-label", words.files.picture(name));
   }
 
   #go(step) {

@@ -4,6 +4,7 @@ import { remediesElement } from "./elements.js";
 import { attempt } from "./guard.js";
 import { plainElement } from "./plain.js";
 import { waitingElement } from "./slips.js";
+import { words } from "./words.js";
 
 export class Waiting {
   #list;
@@ -43,11 +44,11 @@ export class Waiting {
     element.dataset.cid = entry.cid;
     if (fate === "waiting") return element;
     element.classList.replace("waiting", fate);
-    element.querySelector(".fate").textContent = `Not sent. ${entry.failure ?? entry.delay}`;
-    const { retry, edit, discard } = this.#remedies;
-    const [Retry, Edit, Discard] = [retry, edit, discard].map((run) => () => run(entry.cid));
+    element.querySelector(".fate").textContent = words.waiting.notSent(entry.failure ?? entry.delay);
     // What is only delayed may be said at any moment: it is not the time to mend it.
-    element.append(remediesElement(fate === "failed" ? { Retry, Edit, Discard } : { Retry, Discard }));
+    const ways = fate === "failed" ? ["retry", "edit", "discard"] : ["retry", "discard"];
+    const remedies = ways.map((way) => [words.waiting[way], () => this.#remedies[way](entry.cid)]);
+    element.append(remediesElement(Object.fromEntries(remedies)));
     return element;
   }
 }

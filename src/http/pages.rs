@@ -51,7 +51,9 @@ struct HomeTemplate<'a> {
     title: &'a str,
     hint: Option<&'a str>,
     error: Option<&'a str>,
+    error_code: Option<&'a str>,
     points_at_none: bool,
+    joins: bool,
     points_at_name: bool,
     points_at_code: bool,
     points_at_password: bool,
@@ -112,8 +114,9 @@ pub enum Field {
 pub enum Notice {
     /// What to do next, and the field to do it in.
     Hint(String, Field),
-    /// Why the request was refused, and the field to correct, if there is one.
-    Error(String, Option<Field>),
+    /// Why the request was refused, the field to correct, if there is one, and the code of it, by which the page finds
+    /// the words of another language.
+    Error(String, Option<Field>, &'static str),
 }
 
 /// The home page for one browser.
@@ -159,10 +162,10 @@ impl Pages {
 
     /// The home page.
     pub fn home(&self, home: &Home<'_>) -> String {
-        let (hint, error, field) = match &home.notice {
-            Some(Notice::Hint(words, field)) => (Some(words.as_str()), None, Some(*field)),
-            Some(Notice::Error(words, field)) => (None, Some(words.as_str()), *field),
-            None => (None, None, None),
+        let (hint, error, field, error_code) = match &home.notice {
+            Some(Notice::Hint(words, field)) => (Some(words.as_str()), None, Some(*field), None),
+            Some(Notice::Error(words, field, code)) => (None, Some(words.as_str()), *field, Some(*code)),
+            None => (None, None, None, None),
         };
         let title = match error {
             Some(words) => format!("{words} – snug"),
@@ -175,7 +178,9 @@ impl Pages {
             title: &title,
             hint,
             error,
+            error_code,
             points_at_none: field.is_none(),
+            joins: error.is_none() && !home.code.is_empty(),
             points_at_name: field == Some(Field::Name),
             points_at_code: field == Some(Field::Code),
             points_at_password: field == Some(Field::Password),
@@ -250,9 +255,9 @@ mod tests {
 
     #[test]
     fn an_error_is_said_at_its_field_and_what_was_typed_is_kept() {
-        let notice = Some(Notice::Error("\"<i>\" is taken.".into(), Some(Field::Name)));
+        let notice = Some(Notice::Error("\"<i>\" is taken.".into(), Some(Field::Name), "name_taken"));
         let home = pages().home(&Home { name: "<i>\"", code: "kxqt'", notice, ..Home::default() });
-        let said = "<p class=\"error\" id=\"reason\" role=\"alert\">&#34;&#60;i&#62;&#34; is taken.</p>";
+        let said = "<p class=\"error\" id=\"reason\" role=\"alert\" data-error=\"name_taken\">&#34;&#60;i&#62;&#34; is taken.</p>";
         assert!(home.contains(said), "{home}");
         assert!(home.contains("value=\"&#60;i&#62;&#34;\"") && home.contains("value=\"kxqt&#39;\""), "{home}");
         assert_eq!(home.matches(" aria-invalid=\"true\" aria-describedby=\"reason\" autofocus").count(), 1);
@@ -273,7 +278,7 @@ mod tests {
     #[test]
     fn a_password_is_asked_for_where_one_is_needed() {
         let asked = |asks_password, field| {
-            let notice = Some(Notice::Error("It needs its password.".into(), field));
+            let notice = Some(Notice::Error("It needs its password.".into(), field, "password_required"));
             pages().home(&Home { name: "ana", code: "KXQT", asks_password, notice, ..Home::default() })
         };
         let beside = asked(true, Some(Field::Password));
@@ -294,15 +299,17 @@ mod tests {
     fn a_hint_is_no_error() {
         let notice = Some(Notice::Hint("Give a name to join KXQT.".into(), Field::Name));
         let home = pages().home(&Home { name: "", code: "KXQT", notice, ..Home::default() });
-        assert!(home.contains("<p class=\"hint\" id=\"reason\">Give a name to join KXQT.</p>"), "{home}");
-        assert!(home.contains("<title>Join KXQT – snug</title>"), "{home}");
+        let named = |key| format!(" data-words=\"home.{key}\" data-words-value=\"KXQT\">");
+        let hint = format!("<p class=\"hint\" id=\"reason\"{}Give a name to join KXQT.</p>", named("giveName"));
+        assert!(home.contains(&hint), "{home}");
+        assert!(home.contains(&format!("<title{}Join KXQT – snug</title>", named("title"))), "{home}");
         assert!(!home.contains("aria-invalid"));
     }
 
     #[test]
     fn there_is_a_field_for_a_key_only_where_one_is_wanted() {
         assert!(!pages().home(&Home::default()).contains("name=\"key\""));
-        let notice = Some(Notice::Error("Room KXQT has a key.".into(), Some(Field::Key)));
+        let notice = Some(Notice::Error("Room KXQT has a key.".into(), Some(Field::Key), "key_required"));
         let home = pages().home(&Home { name: "ana", code: "KXQT", notice, wants_key: true, ..Home::default() });
         let field = "<input id=\"key\" name=\"key\" type=\"password\" autocomplete=\"off\" maxlength=\"256\" \
              aria-invalid=\"true\" aria-describedby=\"reason\" autofocus>";

@@ -148,7 +148,7 @@ impl ResponseContext<'_> {
         };
         home.asks_password |= field == Some(Field::Password);
         home.wants_key |= field == Some(Field::Key);
-        home.notice = Some(Notice::Error(refusal.to_string(), field));
+        home.notice = Some(Notice::Error(refusal.to_string(), field, json::error_code(refusal)));
         self.site.write_home(self.respond_refused(refusal, outbox), &home);
     }
 }

@@ -205,7 +205,7 @@ impl RouteRequest<'_> {
 
     fn not_found(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         let words = "There is nothing at this address.".to_owned();
-        let home = Home { notice: Some(Notice::Error(words, None)), ..Home::default() };
+        let home = Home { notice: Some(Notice::Error(words, None, "not_found")), ..Home::default() };
         self.home_page(StatusCode::NOT_FOUND, &home, outbox)
     }
 
@@ -258,17 +258,17 @@ impl RouteRequest<'_> {
     fn admit(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         let media_type = self.head.value("content-type").map(|value| value.split(';').next().unwrap_or(value).trim());
         if media_type.is_some_and(|media_type| !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-            return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", None, outbox);
+            return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not how a form is sent.", outbox);
         }
         // RFC 9110 section 5.3: it is no list, so of two of them one is a mistake.
         if self.head.values("content-type").count() > 1 {
-            return self.refuse(StatusCode::BAD_REQUEST, "This is not how a form is sent.", None, outbox);
+            return self.refuse(StatusCode::BAD_REQUEST, "This is not how a form is sent.", outbox);
         }
         let mut form = HomeForm::read(self.body);
         let password = form.password.clone();
         if !self.origin().may_send_form(self.head) {
             let words = "That form came from another site. Please use this one.";
-            return self.refuse_form(&form, StatusCode::FORBIDDEN, words, None, outbox);
+            return self.refuse_form(&form, StatusCode::FORBIDDEN, words, None, "bad_request", outbox);
         }
         let vouched_name = self.vouched_name();
         if let Some(name) = &vouched_name {
@@ -276,26 +276,30 @@ impl RouteRequest<'_> {
         }
         if let Some(Err(fault)) = password {
             let field = Some(Field::Password);
-            return self.refuse_form(&form, StatusCode::BAD_REQUEST, &fault.to_string(), field, outbox);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, &fault.to_string(), field, "bad_request", outbox);
         }
         if form.name.trim().is_empty() {
-            return self.refuse_form(&form, StatusCode::BAD_REQUEST, "Give a name.", Some(Field::Name), outbox);
+            let field = Some(Field::Name);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, "Give a name.", field, "name_required", outbox);
         }
         let Some(name) = Name::parse(&form.name) else {
             let words = format!("A name has 1 to {MAX_NAME_CHARACTERS} characters, none of them invisible.");
-            return self.refuse_form(&form, StatusCode::BAD_REQUEST, &words, Some(Field::Name), outbox);
+            let field = Some(Field::Name);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, &words, field, "name_invalid", outbox);
         };
         let target = if form.creates {
             JoinTarget::New
         } else if form.code.trim().is_empty() {
             let words = "Give a room code, or create a room.";
-            return self.refuse_form(&form, StatusCode::BAD_REQUEST, words, Some(Field::Code), outbox);
+            let field = Some(Field::Code);
+            return self.refuse_form(&form, StatusCode::BAD_REQUEST, words, field, "room_required", outbox);
         } else if let Some(code) = RoomCode::parse(&form.code) {
             JoinTarget::Code(code)
         } else {
             // A text that is no valid code is treated as the code of a room that does not exist.
             let words = format!("There is no room {}.", shorten(form.code.trim()));
-            return self.refuse_form(&form, StatusCode::NOT_FOUND, &words, Some(Field::Code), outbox);
+            let field = Some(Field::Code);
+            return self.refuse_form(&form, StatusCode::NOT_FOUND, &words, field, "no_such_room", outbox);
         };
         let sessions = self.sessions();
         let token = match target {
@@ -311,8 +315,8 @@ impl RouteRequest<'_> {
         self.ask(command, PendingKind::Admission { form, sessions })
     }
 
-    fn refuse(&self, status: StatusCode, words: &str, field: Option<Field>, outbox: &mut Vec<u8>) -> RouteOutcome {
-        self.refuse_form(&HomeForm::default(), status, words, field, outbox)
+    fn refuse(&self, status: StatusCode, words: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
+        self.refuse_form(&HomeForm::default(), status, words, None, "bad_request", outbox)
     }
 
     fn refuse_form(
@@ -321,9 +325,10 @@ impl RouteRequest<'_> {
         status: StatusCode,
         words: &str,
         field: Option<Field>,
+        code: &'static str,
         outbox: &mut Vec<u8>,
     ) -> RouteOutcome {
-        let notice = Some(Notice::Error(words.to_owned(), field));
+        let notice = Some(Notice::Error(words.to_owned(), field, code));
         let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
         let (name, code, is_invited) = (form.name.as_str(), form.code.as_str(), form.is_invited);
         self.home_page(status, &Home { name, code, asks_password, wants_key, is_invited, notice }, outbox)

@@ -21,7 +21,7 @@ use crate::support::{eventually, find_program};
 /// The names under which distributions install it.
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-const ARGUMENTS: [&str; 24] = [
+const ARGUMENTS: [&str; 26] = [
     "--headless",
     // It takes a free one.
     "--remote-debugging-port=0",
@@ -50,6 +50,9 @@ const ARGUMENTS: [&str; 24] = [
     "--no-first-run",
     "--password-store=basic",
     "--use-mock-keychain",
+    // The tests look for English words, whatever this machine speaks.
+    "--lang=en-GB",
+    "--accept-lang=en-GB,en",
 ];
 
 /// The browser of the tests that are running. Starting one costs more than most of them do with it.
@@ -185,6 +188,12 @@ impl Window {
     /// Runs this before anything of the pages that are opened from now on.
     pub fn prepare_pages(&self, script: &str) {
         self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
+    }
+
+    /// Whoever sits here reads these languages, the first best: `de-AT,de`.
+    pub fn read_languages(&self, languages: &str) {
+        let agent = self.evaluate("navigator.userAgent");
+        self.call("Emulation.setUserAgentOverride", json!({"userAgent": agent, "acceptLanguage": languages}));
     }
 
     pub fn open(&self, url: &str) {

@@ -158,7 +158,7 @@ fn files_are_chosen_pasted_and_dropped_and_looked_at_before_anything_is_sent() {
     ana.fill("#share-text", "for the two of us");
     ana.press("Enter");
 
-    let uploads = json!(["list & more.txt: 0 %", "shot.png: waiting", "notes.md: waiting"]);
+    let uploads = json!(["list & more.txt: 0%", "shot.png: waiting", "notes.md: waiting"]);
     wait_for_equal(&ana, "onTheirWay()", &uploads);
     assert_eq!(ana.evaluate("document.querySelector('#share').open"), false);
     let path = format!("/api/v1/rooms/{room}/files");
@@ -229,7 +229,7 @@ fn how_far_a_file_is_shows_and_it_can_be_stopped_and_tried_again() {
     ana.click("#share .primary");
     ana.wait_for("requests.length === 1");
     ana.evaluate("requests[0].progress(34, 100)");
-    wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: 34 %", "two.png: waiting", "three.png: waiting"]));
+    wait_for_equal(&ana, "onTheirWay()", &json!(["one.png: 34%", "two.png: waiting", "three.png: waiting"]));
     assert_eq!(ana.evaluate("document.querySelector('.upload progress').value"), 0.34);
     // The first is not to be sent after all, and the next takes its turn.
     ana.click(".upload .remedies button");
@@ -237,7 +237,7 @@ fn how_far_a_file_is_shows_and_it_can_be_stopped_and_tried_again() {
     ana.wait_for("requests.length === 2");
     let muted = json!({"error": {"code": "muted", "message": "You are muted here."}});
     ana.evaluate(&format!("requests[1].answer(403, {muted})"));
-    wait_for_equal(&ana, "onTheirWay()", &json!(["two.png: Not shared. You are muted here.", "three.png: 0 %"]));
+    wait_for_equal(&ana, "onTheirWay()", &json!(["two.png: Not shared. You are muted here.", "three.png: 0%"]));
     ana.evaluate("requests[2].answer(201, {})");
     wait_for_equal(&ana, "onTheirWay()", &json!(["two.png: Not shared. You are muted here."]));
     ana.click(".upload .remedies button");

@@ -3,6 +3,7 @@
 mod amending;
 mod chromium;
 mod files;
+mod languages;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;
@@ -792,12 +793,9 @@ fn a_connection_lost_while_catching_up_loses_nothing() {
     come_back(&ana, &proxy);
     wait_for_conversation(&ana, &texts);
     assert_eq!(dividers(&ana), [] as [&str; 0], "nothing is missing");
-    ana.wait_for(
-        "(() => {
-            const { scrollHeight, scrollTop, clientHeight } = document.querySelector('#timeline');
-            return scrollHeight - scrollTop - clientHeight < 2;
-        })()",
-    );
+    // What was missed is read from its beginning.
+    ana.wait_for("document.querySelector('#newer').dataset.missed === '2200'");
+    ana.wait_for("document.querySelector('.unread').nextElementSibling.querySelector('.text').textContent === 'missed 0'");
 }
 
 #[test]

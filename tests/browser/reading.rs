@@ -113,7 +113,7 @@ fn comings_and_goings_are_one_line() {
     wait_for_notice(&ana, "Ben left");
     let line = "document.querySelector('#timeline .comings')";
     ana.wait_for(&format!(
-        "{line}?.textContent.replace(/[\\u2068\\u2069]/g, '') === 'Cleo, Dora came in · Ben came and left'"
+        "{line}?.textContent.replace(/[\\u2068\\u2069]/g, '') === 'Cleo and Dora came in · Ben came and left'"
     ));
     let heights =
         "[...document.querySelectorAll('#timeline .joined')].map(it => it.getBoundingClientRect().height > 1)";
@@ -159,7 +159,6 @@ fn what_was_missed_offline_is_read_from_its_beginning() {
     ana.wait_for("document.querySelector('#newer').hidden");
     say(&ana, "61 seen");
     ana.wait_for("document.querySelector('.unread') === null");
-    assert_well_behaved(&ana, &server);
 }
 
 #[test]
