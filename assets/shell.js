@@ -15,5 +15,7 @@ export function keepShell(base) {
     active.postMessage({ page: location.href, assets: assets.filter((url) => url.startsWith(folder)) });
   };
   // It is not in the way of what the page itself needs.
-  addEventListener("load", () => setTimeout(() => keep().catch(() => {})), { once: true });
+  const begin = () => setTimeout(() => keep().catch(() => {}));
+  if (document.readyState === "complete") begin();
+  else addEventListener("load", begin, { once: true });
 }

@@ -73,10 +73,31 @@ impl Chromium {
 
     /// A window of somebody else: it shares no cookie and no storage with any other.
     pub fn open_window(&self) -> Window {
-        let ask = |method, params| self.0.devtools.call(None, method, params).expect("Chromium opens windows");
+        let answer = self.0.devtools.call(None, "Target.createBrowserContext", json!({})).expect("Chromium opens windows");
+        let id = answer["browserContextId"].as_str().expect("an id").to_owned();
+        Window::open_in(&Arc::new(Context { browser: Arc::clone(&self.0), id }))
+    }
+}
+
+/// What windows of one person share: cookies and storage.
+struct Context {
+    browser: Arc<Browser>,
+    id: String,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // Other tests may go on with the browser: the pages would try for ever to come back to their server.
+        let _ = self.browser.devtools.call(None, "Target.disposeBrowserContext", json!({"browserContextId": self.id}));
+    }
+}
+
+impl Window {
+    fn open_in(context: &Arc<Context>) -> Window {
+        let browser = &context.browser;
+        let ask = |method, params| browser.devtools.call(None, method, params).expect("Chromium opens windows");
         let id_of = |answer: Value, field: &str| answer[field].as_str().expect("an id").to_owned();
-        let context = id_of(ask("Target.createBrowserContext", json!({})), "browserContextId");
-        let about_blank = json!({"url": "about:blank", "browserContextId": context});
+        let about_blank = json!({"url": "about:blank", "browserContextId": context.id});
         let target = id_of(ask("Target.createTarget", about_blank), "targetId");
         let attach = json!({"targetId": target, "flatten": true});
         let session = id_of(ask("Target.attachToTarget", attach), "sessionId");
@@ -85,8 +106,9 @@ impl Chromium {
         let listener = move |event: &str, params: &Value| {
             seen_by_listener.lock().expect("nobody panics with it").note(event, params);
         };
-        self.0.devtools.listen(&session, Box::new(listener));
-        let window = Window { browser: Arc::clone(&self.0), context, session, seen };
+        browser.devtools.listen(&session, Box::new(listener));
+        let window =
+            Window { browser: Arc::clone(browser), context: Arc::clone(context), target, session, seen };
         for domain in ["Page", "Network", "Runtime", "Log"] {
             window.call(&format!("{domain}.enable"), json!({}));
         }
@@ -171,13 +193,24 @@ impl Seen {
 /// One window with one page.
 pub struct Window {
     browser: Arc<Browser>,
-    /// What it shares with no other window.
-    context: String,
+    context: Arc<Context>,
+    target: String,
     session: String,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Window {
+    /// Another window of the same person.
+    pub fn open_beside(&self) -> Window {
+        Window::open_in(&self.context)
+    }
+
+    /// Takes the network away from the page, and tells it, or gives it back.
+    pub fn set_offline(&self, is_offline: bool) {
+        let conditions = json!({"offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// Opens a page and runs no script on it, nor on those that follow: what needs one to look at a page, as
     /// most here does, cannot be used on them.
     pub fn open_without_scripts(&self, url: &str) {
@@ -364,9 +397,7 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // Other tests may go on with the browser: the page would try for ever to come back to its server.
-        let _ =
-            self.browser.devtools.call(None, "Target.disposeBrowserContext", json!({"browserContextId": self.context}));
+        let _ = self.browser.devtools.call(None, "Target.closeTarget", json!({"targetId": self.target}));
     }
 }
 

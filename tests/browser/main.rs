@@ -10,8 +10,10 @@ mod proxy;
 mod reading;
 mod roles;
 mod served_roles;
+mod states;
 #[path = "../support/mod.rs"]
 mod support;
+mod tabs;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
