@@ -74,10 +74,14 @@ export class Notifying {
   }
 
   #keep(level, hasSound) {
-    if (hasSound && !this.#hasSound) attempt(() => this.#play());
+    const isNew = hasSound && !this.#hasSound;
     this.#level = level;
     this.#hasSound = hasSound;
     this.#memory.write("notify", { level, hasSound });
+    if (!isNew) return;
+    // Whoever has chosen it hears it.
+    this.#prepareSound();
+    attempt(() => this.#play());
   }
 
   #show({ id, name, text, file }) {
@@ -98,6 +102,7 @@ export class Notifying {
     }
   }
 
+  /** Is called where somebody does something; elsewhere a browser makes no sound, and complains. */
   #prepareSound() {
     if (!this.#hasSound || this.#level === "off") return;
     attempt(() => {
@@ -107,7 +112,6 @@ export class Notifying {
   }
 
   #play() {
-    this.#audio ??= window.AudioContext ? new AudioContext() : null;
     const audio = this.#audio;
     if (!audio) return;
     const volume = audio.createGain();

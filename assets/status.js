@@ -43,10 +43,12 @@ export class Status {
     if (this.#words.textContent !== words) this.#words.textContent = words;
     this.#showDetail(detail, wait_ms);
     const buttons = ways.map((way) => this.#wayElement(way));
-    for (const child of [...element.children]) if (![this.#words, ...buttons].includes(child)) child.remove();
-    for (const child of [this.#detail, ...buttons]) {
-      if (child !== this.#detail || this.#detail.textContent) element.append(child);
-    }
+    const parts = [this.#words, ...(this.#detail.textContent ? [this.#detail] : []), ...buttons];
+    for (const child of [...element.children]) if (!parts.includes(child)) child.remove();
+    // What is there already is not moved: the keyboard may be in it.
+    parts.forEach((part, index) => {
+      if (element.children[index] !== part) element.insertBefore(part, element.children[index] ?? null);
+    });
     if (isEnd) this.#room.dataset.ended = state;
     else delete this.#room.dataset.ended;
     this.#keepKeyboard(focused, isEnd);
@@ -55,8 +57,8 @@ export class Status {
   /** Other words about the same state, as `show` takes them. */
   detail(detail, wait_ms) {
     this.#showDetail(detail, wait_ms);
-    if (detail) this.#words.after(this.#detail);
-    else this.#detail.remove();
+    if (!detail) this.#detail.remove();
+    else if (!this.#detail.isConnected) this.#words.after(this.#detail);
   }
 
   /** Nothing is known yet. */
