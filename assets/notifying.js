@@ -63,7 +63,7 @@ export class Notifying {
   async #choose(level) {
     this.#keep(level, this.#hasSound);
     if (level === "off") return;
-    if (!("Notification" in window) || !isSecureContext) return this.#fallBack(words.notifying.unavailable);
+    if (!window.Notification || !isSecureContext) return this.#fallBack(words.notifying.unavailable);
     const permission = await Promise.resolve(Notification.requestPermission()).catch(() => "denied");
     if (permission === "denied") this.#fallBack(words.notifying.denied);
   }
@@ -129,5 +129,5 @@ export class Notifying {
 }
 
 function isAllowed() {
-  return "Notification" in window && Notification.permission === "granted";
+  return window.Notification?.permission === "granted";
 }

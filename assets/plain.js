@@ -5,7 +5,8 @@ import { make } from "./elements.js";
 /** @param {object | undefined} event */
 export function plainElement(event) {
   const isMessage = event?.type === "message" || event?.type === "file";
-  const element = make(isMessage ? "article" : "p", isMessage ? "message plain" : "notice plain");
+  const element = isMessage ? make("article", "message") : make("p", "notice");
+  element.classList.add("plain");
   const by = part("bdi", "name", event?.name);
   const text = part("span", "text", event?.text ?? event?.file?.name ?? event?.type);
   text.dir = "auto";

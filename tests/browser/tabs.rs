@@ -36,7 +36,6 @@ fn the_second_tab_takes_over_and_nothing_of_either_is_lost() {
         first.press("Enter");
     }
     // The second one cannot come in either, and something is written in both.
-    proxy.set_offline(false);
     let second = first.open_beside();
     second.prepare_pages(
         "(() => { const send = WebSocket.prototype.send;
@@ -46,6 +45,7 @@ fn the_second_tab_takes_over_and_nothing_of_either_is_lost() {
         "(() => { const send = WebSocket.prototype.send;
                   WebSocket.prototype.send = function (text) { if (window.mayJoin) send.call(this, text); }; })()",
     );
+    proxy.set_offline(false);
     second.open(&format!("http://{}/{room}", proxy.address));
     second.wait_for("document.querySelectorAll('#waiting .text').length === 2");
     second.fill("#text", "three");
