@@ -169,19 +169,22 @@ export class Blocks {
       if (isIntersecting && !block.isBuilt) near.push(block);
       else if (!isIntersecting && block.isBuilt) far.push([block, boundingClientRect.height]);
     }
-    for (const [block, height_px] of far) {
-      this.#measured.lines += block.lines.length;
-      this.#measured.height_px += height_px;
-      this.#takeDown(block, height_px);
-    }
-    if (near.length > 0) this.#keepPlace(() => near.forEach((block) => this.#build(block)));
+    if (far.length + near.length === 0) return;
+    this.#keepPlace(() => {
+      for (const [block, height_px] of far) {
+        this.#measured.lines += block.lines.length;
+        this.#measured.height_px += height_px;
+        this.#takeDown(block, height_px);
+      }
+      near.forEach((block) => this.#build(block));
+    });
   }
 
   /** Nothing is drawn between two lines that come in one burst, or to a page that is out of sight. */
   #takeDownUnseen() {
     const unseen = this.#blocks.filter(({ isBuilt, isNear }) => isBuilt && !isNear);
     if (unseen.length < MAX_UNSEEN) return;
-    for (const block of unseen) this.#takeDown(block, this.#estimate(block));
+    this.#keepPlace(() => unseen.forEach((block) => this.#takeDown(block, this.#estimate(block))));
   }
 
   #build(block) {
@@ -237,5 +240,5 @@ document.addEventListener("selectionchange", () => {
 /** Whether taking it down would take something away from whoever uses it: the keyboard, what plays, what is selected. */
 function isInUse(element) {
   if (element.contains(document.activeElement) || selected?.intersectsNode(element)) return true;
-  return [...element.querySelectorAll("audio, video")].some(({ paused }) => !paused);
+  return [...element.querySelectorAll("audio,video")].some(({ paused }) => !paused);
 }

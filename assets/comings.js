@@ -73,13 +73,13 @@ function summary(events) {
     const [first] = fates.get(name) ?? [type];
     fates.set(name, [first, type]);
   }
-  const names = { "enter enter": [], "part part": [], "enter part": [], "part enter": [] };
-  for (const [name, fate] of fates) names[fate.join(" ")].push(`\u2068${name}\u2069`);
+  const names = { "enter-enter": [], "part-part": [], "enter-part": [], "part-enter": [] };
+  for (const [name, fate] of fates) names[fate.join("-")].push(`\u2068${name}\u2069`);
   const { cameIn, left, cameAndLeft, cameBack } = words.timeline;
-  const told = { "enter enter": cameIn, "part part": left, "enter part": cameAndLeft, "part enter": cameBack };
+  const told = { "enter-enter": cameIn, "part-part": left, "enter-part": cameAndLeft, "part-enter": cameBack };
   return Object.entries(names)
     .filter(([, names]) => names.length > 0)
-    .map(([fate, names]) => told[fate](listed(names), names.length))
+    .map(([fate, names]) => told[fate](listed(names)))
     .join(" · ");
 }
 

@@ -8,7 +8,7 @@ const CODE = /`([^`\n]+)`/g;
 const ADDRESS = /\bhttps?:\/\/[^\s<>"`\u3000-\u303f\uff00-\uffef]+/gi;
 /** Between spaces or punctuation, and no space inside of the asterisks. */
 const EMPHASIS = /(?<![\p{L}\p{N}*])\*(?![\s*])([^*\n]*[^*\s])\*(?![\p{L}\p{N}*])/gu;
-const PUNCTUATION = ".,;:!?'*_~”’»…";
+const PUNCTUATION = ".,;:!?'*_~\u201d\u2019\u00bb\u2026";
 const BRACKETS = { ")": "(", "]": "[", "}": "{" };
 /** One emoji as people see it: a flag, a keycap, or a picture with its colour and what is joined to it. */
 const EMOJI =

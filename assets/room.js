@@ -22,6 +22,7 @@ import { Reacting } from "./reacting.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { tryPicturesAgain } from "./shared_file.js";
 import { keepShell } from "./shell.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
@@ -170,7 +171,7 @@ const composer = new Composer($("#composer"), Number(maxMessage), {
 
 const fileChoice = new FileChoice(
   { opener: $("#attach"), input: $("#files"), overlay: $("#drop"), dialog: $("#share") },
-  { share, closed: () => composer.focus() },
+  { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
 /** Whether the server has let us into the room over the present connection. */
@@ -198,11 +199,13 @@ const receive = {
         events.forEach(acknowledgeReaction);
         if (back) showMissed(missed);
       },
+      () => events.forEach(withdraw),
       () => questions.open(limits.rate),
       () => fetching.missed(),
       () => fetching.members(),
       () => outbox.open(limits.rate, epoch),
       () => uploads.open(),
+      tryPicturesAgain,
       () => reacting.open(epoch),
       () => admission.letIn() && composer.focus(),
     );
@@ -224,8 +227,9 @@ const receive = {
   },
 
   enter(event) {
-    members.enter(event);
+    // By then it is known whose the name is.
     showNotice(event);
+    members.enter(event);
   },
 
   part(event) {
@@ -262,6 +266,7 @@ const receive = {
   history(message) {
     acknowledge(message.events);
     questions.answer(message);
+    message.events.forEach(withdraw);
   },
 
   members(message) {
@@ -362,12 +367,19 @@ function acknowledge(events) {
   }
 }
 
+/** What was stopped on its way and is there all the same is deleted: its last bytes had left this machine before. */
+function withdraw({ type, id, cid }) {
+  if (type === "file" && uploads.isUnwanted(cid)) outbox.delete({ of: id, epoch: timeline.epoch });
+}
+
 /** A reaction of ours is there: on the page as well, or it would be away for a moment. */
 function acknowledgeReaction(event) {
   if (event.type === "reaction" && messages.isOwn({ event })) reacting.acknowledge(event);
 }
 
 function leave() {
+  if (uploads.areUnderway && !confirm(words.files.leftBehind)) return;
+  uploads.discardAll();
   leaving = true;
   membership.leave();
   if (!send({ type: "leave" })) return goHome();
@@ -430,6 +442,7 @@ function showMessage(event) {
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
+  withdraw(event);
   scroll.follow();
 }
 

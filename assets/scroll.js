@@ -4,8 +4,6 @@ import { words } from "./words.js";
 
 /** Nearer than this counts as being there. */
 const NEAR_PX = 60;
-/** After a movement of the hand so long ago, the page may still be scrolling for it. */
-const HAND_MS = 400;
 /** What is to be read from somewhere on begins so far below the upper edge. */
 const ABOVE_PX = 48;
 
@@ -14,15 +12,12 @@ export class Scroll {
   #newer;
   #handlers;
   #following = true;
-  /**
-   * Where the last scroll ended: only a way up from there is a wish to read elsewhere. While the page is about to be laid
-   * out anew it may also be what is taken down above.
-   */
+  /** Where the last scroll ended: only a way up from there is a wish to read elsewhere. */
   #top = 0;
   #missed = 0;
   #frame = 0;
-  /** When somebody last moved the page by hand. */
-  #moved = -Infinity;
+  /** Whether what is above has changed, and the page is about to be laid out: it may scroll for that. */
+  #isChanging = false;
 
   /**
    * @param {HTMLElement} log
@@ -41,9 +36,6 @@ export class Scroll {
       this.#scrolled();
       if (log.scrollTop < 2 * log.clientHeight) handlers.reachedTop();
     });
-    for (const type of ["wheel", "touchmove", "pointerdown", "keydown"]) {
-      log.addEventListener(type, () => (this.#moved = performance.now()), { passive: true });
-    }
     new ResizeObserver(() => this.#keepUp()).observe(log);
   }
 
@@ -56,6 +48,7 @@ export class Scroll {
   follow() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
+      this.#isChanging = false;
       this.#keepUp();
     });
   }
@@ -82,6 +75,7 @@ export class Scroll {
   keepPlace(change) {
     const anchor = this.#following ? undefined : this.#topElement();
     const before = anchor?.getBoundingClientRect().top;
+    this.#isChanging = this.#following;
     change();
     if (anchor?.isConnected) {
       this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
@@ -113,7 +107,7 @@ export class Scroll {
       this.#following = true;
       this.#show(0);
       this.#handlers.reachedEnd();
-    } else if (scrollTop < this.#top && (!this.#frame || performance.now() - this.#moved < HAND_MS)) {
+    } else if (scrollTop < this.#top && !this.#isChanging) {
       this.#following = false;
       this.#show(this.#missed);
     }

@@ -28,7 +28,10 @@ export class UploadList {
     for (const [cid, { element, preview }] of this.#shown) {
       if (uploads.some((upload) => upload.cid === cid)) continue;
       if (preview) URL.revokeObjectURL(preview);
+      const hadKeyboard = element.contains(document.activeElement);
       element.remove();
+      // Not to the next file: what was meant for this one would be done to that.
+      if (hadKeyboard) this.#list.closest("[tabindex]").focus({ preventScroll: true });
       this.#shown.delete(cid);
     }
     for (const upload of uploads) this.#update(upload);
@@ -46,18 +49,28 @@ export class UploadList {
     bar.value = upload.progress;
     bar.hidden = upload.state === "failed";
     const state = stateOf(upload);
+    // How far it is, is there to be read; that it is not shared is said.
+    if (upload.state === "failed") fate.setAttribute("role", "alert");
+    else fate.removeAttribute("role");
     if (fate.textContent !== state) fate.textContent = state;
-    if (shown.state === upload.state) return;
-    shown.state = upload.state;
+    const remedies = this.#remediesOf(upload);
+    const known = Object.keys(remedies).join();
+    if (shown.remedies === known) return;
+    shown.remedies = known;
     const hadKeyboard = element.querySelector(".remedies")?.contains(document.activeElement);
     element.classList.toggle("failed", upload.state === "failed");
     element.classList.toggle("waiting", upload.state !== "failed");
     element.querySelector(".remedies")?.remove();
-    const retry = () => this.#remedies.retry(upload.cid);
-    const discard = () => this.#remedies.discard(upload.cid);
-    const failed = { [words.waiting.retry]: retry, [words.waiting.discard]: discard };
-    element.append(remediesElement(upload.state === "failed" ? failed : { [words.files.cancel]: discard }));
+    element.append(remediesElement(remedies));
     if (hadKeyboard) element.querySelector(".remedies button").focus();
+  }
+
+  #remediesOf({ cid, state, delay }) {
+    const { retry, discard } = this.#remedies;
+    const [again, away] = [retry, discard].map((run) => () => run(cid));
+    const retrying = { [words.waiting.retry]: again };
+    if (state === "failed") return { ...retrying, [words.waiting.discard]: away };
+    return { ...(delay ? retrying : {}), [words.files.cancel]: away };
   }
 
   #add({ cid, file, text }) {
@@ -70,6 +83,7 @@ export class UploadList {
       const image = new Image();
       image.alt = "";
       image.src = shown.preview;
+      image.addEventListener("load", () => this.#scroll.follow());
       image.addEventListener("error", () => image.remove());
       about.append(image);
     }
@@ -89,8 +103,8 @@ export class UploadList {
   }
 }
 
-function stateOf({ state, progress, failure }) {
+function stateOf({ state, progress, failure, delay }) {
   if (state === "failed") return words.files.notShared(failure);
-  if (state === "waiting") return words.files.waiting;
+  if (state === "waiting") return delay ?? words.files.waiting;
   return progress === 1 ? words.files.almost : percent(progress);
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 use flate2::{Compression, GzBuilder};
@@ -16,7 +16,6 @@ const TEMPLATES: [&str; 3] = ["head_too_long.html", "home.html", "room.html"];
 struct Asset {
     /// Its path below `assets/`, with slashes.
     name: String,
-    path: PathBuf,
     bytes: Vec<u8>,
 }
 
@@ -31,14 +30,8 @@ pub fn embed(root: &Path, out: &Path) -> io::Result<()> {
     writeln!(code, "pub static ASSETS: &[Asset] = &[").expect("a string");
     for (number, asset) in assets.iter().enumerate() {
         let compressed = compress(&asset.bytes)?;
-        let stored = match &compressed {
-            Some(compressed) => {
-                let path = out.join(format!("{number}.gz"));
-                fs::write(&path, compressed)?;
-                path
-            }
-            None => asset.path.clone(),
-        };
+        let stored = out.join(format!("{number}.asset"));
+        fs::write(&stored, compressed.as_ref().unwrap_or(&asset.bytes))?;
         writeln!(
             code,
             "    Asset {{ name: {:?}, content_type: {:?}, hash: {:?}, stored: include_bytes!({stored:?}), is_compressed: {} }},",
@@ -65,10 +58,28 @@ fn collect(folder: &Path, prefix: &str, assets: &mut Vec<Asset>) -> io::Result<(
         if entry.file_type()?.is_dir() {
             collect(&path, &format!("{name}/"), assets)?;
         } else {
-            assets.push(Asset { name, bytes: fs::read(&path)?, path });
+            let bytes = fs::read(&path)?;
+            let is_code = [".js", ".css"].iter().any(|extension| name.ends_with(extension));
+            let bytes = if is_code { without_comments(bytes) } else { bytes };
+            assets.push(Asset { name, bytes });
         }
     }
     Ok(())
+}
+
+/// Code without the lines that are comments and nothing else: a quarter of what browsers would have to fetch. They begin
+/// with `//`, or with `/*` and end at the end of a line; no text in the code may have a line like that.
+fn without_comments(code: Vec<u8>) -> Vec<u8> {
+    let code = String::from_utf8(code).expect("code is UTF-8");
+    let mut is_within = false;
+    let lines = code.lines().filter(|line| {
+        let line = line.trim();
+        let begins = !is_within && line.starts_with("/*");
+        let is_comment = is_within || begins || line.starts_with("//");
+        is_within = (is_within || begins) && !line.ends_with("*/");
+        !is_comment
+    });
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().into_bytes()
 }
 
 /// One name for all files together: since modules import each other by relative paths, a new version of one

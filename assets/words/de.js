@@ -157,10 +157,10 @@ export default {
     newer: (count) => many(count, "neue Nachricht", "neue Nachrichten"),
     newest: "Zum Neuesten",
     unread: "Neu",
-    cameIn: (names, count) => `${names} ${count === 1 ? "ist" : "sind"} hereingekommen`,
-    left: (names, count) => `${names} ${count === 1 ? "ist" : "sind"} gegangen`,
-    cameAndLeft: (names, count) => `${names} ${count === 1 ? "war" : "waren"} kurz da`,
-    cameBack: (names, count) => `${names} ${count === 1 ? "ist" : "sind"} wieder da`,
+    cameIn: (names) => `Gekommen: ${names}`,
+    left: (names) => `Gegangen: ${names}`,
+    cameAndLeft: (names) => `Kurz da: ${names}`,
+    cameBack: (names) => `Wieder da: ${names}`,
     more: (count) => `${count} weitere`,
   },
 
@@ -192,6 +192,10 @@ export default {
     saveFile: (name, size) => `${name} speichern, ${size}`,
     save: "Speichern",
     close: "Schließen",
+    folder: "Ein Ordner kann nicht geteilt werden, nur die Dateien darin.",
+    proxyTooLarge: "Sie ist zu groß für einen Proxy auf dem Weg zum Server.",
+    later: (seconds) => `Der Server nimmt gerade nichts mehr an. In ${seconds} s wird sie noch einmal gesendet.`,
+    leftBehind: "Dateien sind noch unterwegs und würden nicht geteilt. Trotzdem gehen?",
   },
 
   search: {

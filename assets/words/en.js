@@ -157,10 +157,10 @@ export default {
     newer: (count) => many(count, "new message", "new messages"),
     newest: "To the newest",
     unread: "New",
-    cameIn: (names, count) => `${names} came in`,
-    left: (names, count) => `${names} left`,
-    cameAndLeft: (names, count) => `${names} came and left`,
-    cameBack: (names, count) => `${names} left and came back`,
+    cameIn: (names) => `${names} came in`,
+    left: (names) => `${names} left`,
+    cameAndLeft: (names) => `${names} came and left`,
+    cameBack: (names) => `${names} left and came back`,
     more: (count) => `${count} more`,
   },
 
@@ -192,6 +192,10 @@ export default {
     saveFile: (name, size) => `Save ${name}, ${size}`,
     save: "Save",
     close: "Close",
+    folder: "A folder cannot be shared, only the files in it.",
+    proxyTooLarge: "It is too large for a proxy on the way to the server.",
+    later: (seconds) => `The server takes nothing more now. It is sent again in ${seconds} s.`,
+    leftBehind: "Files are still on their way, and would not be shared. Leave all the same?",
   },
 
   search: {

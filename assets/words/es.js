@@ -157,10 +157,10 @@ export default {
     newer: (count) => many(count, "mensaje nuevo", "mensajes nuevos"),
     newest: "A lo más reciente",
     unread: "Nuevo",
-    cameIn: (names, count) => `${names} ${count === 1 ? "entró" : "entraron"}`,
-    left: (names, count) => `${names} ${count === 1 ? "se fue" : "se fueron"}`,
-    cameAndLeft: (names, count) => `${names} ${count === 1 ? "entró y se fue" : "entraron y se fueron"}`,
-    cameBack: (names, count) => `${names} ${count === 1 ? "se fue y volvió" : "se fueron y volvieron"}`,
+    cameIn: (names) => `Entradas: ${names}`,
+    left: (names) => `Salidas: ${names}`,
+    cameAndLeft: (names) => `De paso: ${names}`,
+    cameBack: (names) => `De vuelta: ${names}`,
     more: (count) => `${count} más`,
   },
 
@@ -192,6 +192,10 @@ export default {
     saveFile: (name, size) => `Guardar ${name}, ${size}`,
     save: "Guardar",
     close: "Cerrar",
+    folder: "No se puede compartir una carpeta, solo sus archivos.",
+    proxyTooLarge: "Es demasiado grande para un proxy en el camino al servidor.",
+    later: (seconds) => `El servidor no admite más por ahora. Se enviará de nuevo en ${seconds} s.`,
+    leftBehind: "Aún hay archivos en camino que no se compartirían. ¿Salir de todos modos?",
   },
 
   search: {

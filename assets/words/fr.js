@@ -158,10 +158,10 @@ export default {
     newer: (count) => many(count, "nouveau message", "nouveaux messages"),
     newest: "Aux plus récents",
     unread: "Nouveau",
-    cameIn: (names, count) => `${names} ${count === 1 ? "est arrivé" : "sont arrivés"}`,
-    left: (names, count) => `${names} ${count === 1 ? "est parti" : "sont partis"}`,
-    cameAndLeft: (names, count) => `${names} ${count === 1 ? "est passé" : "sont passés"}`,
-    cameBack: (names, count) => `${names} ${count === 1 ? "est revenu" : "sont revenus"}`,
+    cameIn: (names) => `Arrivées : ${names}`,
+    left: (names) => `Départs : ${names}`,
+    cameAndLeft: (names) => `De passage : ${names}`,
+    cameBack: (names) => `De retour : ${names}`,
     more: (count) => `${count} de plus`,
   },
 
@@ -193,6 +193,10 @@ export default {
     saveFile: (name, size) => `Enregistrer ${name}, ${size}`,
     save: "Enregistrer",
     close: "Fermer",
+    folder: "Un dossier ne peut pas être partagé, seulement ses fichiers.",
+    proxyTooLarge: "Il est trop gros pour un proxy sur le chemin du serveur.",
+    later: (seconds) => `Le serveur n’accepte plus rien pour l’instant. Nouvel envoi dans ${seconds} s.`,
+    leftBehind: "Des fichiers sont encore en route et ne seraient pas partagés. Partir quand même ?",
   },
 
   search: {

@@ -9,6 +9,7 @@ mod languages;
 mod proxy;
 mod reading;
 mod roles;
+mod served_files;
 mod served_roles;
 mod states;
 #[path = "../support/mod.rs"]
@@ -47,6 +48,15 @@ fn join_room(window: &Window, server: &Server, room: &str, name: &str) {
     window.fill("#name", name);
     window.click("#join");
     wait_until_connected(window);
+}
+
+/// The pages of two people in one room; the first is its operator.
+fn ana_and_ben(chromium: &Chromium, server: &Server) -> (Window, Window, String) {
+    let (ana, ben) = (chromium.open_window(), chromium.open_window());
+    let room = create_room(&ana, server, "Ana");
+    join_room(&ben, server, &room, "Ben");
+    wait_for_members(&ana, &["Ana", "Ben"]);
+    (ana, ben, room)
 }
 
 fn wait_until_connected(window: &Window) {
@@ -280,9 +290,7 @@ fn the_enter_that_ends_a_composition_sends_nothing() {
 fn a_reload_is_silent() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, _) = ana_and_ben(&chromium, &server);
     say(&ana, "before the reload");
     wait_for_message(&ben, "before the reload");
     let before = timeline(&ana);
@@ -497,9 +505,7 @@ fn closing_the_window_leaves_after_the_grace() {
 fn after_a_restart_the_pages_bring_their_room_back() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, room) = ana_and_ben(&chromium, &server);
     say(&ana, "before the restart");
     wait_for_message(&ben, "before the restart");
     let (web, line) = (server.web.to_string(), server.line().to_string());
@@ -799,7 +805,7 @@ fn a_connection_lost_while_catching_up_loses_nothing() {
     assert_eq!(dividers(&ana), [] as [&str; 0], "nothing is missing");
     // What was missed is read from its beginning.
     ana.wait_for("document.querySelector('#newer').dataset.missed === '2200'");
-    ana.wait_for("document.querySelector('.unread').nextElementSibling.querySelector('.text').textContent === 'missed 0'");
+    ana.wait_for("document.querySelectorAll('.unread, .unread ~ .message .text, .block:has(.unread) + .block .text')[1].textContent === 'missed 1'");
 }
 
 #[test]
@@ -819,7 +825,9 @@ fn a_page_says_what_is_gone_only_when_it_is() {
     let missed = numbered("missed", 1000);
     say_all(&mut ben, &missed);
     come_back(&ana, &proxy);
-    ana.wait_for("document.querySelector('#timeline .divider')?.textContent === 'Earlier messages are missing'");
+    ana.wait_for(
+        "document.querySelector('#timeline .divider:not(.unread)')?.textContent === 'Earlier messages are missing'",
+    );
     let shown = timeline(&ana);
     let texts: Vec<&str> = shown.iter().filter_map(|event| event.split_once(' ')).map(|(_, text)| text).collect();
     let kept: Vec<&str> = before.iter().chain(&missed[700..]).map(String::as_str).collect();

@@ -4,7 +4,7 @@ use super::*;
 
 /// Opens the room in another tab of the same browser, as the same member.
 fn open_again(tab: &Window, server: &Server, room: &str) -> Window {
-    let other = tab.open_beside();
+    let other = tab.open_tab();
     other.open(&format!("{}{room}", home(server)));
     wait_until_connected(&other);
     other
@@ -36,7 +36,7 @@ fn the_second_tab_takes_over_and_nothing_of_either_is_lost() {
         first.press("Enter");
     }
     // The second one cannot come in either, and something is written in both.
-    let second = first.open_beside();
+    let second = first.open_tab();
     second.prepare_pages(
         "(() => { const send = WebSocket.prototype.send;
                   WebSocket.prototype.send = function (text) { if (window.mayJoin) send.call(this, text); }; })()",
@@ -103,7 +103,7 @@ fn two_names_in_one_browser_stay_two_members() {
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
     let room = create_room(&ana, &server, "Ana");
-    let ben = ana.open_beside();
+    let ben = ana.open_tab();
     ben.open(&home(&server));
     ben.fill("#name", "Ben");
     ben.fill("#code", &room);
@@ -142,7 +142,7 @@ fn a_duplicated_tab_takes_over_once() {
     let room = create_room(&first, &server, "Ana");
     // As browsers do that duplicate a tab: with all that it had in mind.
     let kept = first.evaluate("JSON.stringify(Object.entries(sessionStorage))");
-    let copy = first.open_beside();
+    let copy = first.open_tab();
     copy.prepare_pages(&format!(
         "if (location.protocol === 'http:') for (const [key, value] of JSON.parse({kept})) sessionStorage.setItem(key, value);"
     ));
@@ -160,7 +160,7 @@ fn two_rooms_in_one_browser_go_on_beside_each_other() {
     let chromium = Chromium::shared();
     let one = chromium.open_window();
     create_room(&one, &server, "Ana");
-    let two = one.open_beside();
+    let two = one.open_tab();
     create_room(&two, &server, "Zoe");
     for (tab, name) in [(&one, "Ana"), (&two, "Zoe")] {
         tab.reload();
