@@ -106,6 +106,12 @@ fn offline_a_page_tells_how_much_waits_and_can_be_loaded_again() {
     let server = Server::with(&["--grace", "1m"]);
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
+    // What an earlier version has kept goes, and what another program at this address has kept stays.
+    ana.open(&format!("{}healthz", home(&server)));
+    ana.evaluate(
+        "Promise.all(['snug / http://old/', 'other'].map(name => caches.open(name))).then(() => window.done = 1)",
+    );
+    ana.wait_for("window.done");
     let room = create_room(&ana, &server, "Ana");
     ana.evaluate(
         "(async () => {
@@ -122,6 +128,10 @@ fn offline_a_page_tells_how_much_waits_and_can_be_loaded_again() {
     let kept: Vec<String> = serde_json::from_value(ana.evaluate("window.kept")).expect("paths");
     let is_shell = |path: &String| path == "/" || *path == format!("/{room}") || path.starts_with("/assets/");
     assert!(kept.iter().all(is_shell), "{kept:?}");
+    ana.evaluate("caches.keys().then(names => window.names = names)");
+    ana.wait_for(
+        "window.names?.length === 2 && window.names.includes('other') && !window.names.some(it => it.includes('old'))",
+    );
     ana.set_offline(true);
     wait_for_state(&ana, "offline");
     for text in ["one", "two"] {
@@ -150,8 +160,12 @@ fn a_room_that_is_over_says_why_and_what_can_be_done() {
         ("end(1000)", "left", "You have left this room.", &["Join again", start]),
         ("end(4001, '')", "taken-over", "You are in this room in another tab or window.", &["Use it here"]),
         ("end(4003, '')", "kicked", "You were removed from this room.", &["Join again", start]),
-        ("end(4001, 'The password was changed, or the account is gone.')", "taken-over",
-         "The password was changed, or the account is gone.", &["Join again"]),
+        (
+            "end(4001, 'The password was changed, or the account is gone.')",
+            "taken-over",
+            "The password was changed, or the account is gone.",
+            &["Join again"],
+        ),
     ];
     for (end, state, words, ways) in ends {
         ana.click("#text");
@@ -225,7 +239,8 @@ fn a_connection_through_which_nothing_comes_is_noticed() {
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
     join_by_proxy(&ana, &proxy, &room, "Ana");
-    for event in ["window.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"] {
+    for event in ["window.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"]
+    {
         proxy.set_frozen(true);
         let start = Instant::now();
         ana.evaluate(event);
@@ -370,7 +385,9 @@ fn who_has_left_does_not_come_back_unawares() {
     ben.expect("part");
     ana.wait_for("location.pathname === '/' && document.querySelector('#join') !== null");
     ana.evaluate("history.back()");
-    ana.wait_for("document.querySelector('#status')?.dataset.state === 'left' || document.querySelector('#code')?.value !== ''");
+    ana.wait_for(
+        "document.querySelector('#status')?.dataset.state === 'left' || document.querySelector('#code')?.value !== ''",
+    );
 
     // Where it could not, the page knows it itself.
     join_by_proxy(&ana, &proxy, &room, "Ana");

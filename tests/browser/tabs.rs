@@ -170,6 +170,32 @@ fn two_rooms_in_one_browser_go_on_beside_each_other() {
     }
 }
 
+#[test]
+fn whose_message_it_is_does_not_go_by_the_name() {
+    let server = Server::with(&["--grace", "1m"]);
+    let chromium = Chromium::shared();
+    let (ana, other) = (chromium.open_window(), chromium.open_window());
+    let room = create_room(&ana, &server, "Ana");
+    say(&ana, "as Ana");
+    ana.fill("#text", "/nick Anna");
+    ana.press("Enter");
+    wait_for_notice(&ana, "Ana is now Anna");
+    join_room(&other, &server, &room, "Ana");
+    say(&other, "as another Ana");
+    say(&ana, "as Anna");
+    let own = "[...document.querySelectorAll('#timeline .own .text')].map(text => text.textContent).join()";
+    for _ in 0..2 {
+        wait_for_message(&ana, "as another Ana");
+        wait_for_message(&other, "as Anna");
+        ana.wait_for(&format!("{own} === 'as Ana,as Anna'"));
+        other.wait_for(&format!("{own} === 'as another Ana'"));
+        for window in [&ana, &other] {
+            window.reload();
+            wait_until_connected(window);
+        }
+    }
+}
+
 /// What the page would show as the system's notifications, and whether it can be seen.
 const WATCHED: &str = "(() => {
     window.shown = [];
