@@ -2,6 +2,8 @@
 // no more elements than a few screens need. A block that is not built keeps its height. What lines say is not known here.
 
 import { make } from "./elements.js";
+import { attempt } from "./guard.js";
+import { plainElement } from "./plain.js";
 
 /** Lines of a block; twice as many are divided. */
 const LINES = 40;
@@ -38,7 +40,7 @@ export class Line {
   }
 
   build() {
-    this.element = this.#build();
+    this.element = attempt(this.#build, () => plainElement(this.event));
     if (!this.isNew) this.element.setAttribute("aria-live", "off");
   }
 
@@ -228,7 +230,7 @@ export class Blocks {
   #arrangeAround(block) {
     const next = this.#blocks[this.#blocks.indexOf(block) + 1];
     for (const part of [block, next]) {
-      if (part?.isBuilt) this.#arrange(part.lines, this.#blockBefore(part)?.lines.at(-1));
+      if (part?.isBuilt) attempt(() => this.#arrange(part.lines, this.#blockBefore(part)?.lines.at(-1)));
     }
   }
 

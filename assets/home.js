@@ -5,6 +5,7 @@ import { button, make } from "./elements.js";
 import { shortDay } from "./format.js";
 import { memory } from "./memory.js";
 import { RecentRooms } from "./recent_rooms.js";
+import { keepShell } from "./shell.js";
 import { refusalWords, words } from "./words.js";
 
 const { base } = document.body.dataset;
@@ -42,6 +43,7 @@ if (code) {
 if (recent) showRecent();
 // What was refused is to be typed anew.
 document.querySelector("[aria-invalid]")?.select();
+keepShell(new URL(form.action).pathname);
 
 /** The code in a link, or in letters with spaces and hyphens between them; empty if there is none as long as it has to be. */
 function codeIn(text, length) {

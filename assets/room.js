@@ -8,6 +8,7 @@ import { Drafts } from "./drafts.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
 import { copy } from "./copying.js";
+import { attempt, inTurn } from "./guard.js";
 import { setUpInvitation } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
@@ -15,6 +16,7 @@ import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
 import { MESSAGES, Messages } from "./messages.js";
 import { setUpMore } from "./more.js";
+import { Notifying } from "./notifying.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
@@ -27,6 +29,7 @@ import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
 import { Side } from "./side.js";
 import { tryPicturesAgain } from "./shared_file.js";
+import { keepShell } from "./shell.js";
 import { commandSource, emojiSource, nameSource } from "./suggestion_sources.js";
 import { Timeline } from "./timeline.js";
 import { setUpTypingAnywhere } from "./typing_anywhere.js";
@@ -78,6 +81,10 @@ const waiting = new Waiting($("#waiting"), scroll, {
   discard: (cid) => outbox.discard(cid),
 });
 const unread = new Unread();
+const notifying = new Notifying(base, code, {
+  mentionsUs: (event) => messages.mentionsUs(event),
+  remark: (words) => composer.remark(words),
+});
 const menu = new Menu($("#menu"));
 const requests = new Requests(send);
 const reacting = new Reacting(requests, {
@@ -104,9 +111,19 @@ new MessageActions($("#timeline"), menu, messages, {
   copy: tellCopied,
   linkTo: (id) => `${$("#link").value}#${id}`,
 });
+const startPage = `${base}?code=${encodeURIComponent(code)}`;
+const admission = new Admission(
+  { status: $("#status"), form: $("#rename"), room: $("#room") },
+  membership,
+  startPage,
+  { connect, retry: () => connection.connect() },
+);
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
-  changed: (entries) => waiting.show(messages.showPending(entries), membership.name),
+  changed: (entries) => {
+    attempt(() => waiting.show(messages.showPending(entries), membership.name));
+    noteWaiting(entries);
+  },
   late: () => connection.check(),
   unanswered: () => connection.lose(),
   notDeleted: (reason) => composer.remark(reason),
@@ -134,17 +151,14 @@ const fetching = new Fetching(questions, timeline, members, {
 const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, members, {
   name: () => membership.name,
   ask: (message, answered, refused) => ask(() => message, answered, refused),
+  notifying: () => notifying.items(),
 });
 const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
   jumpTo: seek,
 });
-const startPage = `${base}?code=${encodeURIComponent(code)}`;
-const admission = new Admission({ status: $("#status"), form: $("#rename") }, membership, startPage, {
-  connect,
-  retry: () => connection.connect(),
-});
 const connection = new Connection(base, {
+  opening: () => admission.showTrying(),
   opened: () => connection.send(membership.joinMessage(timeline.seen)),
   received: (message) => receive[message.type]?.(message),
   lost: showLoss,
@@ -193,36 +207,42 @@ let present = false;
 let leaving = false;
 /** The message that the address means, while it is still to be shown. */
 let sought = soughtIn(location);
+let leaveTimer = 0;
 
 const receive = {
   joined(message) {
     present = true;
     connection.settle();
-    membership.joined(message);
-    messages.recognize(message);
-    outbox.rename(message.name);
-    composer.limit(message.limits.message);
-    fileChoice.limit(message.limits);
-    members.replace(message, message.name);
-    order.replace(message);
-    recentRooms.remember(code, message.name, message.topic);
-    acknowledge(message.events);
+    const { events, limits, epoch } = message;
     const back = timeline.seen !== null;
-    const missed = timeline.catchUp(message);
-    message.events.forEach(acknowledgeReaction);
-    if (back) showMissed(missed);
-    message.events.forEach(withdraw);
-    questions.open(message.limits.rate);
-    fetching.missed();
-    fetching.members();
-    outbox.open(message.limits.rate, message.epoch);
-    uploads.open();
-    tryPicturesAgain();
-    reacting.open(message.epoch);
-    showAlone();
-    composer.joined(message.name, message.epoch, replyAim);
-    if (admission.letIn()) composer.focus();
-    seekAddress();
+    inTurn(
+      () => membership.joined(message),
+      () => messages.recognize(message),
+      () => outbox.rename(message.name),
+      () => composer.limit(limits.message),
+      () => fileChoice.limit(limits),
+      () => members.replace(message, message.name),
+      () => order.replace(message),
+      () => recentRooms.remember(code, message.name, message.topic),
+      () => acknowledge(events),
+      () => {
+        const missed = timeline.catchUp(message);
+        events.forEach(acknowledgeReaction);
+        if (back) showMissed(missed);
+      },
+      () => events.forEach(withdraw),
+      () => questions.open(limits.rate),
+      () => fetching.missed(),
+      () => fetching.members(),
+      () => outbox.open(limits.rate, epoch),
+      () => uploads.open(),
+      tryPicturesAgain,
+      () => reacting.open(epoch),
+      showAlone,
+      () => composer.joined(message.name, epoch, replyAim),
+      () => admission.letIn() && composer.focus(),
+      seekAddress,
+    );
   },
 
   message: showMessage,
@@ -312,6 +332,7 @@ const receive = {
 
 function connect() {
   leaving = false;
+  membership.enter();
   admission.showConnecting();
   connection.connect();
 }
@@ -460,19 +481,30 @@ function leave() {
   if (uploads.areUnderway && !confirm(words.files.leftBehind)) return;
   uploads.discardAll();
   leaving = true;
-  membership.forget();
+  membership.leave();
   if (!send({ type: "leave" })) return goHome();
-  setTimeout(goHome, LEAVE_MS);
+  leaveTimer = setTimeout(goHome, LEAVE_MS);
 }
 
+/** What the browser keeps of this page is no room that lives. */
 function goHome() {
+  clearTimeout(leaveTimer);
+  goAway();
+  connection.close();
+  admission.showLeft();
   location.assign(base);
+}
+
+/** Those texts that go out by themselves as soon as they can. */
+function noteWaiting(entries) {
+  admission.setWaiting(entries.filter(({ failure }) => !failure).length);
 }
 
 /** Counts what others have said for a reader who cannot see it, and marks where it begins. */
 function count(event) {
   if (!isOthers(event)) return;
   unread.count();
+  notifying.tell(event);
   scroll.count();
   if (document.hidden || !scroll.isFollowing) timeline.markUnread(event.id);
 }
@@ -547,12 +579,12 @@ function goAway() {
   uploads.close();
 }
 
-function showLoss(closeCode) {
+function showLoss(wait_ms, closeCode) {
   // Sent again over the next connection it would end that one as well.
   if (closeCode in UNTAKEN) outbox.refuseUnderway({ code: "bad_request", message: UNTAKEN[closeCode] });
   else if (closeCode !== undefined) outbox.noteBroken();
   goAway();
-  admission.showLoss();
+  admission.showLoss(wait_ms, closeCode);
 }
 
 /** The server does not let us in, and the connection ends. */
@@ -577,4 +609,6 @@ $("#timeline").addEventListener("click", followLink);
 $("#smile").addEventListener("click", openEmojis);
 setUpTypingAnywhere($("#text"), $("#timeline"));
 composer.focus();
-connect();
+keepShell(base);
+if (membership.isPast) admission.showLeft();
+else connect();

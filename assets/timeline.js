@@ -5,8 +5,10 @@ import { Blocks, Line } from "./blocks.js";
 import { joinComings } from "./comings.js";
 import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
+import { attempt } from "./guard.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
+import { plainElement } from "./plain.js";
 import { learnName } from "./tones.js";
 import { words } from "./words.js";
 
@@ -170,7 +172,23 @@ export class Timeline {
    * told of this one; without, it has just happened. Returns whether it was new.
    */
   add(event, asOf) {
-    if (this.#lines.has(event.id)) return false;
+    if (!Number.isInteger(event?.id) || this.#lines.has(event.id)) return false;
+    return attempt(
+      () => this.#add(event, asOf),
+      () => this.#addPlainly(event),
+    );
+  }
+
+  /** What cannot be shown as it should be is told in plain words. */
+  #addPlainly(event) {
+    if (this.#lines.get(event.id)) return true;
+    if (this.#lines.has(event.id)) this.#ids.splice(this.#ids.indexOf(event.id), 1);
+    const line = new Line(() => plainElement(event), event);
+    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)));
+    return true;
+  }
+
+  #add(event, asOf) {
     const learned = event.id > this.#last && learnName(event);
     if (learned) this.#handlers.named(learned);
     if (AMENDMENTS.includes(event.type)) {

@@ -59,11 +59,22 @@ export default {
   status: {
     connecting: "Verbinden…",
     open: (name) => `Verbunden als ${name}`,
-    lost: "Verbindung verloren. Neuer Versuch…",
-    offline: "Du bist offline. Was du schreibst, wartet hier.",
-    storageFailed: "Der Server kann gerade nichts speichern. Neuer Versuch…",
+    lost: "Verbindung verloren.",
+    offline: "Du bist offline.",
+    storageFailed: "Der Server kann gerade nichts speichern.",
+    restarting: "Der Server startet neu.",
+    tryingIn: (seconds) => `Neuer Versuch in ${seconds} s.`,
+    trying: "Neuer Versuch…",
+    waitHere: (count) => {
+      if (count === 0) return "Was du schreibst, wartet hier.";
+      return count === 1 ? "1 Nachricht wartet hier." : `${count} Nachrichten warten hier.`;
+    },
+    gone: "Diesen Raum gibt es nicht mehr.",
+    goneDetail: "Was du siehst, bleibt, bis du die Seite schließt.",
+    create: "Neu anlegen",
     left: "Du hast diesen Raum verlassen.",
     takenOver: "Du bist in einem anderen Tab oder Fenster in diesem Raum.",
+    takenOverDetail: "Hier steht alles still: Neues wird nicht gezeigt.",
     sessionEnded: "Das Passwort wurde geändert, oder das Konto gibt es nicht mehr.",
     kicked: "Du wurdest aus diesem Raum entfernt.",
     kickedBy: (whom) => `Du wurdest entfernt von ${whom}`,
@@ -72,6 +83,15 @@ export default {
     joinAgain: "Wieder beitreten",
     useHere: "Hier nutzen",
     toStart: "Zur Startseite",
+  },
+
+  notifying: {
+    all: "Bei allem benachrichtigen",
+    mentions: "Bei meinem Namen benachrichtigen",
+    off: "Nicht benachrichtigen",
+    sound: "Mit Ton",
+    unavailable: "Dieser Browser zeigt hier keine Benachrichtigungen; ein Ton sagt dir Bescheid.",
+    denied: "Dieser Browser lässt diese Seite keine Benachrichtigungen zeigen; ein Ton sagt dir Bescheid.",
   },
 
   entry: {

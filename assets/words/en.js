@@ -61,11 +61,19 @@ export default {
   status: {
     connecting: "Connecting…",
     open: (name) => `Connected as ${name}`,
-    lost: "Connection lost. Reconnecting…",
-    offline: "You are offline. What you write waits here.",
-    storageFailed: "The server cannot store anything now. Trying again…",
+    lost: "Connection lost.",
+    offline: "You are offline.",
+    storageFailed: "The server cannot store anything now.",
+    restarting: "The server is restarting.",
+    tryingIn: (seconds) => `Trying again in ${seconds} s.`,
+    trying: "Trying now…",
+    waitHere: (count) => (count === 0 ? "What you write waits here." : `${many(count, "message waits", "messages wait")} here.`),
+    gone: "This room is gone.",
+    goneDetail: "What you see stays until you close the page.",
+    create: "Create it anew",
     left: "You have left this room.",
     takenOver: "You are in this room in another tab or window.",
+    takenOverDetail: "Here it stands still: nothing new is shown.",
     sessionEnded: "The password was changed, or the account is gone.",
     kicked: "You were removed from this room.",
     /** By whom, and why, as the server puts them together. */
@@ -75,6 +83,15 @@ export default {
     joinAgain: "Join again",
     useHere: "Use it here",
     toStart: "To the start page",
+  },
+
+  notifying: {
+    all: "Notify me of everything",
+    mentions: "Notify me of my name",
+    off: "Do not notify me",
+    sound: "With a sound",
+    unavailable: "This browser shows no notifications here; a sound tells you.",
+    denied: "This browser does not let this page show notifications; a sound tells you.",
   },
 
   entry: {

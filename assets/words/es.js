@@ -59,11 +59,22 @@ export default {
   status: {
     connecting: "Conectando…",
     open: (name) => `En línea como ${name}`,
-    lost: "Conexión perdida. Reconectando…",
-    offline: "Estás sin conexión. Lo que escribas espera aquí.",
-    storageFailed: "El servidor no puede guardar nada ahora. Reintentando…",
+    lost: "Conexión perdida.",
+    offline: "Estás sin conexión.",
+    storageFailed: "El servidor no puede guardar nada ahora.",
+    restarting: "El servidor se está reiniciando.",
+    tryingIn: (seconds) => `Nuevo intento en ${seconds} s.`,
+    trying: "Intentándolo…",
+    waitHere: (count) => {
+      if (count === 0) return "Lo que escribas espera aquí.";
+      return count === 1 ? "1 mensaje espera aquí." : `${count} mensajes esperan aquí.`;
+    },
+    gone: "Esta sala ya no existe.",
+    goneDetail: "Lo que ves se queda hasta que cierres la página.",
+    create: "Crearla de nuevo",
     left: "Has salido de esta sala.",
     takenOver: "Estás en esta sala en otra pestaña o ventana.",
+    takenOverDetail: "Aquí todo queda quieto: no se muestra nada nuevo.",
     sessionEnded: "Se cambió la contraseña, o la cuenta ya no existe.",
     kicked: "Te han sacado de esta sala.",
     kickedBy: (whom) => `Te ha sacado ${whom}`,
@@ -72,6 +83,15 @@ export default {
     joinAgain: "Volver a entrar",
     useHere: "Usar aquí",
     toStart: "Ir al inicio",
+  },
+
+  notifying: {
+    all: "Avisarme de todo",
+    mentions: "Avisarme si me nombran",
+    off: "No avisarme",
+    sound: "Con sonido",
+    unavailable: "Este navegador no muestra avisos aquí; te avisa un sonido.",
+    denied: "Este navegador no deja que esta página muestre avisos; te avisa un sonido.",
   },
 
   entry: {

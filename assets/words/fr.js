@@ -60,11 +60,22 @@ export default {
   status: {
     connecting: "Connexion…",
     open: (name) => `En ligne sous le nom ${name}`,
-    lost: "Connexion perdue. Reconnexion…",
-    offline: "Tu es hors ligne. Ce que tu écris attend ici.",
-    storageFailed: "Le serveur ne peut rien enregistrer pour l’instant. Nouvel essai…",
+    lost: "Connexion perdue.",
+    offline: "Tu es hors ligne.",
+    storageFailed: "Le serveur ne peut rien enregistrer pour l’instant.",
+    restarting: "Le serveur redémarre.",
+    tryingIn: (seconds) => `Nouvel essai dans ${seconds} s.`,
+    trying: "Nouvel essai…",
+    waitHere: (count) => {
+      if (count === 0) return "Ce que tu écris attend ici.";
+      return count === 1 ? "1 message attend ici." : `${count} messages attendent ici.`;
+    },
+    gone: "Ce salon n’existe plus.",
+    goneDetail: "Ce que tu vois reste jusqu’à ce que tu fermes la page.",
+    create: "Le recréer",
     left: "Tu as quitté ce salon.",
     takenOver: "Tu es dans ce salon dans un autre onglet ou une autre fenêtre.",
+    takenOverDetail: "Ici, tout est figé\u00a0: rien de nouveau ne s’affiche.",
     sessionEnded: "Le mot de passe a changé, ou le compte n’existe plus.",
     kicked: "On t’a fait sortir de ce salon.",
     kickedBy: (whom) => `Exclusion décidée par ${whom}`,
@@ -73,6 +84,15 @@ export default {
     joinAgain: "Revenir",
     useHere: "Utiliser ici",
     toStart: "Page d’accueil",
+  },
+
+  notifying: {
+    all: "M’avertir de tout",
+    mentions: "M’avertir de mon nom",
+    off: "Ne pas m’avertir",
+    sound: "Avec un son",
+    unavailable: "Ce navigateur n’affiche pas de notifications ici\u00a0; un son t’avertit.",
+    denied: "Ce navigateur n’autorise pas les notifications de cette page\u00a0; un son t’avertit.",
   },
 
   entry: {

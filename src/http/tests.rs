@@ -569,6 +569,17 @@ fn files_never_expire_under_their_hash() {
     }
 }
 
+#[test]
+fn the_service_worker_may_be_about_all_pages_and_no_others() {
+    for base_path in ["/", "/chat/"] {
+        let mut server = Server::with(&["--base-path", base_path]);
+        let allowed = |answer: Answer| answer.field("Service-Worker-Allowed").map(str::to_owned);
+        let folder = format!("{base_path}assets/{ASSETS_HASH}/");
+        assert_eq!(allowed(server.get(&format!("{folder}service_worker.js"))).as_deref(), Some(base_path));
+        assert_eq!(allowed(server.get(&format!("{folder}room.js"))), None);
+    }
+}
+
 // ---- API
 
 #[test]

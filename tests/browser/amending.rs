@@ -282,8 +282,9 @@ fn a_correction_lost_with_the_connection_is_made_once() {
     choose(&ana, "Delete");
     wait_for_mark(&ana, "two", "being deleted");
     // It is kept over a reload as well: here of what the page shows when the network is back.
-    let stored = "JSON.parse(localStorage.getItem(Object.keys(localStorage).find(key => key.includes('outbox'))))";
-    assert_eq!(ana.evaluate(&format!("{stored}.map(({{ type }}) => type).join()")), "edit,delete");
+    let stored = "Object.keys(localStorage).filter(key => key.includes('outbox')).sort()\
+                  .map(key => JSON.parse(localStorage.getItem(key)).type).join()";
+    assert_eq!(ana.evaluate(stored), "edit,delete");
     // Meanwhile others go on.
     ben.send(json!({"type": "edit", "of": of_ben, "text": "of ben, mended"}));
     ben.send(json!({"type": "react", "of": of_ben, "emoji": "🎉", "on": true}));

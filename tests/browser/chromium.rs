@@ -190,6 +190,12 @@ impl Window {
         Window::open_in(&self.browser, self.context.clone())
     }
 
+    /// Takes the network away from the page, and tells it, or gives it back.
+    pub fn set_offline(&self, is_offline: bool) {
+        let conditions = json!({"offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// Opens a page and runs no script on it, nor on those that follow: what needs one to look at a page, as
     /// most here does, cannot be used on them.
     pub fn open_without_scripts(&self, url: &str) {
