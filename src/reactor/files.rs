@@ -299,10 +299,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Has the store do what is to be done from here on: read what comes next, and remove what is no event's any more.
     pub(super) fn submit_files(&mut self) {
-        let Some(files) = &mut self.files else { return };
         while let Some(id) = self.rooms.take_released_file() {
-            files.remove(id);
+            // Where no files are shared any more, the next start with them removes it.
+            if let Some(files) = &mut self.files {
+                files.remove(id);
+            }
         }
+        let Some(files) = &mut self.files else { return };
         let jobs = std::mem::take(&mut files.readers.borrow_mut().jobs);
         jobs.into_iter().for_each(|job| files.store.submit(job));
         self.shared.meters().file_bytes.set(files.quotas.used_bytes() as i64);
@@ -312,8 +315,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn queue_file(&mut self, slot: usize, part: FilePart) {
         let id = self.connections.id_of(slot);
         if let Some(files) = self.files.as_ref().filter(|_| !self.connections.slab[slot].is_output_lost) {
-            self.connections.slab[slot].output.push_range(Box::new(files.part(id, part)));
+            let connection = &mut self.connections.slab[slot];
+            connection.note_progress(self.now.steady_ms);
+            connection.output.push_range(Box::new(files.part(id, part)));
             self.connections.queue_flush(slot);
+            self.schedule(slot);
         }
     }
 
