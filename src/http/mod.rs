@@ -403,9 +403,16 @@ impl Http {
             return Flow::Continue;
         }
         if self.has_begun {
-            let date = HttpDate::new(now.wall_ms / 1000);
-            Response::new(StatusCode::REQUEST_TIMEOUT, date, self.last_response_options(b""), outbox)
-                .text("The request took too long to arrive.\n");
+            let (status, date) = (StatusCode::REQUEST_TIMEOUT, HttpDate::new(now.wall_ms / 1000));
+            let response = Response::new(status, date, self.last_response_options(b""), outbox);
+            let words = "The request took too long to arrive.";
+            match self.partial.as_deref() {
+                Some(Partial::Upload(upload)) => {
+                    let fault = UploadFault { status, ..upload::bad(words) };
+                    sharing::write_fault(response, upload.description().is_answered_in_text, &fault);
+                }
+                _ => response.text(&format!("{words}\n")),
+            }
         }
         Flow::Close
     }

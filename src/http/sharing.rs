@@ -175,8 +175,8 @@ fn read_sharer(request: &RouteRequest<'_>, code: RoomCode, guest: Option<Name>) 
             let token = Token::parse(shown.trim()).ok_or_else(|| unknown("That is no token."))?;
             return Ok(Some(Sharer::Member(token)));
         }
-        // A browser sends those that a proxy has asked for as well.
-        if scheme.eq_ignore_ascii_case("basic") && session().is_none() {
+        // Browsers and curl send those that a proxy has asked for as well.
+        if scheme.eq_ignore_ascii_case("basic") && guest.is_none() && session().is_none() {
             let decoded = BASE64_STANDARD.decode(shown.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let decoded = decoded.ok_or_else(|| unknown("These credentials cannot be read."))?;
             let (name, secret) = decoded.split_once(':').unwrap_or((&decoded, ""));

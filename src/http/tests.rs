@@ -1048,6 +1048,14 @@ fn a_file_is_put_whatever_its_framing_and_wherever_it_is_cut() {
 }
 
 #[test]
+fn who_is_named_in_the_address_is_that_whatever_a_proxy_has_asked_for() {
+    let (mut server, code) = server_with_files();
+    let basic = format!("Authorization: Basic {}\r\nContent-Length: 0\r\n", "cHJveHk6c2VjcmV0");
+    let put = |server: &mut Server, query| server.ask(&format!("PUT /{code}/a{query} {GUEST_PUT}{basic}\r\n")).status;
+    assert_eq!((put(&mut server, ""), put(&mut server, "?as=ana")), (401, 201));
+}
+
+#[test]
 fn an_empty_file_is_one_too() {
     let (mut server, code) = server_with_files();
     assert_eq!(server.ask(&format!("PUT /{code}/empty {GUEST_PUT}Content-Length: 0\r\n\r\n")).status, 201);
@@ -1128,7 +1136,7 @@ fn a_form_that_is_none_is_refused() {
 fn an_upload_has_time_as_long_as_it_gets_on() {
     let (mut server, code) = server_with_files();
     let mut connection = server.connect();
-    let head = format!("PUT /{code}/a {GUEST_PUT}Content-Length: 9000\r\n\r\n");
+    let head = format!("POST /api/v1/rooms/{code}/files?as=ana {GUEST_PUT}Content-Length: 9000\r\n\r\n");
     connection.send(&mut server, head.as_bytes());
     let begun_ms = server.now.steady_ms;
     for _ in 0..4 {
@@ -1138,7 +1146,9 @@ fn an_upload_has_time_as_long_as_it_gets_on() {
     }
     server.now.steady_ms = begun_ms + 60_000;
     assert_eq!(connection.http.expire(server.now, &mut connection.outbox), Flow::Close, "4 bytes in a minute");
-    assert_eq!(connection.answers()[0].status, 408);
+    let answer = connection.answers().remove(0);
+    assert_eq!(answer.status, 408);
+    answer.says("{\"error\":{\"code\":\"bad_request\",");
 }
 
 #[test]
