@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use super::assets::ASSETS_HASH;
 use super::request::MAX_HEAD_BYTES;
 use super::*;
-use crate::files::{Content, UploadRefusal};
+use crate::files::{Content, FileLimits, Quotas, UploadId};
 use crate::invitation::Invitation;
 use crate::options::Options;
 use crate::rooms::{
@@ -69,6 +69,7 @@ impl Server {
             is_closed: false,
             is_at_fault: false,
             stored: Vec::new(),
+            quotas: Quotas::new(FileLimits { file_bytes: FILE_LIMIT_BYTES, all_bytes: 1 << 20 }, std::iter::empty()),
             upgrade: None,
         }
     }
@@ -112,6 +113,7 @@ struct Connection {
     is_at_fault: bool,
     /// Bytes of the file that was sent.
     stored: Vec<u8>,
+    quotas: Quotas,
     upgrade: Option<Upgrade>,
 }
 
@@ -141,14 +143,16 @@ impl Connection {
 
     /// Stores files as fast as they come, each under the same id.
     fn store(&mut self, server: &Server, request: FileRequest) {
+        let upload = UploadId(1);
         let reply = match request {
-            FileRequest::Begin { declared_bytes: Some(10_000..) } => {
-                FileReply::Refused(UploadRefusal::TooLarge { limit_bytes: 9_999 })
+            FileRequest::Begin { declared_bytes } => {
+                let begun = self.quotas.begin(upload, Address::from(self.caller), declared_bytes);
+                begun.map_or_else(FileReply::Refused, |()| FileReply::Begun)
             }
-            FileRequest::Begin { .. } => FileReply::Begun,
             FileRequest::Write(bytes) => {
                 self.stored.extend_from_slice(&bytes);
-                FileReply::Written(Vec::new())
+                let grown = self.quotas.grow(upload, bytes.len() as u64);
+                grown.map_or_else(FileReply::Refused, |()| FileReply::Written(Vec::new()))
             }
             FileRequest::Finish => {
                 let size_bytes = self.stored.len() as u64;
@@ -1005,10 +1009,13 @@ proptest! {
 
 // ---- files
 
+/// Bytes that a file may have.
+const FILE_LIMIT_BYTES: u64 = 9_999;
+
 /// A server on which files are shared, and a room there.
 fn server_with_files() -> (Server, String) {
     let mut server = Server::new();
-    server.site.offer_files(20_000);
+    server.site.offer_files(FILE_LIMIT_BYTES);
     let code = server.create_room();
     (server, code)
 }
@@ -1093,6 +1100,26 @@ fn a_file_is_refused_before_its_body_is_read() {
         [format!("POST {files}?as=ana"), format!("PUT /{code}/a"), format!("GET /{code}/files/{}/a", "5".repeat(32))]
     {
         assert_eq!(server.ask(&format!("{start} HTTP/1.1\r\nHost: a\r\n\r\n")).status, 404, "{start}: files are off");
+    }
+}
+
+#[test]
+fn the_limit_is_that_of_the_file_whatever_is_around_it() {
+    let (mut server, code) = server_with_files();
+    for (length, status) in [(FILE_LIMIT_BYTES, 201), (FILE_LIMIT_BYTES + 1, 413)] {
+        let file = "x".repeat(length as usize);
+        let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+        let form = format!("{head}{file}\r\n--b--\r\n");
+        for (fields, body) in [("", &file), ("Content-Type: multipart/form-data; boundary=b\r\n", &form)] {
+            let length = body.len();
+            for (framing, body) in [
+                (format!("Content-Length: {length}"), body.clone()),
+                ("Transfer-Encoding: chunked".to_owned(), format!("{length:x}\r\n{body}\r\n0\r\n\r\n")),
+            ] {
+                let request = format!("PUT /{code}/a {GUEST_PUT}{fields}{framing}\r\n\r\n{body}");
+                assert_eq!(server.ask(&request).status, status, "{length} bytes: {fields}{framing}");
+            }
+        }
     }
 }
 
