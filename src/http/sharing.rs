@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 
+use super::file_form::read_text;
 use super::form::{decode_path, pairs};
 use super::json_response::{write_error, write_json};
 use super::multipart::read_boundary;
@@ -13,7 +14,8 @@ use super::request::BodyLength;
 use super::response::{Response, ResponseOptions};
 use super::route_request::{RouteOutcome, RouteRequest};
 use super::site::NOT_STORED;
-use super::upload::{NewUpload, Upload, UploadFault, bad, read_text};
+use super::upload::{NewUpload, Upload};
+use super::upload_fault::{UploadFault, bad};
 use crate::json;
 use crate::rooms::{
     Command, MAX_NAME_CHARACTERS, MessageKey, Name, Refusal, RoomCode, RoomKey, Share, SharedFile, Sharer, Token,
