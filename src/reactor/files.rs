@@ -159,9 +159,9 @@ impl Files {
         let mut readers = self.readers.borrow_mut();
         let reader = ReaderId(readers.next_reader);
         readers.next_reader += 1;
-        readers.by_id.insert(reader, Reader { connection, ahead: Ahead::Nothing });
+        readers.by_id.insert(reader, Reader { connection, ahead: Ahead::Nothing, spare: Vec::new() });
         let range = FileRange { readers: Rc::clone(&self.readers), reader, part };
-        range.ask(&mut readers, 0, Vec::new());
+        range.ask(&mut readers, 0);
         range
     }
 }
@@ -176,6 +176,8 @@ struct Readers {
 struct Reader {
     connection: ConnectionId,
     ahead: Ahead,
+    /// In what was sent last, and what comes next can be read.
+    spare: Vec<u8>,
 }
 
 /// What comes next of a file that is sent.
@@ -207,10 +209,11 @@ struct FileRange {
 impl FileRange {
     /// Has the chunk read that begins so far behind the beginning of the part. It is handed over at once: while one chunk
     /// is sent, the next one is read.
-    fn ask(&self, readers: &mut Readers, offset: u64, buffer: Vec<u8>) {
+    fn ask(&self, readers: &mut Readers, offset: u64) {
         let missing_bytes = self.part.length_bytes.saturating_sub(offset);
         let Some(reader) = readers.by_id.get_mut(&self.reader).filter(|_| missing_bytes > 0) else { return };
         reader.ahead = Ahead::Asked;
+        let buffer = std::mem::take(&mut reader.spare);
         readers.store.submit(FileJob::Read {
             reader: self.reader,
             id: self.part.id,
@@ -228,18 +231,18 @@ impl Range for FileRange {
 
     fn load(&mut self, position: u64, window: &mut Vec<u8>) -> io::Result<()> {
         let mut readers = self.readers.borrow_mut();
-        let ahead =
-            readers.by_id.get_mut(&self.reader).map(|reader| std::mem::replace(&mut reader.ahead, Ahead::Nothing));
-        match ahead {
-            Some(Ahead::Asked) => {
-                if let Some(reader) = readers.by_id.get_mut(&self.reader) {
-                    reader.ahead = Ahead::Asked;
-                }
+        let Some(reader) = readers.by_id.get_mut(&self.reader) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        if !window.is_empty() {
+            reader.spare = std::mem::take(window);
+        }
+        match std::mem::replace(&mut reader.ahead, Ahead::Nothing) {
+            Ahead::Asked => {
+                reader.ahead = Ahead::Asked;
                 Ok(())
             }
-            Some(Ahead::Read(Some(bytes))) if !bytes.is_empty() => {
-                let sent = std::mem::replace(window, bytes);
-                self.ask(&mut readers, position + window.len() as u64, sent);
+            Ahead::Read(Some(bytes)) if !bytes.is_empty() => {
+                *window = bytes;
+                self.ask(&mut readers, position + window.len() as u64);
                 Ok(())
             }
             // Whoever is sent it sees by its length that this is not all of it.
