@@ -40,14 +40,14 @@ impl FileForm {
         }
     }
 
-    /// Reads the next bytes; those of the file are put behind those that wait. The file has a name already, or the form's.
+    /// Reads the next bytes; those of the file are put into the chunk. The file has a name already, or the form's.
     ///
     /// # Errors
     /// It is not built as it should be, or there is too much besides the file.
     pub fn read(
         &mut self,
         mut bytes: &[u8],
-        waiting: &mut Vec<u8>,
+        chunk: &mut Vec<u8>,
         name: &mut Option<String>,
     ) -> Result<(), UploadFault> {
         while !bytes.is_empty() {
@@ -56,7 +56,7 @@ impl FileForm {
                 MultipartFault::TooMuch => bad("The form has too many parts, or too much in their heads."),
             })?;
             match item {
-                Item::Data(data) if self.part == FormPart::File => waiting.extend_from_slice(data),
+                Item::Data(data) if self.part == FormPart::File => chunk.extend_from_slice(data),
                 Item::Data(data) => {
                     let length_bytes = data.len();
                     match self.part {

@@ -4,12 +4,13 @@
 //!  head ─► CheckShare ─ rooms ─► Begin ─ quotas ─► 100 Continue ─► Write, Write … Finish ─ store ─► Share ─ rooms ─► 201
 //! ```
 //!
-//! One chunk is being stored, one waits for that, and nothing is read meanwhile: a file that is larger than memory costs
-//! two chunks. How long it takes is up to the peer, as long as it gets on.
+//! One chunk is being stored, one waits for that beside it, and nothing is read meanwhile: a file that is larger than memory
+//! costs two chunks. How long it takes is up to the peer, as long as it gets on.
 
 use super::body::fault_of;
 use super::chunked::{ChunkedDecoder, Decoded};
 use super::file_form::{FORM_BYTES, FileForm};
+use super::multipart::MAX_DELIMITER_BYTES;
 use super::request::{BodyLength, RequestFault};
 use super::response::ResponseOptions;
 use super::trust::Client;
@@ -19,6 +20,8 @@ use crate::rooms::{Command, FileName, Share, SharedFile};
 use crate::session_api::{FileReply, FileRequest, Input, Step};
 use crate::time::Now;
 
+/// Chunks that are stored at a time: while one is written the next one is there.
+const MOST_STORING: u32 = 2;
 /// Whoever sends nothing for so long is gone.
 const STALLED_MS: u64 = 30_000;
 /// From then on it has to have sent [`LEAST_BYTES_A_SECOND`] altogether.
@@ -59,14 +62,12 @@ pub struct Upload {
     state: State,
     missing: Missing,
     form: Option<FileForm>,
-    /// Bytes of the file that nobody stores yet.
-    waiting: Vec<u8>,
-    /// A buffer to be used again.
-    spare: Vec<u8>,
+    /// Bytes of the file that are to be stored next; between two looks at the input there are none.
+    chunk: Vec<u8>,
     /// The store has begun with this file, or will at once.
     has_begun: bool,
-    /// A chunk is being stored.
-    is_storing: bool,
+    /// So many chunks are being stored.
+    storing: u32,
     received_bytes: u64,
     began_ms: u64,
     progressed_ms: u64,
@@ -115,10 +116,9 @@ impl Upload {
             state: State::Checking,
             missing,
             form,
-            waiting: Vec::new(),
-            spare: Vec::new(),
+            chunk: Vec::new(),
             has_begun: false,
-            is_storing: false,
+            storing: 0,
             received_bytes: 0,
             began_ms: 0,
             progressed_ms: 0,
@@ -179,26 +179,25 @@ impl Upload {
         if std::mem::take(&mut self.new.expects_continue) && input.rest().is_empty() {
             outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        loop {
-            self.take(input, now)?;
-            let is_whole = matches!(self.missing, Missing::Nothing);
-            if self.is_storing {
-                if is_whole || !self.waiting.is_empty() {
-                    return Ok(self.wait(now));
-                }
-            } else if !self.waiting.is_empty() || is_whole && !self.has_begun {
-                (self.has_begun, self.is_storing) = (true, true);
-                let chunk = std::mem::replace(&mut self.waiting, std::mem::take(&mut self.spare));
-                return Ok(Step::File(FileRequest::Write(chunk)));
-            } else if is_whole {
-                self.read_form()?;
-                self.state = State::Finishing;
-                return Ok(Step::File(FileRequest::Finish));
-            }
-            if input.rest().is_empty() {
-                return Ok(Step::NeedInput);
-            }
+        if self.storing == MOST_STORING {
+            return Ok(self.wait(now));
         }
+        self.take(input, now)?;
+        let is_whole = matches!(self.missing, Missing::Nothing);
+        if !self.chunk.is_empty() || is_whole && !self.has_begun {
+            self.has_begun = true;
+            self.storing += 1;
+            return Ok(Step::File(FileRequest::Write(std::mem::take(&mut self.chunk))));
+        }
+        if !is_whole {
+            return Ok(Step::NeedInput);
+        }
+        if self.storing > 0 {
+            return Ok(self.wait(now));
+        }
+        self.read_form()?;
+        self.state = State::Finishing;
+        Ok(Step::File(FileRequest::Finish))
     }
 
     /// Takes the answer of whoever stores files.
@@ -218,8 +217,8 @@ impl Upload {
                 self.state = State::Arriving;
             }
             FileReply::Written(buffer) => {
-                self.is_storing = false;
-                self.spare = buffer;
+                self.storing -= 1;
+                self.chunk = buffer;
             }
             FileReply::Stored { id, content } => {
                 let name = FileName::clean(self.new.name.as_deref().unwrap_or_default());
@@ -243,12 +242,14 @@ impl Upload {
         Step::AwaitFile
     }
 
-    /// Takes bytes off the input, as many as there is room for.
+    /// Takes bytes off the input, as many as fit in a chunk.
     fn take(&mut self, input: &mut Input<'_>, now: Now) -> Result<(), UploadFault> {
         let before = input.consumed();
-        while !input.rest().is_empty() && self.waiting.len() < CHUNK_BYTES {
+        let given_back_bytes = if self.form.is_some() { MAX_DELIMITER_BYTES } else { 0 };
+        self.chunk.reserve_exact(input.rest().len().min(CHUNK_BYTES) + given_back_bytes);
+        while !input.rest().is_empty() && self.chunk.len() < CHUNK_BYTES {
             let bytes = input.rest();
-            let room_bytes = CHUNK_BYTES - self.waiting.len();
+            let room_bytes = CHUNK_BYTES - self.chunk.len();
             let (data, consumed_bytes, is_last) = match &mut self.missing {
                 Missing::Nothing => break,
                 Missing::Bytes(missing) => {
@@ -265,8 +266,8 @@ impl Upload {
             };
             match &mut self.form {
                 // A form gives back at most the beginning of a delimiter more than it is given.
-                Some(form) => form.read(data, &mut self.waiting, &mut self.new.name)?,
-                None => self.waiting.extend_from_slice(data),
+                Some(form) => form.read(data, &mut self.chunk, &mut self.new.name)?,
+                None => self.chunk.extend_from_slice(data),
             }
             input.consume(consumed_bytes);
             if is_last {
