@@ -1,5 +1,7 @@
 //! Whole sessions: bytes in, bytes out, with real rooms behind.
 
+use std::collections::VecDeque;
+
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -7,7 +9,7 @@ use rand::rngs::StdRng;
 use super::assets::ASSETS_HASH;
 use super::request::MAX_HEAD_BYTES;
 use super::*;
-use crate::files::{Content, FileLimits, Quotas, UploadId};
+use crate::files::{CHUNK_BYTES, Content, FileLimits, Quotas, UploadId};
 use crate::invitation::Invitation;
 use crate::options::Options;
 use crate::rooms::{
@@ -1156,6 +1158,61 @@ fn a_form_that_is_none_is_refused() {
         let answers = connection.answers();
         assert_eq!((answers.len(), answers[0].status, connection.is_closed), (1, 400, true), "{words}");
         answers[0].says(words);
+    }
+}
+
+#[test]
+fn no_more_than_two_chunks_of_an_upload_are_in_memory() {
+    let (mut server, code) = server_with_files();
+    server.site.offer_files(1 << 20);
+    let mut connection = server.connect();
+    let body: Vec<u8> = (0..5 * CHUNK_BYTES + 1).map(|position| (position % 251) as u8).collect();
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    let form_length = form.len() + body.len() + "\r\n--b--".len();
+    let chunks: Vec<u8> = body
+        .chunks(50_000)
+        .flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat())
+        .collect();
+    for (fields, sent) in [
+        (format!("Content-Length: {}", body.len()), body.clone()),
+        ("Transfer-Encoding: chunked".to_owned(), [&chunks[..], b"0\r\n\r\n"].concat()),
+        (
+            format!("Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {form_length}"),
+            [form.as_bytes(), &body, b"\r\n--b--"].concat(),
+        ),
+    ] {
+        let head = format!("PUT /{code}/a {GUEST_PUT}{fields}\r\n\r\n");
+        let mut unread = [head.as_bytes(), &sent].concat();
+        let (mut stored, mut storing) = (Vec::new(), VecDeque::new());
+        loop {
+            let mut input = Input::new(&mut unread, false);
+            let step = connection.http.receive(&mut input, &server.site, server.now, &mut connection.outbox);
+            let consumed = input.consumed();
+            unread.drain(..consumed);
+            match step {
+                Step::Command(command) => connection.execute(&mut server, command),
+                Step::File(FileRequest::Begin { .. }) => {
+                    let outbox = &mut connection.outbox;
+                    let flow = connection.http.answer_file(FileReply::Begun, &server.site, server.now, outbox);
+                    assert_eq!(flow, Flow::Continue);
+                }
+                Step::File(FileRequest::Write(bytes)) => storing.push_back(bytes),
+                Step::AwaitFile => {
+                    let mut bytes: Vec<u8> = storing.pop_front().expect("something is waited for");
+                    stored.append(&mut bytes);
+                    let (written, outbox) = (FileReply::Written(bytes), &mut connection.outbox);
+                    assert_eq!(connection.http.answer_file(written, &server.site, server.now, outbox), Flow::Continue);
+                }
+                Step::File(FileRequest::Finish) => break,
+                other => panic!("{other:?}"),
+            }
+            let memory_bytes: usize = storing.iter().map(Vec::capacity).sum();
+            assert!(storing.len() <= 2 && memory_bytes <= 2 * CHUNK_BYTES + 200, "{memory_bytes}");
+        }
+        assert!(storing.is_empty() && unread.is_empty() && stored == body, "{fields}");
+        connection.store(&server, FileRequest::Finish);
+        connection.send(&mut server, b"");
+        assert_eq!(connection.answers()[0].status, 201);
     }
 }
 
