@@ -2,6 +2,8 @@
 // no more elements than a few screens need. A block that is not built keeps its height. What lines say is not known here.
 
 import { make } from "./elements.js";
+import { attempt } from "./guard.js";
+import { plainElement } from "./plain.js";
 
 /** Lines of a block; twice as many are divided. */
 const LINES = 40;
@@ -38,7 +40,7 @@ export class Line {
   }
 
   build() {
-    this.element = this.#build();
+    this.element = attempt(this.#build, () => plainElement(this.event));
     if (!this.isNew) this.element.setAttribute("aria-live", "off");
   }
 
@@ -121,6 +123,12 @@ export class Blocks {
     block.element.remove();
   }
 
+  /** The line before this one. */
+  before(line) {
+    const { lines } = line.block;
+    return lines[lines.indexOf(line) - 1] ?? this.#blockBefore(line.block)?.lines.at(-1);
+  }
+
   /** Makes sure that a line is built. Returns its element. */
   show(line) {
     if (!line.block.isBuilt) this.#keepPlace(() => this.#build(line.block));
@@ -148,10 +156,13 @@ export class Blocks {
     second.lines = block.lines.splice(LINES);
     second.isBuilt = block.isBuilt;
     second.isNear = block.isNear;
+    const { activeElement } = document;
     for (const line of second.lines) {
       line.block = second;
       if (block.isBuilt) second.element.append(...line.parts);
     }
+    // What is moved loses the keyboard.
+    if (second.element.contains(activeElement)) activeElement.focus({ preventScroll: true });
     if (!block.isBuilt) for (const part of [block, second]) this.#setHeight(part, this.#estimate(part));
     this.#arrangeAround(block);
   }
@@ -219,7 +230,7 @@ export class Blocks {
   #arrangeAround(block) {
     const next = this.#blocks[this.#blocks.indexOf(block) + 1];
     for (const part of [block, next]) {
-      if (part?.isBuilt) this.#arrange(part.lines, this.#blockBefore(part)?.lines.at(-1));
+      if (part?.isBuilt) attempt(() => this.#arrange(part.lines, this.#blockBefore(part)?.lines.at(-1)));
     }
   }
 

@@ -1,6 +1,8 @@
 // The WebSocket to the server: opened, asked whether it still leads there, lost, opened again. What else is said over it
 // is not known here.
 
+import { attempt } from "./guard.js";
+
 const SHORTEST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 /** How long a socket may take to open. */
@@ -16,6 +18,13 @@ const LONGEST_FIRST_ANSWER_MS = 640_000;
 const SILENCE_MS = 20_000;
 /** A server that says nothing for so long after that is not there any more, whatever the browser thinks. */
 const PONG_MS = 5_000;
+/** The same where there is a reason to doubt it: somebody looks at the page, or the network has changed. */
+const DOUBTED_PONG_MS = 4_000;
+/** A socket that does not open for so long is given up for a new one, where there is such a reason. */
+const DOUBTED_OPENING_MS = 2_000;
+/** How often the time is looked at, and how late that has to be to tell that the machine was asleep. */
+const LOOK_MS = 5_000;
+const ASLEEP_MS = 10_000;
 
 /** Close codes after which coming back is for the person to decide. */
 const LEFT = 1000;
@@ -30,6 +39,8 @@ export class Connection {
   #timer = 0;
   /** Whether a word of the server is waited for. */
   #asking = false;
+  /** Since when the answer to a ping is waited for, or the opening of a socket; 0: for neither. */
+  #since_ms = 0;
   #retrying = false;
   #failures = 0;
   /** Sockets in a row that opened and were given up before they brought a word. */
@@ -38,13 +49,14 @@ export class Connection {
   /**
    * @param {string} base the path below which the server is
    * @param {{
+   *   opening: () => void,
    *   opened: () => void,
    *   received: (message: object) => void,
-   *   lost: (code?: number) => void,
+   *   lost: (wait_ms: number, code?: number) => void,
    *   left: () => void,
    *   takenOver: (reason: string) => void,
    *   kicked: (reason: string) => void,
-   * }} handlers
+   * }} handlers `wait_ms`: how long it is until the next attempt
    */
   constructor(base, handlers) {
     this.#url = webSocketUrl(base);
@@ -52,10 +64,15 @@ export class Connection {
     // A phone that was asleep, or that has another network now, is not told that its connections are dead.
     window.addEventListener("online", () => this.check());
     navigator.connection?.addEventListener?.("change", () => this.check());
-    window.addEventListener("offline", () => this.lose());
+    window.addEventListener("offline", () => (this.#retrying ? this.#retryLater() : this.lose()));
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.check();
     });
+    // What the browser has kept of a page that was left is as it was then, without its connections.
+    window.addEventListener("pageshow", ({ persisted }) => {
+      if (persisted && (this.#socket || this.#retrying)) this.connect();
+    });
+    watchForSleep(() => this.check());
   }
 
   /** Opens a new socket in place of any other. */
@@ -63,7 +80,9 @@ export class Connection {
     this.close();
     const socket = new WebSocket(this.#url, "snugd.v1");
     this.#socket = socket;
+    this.#since_ms = performance.now();
     this.#timer = setTimeout(() => this.lose(), OPENING_MS);
+    this.#handlers.opening();
     socket.addEventListener("open", () => {
       if (socket !== this.#socket) return;
       this.#awaitFirst();
@@ -72,7 +91,7 @@ export class Connection {
     socket.addEventListener("message", (event) => {
       if (socket !== this.#socket) return;
       this.#heard();
-      this.#handlers.received(JSON.parse(event.data));
+      attempt(() => this.#handlers.received(JSON.parse(event.data)));
     });
     socket.addEventListener("close", (event) => {
       if (socket === this.#socket) this.#closed(event);
@@ -88,10 +107,15 @@ export class Connection {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Something has changed: comes back at once, or makes sure of the connection. One that opens has its own time. */
+  /** Something has changed: comes back at once, or makes sure of the connection. A first answer has its own time. */
   check() {
-    if (this.#retrying) this.connect();
-    else if (this.#socket?.readyState === WebSocket.OPEN && !this.#asking) this.#ask();
+    if (this.#retrying) return this.connect();
+    if (!this.#socket) return;
+    const waited_ms = performance.now() - this.#since_ms;
+    if (this.#socket.readyState !== WebSocket.OPEN) {
+      if (waited_ms > DOUBTED_OPENING_MS) this.connect();
+    } else if (!this.#asking) this.#ask(DOUBTED_PONG_MS);
+    else if (this.#since_ms) this.#awaitPong(Math.max(DOUBTED_PONG_MS - waited_ms, 0));
   }
 
   /** Gives the socket up, if there is one, and comes back with another. */
@@ -123,6 +147,7 @@ export class Connection {
   #awaitFirst() {
     clearTimeout(this.#timer);
     this.#asking = true;
+    this.#since_ms = 0;
     const patience_ms = Math.min(FIRST_ANSWER_MS * 4 ** this.#silent, LONGEST_FIRST_ANSWER_MS);
     this.#timer = setTimeout(() => {
       this.#silent += 1;
@@ -139,21 +164,38 @@ export class Connection {
   }
 
   /** Asks the server whether it is there; whatever it says is an answer. */
-  #ask() {
-    clearTimeout(this.#timer);
+  #ask(patience_ms = PONG_MS) {
     this.#asking = true;
+    this.#since_ms = performance.now();
     this.send({ type: "ping" });
-    this.#timer = setTimeout(() => this.lose(), PONG_MS);
+    this.#awaitPong(patience_ms);
+  }
+
+  #awaitPong(patience_ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.lose(), patience_ms);
   }
 
   /** Doubling delays, each drawn at random so that a full room does not come back in one instant. */
   #retryLater(code) {
     const ceiling = Math.min(SHORTEST_DELAY_MS * 2 ** this.#failures, LONGEST_DELAY_MS);
+    const wait_ms = ceiling * (0.5 + Math.random() / 2);
     this.#failures += 1;
     this.#retrying = true;
-    this.#timer = setTimeout(() => this.connect(), ceiling * (0.5 + Math.random() / 2));
-    this.#handlers.lost(code);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.connect(), wait_ms);
+    this.#handlers.lost(wait_ms, code);
   }
+}
+
+/** A machine that was asleep is told by the time alone. A page out of sight is woken rarely, and looks when it is seen. */
+function watchForSleep(awoken) {
+  let last_ms = Date.now();
+  setInterval(() => {
+    const late_ms = Date.now() - last_ms - LOOK_MS;
+    last_ms = Date.now();
+    if (late_ms > ASLEEP_MS && !document.hidden) awoken();
+  }, LOOK_MS);
 }
 
 /** `ws:` or `wss:`, as the page itself came. */

@@ -28,7 +28,7 @@ export function setUpCopying(button, text, byHand) {
 }
 
 /** Without TLS there is no `navigator.clipboard`; the old way still works there. */
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

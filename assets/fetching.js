@@ -4,6 +4,9 @@ const EARLIER_EVENTS = 50;
 /** A page of what was missed: the most that the server gives at once, and the least that is asked for. */
 const MISSED_EVENTS = 200;
 const FEWEST_EVENTS = 10;
+/** A page around a message that is looked for, and how much of it comes after. */
+const AROUND_EVENTS = 50;
+const AFTER_EVENTS = 25;
 
 export class Fetching {
   #questions;
@@ -11,6 +14,8 @@ export class Fetching {
   #members;
   #handlers;
   #askingEarlier = false;
+  /** The lazy gap that is asked about. */
+  #askingGap = null;
   /** How much history is asked for at once: less after an answer that did not come in time, as over a slow line. */
   #pageEvents = MISSED_EVENTS;
 
@@ -35,6 +40,37 @@ export class Fetching {
   /** The connection is gone, and what was asked over it. */
   stop() {
     this.#askingEarlier = false;
+    this.#askingGap = null;
+  }
+
+  /** What was said around a message that is not on the page. */
+  around(id, done) {
+    const before = id + AFTER_EVENTS;
+    this.#questions.ask({
+      message: () => this.#question(before, AROUND_EVENTS),
+      answered: (page) => {
+        this.#timeline.addFrom(page, before);
+        done();
+      },
+      refused: this.#handlers.refused,
+    });
+  }
+
+  /** What is in a lazy gap, beginning where somebody comes from. */
+  between(gap, isFromOlder) {
+    if (this.#askingGap) return;
+    this.#askingGap = gap;
+    const count = this.#pageEvents;
+    // Ids follow each other, and no more of them have events than there are.
+    const before = isFromOlder ? Math.min(gap.after + 1 + count, gap.before) : gap.before;
+    this.#questions.ask({
+      message: () => this.#question(before, count),
+      answered: (page) => {
+        this.#askingGap = null;
+        if (isFromOlder) this.#timeline.fillFromOlder(gap, page, before);
+        else this.#timeline.fillFromNewer(gap, page);
+      },
+    });
   }
 
   earlier() {

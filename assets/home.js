@@ -5,6 +5,7 @@ import { button, make } from "./elements.js";
 import { shortDay } from "./format.js";
 import { memory } from "./memory.js";
 import { RecentRooms } from "./recent_rooms.js";
+import { keepShell } from "./shell.js";
 import { refusalWords, words } from "./words.js";
 
 const { base } = document.body.dataset;
@@ -17,6 +18,8 @@ const recent = document.querySelector("#recent");
 const names = memory("localStorage", `snug:${base}`);
 const rooms = new RecentRooms(base);
 
+// A link to a message leads there, past this form.
+if (/^#\d+$/.test(location.hash)) form.action += location.hash;
 name.value ||= names.read("name") ?? "";
 form.addEventListener("submit", () => names.write("name", name.value));
 if (error) {
@@ -40,6 +43,7 @@ if (code) {
 if (recent) showRecent();
 // What was refused is to be typed anew.
 document.querySelector("[aria-invalid]")?.select();
+keepShell(new URL(form.action).pathname);
 
 /** The code in a link, or in letters with spaces and hyphens between them; empty if there is none as long as it has to be. */
 function codeIn(text, length) {

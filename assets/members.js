@@ -119,6 +119,12 @@ export class Members {
     return this.#sorted;
   }
 
+  /** Those known, in the order of the list, and how many there are. */
+  get here() {
+    const members = this.#sorted.map((name) => ({ name, via: this.#members.get(name).via }));
+    return { members, count: this.#members.size + this.#unlisted };
+  }
+
   #take(members, count) {
     for (const member of members) this.#insert(member.name, member);
     this.#unlisted = Math.max(count - this.#members.size, 0);

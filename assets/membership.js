@@ -76,18 +76,41 @@ export class Membership {
     Object.assign(this.#secrets, secrets);
   }
 
-  forget() {
+  /** The next `join` makes the room anew, should it be gone. */
+  bringBack() {
+    this.#wasHere = true;
+    this.#named = true;
+  }
+
+  /** We leave, and do not come back before we are asked to. */
+  leave() {
     this.#token = undefined;
     this.#wasHere = false;
     this.#memory.forget("member");
+    this.#memory.write("left", true);
+  }
+
+  /** We come in, whatever was before. */
+  enter() {
+    this.#memory.forget("left");
+  }
+
+  /** Whether the back button, or a reload, has led to a room that we have left. */
+  get isPast() {
+    return Boolean(this.#memory.read("left")) && navigation() !== "navigate";
   }
 }
 
 /**
- * Whether the person came from the form and not by a reload or the back button. The form may have given
- * another name than the one that this tab remembers; a reload may show the name of another tab, because
- * all tabs share one cookie.
+ * Whether the person came from the form and not by a reload, the back button or an address. The form may have given
+ * another name than the one that this tab remembers; the page may show the name of another tab, because all tabs share
+ * one cookie.
  */
 function cameByForm() {
-  return performance.getEntriesByType("navigation")[0]?.type === "navigate";
+  return navigation() === "navigate" && document.referrer !== "";
+}
+
+/** How the page was come to: `navigate`, `reload` or `back_forward`. */
+function navigation() {
+  return performance.getEntriesByType("navigation")[0]?.type;
 }

@@ -11,7 +11,7 @@ export class Mentions {
   constructor(names) {
     const alternatives = Array.from(names, (name) => {
       const at = [...name].length < UNMISTAKABLE_CHARACTERS ? "@" : "@?";
-      return at + name.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+      return at + name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
     });
     if (alternatives.length === 0) return;
     this.#pattern = new RegExp(`(?<![\\p{L}\\p{N}@])(?:${alternatives.join("|")})(?![\\p{L}\\p{N}])`, "giu");

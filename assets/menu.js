@@ -53,6 +53,14 @@ export class Menu {
     this.#put(list);
   }
 
+  /** A form alone. */
+  openForm(anchor, label, form) {
+    this.close();
+    this.#anchor = anchor;
+    this.#opener?.setAttribute("aria-expanded", "true");
+    this.showForm(label, form);
+  }
+
   /** A form to be filled in, in the same place: a dialog of that name. */
   showForm(label, form) {
     form.classList.add("menu");
@@ -60,6 +68,11 @@ export class Menu {
     form.setAttribute("aria-label", label);
     form.addEventListener("keydown", (event) => keepKeyboard(form, event));
     this.#put(form);
+  }
+
+  /** What it belongs to, while it is open. */
+  get anchor() {
+    return this.#anchor;
   }
 
   close() {
@@ -83,7 +96,8 @@ export class Menu {
     this.#element.replaceChildren(content);
     this.#element.hidden = false;
     this.#stand(content);
-    content.querySelector("input, button").focus({ preventScroll: true });
+    const first = content.querySelector("[data-first]") ?? content.querySelector("input, button");
+    first.focus({ preventScroll: true });
   }
 
   /** Below the anchor, or above where there is no room. A phone's style sheet takes no notice. */
@@ -135,7 +149,7 @@ export class Menu {
 
 /** Tab goes round in a form: what lies below it is covered. */
 function keepKeyboard(form, event) {
-  const fields = form.querySelectorAll("input, select, button");
+  const fields = [...form.querySelectorAll("input, select, button")].filter(({ tabIndex }) => tabIndex >= 0);
   const [first, last] = [fields[0], fields[fields.length - 1]];
   if (event.key !== "Tab" || document.activeElement !== (event.shiftKey ? first : last)) return;
   event.preventDefault();

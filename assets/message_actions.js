@@ -1,13 +1,11 @@
 // What one can do with a message, and how one gets to it: by a mouse, a finger, the keyboard or a screen reader.
 
-import { button, icon, iconButton, make } from "./elements.js";
+import { icon, iconButton } from "./elements.js";
 import { words } from "./words.js";
 
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
 /** What the arrow keys lead to in the log. */
 const STOPS = ".message[data-id], .comings";
-/** No letter and no digit alone is one. */
-const EMOJI = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 
 export class MessageActions {
   #log;
@@ -26,8 +24,11 @@ export class MessageActions {
    *   edit: (message: object) => void,
    *   remove: (message: object) => void,
    *   react: (message: object, emoji: string, on: boolean) => void,
+   *   choose: (choose: (emoji: string) => void) => Promise<HTMLFormElement>,
+   *   copy: (text: string) => void,
+   *   linkTo: (id: number) => string,
    *   mayDelete: () => boolean,
-   * }} handlers `mayDelete`: also what others have said
+   * }} handlers `choose`: a form to choose any emoji; `mayDelete`: also what others have said
    */
   constructor(log, menu, messages, handlers) {
     this.#log = log;
@@ -95,15 +96,18 @@ export class MessageActions {
   }
 
   #open(message, anchor) {
-    const { reply, edit, mayDelete } = this.#handlers;
+    const { reply, edit, copy, linkTo, mayDelete } = this.#handlers;
+    const { event, state } = message;
     const own = this.#messages.isOwn(message);
     const items = [this.#emojiRow(message), { ...this.#item(words.message.reply, () => reply(message)), icon: "reply" }];
     if (own) items.push({ ...this.#item(words.message.edit, () => edit(message)), icon: "edit" });
+    if (state.text) items.push({ ...this.#item(words.message.copyText, () => copy(state.text)), icon: "copy" });
+    items.push({ ...this.#item(words.message.copyLink, () => copy(linkTo(event.id))), icon: "link" });
     if (own || mayDelete()) {
       const run = () => this.#askToDelete(message, own);
       items.push({ words: words.message.askDelete, icon: "trash", className: "danger", run });
     }
-    this.#menu.open(anchor, words.message.of(message.event.name), items);
+    this.#menu.open(anchor, words.message.of(event.name), items);
   }
 
   /** What is done closes the menu first, so that it may take the keyboard elsewhere. */
@@ -134,27 +138,14 @@ export class MessageActions {
     this.#menu.show(words.message.delete, [this.#item(keep, () => {}), doIt], question);
   }
 
-  #askEmoji(message) {
-    const form = make("form", "emoji");
-    const field = make("input", "");
-    const label = make("label", "");
-    field.id = "emoji";
-    field.autocomplete = "off";
-    field.maxLength = 64;
-    label.htmlFor = field.id;
-    label.textContent = words.message.typeEmoji;
-    const done = button(words.message.reactDone, () => {});
-    done.type = "submit";
-    done.className = "primary";
-    form.append(label, field, done);
-    field.addEventListener("input", () => field.removeAttribute("aria-invalid"));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const emoji = field.value.trim();
-      if (!EMOJI.test(emoji)) return field.setAttribute("aria-invalid", "true");
+  async #askEmoji(message) {
+    const react = (emoji) => {
       this.#menu.close();
       this.#handlers.react(message, emoji, true);
-    });
-    this.#menu.showForm(words.message.otherEmoji, form);
+    };
+    const { anchor } = this.#menu;
+    const form = await this.#handlers.choose(react);
+    // Meanwhile the menu may have been closed, or opened for another message.
+    if (this.#menu.anchor === anchor) this.#menu.showForm(words.message.otherEmoji, form);
   }
 }

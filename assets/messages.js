@@ -39,6 +39,8 @@ export class Messages {
   #handlers;
   /** @type {Map<number, Message>} */
   #messages = new Map();
+  /** The last message of each name, by its id. */
+  #spoke = new Map();
   /** The ids of those that reply to an id, which need not be on the page. */
   #replies = new Map();
   /** What we do to messages and is not known to be done, by their ids. */
@@ -79,6 +81,7 @@ export class Messages {
     if (this.#isOwn(event)) this.#names.add(event.name);
     const message = new Message(event, new MessageState(event, asOf), (message) => this.#build(message));
     this.#messages.set(event.id, message);
+    if (event.id > this.spokeLast(event.name)) this.#spoke.set(event.name, event.id);
     const { replyTo, deleted } = message.state;
     if (replyTo) this.#replies.set(replyTo, [...(this.#replies.get(replyTo) ?? []), event.id]);
     if (deleted) this.#handlers.deleted(event.id);
@@ -126,6 +129,11 @@ export class Messages {
   /** Whether nothing was said yet. */
   get isEmpty() {
     return this.#messages.size === 0;
+  }
+
+  /** The id of the last message of this name; 0: there is none. */
+  spokeLast(name) {
+    return this.#spoke.get(name) ?? 0;
   }
 
   isOwn({ event }) {

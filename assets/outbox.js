@@ -2,7 +2,8 @@
 // kept in the browser so that neither a lost connection nor a crash loses a word. Each has its `cid`, by which the server
 // knows one that was sent before.
 
-import { memory } from "./memory.js";
+import { attempt } from "./guard.js";
+import { OutboxStore } from "./outbox_store.js";
 import { words } from "./words.js";
 
 /** A text unanswered this long: the connection may be dead, whatever the browser thinks. */
@@ -33,7 +34,7 @@ const STALE_MS = 3_600_000;
 export class Outbox {
   /** @type {Entry[]} */
   #entries = [];
-  #memory;
+  #store;
   #name;
   #handlers;
   #open = false;
@@ -53,10 +54,14 @@ export class Outbox {
    *   late: () => void,
    *   unanswered: () => void,
    *   notDeleted: (words: string) => void,
-   * }} handlers `late` makes sure of the connection, `unanswered` gives it up
+   *   paused: (until_ms: number) => void,
+   * }} handlers `paused`: nothing goes out before this moment of `performance.now()`, 0: nothing waits for one; `late` makes sure of the connection, `unanswered` gives it up
    */
   constructor(prefix, name, handlers) {
-    this.#memory = memory("localStorage", `${prefix}:outbox`);
+    this.#store = new OutboxStore(prefix, {
+      written: (entry) => this.#takeOver(entry),
+      taken: (cid) => this.#drop(cid),
+    });
     this.#name = name;
     this.#handlers = handlers;
     this.#restore();
@@ -65,7 +70,7 @@ export class Outbox {
 
   /** Puts a text at the end of the queue, perhaps as a reply: `{ reply_to, epoch }`. */
   add(kind, text, reply) {
-    this.#entries.push({ cid: randomId(), kind, text: wellFormed(text), time: Date.now(), ...reply });
+    this.#append({ cid: randomId(), kind, text: wellFormed(text), ...reply });
     this.#update();
   }
 
@@ -97,6 +102,7 @@ export class Outbox {
   /** The connection is gone: what was on its way will be sent again. */
   close() {
     this.#open = false;
+    this.#handlers.paused(0);
     this.#settle();
   }
 
@@ -149,7 +155,7 @@ export class Outbox {
       const entry = this.#take(cid);
       if (!entry) return;
       const { kind, text, type, of, reply_to, epoch } = entry;
-      this.#entries.push({ cid, kind, text, type, of, reply_to, epoch, time: Date.now() });
+      this.#append({ cid, kind, text, type, of, reply_to, epoch });
     }
     this.#update();
   }
@@ -162,19 +168,50 @@ export class Outbox {
   /** The member has another name. */
   rename(name) {
     if (name === this.#name) return;
-    this.#memory.forget(this.#name);
     this.#name = name;
     this.#restore();
     this.#update();
   }
 
+  /** Puts a text behind all others: their times tell every tab the same order. */
+  #append(entry) {
+    const last = this.#entries.at(-1)?.time ?? 0;
+    this.#entries.push({ ...entry, time: Math.max(Date.now(), last + 1) });
+  }
+
+  /** Takes a text out, and returns it. */
   #take(cid) {
+    const entry = this.#remove(cid);
+    if (entry) this.#update();
+    return entry;
+  }
+
+  #remove(cid) {
     const index = this.#entries.findIndex((entry) => entry.cid === cid);
     if (index < 0) return undefined;
     if (cid === this.#underway) this.#settle();
     const [entry] = this.#entries.splice(index, 1);
-    this.#update();
     return entry;
+  }
+
+  /** Another tab of this member has written this. */
+  #takeOver(entry) {
+    const same = this.#entries.find(({ cid }) => cid === entry.cid);
+    if (same) {
+      for (const field of Object.keys(same)) delete same[field];
+      Object.assign(same, entry);
+    } else this.#entries.push(entry);
+    this.#sort();
+    this.#show();
+  }
+
+  /** Another tab has said it, or taken it out. */
+  #drop(cid) {
+    if (this.#remove(cid)) this.#show();
+  }
+
+  #sort() {
+    this.#entries.sort((one, other) => one.time - other.time);
   }
 
   #settle() {
@@ -183,18 +220,23 @@ export class Outbox {
   }
 
   #update() {
-    if (this.#entries.length > 0) this.#memory.write(this.#name, this.#entries);
-    else this.#memory.forget(this.#name);
-    this.#handlers.changed(this.#entries);
+    this.#store.save(this.#name, this.#entries);
+    this.#show();
+  }
+
+  #show() {
+    attempt(() => this.#handlers.changed(this.#entries));
     this.#drain();
   }
 
   /** One at a time: a text that is refused for its haste cannot be overtaken by the next. */
   #drain() {
     const next = this.#entries.find((entry) => !entry.failure);
+    if (!this.#open || !next) this.#handlers.paused(0);
     if (!this.#open || this.#underway || !next) return;
     clearTimeout(this.#timer);
     const wait_ms = this.#earliest - performance.now();
+    this.#handlers.paused(wait_ms > 0 ? this.#earliest : 0);
     if (wait_ms > 0) {
       this.#timer = setTimeout(() => this.#drain(), wait_ms);
       return;
@@ -227,15 +269,19 @@ export class Outbox {
   /** Takes in what an earlier page or another tab of this member has left behind. */
   #restore() {
     const known = new Set(this.#entries.map((entry) => entry.cid));
-    const stored = this.#memory.read(this.#name);
-    for (const entry of Array.isArray(stored) ? stored : []) {
-      // It may be another version's: what has no text is none.
-      if (typeof entry?.text !== "string" || known.has(entry.cid)) continue;
+    for (const entry of this.#store.read(this.#name)) {
+      if (known.has(entry.cid)) continue;
       entry.cid ||= randomId();
+      entry.time ??= Date.now();
       entry.text = wellFormed(entry.text);
       if (Date.now() - entry.time > STALE_MS) entry.failure ??= words.waiting.stale;
       this.#entries.push(entry);
     }
+    this.#sort();
+    // Of an earlier version's texts some may have the same time: their order is kept.
+    this.#entries.forEach((entry, index) => {
+      if (index > 0) entry.time = Math.max(entry.time, this.#entries[index - 1].time + 0.001);
+    });
   }
 }
 

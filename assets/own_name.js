@@ -19,7 +19,8 @@ export class OwnName {
    * @param {{
    *   name: () => string,
    *   ask: (message: object, answered: (answer: object) => void, refused: (words: string) => void) => void,
-   * }} handlers
+   *   notifying: () => import("./menu.js").Item[],
+   * }} handlers `notifying`: what else one can choose for oneself
    */
   constructor({ opener, dialog }, menu, members, handlers) {
     this.#opener = opener;
@@ -64,10 +65,16 @@ export class OwnName {
       this.#menu.close();
       this.#account.open(type);
     };
-    this.#menu.open(
-      this.#opener,
-      menu,
-      Object.entries(items).map(([type, label]) => ({ words: label, run: () => open(type) })),
-    );
+    const chosen = ({ run, ...item }) => ({
+      ...item,
+      run: () => {
+        this.#menu.close();
+        run();
+      },
+    });
+    this.#menu.open(this.#opener, menu, [
+      ...Object.entries(items).map(([type, label]) => ({ words: label, run: () => open(type) })),
+      ...this.#handlers.notifying().map(chosen),
+    ]);
   }
 }

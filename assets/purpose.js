@@ -42,6 +42,8 @@ export class Purpose {
     name.textContent = aim.name;
     excerpt.textContent = [...aim.text].slice(0, EXCERPT_CHARACTERS).join("");
     excerpt.dir = "auto";
+    // Of what is not on the page no words are known.
+    excerpt.hidden = !aim.text;
     const { replying, editing } = words.composer;
     this.#about.append(...(aim.action === "reply" ? replying(name) : [editing]), " ", excerpt);
   }

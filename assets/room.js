@@ -1,10 +1,14 @@
 // The room page: the parts are made here, tied together, and told what the server says.
 
 import { Admission } from "./admission.js";
+import { helpElement, whoElement } from "./answers.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { copy } from "./copying.js";
+import { Drafts } from "./drafts.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
+import { attempt, inTurn } from "./guard.js";
 import "./icons.js";
 import { setUpInvitation } from "./invitation.js";
 import { Members } from "./members.js";
@@ -13,6 +17,7 @@ import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
 import { MESSAGES, Messages } from "./messages.js";
 import { setUpMore } from "./more.js";
+import { Notifying } from "./notifying.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
@@ -24,8 +29,11 @@ import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
 import { tryPicturesAgain } from "./shared_file.js";
+import { keepShell } from "./shell.js";
 import { Side } from "./side.js";
+import { commandSource, emojiSource, nameSource } from "./suggestion_sources.js";
 import { Timeline } from "./timeline.js";
+import { setUpTypingAnywhere } from "./typing_anywhere.js";
 import { Typing } from "./typing.js";
 import { Unread } from "./unread.js";
 import { UploadList } from "./upload_list.js";
@@ -43,6 +51,8 @@ const { base, code, name: pageName, maxMessage } = document.body.dataset;
 const prefix = `snug:${base}:${code}`;
 const $ = (selector) => document.querySelector(selector);
 
+/** The outbox tells it of what waits, as soon as there is one. @type {Composer | undefined} */
+let composer;
 const membership = new Membership(code, prefix, pageName);
 const members = new Members($("#members"), $("#count"));
 const typing = new Typing($("#typing"), () => send({ type: "typing" }));
@@ -59,16 +69,23 @@ const messages = new Messages({
     search.amend({ type: "delete", of: id });
   },
   reacting: (id) => reacting.to(id),
-  jumpTo: (id) => timeline.jumpTo(id),
+  jumpTo: (id) => seek(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
-const timeline = new Timeline(lines, scroll, messages, { named: (name) => members.mark(name, {}) });
+const timeline = new Timeline(lines, scroll, messages, {
+  named: (name) => members.mark(name, {}),
+  nearing: (gap, isBelow) => present && fetching.between(gap, isBelow),
+});
 const waiting = new Waiting($("#waiting"), scroll, {
   retry: (cid) => outbox.retry(cid),
   edit: mend,
   discard: (cid) => outbox.discard(cid),
 });
 const unread = new Unread();
+const notifying = new Notifying(base, code, {
+  mentionsUs: (event) => messages.mentionsUs(event),
+  remark: (words) => composer.remark(words),
+});
 const menu = new Menu($("#menu"));
 const requests = new Requests(send);
 const reacting = new Reacting(requests, {
@@ -91,13 +108,27 @@ new MessageActions($("#timeline"), menu, messages, {
   remove: (message) => outbox.delete(aimAt(message, "delete", timeline.epoch)),
   react: ({ event }, emoji, on) => reacting.react(event.id, emoji, on),
   mayDelete: () => order.isOurs,
+  choose: chooseEmoji,
+  copy: tellCopied,
+  linkTo: (id) => `${$("#link").value}#${id}`,
 });
+const startPage = `${base}?code=${encodeURIComponent(code)}`;
+const admission = new Admission(
+  { status: $("#status"), form: $("#rename"), room: $("#room") },
+  membership,
+  startPage,
+  { connect, retry: () => connection.connect() },
+);
 const outbox = new Outbox(prefix, membership.name, {
   transmit: (message) => connection.send(message),
-  changed: (entries) => waiting.show(messages.showPending(entries), membership.name),
+  changed: (entries) => {
+    attempt(() => waiting.show(messages.showPending(entries), membership.name));
+    noteWaiting(entries);
+  },
   late: () => connection.check(),
   unanswered: () => connection.lose(),
   notDeleted: (reason) => composer.remark(reason),
+  paused: (until_ms) => composer?.countDown(until_ms),
 });
 const uploadList = new UploadList($("#uploads"), scroll, {
   retry: (cid) => uploads.retry(cid),
@@ -121,17 +152,14 @@ const fetching = new Fetching(questions, timeline, members, {
 const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, members, {
   name: () => membership.name,
   ask: (message, answered, refused) => ask(() => message, answered, refused),
+  notifying: () => notifying.items(),
 });
 const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
-  jumpTo: (id) => timeline.jumpTo(id),
-});
-const startPage = `${base}?code=${encodeURIComponent(code)}`;
-const admission = new Admission({ status: $("#status"), form: $("#rename") }, membership, startPage, {
-  connect,
-  retry: () => connection.connect(),
+  jumpTo: seek,
 });
 const connection = new Connection(base, {
+  opening: () => admission.showTrying(),
   opened: () => connection.send(membership.joinMessage(timeline.seen)),
   received: (message) => receive[message.type]?.(message),
   lost: showLoss,
@@ -149,7 +177,12 @@ const connection = new Connection(base, {
     admission.showKicked(reason);
   },
 });
-const composer = new Composer($("#composer"), Number(maxMessage), {
+const sources = [
+  commandSource(() => order.isOurs),
+  nameSource({ names: () => members.names, ownName: () => membership.name, spokeLast: (name) => messages.spokeLast(name) }),
+  emojiSource(() => import("./emojis.js")),
+];
+composer = new Composer($("#composer"), Number(maxMessage), new Drafts(prefix, membership.name), sources, {
   say,
   edit: (aim, text) => outbox.edit(aim, text),
   editLast: () => messages.lastOwn && edit(messages.lastOwn),
@@ -173,34 +206,44 @@ const recentRooms = new RecentRooms(base);
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
+/** The message that the address means, while it is still to be shown. */
+let sought = soughtIn(location);
+let leaveTimer = 0;
 
 const receive = {
   joined(message) {
     present = true;
     connection.settle();
-    membership.joined(message);
-    messages.recognize(message);
-    outbox.rename(message.name);
-    composer.limit(message.limits.message);
-    fileChoice.limit(message.limits);
-    members.replace(message, message.name);
-    order.replace(message);
-    recentRooms.remember(code, message.name, message.topic);
-    acknowledge(message.events);
+    const { events, limits, epoch } = message;
     const back = timeline.seen !== null;
-    const missed = timeline.catchUp(message);
-    message.events.forEach(acknowledgeReaction);
-    if (back) showMissed(missed);
-    message.events.forEach(withdraw);
-    questions.open(message.limits.rate);
-    fetching.missed();
-    fetching.members();
-    outbox.open(message.limits.rate, message.epoch);
-    uploads.open();
-    tryPicturesAgain();
-    reacting.open(message.epoch);
-    showAlone();
-    if (admission.letIn()) composer.focus();
+    inTurn(
+      () => membership.joined(message),
+      () => messages.recognize(message),
+      () => outbox.rename(message.name),
+      () => composer.limit(limits.message),
+      () => fileChoice.limit(limits),
+      () => members.replace(message, message.name),
+      () => order.replace(message),
+      () => recentRooms.remember(code, message.name, message.topic),
+      () => acknowledge(events),
+      () => {
+        const missed = timeline.catchUp(message);
+        events.forEach(acknowledgeReaction);
+        if (back) showMissed(missed);
+      },
+      () => events.forEach(withdraw),
+      () => questions.open(limits.rate),
+      () => fetching.missed(),
+      () => fetching.members(),
+      () => outbox.open(limits.rate, epoch),
+      () => uploads.open(),
+      tryPicturesAgain,
+      () => reacting.open(epoch),
+      showAlone,
+      () => composer.joined(message.name, epoch, replyAim),
+      () => admission.letIn() && composer.focus(),
+      seekAddress,
+    );
   },
 
   message: showMessage,
@@ -246,6 +289,7 @@ const receive = {
     membership.rename(event.to);
     messages.recognize({ name: event.to });
     outbox.rename(event.to);
+    composer.joined(event.to, timeline.epoch, replyAim);
     ownName.renamed();
     order.showRole();
     admission.showOpen();
@@ -289,6 +333,7 @@ const receive = {
 
 function connect() {
   leaving = false;
+  membership.enter();
   admission.showConnecting();
   connection.connect();
 }
@@ -314,6 +359,64 @@ function share(files, text) {
 
 function edit(message, text) {
   composer.begin(aimAt(message, "edit", timeline.epoch), text);
+}
+
+/** What is written replies to this message, as it is now. */
+function replyAim(id) {
+  const message = messages.get(id);
+  return message && !message.state.deleted ? aimAt(message, "reply", timeline.epoch) : null;
+}
+
+/** Goes to a message, wherever it is. `done` is told whether it is there. */
+function seek(id, done = () => {}) {
+  const fail = (why) => {
+    composer.tell(why);
+    done(false);
+  };
+  if (timeline.jumpTo(id)) done(true);
+  else if (!present) fail(words.status.noConnection);
+  else fetching.around(id, () => (timeline.jumpTo(id) ? done(true) : fail(words.message.notFound)));
+}
+
+/** Goes to the message that the address means, once: the next time that the page is loaded it is not meant any more. */
+function seekAddress() {
+  if (!sought || !present) return;
+  seek(sought);
+  sought = 0;
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
+
+/** The id behind an address of this room, also as invitations give it; 0: it is none of a message here. */
+function soughtIn({ origin, pathname, hash }) {
+  if (![location.origin + location.pathname, $("#link").value].includes(origin + pathname)) return 0;
+  return Number(hash.match(/^#(\d{1,15})$/)?.[1] ?? 0);
+}
+
+/** A link to a message here leads there, and into no other window. */
+function followLink(event) {
+  const link = event.target.closest("a[href]");
+  const id = link && !event.ctrlKey && !event.metaKey && !event.shiftKey ? soughtIn(link) : 0;
+  if (!id) return;
+  event.preventDefault();
+  seek(id);
+}
+
+async function tellCopied(text) {
+  composer.tell((await copy(text)) ? words.message.copied : words.message.notCopied);
+}
+
+/** A form to choose any emoji. */
+async function chooseEmoji(choose) {
+  const { emojiPanel } = await import("./emoji_panel.js");
+  return emojiPanel(base, choose);
+}
+
+async function openEmojis() {
+  const insert = (emoji) => {
+    menu.close();
+    composer.insert(emoji);
+  };
+  menu.openForm($("#smile"), words.emoji.open, await chooseEmoji(insert));
 }
 
 /** A text that could not be said, or corrected, is mended. */
@@ -346,6 +449,11 @@ function moderate(order) {
 /** Commands that are not about what is said. */
 function readCommand(command, argument) {
   if (command === "search") return { run: () => search.open(argument) };
+  if (command === "who") return { run: () => timeline.tell(() => whoElement(members.here.members, members.here.count)) };
+  if (command === "help") {
+    const answer = () => helpElement(argument, order.isOurs);
+    return answer() ? { run: () => timeline.tell(answer) } : { reason: words.command.unknown(argument.replace(/^\/+/, "")) };
+  }
   // A password is not typed where everybody sees it.
   const dialog = ownName.dialog(command);
   return dialog ? { run: dialog } : order.read(command, argument);
@@ -374,19 +482,30 @@ function leave() {
   if (uploads.areUnderway && !confirm(words.files.leftBehind)) return;
   uploads.discardAll();
   leaving = true;
-  membership.forget();
+  membership.leave();
   if (!send({ type: "leave" })) return goHome();
-  setTimeout(goHome, LEAVE_MS);
+  leaveTimer = setTimeout(goHome, LEAVE_MS);
 }
 
+/** What the browser keeps of this page is no room that lives. */
 function goHome() {
+  clearTimeout(leaveTimer);
+  goAway();
+  connection.close();
+  admission.showLeft();
   location.assign(base);
+}
+
+/** Those texts that go out by themselves as soon as they can. */
+function noteWaiting(entries) {
+  admission.setWaiting(entries.filter(({ failure }) => !failure).length);
 }
 
 /** Counts what others have said for a reader who cannot see it, and marks where it begins. */
 function count(event) {
   if (!isOthers(event)) return;
   unread.count();
+  notifying.tell(event);
   scroll.count();
   if (document.hidden || !scroll.isFollowing) timeline.markUnread(event.id);
 }
@@ -461,12 +580,12 @@ function goAway() {
   uploads.close();
 }
 
-function showLoss(closeCode) {
+function showLoss(wait_ms, closeCode) {
   // Sent again over the next connection it would end that one as well.
   if (closeCode in UNTAKEN) outbox.refuseUnderway({ code: "bad_request", message: UNTAKEN[closeCode] });
   else if (closeCode !== undefined) outbox.noteBroken();
   goAway();
-  admission.showLoss();
+  admission.showLoss(wait_ms, closeCode);
 }
 
 /** The server does not let us in, and the connection ends. */
@@ -483,5 +602,14 @@ $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
 setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
 setUpMore($("#more"), menu);
+addEventListener("hashchange", () => {
+  sought = soughtIn(location);
+  seekAddress();
+});
+$("#timeline").addEventListener("click", followLink);
+$("#smile").addEventListener("click", openEmojis);
+setUpTypingAnywhere($("#text"), $("#timeline"));
 composer.focus();
-connect();
+keepShell(base);
+if (membership.isPast) admission.showLeft();
+else connect();

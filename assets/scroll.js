@@ -71,6 +71,14 @@ export class Scroll {
     this.#show(missed);
   }
 
+  /** Goes to an element, wherever it is: what is said meanwhile is not followed. */
+  goTo(element) {
+    this.#following = false;
+    element.scrollIntoView({ block: "center" });
+    this.#top = this.#log.scrollTop;
+    this.#show(this.#missed);
+  }
+
   /** Makes a change anywhere in the log: what is read stays where it is. */
   keepPlace(change) {
     const anchor = this.#following ? undefined : this.#topElement();

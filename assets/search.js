@@ -25,7 +25,7 @@ export class Search {
    * @param {HTMLButtonElement} opener
    * @param {{
    *   ask: (message: object, answered: (found: object) => void, refused: (words: string) => void) => void,
-   *   jumpTo: (id: number) => boolean,
+   *   jumpTo: (id: number, done: (isThere: boolean) => void) => void,
    * }} handlers
    */
   constructor(panel, opener, handlers) {
@@ -124,9 +124,11 @@ export class Search {
   }
 
   #choose(id, open) {
-    if (this.#handlers.jumpTo(id)) return this.#makeRoom();
-    // It is not on the page: here is all of it.
-    open.classList.toggle("whole");
+    this.#handlers.jumpTo(id, (isThere) => {
+      if (isThere) this.#makeRoom();
+      // It cannot be had on the page: here is all of it.
+      else open.classList.toggle("whole");
+    });
   }
 
   /** On a phone the list would cover what was jumped to. */

@@ -5,19 +5,24 @@ import { Blocks, Line } from "./blocks.js";
 import { joinComings } from "./comings.js";
 import { dividerElement } from "./elements.js";
 import { day } from "./format.js";
+import { attempt } from "./guard.js";
 import { AMENDMENTS, MESSAGES } from "./messages.js";
 import { noticeElement } from "./notices.js";
+import { plainElement } from "./plain.js";
 import { learnName } from "./tones.js";
 import { words } from "./words.js";
 
 /** Messages of one member closer than this need the name only once. */
 const GROUP_MS = 5 * 60_000;
+/** How near a gap is when it is filled. */
+const NEAR_PX = 600;
 /** How long a message that was jumped to stands out. */
 const SOUGHT_MS = 2500;
 
 /**
- * Events that are still to be fetched: those between two ids. `mark` stands where they belong.
- * @typedef {{after: number, before: number, mark: Line}} Gap
+ * Events that are still to be fetched: those between two ids. `mark` stands where they belong. `isLazy`: they are fetched
+ * once somebody comes near.
+ * @typedef {{after: number, before: number, mark: Line, isLazy?: boolean}} Gap
  */
 
 export class Timeline {
@@ -35,6 +40,7 @@ export class Timeline {
   /** The line before what was not read yet, when it came; it is taken away once there is something else to read. */
   #unread = null;
   #isUnreadSeen = true;
+  #nearing;
   /** @type {Gap | undefined} what the last `joined` has left to be fetched */
   #missedGap;
 
@@ -43,7 +49,8 @@ export class Timeline {
    *   `waiting` behind them
    * @param {import("./scroll.js").Scroll} scroll
    * @param {import("./messages.js").Messages} messages
-   * @param {{named: (name: string) => void}} handlers `named`: it is known now whose name this is
+   * @param {{named: (name: string) => void, nearing: (gap: Gap, isBelow: boolean) => void}} handlers `named`: it is known
+   *   now whose name this is; `nearing`: a lazy gap is near what is read, and below it
    */
   constructor({ log, earlier, waiting }, scroll, messages, handlers) {
     this.#handlers = handlers;
@@ -52,7 +59,11 @@ export class Timeline {
     this.#messages = messages;
     this.#blocks = new Blocks(log, waiting, {
       keepPlace: (change) => scroll.keepPlace(change),
-      arrange: (lines, before) => arrange(lines, before),
+      arrange: (lines, before) => arrange(lines, before, this.#lastEvent(before)),
+    });
+    this.#nearing = new IntersectionObserver((entries) => this.#neared(entries), {
+      root: log,
+      rootMargin: `${NEAR_PX}px 0px`,
     });
   }
 
@@ -66,9 +77,9 @@ export class Timeline {
     return this.#ids[0] ?? Infinity;
   }
 
-  /** The newest gap: what was missed last is wanted first. */
+  /** The newest gap that is not lazy: what was missed last is wanted first. */
   get gap() {
-    return this.#gaps.at(-1);
+    return this.#gaps.filter(({ isLazy }) => !isLazy).at(-1);
   }
 
   /** The newest event shown, as `join` tells it; null while the page is empty. */
@@ -103,6 +114,51 @@ export class Timeline {
     return missed;
   }
 
+  /**
+   * Shows a page of history from somewhere before what is shown, or in a gap. It ends where `before` is.
+   * @param {{events: object[], more: boolean}} page
+   */
+  addFrom({ events, more }, before) {
+    if (events.length === 0) return;
+    const [from, first] = [events[0].id, this.first];
+    const gap = this.#gaps.find((gap) => gap.isLazy && gap.after < before && from < gap.before);
+    this.#scroll.keepPlace(() => {
+      if (gap) this.#closeGap(gap);
+      for (const event of events) this.add(event, this.#last);
+      if (gap && from > gap.after + 1) this.#leaveGap(gap.after, from);
+      const end = gap?.before ?? (from < first ? first : before);
+      if (before < end) this.#leaveGap(before - 1, end);
+      if (from < first) this.#earlier.hidden = !more;
+    });
+  }
+
+  /** Puts a page of history into a lazy gap, at its older end: all that there is between that and `before`. */
+  fillFromOlder(gap, { events }, before) {
+    if (!this.#gaps.includes(gap)) return;
+    this.#scroll.keepPlace(() => {
+      for (const event of events) this.add(event, this.#last);
+      this.#closeGap(gap);
+      if (before < gap.before) this.#leaveGap(before - 1, gap.before);
+    });
+  }
+
+  /** Puts one there that ends where the gap does. */
+  fillFromNewer(gap, { events }) {
+    if (!this.#gaps.includes(gap)) return;
+    const from = events[0]?.id ?? 0;
+    this.#scroll.keepPlace(() => {
+      for (const event of events) this.add(event, this.#last);
+      this.#closeGap(gap);
+      if (from > gap.after + 1) this.#leaveGap(gap.after, from);
+    });
+  }
+
+  /** Shows something at the end that is no event, and for us alone. @param {() => HTMLElement} build */
+  tell(build) {
+    this.#blocks.insert(new Line(build), undefined, true);
+    this.#scroll.toEnd();
+  }
+
   /** Shows what was said before the first event shown. */
   addEarlier({ events, more }) {
     this.#scroll.keepPlace(() => {
@@ -116,7 +172,23 @@ export class Timeline {
    * told of this one; without, it has just happened. Returns whether it was new.
    */
   add(event, asOf) {
-    if (this.#lines.has(event.id)) return false;
+    if (!Number.isInteger(event?.id) || this.#lines.has(event.id)) return false;
+    return attempt(
+      () => this.#add(event, asOf),
+      () => this.#addPlainly(event),
+    );
+  }
+
+  /** What cannot be shown as it should be is told in plain words. */
+  #addPlainly(event) {
+    if (this.#lines.get(event.id)) return true;
+    if (this.#lines.has(event.id)) this.#ids.splice(this.#ids.indexOf(event.id), 1);
+    const line = new Line(() => plainElement(event), event);
+    this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)));
+    return true;
+  }
+
+  #add(event, asOf) {
     const learned = event.id > this.#last && learnName(event);
     if (learned) this.#handlers.named(learned);
     if (AMENDMENTS.includes(event.type)) {
@@ -136,7 +208,7 @@ export class Timeline {
     const line = this.#lines.get(id);
     if (!line) return false;
     const element = this.#blocks.show(line);
-    element.scrollIntoView({ block: "center" });
+    this.#scroll.goTo(element);
     element.focus({ preventScroll: true });
     element.classList.add("sought");
     setTimeout(() => element.classList.remove("sought"), SOUGHT_MS);
@@ -214,6 +286,33 @@ export class Timeline {
     return gap;
   }
 
+  /** What is between two ids is fetched once somebody comes there. */
+  #leaveGap(after, before) {
+    const gap = { after, before, isLazy: true };
+    gap.mark = new Line(() => {
+      const element = dividerElement(words.timeline.between);
+      this.#nearing.observe(element);
+      return element;
+    });
+    this.#blocks.insert(gap.mark, this.#lineAfter(this.#indexAfter(before - 1) - 1));
+    // The newest one is the last.
+    this.#gaps = [...this.#gaps, gap].sort((one, other) => one.after - other.after);
+  }
+
+  #neared(entries) {
+    for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
+      const gap = this.#gaps.find(({ mark }) => mark.element === target);
+      const isBelow = boundingClientRect.top > (rootBounds.top + rootBounds.bottom) / 2;
+      if (isIntersecting && gap) this.#handlers.nearing(gap, isBelow);
+    }
+  }
+
+  /** The last event above a line, or in it. */
+  #lastEvent(line) {
+    while (line && !line.event) line = this.#blocks.before(line);
+    return line?.event;
+  }
+
   /** Nothing more is to be fetched: all of it is there, or `fate` says what became of it. */
   #closeGap(gap, fate) {
     this.#gaps = this.#gaps.filter((other) => other !== gap);
@@ -258,11 +357,13 @@ function noticeLine(event) {
  * and went.
  * @param {Line[]} lines those of one block, built
  * @param {Line | undefined} before the line before them
+ * @param {object | undefined} last the last event before them
  */
-function arrange(lines, before) {
+function arrange(lines, before, last) {
   for (const line of lines) {
     const [previous, event] = [before?.event, line.event];
-    line.day = event && (!previous || !isSameDay(previous.time, event.time)) ? day(event.time) : "";
+    line.day = event && (!last || !isSameDay(last.time, event.time)) ? day(event.time) : "";
+    last = event ?? last;
     line.element.classList.toggle("follows", Boolean(event) && !line.day && isContinued(previous, event));
     before = line;
   }

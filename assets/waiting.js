@@ -1,6 +1,8 @@
 // The texts that wait to be said, at the end of the timeline, and what can be done about those that cannot be.
 
 import { remediesElement } from "./elements.js";
+import { attempt } from "./guard.js";
+import { plainElement } from "./plain.js";
 import { waitingElement } from "./slips.js";
 import { words } from "./words.js";
 
@@ -34,7 +36,10 @@ export class Waiting {
   }
 
   #element(entry, ownName) {
-    const element = waitingElement(entry, ownName);
+    const element = attempt(
+      () => waitingElement(entry, ownName),
+      () => plainWaiting(entry, ownName),
+    );
     const fate = fateOf(entry);
     element.dataset.cid = entry.cid;
     if (fate === "waiting") return element;
@@ -46,6 +51,14 @@ export class Waiting {
     element.append(remediesElement(Object.fromEntries(remedies)));
     return element;
   }
+}
+
+/** A text that cannot be shown as it should be. */
+function plainWaiting({ text }, name) {
+  const element = plainElement({ type: "message", name, text });
+  element.classList.add("own", "waiting");
+  element.querySelector("time").className = "fate";
+  return element;
 }
 
 /** How it stands with a text that is not known to be said. */

@@ -59,11 +59,22 @@ export default {
   status: {
     connecting: "Verbinden…",
     open: (name) => `Verbunden als ${name}`,
-    lost: "Verbindung verloren. Neuer Versuch…",
-    offline: "Du bist offline. Was du schreibst, wartet hier.",
-    storageFailed: "Der Server kann gerade nichts speichern. Neuer Versuch…",
+    lost: "Verbindung verloren.",
+    offline: "Du bist offline.",
+    storageFailed: "Der Server kann gerade nichts speichern.",
+    restarting: "Der Server startet neu.",
+    tryingIn: (seconds) => `Neuer Versuch in ${seconds} s.`,
+    trying: "Neuer Versuch…",
+    waitHere: (count) => {
+      if (count === 0) return "Was du schreibst, wartet hier.";
+      return count === 1 ? "1 Nachricht wartet hier." : `${count} Nachrichten warten hier.`;
+    },
+    gone: "Diesen Raum gibt es nicht mehr.",
+    goneDetail: "Was du siehst, bleibt, bis du die Seite schließt.",
+    create: "Neu anlegen",
     left: "Du hast diesen Raum verlassen.",
     takenOver: "Du bist in einem anderen Tab oder Fenster in diesem Raum.",
+    takenOverDetail: "Hier steht alles still: Neues wird nicht gezeigt.",
     sessionEnded: "Das Passwort wurde geändert, oder das Konto gibt es nicht mehr.",
     kicked: "Du wurdest aus diesem Raum entfernt.",
     kickedBy: (whom) => `Du wurdest entfernt von ${whom}`,
@@ -72,6 +83,15 @@ export default {
     joinAgain: "Wieder beitreten",
     useHere: "Hier nutzen",
     toStart: "Zur Startseite",
+  },
+
+  notifying: {
+    all: "Bei allem benachrichtigen",
+    mentions: "Bei meinem Namen benachrichtigen",
+    off: "Nicht benachrichtigen",
+    sound: "Mit Ton",
+    unavailable: "Dieser Browser zeigt hier keine Benachrichtigungen; ein Ton sagt dir Bescheid.",
+    denied: "Dieser Browser lässt diese Seite keine Benachrichtigungen zeigen; ein Ton sagt dir Bescheid.",
   },
 
   entry: {
@@ -89,7 +109,13 @@ export default {
     replying: (name) => ["Antwort an ", name],
     editing: "Du bearbeitest deine Nachricht",
     empty: "Da steht nichts. Um eine Nachricht zurückzunehmen, lösche sie.",
-    tooLong: (bytes, most) => `Das sind ${bytes} Bytes; eine Nachricht darf ${most} haben.`,
+    tooLong: (characters) => `${characters} Zeichen zu lang`,
+    left: (characters) => `noch ${characters}`,
+    leftAbout: (characters) => `noch etwa ${characters}`,
+    goesOut: (seconds) => `Geht in ${seconds} s hinaus`,
+    tooQuick: (seconds) => `Du bist zu schnell. Es geht in ${many(seconds, "Sekunde", "Sekunden")} hinaus.`,
+    suggestions: "Vorschläge",
+    suggested: (count) => many(count, "Vorschlag", "Vorschläge"),
   },
 
   command: {
@@ -100,6 +126,50 @@ export default {
     time: "Eine Dauer schreibt man 30s, 10m, 2h oder 1d.",
     noMore: (command) => `Mehr gehört nicht zu /${command}.`,
     bans: "Nur Operatoren sehen, wer ausgesperrt ist.",
+    onlyYou: "Das siehst nur du",
+    here: (count) => `${count} hier: `,
+    othersHere: (count) => ` und ${many(count, "weitere Person", "weitere Personen")}`,
+    /** What stands in the place of what is to be written. */
+    takes: { TEXT: "TEXT", NAME: "NAME", WORDS: "WÖRTER", COMMAND: "BEFEHL", WHY: "GRUND", TIME: "DAUER", WORD: "WORT" },
+    does: {
+      me: "sagt es in der dritten Person",
+      nick: "nimmt einen anderen Namen an",
+      who: "zeigt, wer hier ist",
+      search: "findet, was gesagt wurde",
+      register: "macht deinen Namen zu deinem eigenen",
+      login: "zeigt, dass ein Name dir gehört",
+      password: "ändert das Passwort",
+      unregister: "gibt deinen Namen wieder frei",
+      leave: "verlässt den Raum",
+      help: "zeigt die Befehle, oder was einer tut",
+      op: "macht jemanden zum Operator",
+      deop: "macht einen Operator zum gewöhnlichen Mitglied",
+      kick: "wirft jemanden hinaus",
+      ban: "sperrt jemanden aus, für einen Tag oder 10m, 2h, 30d",
+      unban: "lässt jemanden wieder herein",
+      bans: "zeigt, wer ausgesperrt ist",
+      mute: "lässt jemanden nichts sagen, für immer oder 10m, 2h, 30d",
+      unmute: "lässt jemanden wieder sprechen",
+      lock: "lässt niemand Neuen herein",
+      unlock: "lässt wieder alle herein",
+      key: "fragt Neue nach diesem Schlüssel, oder nach keinem",
+      topic: "sagt, worum es im Raum geht, oder nichts",
+      slow: "lässt jeden alle 10s, 1m oder beliebig oft etwas sagen",
+    },
+  },
+
+  emoji: {
+    open: "Emoji",
+    search: "Emoji suchen",
+    none: "So heißt keines.",
+    recent: "Zuletzt verwendet",
+    faces: "Gesichter",
+    people: "Hände und Menschen",
+    hearts: "Herzen und Zeichen",
+    nature: "Tiere und Natur",
+    food: "Essen und Trinken",
+    doing: "Freizeit und Reisen",
+    things: "Dinge",
   },
 
   message: {
@@ -114,8 +184,6 @@ export default {
     deleteOther: (name) => `Löschen, was ${name} gesagt hat?`,
     react: (emoji) => `Mit ${emoji} reagieren`,
     otherEmoji: "Anderes Emoji",
-    typeEmoji: "Mit einem Emoji deiner Tastatur reagieren",
-    reactDone: "Reagieren",
     you: "du",
     others: (count) => many(count, "andere Person", "andere"),
     inReplyTo: "Antwort an",
@@ -126,6 +194,11 @@ export default {
     beingEdited: "wird bearbeitet",
     beingDeleted: "wird gelöscht",
     unfold: "Ganz zeigen",
+    copyText: "Text kopieren",
+    copyLink: "Link dorthin kopieren",
+    copied: "Kopiert",
+    notCopied: "Dieser Browser lässt die Seite nicht kopieren.",
+    notFound: "Diese Nachricht gibt es nicht mehr.",
   },
 
   waiting: {
@@ -157,6 +230,7 @@ export default {
     cameAndLeft: (names) => `Kurz da: ${names}`,
     cameBack: (names) => `Wieder da: ${names}`,
     more: (count) => `${count} weitere`,
+    between: "Was dazwischen gesagt wurde, wird geladen…",
   },
 
   typing: {

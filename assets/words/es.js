@@ -59,11 +59,22 @@ export default {
   status: {
     connecting: "Conectando…",
     open: (name) => `En línea como ${name}`,
-    lost: "Conexión perdida. Reconectando…",
-    offline: "Estás sin conexión. Lo que escribas espera aquí.",
-    storageFailed: "El servidor no puede guardar nada ahora. Reintentando…",
+    lost: "Conexión perdida.",
+    offline: "Estás sin conexión.",
+    storageFailed: "El servidor no puede guardar nada ahora.",
+    restarting: "El servidor se está reiniciando.",
+    tryingIn: (seconds) => `Nuevo intento en ${seconds} s.`,
+    trying: "Intentándolo…",
+    waitHere: (count) => {
+      if (count === 0) return "Lo que escribas espera aquí.";
+      return count === 1 ? "1 mensaje espera aquí." : `${count} mensajes esperan aquí.`;
+    },
+    gone: "Esta sala ya no existe.",
+    goneDetail: "Lo que ves se queda hasta que cierres la página.",
+    create: "Crearla de nuevo",
     left: "Has salido de esta sala.",
     takenOver: "Estás en esta sala en otra pestaña o ventana.",
+    takenOverDetail: "Aquí todo queda quieto: no se muestra nada nuevo.",
     sessionEnded: "Se cambió la contraseña, o la cuenta ya no existe.",
     kicked: "Te han sacado de esta sala.",
     kickedBy: (whom) => `Te ha sacado ${whom}`,
@@ -72,6 +83,15 @@ export default {
     joinAgain: "Volver a entrar",
     useHere: "Usar aquí",
     toStart: "Ir al inicio",
+  },
+
+  notifying: {
+    all: "Avisarme de todo",
+    mentions: "Avisarme si me nombran",
+    off: "No avisarme",
+    sound: "Con sonido",
+    unavailable: "Este navegador no muestra avisos aquí; te avisa un sonido.",
+    denied: "Este navegador no deja que esta página muestre avisos; te avisa un sonido.",
   },
 
   entry: {
@@ -89,7 +109,13 @@ export default {
     replying: (name) => ["Respuesta a ", name],
     editing: "Corriges tu mensaje",
     empty: "No hay nada escrito. Para retirar un mensaje, elimínalo.",
-    tooLong: (bytes, most) => `Ocupa ${bytes} bytes; un mensaje puede tener ${most}.`,
+    tooLong: (characters) => `Sobran ${many(characters, "carácter", "caracteres")}`,
+    left: (characters) => `quedan ${characters}`,
+    leftAbout: (characters) => `quedan unos ${characters}`,
+    goesOut: (seconds) => `Sale en ${seconds} s`,
+    tooQuick: (seconds) => `Vas muy deprisa. Sale en ${many(seconds, "segundo", "segundos")}.`,
+    suggestions: "Sugerencias",
+    suggested: (count) => many(count, "sugerencia", "sugerencias"),
   },
 
   command: {
@@ -100,6 +126,50 @@ export default {
     time: "El tiempo se escribe 30s, 10m, 2h o 1d.",
     noMore: (command) => `/${command} no admite nada más.`,
     bans: "Solo los operadores ven quién está vetado.",
+    onlyYou: "Solo lo ves tú",
+    here: (count) => `${count} aquí: `,
+    othersHere: (count) => ` y ${count} más`,
+    /** What stands in the place of what is to be written. */
+    takes: { TEXT: "TEXTO", NAME: "NOMBRE", WORDS: "PALABRAS", COMMAND: "COMANDO", WHY: "MOTIVO", TIME: "TIEMPO", WORD: "PALABRA" },
+    does: {
+      me: "decirlo en tercera persona",
+      nick: "tomar otro nombre",
+      who: "ver quién está aquí",
+      search: "buscar en lo que se ha dicho",
+      register: "hacer tuyo el nombre que llevas",
+      login: "mostrar que un nombre es tuyo",
+      password: "cambiar la contraseña",
+      unregister: "renunciar a tu nombre",
+      leave: "salir de la sala",
+      help: "ver los comandos, o lo que hace uno",
+      op: "hacer operador a alguien",
+      deop: "quitar a alguien de operador",
+      kick: "expulsar a alguien",
+      ban: "vetar a alguien, un día o 10m, 2h, 30d",
+      unban: "volver a dejar entrar a alguien",
+      bans: "ver quién está vetado",
+      mute: "silenciar a alguien, para siempre o 10m, 2h, 30d",
+      unmute: "volver a dejar hablar a alguien",
+      lock: "no dejar entrar a nadie nuevo",
+      unlock: "volver a dejar entrar a todos",
+      key: "pedir esta clave a quien llegue, o ninguna",
+      topic: "decir de qué va la sala, o nada",
+      slow: "dejar decir una cosa cada 10s, 1m, o sin límite",
+    },
+  },
+
+  emoji: {
+    open: "Emojis",
+    search: "Buscar emojis",
+    none: "Ninguno se llama así.",
+    recent: "Usados hace poco",
+    faces: "Caras",
+    people: "Manos y personas",
+    hearts: "Corazones y signos",
+    nature: "Animales y naturaleza",
+    food: "Comida y bebida",
+    doing: "Ocio y viajes",
+    things: "Cosas",
   },
 
   message: {
@@ -114,8 +184,6 @@ export default {
     deleteOther: (name) => `¿Eliminar lo que dijo ${name}?`,
     react: (emoji) => `Reaccionar con ${emoji}`,
     otherEmoji: "Otro emoji",
-    typeEmoji: "Reacciona con un emoji de tu teclado",
-    reactDone: "Reaccionar",
     you: "tú",
     others: (count) => `${count} más`,
     inReplyTo: "En respuesta a",
@@ -126,6 +194,11 @@ export default {
     beingEdited: "editando",
     beingDeleted: "eliminando",
     unfold: "Mostrar todo",
+    copyText: "Copiar el texto",
+    copyLink: "Copiar su enlace",
+    copied: "Copiado",
+    notCopied: "Este navegador no deja copiar a la página.",
+    notFound: "Ese mensaje ya no está.",
   },
 
   waiting: {
@@ -157,6 +230,7 @@ export default {
     cameAndLeft: (names) => `De paso: ${names}`,
     cameBack: (names) => `De vuelta: ${names}`,
     more: (count) => `${count} más`,
+    between: "Cargando lo que se dijo en medio…",
   },
 
   typing: {

@@ -60,11 +60,22 @@ export default {
   status: {
     connecting: "Connexion…",
     open: (name) => `En ligne sous le nom ${name}`,
-    lost: "Connexion perdue. Reconnexion…",
-    offline: "Tu es hors ligne. Ce que tu écris attend ici.",
-    storageFailed: "Le serveur ne peut rien enregistrer pour l’instant. Nouvel essai…",
+    lost: "Connexion perdue.",
+    offline: "Tu es hors ligne.",
+    storageFailed: "Le serveur ne peut rien enregistrer pour l’instant.",
+    restarting: "Le serveur redémarre.",
+    tryingIn: (seconds) => `Nouvel essai dans ${seconds} s.`,
+    trying: "Nouvel essai…",
+    waitHere: (count) => {
+      if (count === 0) return "Ce que tu écris attend ici.";
+      return count === 1 ? "1 message attend ici." : `${count} messages attendent ici.`;
+    },
+    gone: "Ce salon n’existe plus.",
+    goneDetail: "Ce que tu vois reste jusqu’à ce que tu fermes la page.",
+    create: "Le recréer",
     left: "Tu as quitté ce salon.",
     takenOver: "Tu es dans ce salon dans un autre onglet ou une autre fenêtre.",
+    takenOverDetail: "Ici, tout est figé\u00a0: rien de nouveau ne s’affiche.",
     sessionEnded: "Le mot de passe a changé, ou le compte n’existe plus.",
     kicked: "On t’a fait sortir de ce salon.",
     kickedBy: (whom) => `Exclusion décidée par ${whom}`,
@@ -73,6 +84,15 @@ export default {
     joinAgain: "Revenir",
     useHere: "Utiliser ici",
     toStart: "Page d’accueil",
+  },
+
+  notifying: {
+    all: "M’avertir de tout",
+    mentions: "M’avertir de mon nom",
+    off: "Ne pas m’avertir",
+    sound: "Avec un son",
+    unavailable: "Ce navigateur n’affiche pas de notifications ici\u00a0; un son t’avertit.",
+    denied: "Ce navigateur n’autorise pas les notifications de cette page\u00a0; un son t’avertit.",
   },
 
   entry: {
@@ -90,7 +110,13 @@ export default {
     replying: (name) => ["Réponse à ", name],
     editing: "Correction de ton message",
     empty: "Il n’y a rien d’écrit. Pour retirer un message, supprime-le.",
-    tooLong: (bytes, most) => `C’est long de ${bytes} octets\u202f; un message peut en avoir ${most}.`,
+    tooLong: (characters) => `Trop long de ${many(characters, "caractère", "caractères")}`,
+    left: (characters) => `encore ${characters}`,
+    leftAbout: (characters) => `encore environ ${characters}`,
+    goesOut: (seconds) => `Part dans ${seconds} s`,
+    tooQuick: (seconds) => `Tu vas trop vite. Ça part dans ${many(seconds, "seconde", "secondes")}.`,
+    suggestions: "Suggestions",
+    suggested: (count) => many(count, "suggestion", "suggestions"),
   },
 
   command: {
@@ -101,6 +127,50 @@ export default {
     time: "Une durée s’écrit 30s, 10m, 2h ou 1d.",
     noMore: (command) => `/${command} ne prend rien de plus.`,
     bans: "Seuls les opérateurs voient qui est banni.",
+    onlyYou: "Toi seul vois ceci",
+    here: (count) => `${count} ici\u00a0: `,
+    othersHere: (count) => ` et ${many(count, "autre", "autres")}`,
+    /** What stands in the place of what is to be written. */
+    takes: { TEXT: "TEXTE", NAME: "NOM", WORDS: "MOTS", COMMAND: "COMMANDE", WHY: "MOTIF", TIME: "DURÉE", WORD: "MOT" },
+    does: {
+      me: "le dire à la troisième personne",
+      nick: "prendre un autre nom",
+      who: "voir qui est là",
+      search: "chercher dans ce qui s’est dit",
+      register: "réserver le nom que tu portes",
+      login: "montrer qu’un nom est à toi",
+      password: "changer le mot de passe",
+      unregister: "renoncer à ton nom",
+      leave: "quitter le salon",
+      help: "voir les commandes, ou ce que fait l’une d’elles",
+      op: "nommer quelqu’un opérateur",
+      deop: "retirer à quelqu’un son rôle d’opérateur",
+      kick: "expulser quelqu’un",
+      ban: "bannir quelqu’un, pour un jour ou 10m, 2h, 30d",
+      unban: "laisser quelqu’un revenir",
+      bans: "voir qui est banni",
+      mute: "rendre quelqu’un muet, pour toujours ou 10m, 2h, 30d",
+      unmute: "laisser quelqu’un parler de nouveau",
+      lock: "ne plus laisser entrer personne de nouveau",
+      unlock: "laisser de nouveau entrer tout le monde",
+      key: "demander cette clé aux nouveaux, ou aucune",
+      topic: "dire de quoi parle le salon, ou rien",
+      slow: "laisser chacun parler toutes les 10s, 1m, ou sans limite",
+    },
+  },
+
+  emoji: {
+    open: "Emoji",
+    search: "Chercher un emoji",
+    none: "Aucun ne s’appelle ainsi.",
+    recent: "Utilisés récemment",
+    faces: "Visages",
+    people: "Mains et personnes",
+    hearts: "Cœurs et signes",
+    nature: "Animaux et nature",
+    food: "À manger et à boire",
+    doing: "Loisirs et voyages",
+    things: "Objets",
   },
 
   message: {
@@ -115,8 +185,6 @@ export default {
     deleteOther: (name) => `Supprimer ce que ${name} a dit\u202f?`,
     react: (emoji) => `Réagir avec ${emoji}`,
     otherEmoji: "Autre emoji",
-    typeEmoji: "Réagis avec un emoji de ton clavier",
-    reactDone: "Réagir",
     you: "toi",
     others: (count) => many(count, "autre", "autres"),
     inReplyTo: "En réponse à",
@@ -127,6 +195,11 @@ export default {
     beingEdited: "modification…",
     beingDeleted: "suppression…",
     unfold: "Tout afficher",
+    copyText: "Copier le texte",
+    copyLink: "Copier son lien",
+    copied: "Copié",
+    notCopied: "Ce navigateur ne laisse pas la page copier.",
+    notFound: "Ce message n’est plus là.",
   },
 
   waiting: {
@@ -158,6 +231,7 @@ export default {
     cameAndLeft: (names) => `De passage : ${names}`,
     cameBack: (names) => `De retour : ${names}`,
     more: (count) => `${count} de plus`,
+    between: "Chargement de ce qui s’est dit entre les deux…",
   },
 
   typing: {

@@ -24,6 +24,9 @@ pub struct Asset {
     is_compressed: bool,
 }
 
+/// The script that keeps pages for when there is no network. It lies in a folder, and is about all pages.
+const SERVICE_WORKER: &str = "service_worker.js";
+
 /// Of a gzip file without a name, the header and what stands behind the data (RFC 1952 section 2.3).
 const GZIP_HEADER_BYTES: usize = 10;
 const GZIP_TRAILER_BYTES: usize = 8;
@@ -50,7 +53,7 @@ struct Representation {
 }
 
 impl Representation {
-    fn new(asset: &Asset, coding: Option<&str>) -> Representation {
+    fn new(asset: &Asset, coding: Option<&str>, base_path: &str) -> Representation {
         let bytes = if coding.is_some() { asset.stored.into() } else { asset.bytes() };
         // Two forms of one file are told apart by their tags (RFC 9110 section 8.8.3.3).
         let entity_tag = match coding {
@@ -62,6 +65,8 @@ impl Representation {
             ("ETag", entity_tag.as_str()),
             ("Vary", "Accept-Encoding"),
         ];
+        // Otherwise it might be about its own folder alone (Service Workers, section 6.5).
+        fields.extend((asset.name == SERVICE_WORKER).then_some(("Service-Worker-Allowed", base_path)));
         let not_modified = Prepared::new(StatusCode::NOT_MODIFIED, &fields, None);
         fields.extend(coding.map(|coding| ("Content-Encoding", coding)));
         let complete = Prepared::new(StatusCode::OK, &fields, Some((asset.content_type, bytes)));
@@ -78,23 +83,28 @@ struct Representations {
 
 /// The responses for every file, in the order of [`ASSETS`], which is that of their names.
 #[derive(Debug)]
-pub struct Assets(Vec<Representations>);
+pub struct Assets {
+    representations: Vec<Representations>,
+    /// The path below which the pages are.
+    base_path: String,
+}
 
 impl Assets {
     /// None is prepared yet.
-    pub fn new() -> Assets {
-        Assets(ASSETS.iter().map(|_| Representations::default()).collect())
+    pub fn new(base_path: &str) -> Assets {
+        let representations = ASSETS.iter().map(|_| Representations::default()).collect();
+        Assets { representations, base_path: base_path.to_owned() }
     }
 
     /// What to answer to a request for `HASH/NAME`; `None` if there is no such file in this version.
     pub fn find(&self, hash_and_name: &str, head: &Head<'_, '_>) -> Option<&Prepared> {
         let name = hash_and_name.strip_prefix(ASSETS_HASH)?.strip_prefix('/')?;
         let number = ASSETS.binary_search_by(|asset| asset.name.cmp(name)).ok()?;
-        let (asset, Representations { identity, gzip }) = (&ASSETS[number], &self.0[number]);
+        let (asset, Representations { identity, gzip }) = (&ASSETS[number], &self.representations[number]);
         let representation = if asset.is_compressed && accepts_gzip(head) {
-            gzip.get_or_init(|| Representation::new(asset, Some("gzip")))
+            gzip.get_or_init(|| Representation::new(asset, Some("gzip"), &self.base_path))
         } else {
-            identity.get_or_init(|| Representation::new(asset, None))
+            identity.get_or_init(|| Representation::new(asset, None, &self.base_path))
         };
         let is_known = head.items("if-none-match").any(|tag| matches_tag(tag, &representation.entity_tag));
         Some(if is_known { &representation.not_modified } else { &representation.complete })

@@ -63,7 +63,7 @@ impl Site {
             invitation,
             pages,
             home: Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home)))),
-            assets: Assets::new(),
+            assets: Assets::new(&options.base_path),
         }
     }
 

@@ -190,6 +190,12 @@ impl Window {
         Window::open_in(&self.browser, self.context.clone())
     }
 
+    /// Takes the network away from the page, and tells it, or gives it back.
+    pub fn set_offline(&self, is_offline: bool) {
+        let conditions = json!({"offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// Opens a page and runs no script on it, nor on those that follow: what needs one to look at a page, as
     /// most here does, cannot be used on them.
     pub fn open_without_scripts(&self, url: &str) {
@@ -372,22 +378,21 @@ impl Window {
         }
     }
 
+    /// Writes with an input method, which has not made its text final yet.
+    pub fn compose(&self, text: &str) {
+        let end = text.chars().count();
+        self.call("Input.imeSetComposition", json!({"text": text, "selectionStart": end, "selectionEnd": end}));
+    }
+
     /// Presses a key that has a name, such as "Enter".
     pub fn press(&self, key: &str) {
-        let number = match key {
-            "Tab" => 9,
-            "Enter" => 13,
-            "Escape" => 27,
-            "ArrowLeft" => 37,
-            "ArrowUp" => 38,
-            "ArrowRight" => 39,
-            "ArrowDown" => 40,
-            _ => panic!("{key} is not known here"),
-        };
-        let mut event = json!({"key": key, "code": key, "windowsVirtualKeyCode": number});
-        if key == "Enter" {
-            event["text"] = "\r".into();
-        }
+        self.press_key(key_event(key));
+    }
+
+    /// Presses it together with the Shift key.
+    pub fn press_with_shift(&self, key: &str) {
+        let mut event = key_event(key);
+        event["modifiers"] = 8.into();
         self.press_key(event);
     }
 
@@ -403,6 +408,25 @@ impl Window {
     pub fn seen(&self) -> Seen {
         self.seen.lock().expect("nobody panics with it").clone()
     }
+}
+
+/// The event of a key that has a name.
+fn key_event(key: &str) -> Value {
+    let number = match key {
+        "Tab" => 9,
+        "Enter" => 13,
+        "Escape" => 27,
+        "ArrowLeft" => 37,
+        "ArrowUp" => 38,
+        "ArrowRight" => 39,
+        "ArrowDown" => 40,
+        _ => panic!("{key} is not known here"),
+    };
+    let mut event = json!({"key": key, "code": key, "windowsVirtualKeyCode": number});
+    if key == "Enter" {
+        event["text"] = "\r".into();
+    }
+    event
 }
 
 impl Drop for Window {

@@ -29,6 +29,8 @@ struct Weather {
     /// Nothing goes through at all; what there is is cut.
     is_offline: AtomicBool,
     is_over: AtomicBool,
+    /// Nothing goes through, and nobody is told.
+    is_frozen: AtomicBool,
     /// Bytes a second that a direction of a connection lets through; 0: all that there are.
     rate: AtomicUsize,
     resets: AtomicUsize,
@@ -66,6 +68,11 @@ impl Proxy {
     /// Cuts every connection, and every new one, or no longer does.
     pub fn set_offline(&self, is_offline: bool) {
         self.weather.is_offline.store(is_offline, Ordering::Relaxed);
+    }
+
+    /// Lets nothing through, and cuts nothing, or no longer does. What comes meanwhile is lost.
+    pub fn set_frozen(&self, is_frozen: bool) {
+        self.weather.is_frozen.store(is_frozen, Ordering::Relaxed);
     }
 
     /// Lets no more through than this many bytes a second, in each direction of each connection; 0: all that there are.
@@ -166,6 +173,9 @@ impl Direction {
 
     /// Passes bytes on, somehow. False: the connection is to be cut, perhaps in the middle of them.
     fn pass_on(&mut self, bytes: &[u8]) -> bool {
+        if self.weather.holds(&self.weather.is_frozen) {
+            return true;
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let piece = self.piece(rest.len());
