@@ -23,7 +23,7 @@ export function button(words, run) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** One of the icons that stand in the page. */
+/** One of the icons of `icons.js`. */
 export function icon(name) {
   const element = document.createElementNS(SVG, "svg");
   element.setAttribute("class", "icon");

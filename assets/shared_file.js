@@ -49,7 +49,7 @@ export function labelElement({ name, size }) {
   const label = make("bdi", "file-name");
   label.textContent = shortened(name);
   label.title = name;
-  element.append(label, small("", byteSize(size)));
+  element.append(label, " ", small("", byteSize(size)));
   return element;
 }
 

@@ -74,9 +74,8 @@ export class Side {
     this.#opener.setAttribute("aria-expanded", isOpen);
     this.#veil.hidden = !isOver;
     for (const element of this.#behind) element.inert = isOver;
-    if (isOver) this.#panel.setAttribute("role", "dialog");
-    else this.#panel.removeAttribute("role");
-    this.#panel.toggleAttribute("aria-modal", isOver);
+    this.#panel.setAttribute("role", isOver ? "dialog" : "complementary");
     if (isOver) this.#panel.setAttribute("aria-modal", "true");
+    else this.#panel.removeAttribute("aria-modal");
   }
 }
