@@ -131,6 +131,11 @@ export class Messages {
     return this.#spoke.get(name) ?? 0;
   }
 
+  /** Whether nothing was said yet. */
+  get isEmpty() {
+    return this.#messages.size === 0;
+  }
+
   isOwn({ event }) {
     return this.#isOwn(event);
   }
@@ -253,6 +258,6 @@ export class Messages {
 /** Takes away what something could be done with. */
 function retire(element) {
   delete element.dataset.id;
-  element.querySelectorAll(".tools, .reactions").forEach((part) => part.remove());
+  element.querySelectorAll(".hand, .reactions").forEach((part) => part.remove());
   element.querySelector("button.quote")?.setAttribute("disabled", "");
 }

@@ -4,24 +4,28 @@ import { Admission } from "./admission.js";
 import { helpElement, whoElement } from "./answers.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { copy } from "./copying.js";
 import { Drafts } from "./drafts.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
-import { copy, setUpCopying, setUpPanel } from "./invitation.js";
+import { setUpInvitation } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
 import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
 import { MESSAGES, Messages } from "./messages.js";
+import { setUpMore } from "./more.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
 import { OwnName } from "./own_name.js";
 import { aimAt } from "./purpose.js";
 import { Questions } from "./questions.js";
 import { Reacting } from "./reacting.js";
+import { RecentRooms } from "./recent_rooms.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { Side } from "./side.js";
 import { tryPicturesAgain } from "./shared_file.js";
 import { commandSource, emojiSource, nameSource } from "./suggestion_sources.js";
 import { Timeline } from "./timeline.js";
@@ -178,6 +182,12 @@ const fileChoice = new FileChoice(
   { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
+const side = new Side(
+  { panel: $("#side"), opener: $("#people"), veil: $("#veil"), behind: [$(".bar"), $("main")] },
+  `snug:${base}`,
+);
+const recentRooms = new RecentRooms(base);
+
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
@@ -195,6 +205,7 @@ const receive = {
     fileChoice.limit(message.limits);
     members.replace(message, message.name);
     order.replace(message);
+    recentRooms.remember(code, message.name, message.topic);
     acknowledge(message.events);
     const back = timeline.seen !== null;
     const missed = timeline.catchUp(message);
@@ -209,6 +220,7 @@ const receive = {
     tryPicturesAgain();
     reacting.open(message.epoch);
     composer.joined(message.name, message.epoch, replyAim);
+    showAlone();
     if (admission.letIn()) composer.focus();
     seekAddress();
   },
@@ -312,12 +324,14 @@ function send(message) {
 
 function say(kind, text, aim) {
   outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
+  $("#alone").hidden = true;
   scroll.toEnd();
 }
 
 /** @param {File[]} files */
 function share(files, text) {
   uploads.add(files, text);
+  $("#alone").hidden = true;
   scroll.toEnd();
 }
 
@@ -496,12 +510,19 @@ function showMessage(event) {
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
+  showAlone();
   withdraw(event);
   scroll.follow();
 }
 
+/** Who is alone in a room where nothing was said is shown how to bring somebody in. */
+function showAlone() {
+  $("#alone").hidden = !members.isAlone || !messages.isEmpty;
+}
+
 function showNotice(event) {
   timeline.add(event);
+  showAlone();
   scroll.follow();
 }
 
@@ -514,6 +535,7 @@ function showAmendment(event) {
 
 function showRule(event) {
   order.apply(event);
+  if (event.type === "topic") recentRooms.remember(code, membership.name, event.text);
   showNotice(event);
 }
 
@@ -552,6 +574,7 @@ addEventListener("hashchange", () => {
 $("#timeline").addEventListener("click", followLink);
 $("#smile").addEventListener("click", openEmojis);
 setUpTypingAnywhere($("#text"), $("#timeline"));
-setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
+setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
+setUpMore($("#more"), menu);
 composer.focus();
 connect();
