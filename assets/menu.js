@@ -31,10 +31,7 @@ export class Menu {
    * @param {(Item | Item[])[]} items a list among them is a row
    */
   open(anchor, label, items) {
-    this.close();
-    this.#anchor = anchor;
-    if (anchor.getClientRects().length > 0) this.#back = anchor;
-    this.#opener?.setAttribute("aria-expanded", "true");
+    this.#begin(anchor);
     this.show(label, items);
   }
 
@@ -55,9 +52,7 @@ export class Menu {
 
   /** A form alone. */
   openForm(anchor, label, form) {
-    this.close();
-    this.#anchor = anchor;
-    this.#opener?.setAttribute("aria-expanded", "true");
+    this.#begin(anchor);
     this.showForm(label, form);
   }
 
@@ -90,6 +85,13 @@ export class Menu {
   get #opener() {
     const anchor = this.#anchor;
     return anchor?.hasAttribute("aria-haspopup") ? anchor : anchor?.querySelector("[aria-haspopup]");
+  }
+
+  #begin(anchor) {
+    this.close();
+    this.#anchor = anchor;
+    if (anchor.getClientRects().length > 0) this.#back = anchor;
+    this.#opener?.setAttribute("aria-expanded", "true");
   }
 
   #put(content) {

@@ -1,7 +1,6 @@
 // The room page: the parts are made here, tied together, and told what the server says.
 
 import { Admission } from "./admission.js";
-import { helpElement, whoElement } from "./answers.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { copy } from "./copying.js";
@@ -449,14 +448,20 @@ function moderate(order) {
 /** Commands that are not about what is said. */
 function readCommand(command, argument) {
   if (command === "search") return { run: () => search.open(argument) };
-  if (command === "who") return { run: () => timeline.tell(() => whoElement(members.here.members, members.here.count)) };
-  if (command === "help") {
-    const answer = () => helpElement(argument, order.isOurs);
-    return answer() ? { run: () => timeline.tell(answer) } : { reason: words.command.unknown(argument.replace(/^\/+/, "")) };
-  }
+  if (command === "who" || command === "help") return { run: () => answer(command, argument) };
   // A password is not typed where everybody sees it.
   const dialog = ownName.dialog(command);
   return dialog ? { run: dialog } : order.read(command, argument);
+}
+
+/** Answers a command that is about nothing but the page. */
+async function answer(command, argument) {
+  const { helpElement, whoElement } = await import("./answers.js");
+  const { members: known, count } = members.here;
+  const isOperator = order.isOurs;
+  const build = () => (command === "who" ? whoElement(known, count) : helpElement(argument, isOperator));
+  if (build()) timeline.tell(build);
+  else composer.remark(words.command.unknown(argument.replace(/^\/+/, "")));
 }
 
 /** What is among the events is said, though the answer may have been lost. */
@@ -600,8 +605,6 @@ document.addEventListener("visibilitychange", () => {
 });
 $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
-setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
-setUpMore($("#more"), menu);
 addEventListener("hashchange", () => {
   sought = soughtIn(location);
   seekAddress();
@@ -609,6 +612,8 @@ addEventListener("hashchange", () => {
 $("#timeline").addEventListener("click", followLink);
 $("#smile").addEventListener("click", openEmojis);
 setUpTypingAnywhere($("#text"), $("#timeline"));
+setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
+setUpMore($("#more"), menu);
 composer.focus();
 keepShell(base);
 if (membership.isPast) admission.showLeft();

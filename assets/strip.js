@@ -53,7 +53,7 @@ export class Strip {
     const wasOver = this.#left.classList.contains("over");
     const isOver = Boolean(left?.isOver);
     this.#left.classList.toggle("over", isOver);
-    this.#left.closest("form").classList.toggle("over", isOver);
+    this.#left.closest(".desk").classList.toggle("over", isOver);
     const shown = left ? this.#wordsOf(left) : "";
     this.#show(this.#left, shown);
     if (isOver !== wasOver) this.speak(isOver ? shown : "");
