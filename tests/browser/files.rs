@@ -538,8 +538,11 @@ fn a_picture_takes_its_place_before_it_is_there_and_other_files_are_only_saved()
     );
     assert_eq!(place, json!([360, 90]));
     let cards = "[...document.querySelectorAll('#timeline .card')].map(card => [card.download, card.textContent])";
-    let expected =
-        json!([["page.html", "page.html 2.1 MB"], ["drawing.svg", "drawing.svg 2.1 MB"], ["plan.pdf", "plan.pdf 2.1 MB"]]);
+    let expected = json!([
+        ["page.html", "page.html 2.1 MB"],
+        ["drawing.svg", "drawing.svg 2.1 MB"],
+        ["plan.pdf", "plan.pdf 2.1 MB"]
+    ]);
     wait_for_equal(&ana, cards, &expected);
     let shown = "document.querySelectorAll('#timeline :is(iframe, object, embed, audio, video, svg)').length";
     assert_eq!(ana.evaluate(shown), 0);
