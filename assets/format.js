@@ -4,9 +4,11 @@
 import { toneOf } from "./tones.js";
 import { language, locale, words } from "./words.js";
 
-const CLOCK = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const IN_FULL = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
+const WEEKDAY = new Intl.DateTimeFormat(locale, { weekday: "long" });
+const SHORT_DAY = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
 const NUMBER = new Intl.NumberFormat(locale);
 const ONE_DIGIT = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const PERCENT = new Intl.NumberFormat(locale, { style: "percent" });
@@ -23,6 +25,13 @@ export function day(time_ms) {
   return DAY.format(time_ms);
 }
 
+/** When it was, in a word: the hour of today, the day of this week, otherwise the date. */
+export function shortDay(time_ms) {
+  const days = (new Date().setHours(0, 0, 0, 0) - new Date(time_ms).setHours(0, 0, 0, 0)) / 86_400_000;
+  if (days < 1) return CLOCK.format(time_ms);
+  return (days < 6.5 ? WEEKDAY : SHORT_DAY).format(time_ms);
+}
+
 /** A `<time>` that shows the local hour and minute and tells the whole date when pointed at. */
 export function timeElement(time_ms) {
   const element = document.createElement("time");
@@ -37,6 +46,16 @@ export function nameElement(name, author) {
   const element = document.createElement("bdi");
   element.className = `name ${toneOf(name, author)}`.trim();
   element.textContent = name;
+  return element;
+}
+
+/** The square beside a name, for the eye alone: its first letter, and whether that is at a terminal. */
+export function squareElement(name, via, author) {
+  const element = document.createElement("span");
+  element.className = `square ${toneOf(name, author)}`.trim();
+  element.classList.toggle("terminal", via === "line");
+  element.dataset.initial = String.fromCodePoint(name.codePointAt(0) ?? 0x20);
+  element.setAttribute("aria-hidden", "true");
   return element;
 }
 

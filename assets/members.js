@@ -1,7 +1,7 @@
 // Who is in the room now. The server tells of a crowd in pages; meanwhile people come, go and change their names.
 
-import { make } from "./elements.js";
-import { compare, nameElement, viaWords } from "./format.js";
+import { icon, make, markElement, small } from "./elements.js";
+import { compare, nameElement, squareElement, viaWords } from "./format.js";
 import { words } from "./words.js";
 
 /** How often the pages are read from the beginning, should somebody have been left out. */
@@ -110,6 +110,11 @@ export class Members {
     return Boolean(this.#members.get(name)?.account);
   }
 
+  /** Whether nobody else is here. */
+  get isAlone() {
+    return this.#members.size + this.#unlisted <= 1;
+  }
+
   get names() {
     return this.#sorted;
   }
@@ -163,15 +168,16 @@ export class Members {
 
   #item(name, { via, op, account }) {
     const item = document.createElement("li");
-    const how = document.createElement("small");
     const isOurs = name === this.#ownName;
+    const marks = make("span", "marks");
     item.dataset.name = name;
-    how.textContent = isOurs ? words.member.you(viaWords(via)) : viaWords(via);
-    item.append(nameElement(name));
+    item.append(squareElement(name, via), nameElement(name));
     if (account) item.append(claimedMark());
-    item.append(how);
-    if (op) item.append(badge(words.member.operator));
-    if (!isOurs) item.append(opener(name));
+    if (isOurs) item.append(small("mark", words.member.you));
+    if (op) marks.append(badge(words.member.operator));
+    if (via !== "web") marks.append(markElement("term", viaWords(via), !op));
+    if (!isOurs) marks.append(opener(name));
+    item.append(marks);
     return item;
   }
 }
@@ -181,13 +187,13 @@ function claimedMark() {
   mark.setAttribute("role", "img");
   mark.setAttribute("aria-label", words.member.claimed);
   mark.title = words.member.claimedMeans;
-  mark.textContent = "✓";
+  mark.append(icon("check"));
   return mark;
 }
 
 function badge(mark) {
-  const element = make("span", "badge");
-  element.textContent = mark;
+  const element = markElement("key", mark, true);
+  element.classList.add("badge");
   return element;
 }
 
@@ -195,6 +201,7 @@ function badge(mark) {
 function opener(name) {
   const element = make("button", "tools");
   element.type = "button";
+  element.append(icon("more"));
   element.setAttribute("aria-label", words.member.actions(name));
   element.setAttribute("aria-haspopup", "menu");
   element.setAttribute("aria-expanded", "false");

@@ -1,16 +1,18 @@
 // One menu for the whole page, beside what opens it or, on a phone, at the lower edge. What is in it is its opener's
 // concern.
 
-import { button, make } from "./elements.js";
+import { button, icon, make } from "./elements.js";
 
 /** How far it stays from the edges of the page, and from what it belongs to. */
 const MARGIN_PX = 8;
 
-/** @typedef {{words: string, run: () => void, label?: string, pressed?: boolean, className?: string}} Item */
+/** @typedef {{words: string, run: () => void, label?: string, icon?: string, pressed?: boolean, className?: string}} Item */
 
 export class Menu {
   #element;
   #anchor = null;
+  /** Where the keyboard goes back to: the last opener that is seen, should one menu have led to another. */
+  #back = null;
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -31,6 +33,7 @@ export class Menu {
   open(anchor, label, items) {
     this.close();
     this.#anchor = anchor;
+    if (anchor.getClientRects().length > 0) this.#back = anchor;
     this.#opener?.setAttribute("aria-expanded", "true");
     this.show(label, items);
   }
@@ -61,13 +64,13 @@ export class Menu {
 
   close() {
     if (!this.#anchor) return;
-    const [anchor, opener] = [this.#anchor, this.#opener];
+    const [back, opener] = [this.#back, this.#opener];
     const hadKeyboard = this.#element.contains(document.activeElement);
     this.#anchor = null;
     this.#element.hidden = true;
     this.#element.replaceChildren();
     opener?.setAttribute("aria-expanded", "false");
-    if (hadKeyboard && anchor.isConnected) anchor.focus({ preventScroll: true });
+    if (hadKeyboard && back?.isConnected) back.focus({ preventScroll: true });
   }
 
   /** The button that says whether the menu is open. */
@@ -101,9 +104,10 @@ export class Menu {
     return row;
   }
 
-  #item({ words, run, label, pressed, className = "" }) {
+  #item({ words, run, label, icon: sign, pressed, className = "" }) {
     const item = button(words, run);
     item.className = className;
+    if (sign) item.prepend(icon(sign));
     item.tabIndex = -1;
     item.setAttribute("role", pressed === undefined ? "menuitem" : "menuitemcheckbox");
     if (pressed !== undefined) item.setAttribute("aria-checked", pressed);

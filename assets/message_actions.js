@@ -1,6 +1,6 @@
 // What one can do with a message, and how one gets to it: by a mouse, a finger, the keyboard or a screen reader.
 
-import { button, make } from "./elements.js";
+import { button, icon, iconButton, make } from "./elements.js";
 import { words } from "./words.js";
 
 const EMOJIS = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
@@ -37,10 +37,29 @@ export class MessageActions {
     log.addEventListener("pointerdown", ({ pointerType }) => (this.#pointer = pointerType), { passive: true });
     log.addEventListener("click", ({ target }) => this.#clicked(target));
     log.addEventListener("keydown", (event) => this.#pressed(event));
+    log.addEventListener("pointerover", ({ target }) => this.#lookedAt(target));
     log.addEventListener("focusin", ({ target }) => {
       const message = this.#messages.of(target);
       if (message) this.#messages.reach(message);
+      this.#lookedAt(target);
     });
+  }
+
+  /** What is done most stands beside the way to the menu. Of the many messages few are ever pointed at: not before that. */
+  #lookedAt(target) {
+    const message = this.#messages.of(target);
+    const open = message?.element.querySelector(".tools:empty");
+    if (!open) return;
+    const { reply, edit } = this.#handlers;
+    const { reactDone, reply: toReply, edit: toEdit } = words.message;
+    const quick = [
+      iconButton("react", reactDone, () => this.#menu.open(open, reactDone, [this.#emojiRow(message)])),
+      iconButton("reply", toReply, () => reply(message)),
+    ];
+    if (this.#messages.isOwn(message)) quick.push(iconButton("edit", toEdit, () => edit(message)));
+    for (const each of quick) each.tabIndex = -1;
+    open.append(icon("more"));
+    open.before(...quick);
   }
 
   #clicked(target) {
@@ -78,10 +97,11 @@ export class MessageActions {
   #open(message, anchor) {
     const { reply, edit, mayDelete } = this.#handlers;
     const own = this.#messages.isOwn(message);
-    const items = [this.#emojiRow(message), this.#item(words.message.reply, () => reply(message))];
-    if (own) items.push(this.#item(words.message.edit, () => edit(message)));
+    const items = [this.#emojiRow(message), { ...this.#item(words.message.reply, () => reply(message)), icon: "reply" }];
+    if (own) items.push({ ...this.#item(words.message.edit, () => edit(message)), icon: "edit" });
     if (own || mayDelete()) {
-      items.push({ words: words.message.askDelete, className: "danger", run: () => this.#askToDelete(message, own) });
+      const run = () => this.#askToDelete(message, own);
+      items.push({ words: words.message.askDelete, icon: "trash", className: "danger", run });
     }
     this.#menu.open(anchor, words.message.of(message.event.name), items);
   }
@@ -100,7 +120,7 @@ export class MessageActions {
       const pressed = this.#messages.hasOurs(message, emoji);
       return { ...this.#item(emoji, () => this.#toggle(message, emoji)), label: words.message.react(emoji), pressed };
     });
-    return [...items, { words: "+", label: words.message.otherEmoji, run: () => this.#askEmoji(message) }];
+    return [...items, { words: "", icon: "react", label: words.message.otherEmoji, run: () => this.#askEmoji(message) }];
   }
 
   #toggle(message, emoji) {

@@ -123,6 +123,11 @@ export class Messages {
     return this.#messages.get(id);
   }
 
+  /** Whether nothing was said yet. */
+  get isEmpty() {
+    return this.#messages.size === 0;
+  }
+
   isOwn({ event }) {
     return this.#isOwn(event);
   }
@@ -245,6 +250,6 @@ export class Messages {
 /** Takes away what something could be done with. */
 function retire(element) {
   delete element.dataset.id;
-  element.querySelectorAll(".tools, .reactions").forEach((part) => part.remove());
+  element.querySelectorAll(".hand, .reactions").forEach((part) => part.remove());
   element.querySelector("button.quote")?.setAttribute("disabled", "");
 }

@@ -6,12 +6,13 @@ import { Connection } from "./connection.js";
 import { Fetching } from "./fetching.js";
 import { FileChoice } from "./file_choice.js";
 import { attempt, inTurn } from "./guard.js";
-import { setUpCopying, setUpPanel } from "./invitation.js";
+import { setUpInvitation } from "./invitation.js";
 import { Members } from "./members.js";
 import { Membership } from "./membership.js";
 import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
 import { MESSAGES, Messages } from "./messages.js";
+import { setUpMore } from "./more.js";
 import { Notifying } from "./notifying.js";
 import { Order } from "./order.js";
 import { Outbox } from "./outbox.js";
@@ -19,9 +20,11 @@ import { OwnName } from "./own_name.js";
 import { aimAt } from "./purpose.js";
 import { Questions } from "./questions.js";
 import { Reacting } from "./reacting.js";
+import { RecentRooms } from "./recent_rooms.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { Side } from "./side.js";
 import { tryPicturesAgain } from "./shared_file.js";
 import { keepShell } from "./shell.js";
 import { Timeline } from "./timeline.js";
@@ -174,6 +177,12 @@ const fileChoice = new FileChoice(
   { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
+const side = new Side(
+  { panel: $("#side"), opener: $("#people"), veil: $("#veil"), behind: [$(".bar"), $("main")] },
+  `snug:${base}`,
+);
+const recentRooms = new RecentRooms(base);
+
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
@@ -193,6 +202,7 @@ const receive = {
       () => fileChoice.limit(limits),
       () => members.replace(message, message.name),
       () => order.replace(message),
+      () => recentRooms.remember(code, message.name, message.topic),
       () => acknowledge(events),
       () => {
         const missed = timeline.catchUp(message);
@@ -310,12 +320,14 @@ function send(message) {
 
 function say(kind, text, aim) {
   outbox.add(kind, text, aim && { reply_to: aim.of, epoch: aim.epoch });
+  $("#alone").hidden = true;
   scroll.toEnd();
 }
 
 /** @param {File[]} files */
 function share(files, text) {
   uploads.add(files, text);
+  $("#alone").hidden = true;
   scroll.toEnd();
 }
 
@@ -442,12 +454,19 @@ function showMessage(event) {
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
+  showAlone();
   withdraw(event);
   scroll.follow();
 }
 
+/** Who is alone in a room where nothing was said is shown how to bring somebody in. */
+function showAlone() {
+  $("#alone").hidden = !members.isAlone || !messages.isEmpty;
+}
+
 function showNotice(event) {
   timeline.add(event);
+  showAlone();
   scroll.follow();
 }
 
@@ -460,6 +479,7 @@ function showAmendment(event) {
 
 function showRule(event) {
   order.apply(event);
+  if (event.type === "topic") recentRooms.remember(code, membership.name, event.text);
   showNotice(event);
 }
 
@@ -491,7 +511,8 @@ document.addEventListener("visibilitychange", () => {
 });
 $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
-setUpCopying($("#copy"), $("#link"), setUpPanel($("#people"), $("#side")));
+setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());
+setUpMore($("#more"), menu);
 composer.focus();
 keepShell(base);
 if (membership.isPast) admission.showLeft();

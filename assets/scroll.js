@@ -118,6 +118,6 @@ export class Scroll {
     this.#missed = missed;
     this.#newer.hidden = this.#following;
     this.#newer.dataset.missed = missed;
-    this.#newer.textContent = missed === 0 ? words.timeline.newest : words.timeline.newer(missed);
+    this.#newer.querySelector("span").textContent = missed === 0 ? words.timeline.newest : words.timeline.newer(missed);
   }
 }

@@ -1,7 +1,7 @@
 // How a shared file is shown: a picture, sound or a film as such, where the server says it is one, anything else as a
 // card to be saved. What a file calls itself counts for nothing.
 
-import { make, small } from "./elements.js";
+import { icon, make, small } from "./elements.js";
 import { byteSize } from "./format.js";
 import { words } from "./words.js";
 
@@ -107,6 +107,6 @@ function cardElement(file) {
   link.href = addressOf(file);
   link.download = file.name;
   link.setAttribute("aria-label", words.files.saveFile(file.name, byteSize(file.size)));
-  link.append(labelElement(file));
+  link.append(icon("file"), labelElement(file), icon("save"));
   return link;
 }

@@ -1,7 +1,7 @@
-// Messages as slips of paper: those said, kept up to date where they stand, and those that wait to be said.
+// Messages as rows: those said, kept up to date where they stand, and those that wait to be said.
 
-import { button, make, small } from "./elements.js";
-import { list, nameElement, timeElement, viaWords } from "./format.js";
+import { button, icon, make, markElement, small } from "./elements.js";
+import { list, nameElement, squareElement, timeElement, viaWords } from "./format.js";
 import { isEmojiAlone, marked } from "./markup.js";
 import { fileElement } from "./shared_file.js";
 import { words } from "./words.js";
@@ -16,10 +16,11 @@ const NAMED = 12;
 
 /** A message as an article. What became of it since is shown by `showState`. */
 export function messageElement({ name, author, via, kind, time }) {
-  const element = slip({ kind, name, author }, timeElement(time));
+  const element = slip({ kind, name, author, via });
   // The one that Tab leads to is chosen by the timeline.
   element.tabIndex = -1;
-  if (via !== "web") element.querySelector(".by")?.append(small("via", viaWords(via)));
+  if (via !== "web") element.querySelector(".by")?.append(markElement("term", viaWords(via)));
+  element.querySelector(".slip").before(timeElement(time));
   return element;
 }
 
@@ -62,7 +63,7 @@ export function showQuote(element, quoted, jump) {
     const excerpt = small("", deleted ? words.message.deleted : [...text].slice(0, QUOTED_CHARACTERS).join(""));
     excerpt.dir = "auto";
     quote.append(nameElement(name, author), excerpt);
-    quote.prepend(unseen(`${words.message.inReplyTo} `));
+    quote.prepend(icon("reply"), unseen(`${words.message.inReplyTo} `));
     quote.addEventListener("click", jump);
   }
   element.querySelector(".slip").prepend(quote);
@@ -70,7 +71,8 @@ export function showQuote(element, quoted, jump) {
 
 /** A text of our own that is not known to be said. */
 export function waitingElement({ kind, text, type }, name) {
-  const element = slip({ kind, name }, small("fate", words.waiting.waiting));
+  const element = slip({ kind, name, via: "web" });
+  element.querySelector(".foot").append(small("fate", words.waiting.waiting));
   const body = element.querySelector(".text");
   showText(body, { kind, name }, text);
   showFold(body, isTall(text), () => showFold(body, false));
@@ -110,15 +112,15 @@ function showFile(element, file) {
 }
 
 function showMark(element, mark) {
-  element.querySelector(".mark")?.remove();
-  if (mark) element.querySelector("time").before(small("mark", mark));
+  element.querySelector(".became")?.remove();
+  if (mark) element.querySelector(".foot").append(small("became", mark));
 }
 
 /** The button that opens the menu. A press on a touch screen may be anywhere on the message. */
 function showTools(element, deleted, name) {
-  const tools = element.querySelector(".tools");
-  if (deleted) tools?.remove();
-  if (deleted || tools) return;
+  const hand = element.querySelector(".hand");
+  if (deleted) hand?.remove();
+  if (deleted || hand) return;
   const open = button("", () => {});
   open.className = "tools";
   open.tabIndex = -1;
@@ -127,7 +129,9 @@ function showTools(element, deleted, name) {
   open.setAttribute("aria-expanded", "false");
   // A new message is read, not what can be done with it.
   open.setAttribute("aria-live", "off");
-  element.querySelector("time").after(open);
+  const tools = make("div", "hand");
+  tools.append(open);
+  element.append(tools);
 }
 
 function showReactions(element, reactions) {
@@ -138,7 +142,7 @@ function showReactions(element, reactions) {
   row.append(...reactions.map(reactionElement));
   const focused = before?.contains(document.activeElement) && document.activeElement.dataset.emoji;
   if (before) before.replaceWith(row);
-  else element.append(row);
+  else element.querySelector(".slip").after(row);
   // Whoever has just pressed one is still there.
   if (focused) ([...row.children].find(({ dataset }) => dataset.emoji === focused) ?? element).focus();
 }
@@ -156,9 +160,10 @@ function reactionElement({ emoji, names, count, isOurs, isPending }) {
   return element;
 }
 
-/** A slip of paper with who said it above, or in it where it reads "* ana waves". */
-function slip({ kind, name, author }, foot) {
+/** A row: who said it, above or in what was said where it reads "* ana waves". */
+function slip({ kind, name, author, via }) {
   const element = make("article", "message");
+  element.append(squareElement(name, via, author));
   const paper = make("div", "slip");
   const body = make("div", "text");
   body.dir = "auto";
@@ -169,9 +174,7 @@ function slip({ kind, name, author }, foot) {
     by.append(nameElement(name, author));
     element.append(by);
   }
-  const end = make("div", "foot");
-  end.append(foot);
-  paper.append(body, end);
+  paper.append(body, make("div", "foot"));
   element.append(paper);
   return element;
 }

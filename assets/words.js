@@ -13,7 +13,7 @@ export const language = languageOf(locale ?? "en");
 export const { default: words } = await import(`./words/${language}.js`);
 
 /** Attributes that people read or hear, by the last part of the name of those that say which text it is. */
-const ATTRIBUTES = { label: "aria-label", placeholder: "placeholder", title: "title" };
+const ATTRIBUTES = { label: "aria-label", placeholder: "placeholder", title: "title", alt: "alt" };
 
 document.documentElement.lang = language;
 for (const element of document.querySelectorAll("[data-words]")) element.textContent = textFor(element, "words");

@@ -19,6 +19,10 @@ export default {
     create: "Raum anlegen",
     joinThis: (code) => `${code} betreten`,
     anotherRoom: "Ein anderer Raum",
+    invited: (code) => `Du bist in ${code} eingeladen.`,
+    recent: "Letzte Räume",
+    as: (name) => `als ${name}`,
+    forget: (code) => `${code} vergessen`,
   },
 
   room: {
@@ -29,16 +33,27 @@ export default {
     members: "Jetzt hier",
     ownName: "Dein Name…",
     settings: "Einstellungen…",
+    more: "Mehr",
+    people: "Wer da ist",
+    close: "Schließen",
   },
 
   invitation: {
     heading: "Hol jemanden dazu",
-    code: "Sag den Code weiter",
-    link: "oder schick den Link",
-    terminal: "oder in einem Terminal",
+    link: "Link zu diesem Raum",
     copy: "Link kopieren",
+    copyShort: "Kopieren",
+    copyCommand: "Befehl kopieren",
     copied: "Kopiert",
     byHand: "Von Hand kopieren",
+    qr: "QR-Code",
+    qrHeading: "Halte ein Telefon davor",
+    qrImage: "QR-Code mit dem Link zu diesem Raum",
+    alone: "Du hast den Raum für dich.",
+    how: "Hol jemanden herein: Diese Buchstaben genügen, oder der Link.",
+    send: "Den Link schicken",
+    terminal: "Oder in einem Terminal",
+    camera: "Oder eine Kamera darauf richten",
   },
 
   status: {
@@ -154,7 +169,7 @@ export default {
     missing: "Frühere Nachrichten fehlen",
     fetching: "Was inzwischen gesagt wurde, wird geladen…",
     anew: "Hier hat der Raum neu begonnen",
-    newer: (count) => many(count, "neue Nachricht", "neue Nachrichten"),
+    newer: (count) => `${count} neue`,
     newest: "Zum Neuesten",
     unread: "Neu",
     cameIn: (names) => `Gekommen: ${names}`,
@@ -211,7 +226,7 @@ export default {
   },
 
   member: {
-    you: (via) => `du, ${via}`,
+    you: "du",
     operator: "Operator",
     claimed: "geschützter Name",
     claimedMeans: "Niemand sonst heißt hier so",

@@ -21,6 +21,10 @@ export default {
     create: "Create a room",
     joinThis: (code) => `Join ${code}`,
     anotherRoom: "Another room",
+    invited: (code) => `You are invited to ${code}.`,
+    recent: "Recent rooms",
+    as: (name) => `as ${name}`,
+    forget: (code) => `Forget ${code}`,
   },
 
   room: {
@@ -31,16 +35,27 @@ export default {
     members: "Here now",
     ownName: "Your name…",
     settings: "Room settings…",
+    more: "More",
+    people: "Who is here",
+    close: "Close",
   },
 
   invitation: {
     heading: "Bring somebody in",
-    code: "Tell them the code",
-    link: "or send them the link",
-    terminal: "or, in a terminal",
+    link: "Link to this room",
     copy: "Copy link",
+    copyShort: "Copy",
+    copyCommand: "Copy the command",
     copied: "Copied",
     byHand: "Copy it by hand",
+    qr: "QR code",
+    qrHeading: "Hold a phone to it",
+    qrImage: "QR code of the link to this room",
+    alone: "You have the room to yourself.",
+    how: "Let somebody in: they need these letters, or the link.",
+    send: "Send the link",
+    terminal: "Or, in a terminal",
+    camera: "Or point a camera here",
   },
 
   status: {
@@ -154,7 +169,7 @@ export default {
     missing: "Earlier messages are missing",
     fetching: "Fetching what was said meanwhile…",
     anew: "The room began anew here",
-    newer: (count) => many(count, "new message", "new messages"),
+    newer: (count) => `${count} new`,
     newest: "To the newest",
     unread: "New",
     cameIn: (names) => `${names} came in`,
@@ -211,7 +226,7 @@ export default {
   },
 
   member: {
-    you: (via) => `you, ${via}`,
+    you: "you",
     operator: "operator",
     claimed: "claimed name",
     claimedMeans: "Nobody else is called that here",

@@ -19,6 +19,10 @@ export default {
     create: "Crear una sala",
     joinThis: (code) => `Entrar en ${code}`,
     anotherRoom: "Otra sala",
+    invited: (code) => `Tienes una invitación a ${code}.`,
+    recent: "Salas recientes",
+    as: (name) => `como ${name}`,
+    forget: (code) => `Olvidar ${code}`,
   },
 
   room: {
@@ -29,16 +33,27 @@ export default {
     members: "Ahora aquí",
     ownName: "Tu nombre…",
     settings: "Ajustes de la sala…",
+    more: "Más",
+    people: "Quién está aquí",
+    close: "Cerrar",
   },
 
   invitation: {
     heading: "Invita a alguien",
-    code: "Dile el código",
-    link: "o envíale el enlace",
-    terminal: "o, en un terminal",
+    link: "Enlace a esta sala",
     copy: "Copiar enlace",
+    copyShort: "Copiar",
+    copyCommand: "Copiar la orden",
     copied: "Copiado",
     byHand: "Cópialo a mano",
+    qr: "Código QR",
+    qrHeading: "Acerca un teléfono",
+    qrImage: "Código QR con el enlace a esta sala",
+    alone: "Tienes la sala para ti.",
+    how: "Haz que entre alguien: bastan estas letras, o el enlace.",
+    send: "Envía el enlace",
+    terminal: "O en un terminal",
+    camera: "O apunta aquí con una cámara",
   },
 
   status: {
@@ -154,7 +169,7 @@ export default {
     missing: "Faltan mensajes anteriores",
     fetching: "Cargando lo que se ha dicho entretanto…",
     anew: "Aquí empezó la sala de nuevo",
-    newer: (count) => many(count, "mensaje nuevo", "mensajes nuevos"),
+    newer: (count) => many(count, "nuevo", "nuevos"),
     newest: "A lo más reciente",
     unread: "Nuevo",
     cameIn: (names) => `Entradas: ${names}`,
@@ -211,7 +226,7 @@ export default {
   },
 
   member: {
-    you: (via) => `tú, ${via}`,
+    you: "tú",
     operator: "operador",
     claimed: "nombre reservado",
     claimedMeans: "Nadie más se llama así aquí",

@@ -20,6 +20,10 @@ export default {
     create: "Créer un salon",
     joinThis: (code) => `Rejoindre ${code}`,
     anotherRoom: "Un autre salon",
+    invited: (code) => `Tu as une invitation pour ${code}.`,
+    recent: "Salons récents",
+    as: (name) => `sous le nom de ${name}`,
+    forget: (code) => `Oublier ${code}`,
   },
 
   room: {
@@ -30,16 +34,27 @@ export default {
     members: "Ici maintenant",
     ownName: "Ton nom…",
     settings: "Réglages du salon…",
+    more: "Plus",
+    people: "Qui est là",
+    close: "Fermer",
   },
 
   invitation: {
     heading: "Fais venir quelqu’un",
-    code: "Donne le code",
-    link: "ou envoie le lien",
-    terminal: "ou, dans un terminal",
+    link: "Lien vers ce salon",
     copy: "Copier le lien",
+    copyShort: "Copier",
+    copyCommand: "Copier la commande",
     copied: "Copié",
     byHand: "À copier à la main",
+    qr: "Code QR",
+    qrHeading: "Approche un téléphone",
+    qrImage: "Code QR du lien vers ce salon",
+    alone: "Tu as le salon pour toi.",
+    how: "Fais entrer quelqu’un : ces lettres suffisent, ou le lien.",
+    send: "Envoie le lien",
+    terminal: "Ou dans un terminal",
+    camera: "Ou vise ici avec un appareil photo",
   },
 
   status: {
@@ -155,7 +170,7 @@ export default {
     missing: "Il manque des messages plus anciens",
     fetching: "Chargement de ce qui s’est dit entre-temps…",
     anew: "Ici, le salon a recommencé",
-    newer: (count) => many(count, "nouveau message", "nouveaux messages"),
+    newer: (count) => many(count, "nouveau", "nouveaux"),
     newest: "Aux plus récents",
     unread: "Nouveau",
     cameIn: (names) => `Arrivées : ${names}`,
@@ -212,7 +227,7 @@ export default {
   },
 
   member: {
-    you: (via) => `toi, ${via}`,
+    you: "toi",
     operator: "opérateur",
     claimed: "nom réservé",
     claimedMeans: "Personne d’autre ne s’appelle ainsi ici",

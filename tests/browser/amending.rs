@@ -15,6 +15,8 @@ fn message(text: &str) -> String {
 fn open_menu(window: &Window, text: &str) {
     window.wait_for(&format!("Boolean({})", message(text)));
     window.evaluate(&format!("{}.dataset.target = ''", message(text)));
+    // It is there for whoever points at the message.
+    window.point_at("[data-target] .slip");
     window.click("[data-target] .tools");
     window.evaluate("delete document.querySelector('[data-target]').dataset.target");
     window.wait_for("!document.querySelector('#menu').hidden");
@@ -40,7 +42,7 @@ fn wait_for_reactions(window: &Window, text: &str, expected: &[&str]) {
 }
 
 fn wait_for_mark(window: &Window, text: &str, words: &str) {
-    window.wait_for(&format!("{}?.querySelector('.mark')?.textContent === {}", message(text), json!(words)));
+    window.wait_for(&format!("{}?.querySelector('.became')?.textContent === {}", message(text), json!(words)));
 }
 
 fn has_keyboard(window: &Window, selector: &str) {

@@ -305,6 +305,12 @@ impl Window {
         }
     }
 
+    /// Moves the pointer to the middle of an element.
+    pub fn point_at(&self, selector: &str) {
+        let (x, y) = self.middle_of(selector);
+        self.call("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x, "y": y, "button": "none"}));
+    }
+
     /// Touches the middle of an element with a finger, shortly.
     pub fn tap(&self, selector: &str) {
         let (x, y) = self.middle_of(selector);

@@ -224,6 +224,29 @@ fn no_module_has_a_text_of_its_own() {
 }
 
 #[test]
+fn the_first_language_that_there_is_is_loaded_alone() {
+    let server = Server::start();
+    let chromium = Chromium::shared();
+    for (reads, language, label) in [
+        ("fr-CA,fr,en", "fr", "Ton nom"),
+        ("sv-SE,es-MX,de", "es", "Tu nombre"),
+        ("ES", "es", "Tu nombre"),
+        ("en-AU,de", "en", "Your name"),
+        ("est,sv", "en", "Your name"),
+    ] {
+        let window = chromium.open_window();
+        window.read_languages(reads);
+        window.open(&home(&server));
+        let is_chosen = format!("document.documentElement.lang === {language:?}");
+        let is_filled = format!("document.querySelector('label[for=name]').textContent === {label:?}");
+        window.wait_for(&format!("{is_chosen} && {is_filled}"));
+        let loaded = window.seen().requests.into_iter().filter(|url| url.contains("/words/")).collect::<Vec<_>>();
+        assert!(loaded.len() == 1 && loaded[0].ends_with(&format!("/words/{language}.js")), "{reads}: {loaded:?}");
+        assert_eq!(window.seen().complaints, [] as [String; 0]);
+    }
+}
+
+#[test]
 fn the_pages_are_in_german_where_german_is_read() {
     let server = Server::start();
     let chromium = Chromium::shared();
