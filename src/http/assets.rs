@@ -184,9 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_the_same_out_of_its_compressed_form() {
-        assert_eq!(text_of("base.css"), include_str!("../../assets/base.css"));
-        assert_eq!(text_of("room.js"), include_str!("../../assets/room.js"));
+    fn a_file_comes_out_of_its_compressed_form_as_it_is_but_for_comments() {
+        assert_eq!(text_of("icon.svg"), include_str!("../../assets/icon.svg"));
+        for (name, source) in [
+            ("base.css", include_str!("../../assets/base.css")),
+            ("room.js", include_str!("../../assets/room.js")),
+            ("markup.js", include_str!("../../assets/markup.js")),
+        ] {
+            let served = text_of(name);
+            let mut kept = served.lines().peekable();
+            for line in source.lines().filter(|line| kept.next_if_eq(line).is_none()) {
+                let begins = ["//", "/*", "*"].iter().any(|start| line.trim().starts_with(start));
+                assert!(begins || line.trim().ends_with("*/"), "{name} has lost {line:?}");
+            }
+            assert_eq!(kept.next(), None, "{name}");
+        }
     }
 
     #[test]
