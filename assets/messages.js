@@ -171,7 +171,10 @@ export class Messages {
       message.isPast = true;
       if (message.element) retire(message.element);
     }
+    if (this.#reachable) this.#reachable.tabIndex = -1;
+    [this.#reachable, this.#reachableId] = [null, 0];
     this.#messages.clear();
+    this.#spoke.clear();
     this.#replies.clear();
     this.#pending.clear();
   }
@@ -208,8 +211,9 @@ export class Messages {
     const { event, state, element } = message;
     if (!element) return;
     showState(element, state, event, {
-      reactions: this.#reactions(message),
-      pending: this.#pending.get(event.id),
+      // By its id another message may be meant now.
+      reactions: message.isPast ? [] : this.#reactions(message),
+      pending: message.isPast ? undefined : this.#pending.get(event.id),
       mentions: this.#isOwn(event) ? undefined : this.#mentions,
       isUnfolded: message.isUnfolded,
       unfold: () => this.#unfold(message),
@@ -244,10 +248,10 @@ export class Messages {
     }
   }
 
-  #showQuote({ state: { replyTo }, element }) {
+  #showQuote({ state: { replyTo }, element, isPast }) {
     if (!element) return;
     if (!replyTo) return showQuote(element);
-    const quoted = this.#messages.get(replyTo);
+    const quoted = isPast ? undefined : this.#messages.get(replyTo);
     const { excerpt, deleted } = quoted?.state ?? {};
     const { name, author } = quoted?.event ?? {};
     const what = quoted ? { name, author, text: excerpt, deleted } : { missing: true };
