@@ -251,12 +251,12 @@ document.addEventListener("selectionchange", () => {
   selected = selection.rangeCount > 0 && !selection.isCollapsed ? selection.getRangeAt(0) : null;
 });
 
-/** What Tab leads to, and what a menu stands at, which gives the keyboard back. */
-const WAYS_BACK = "[tabindex='0'], [aria-haspopup][aria-expanded='true']";
+/** What a menu stands at, which gives the keyboard back there. */
+const MENU_OPENER = "[aria-haspopup][aria-expanded='true']";
 
 /** Whether taking it down would take something away from whoever uses it: the keyboard, what plays, what is selected. */
 function isInUse(element) {
   if (element.contains(document.activeElement) || selected?.intersectsNode(element)) return true;
-  if (element.querySelector(WAYS_BACK)) return true;
+  if (element.querySelector(MENU_OPENER)) return true;
   return [...element.querySelectorAll("audio,video")].some(({ paused }) => !paused);
 }

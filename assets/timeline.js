@@ -302,6 +302,15 @@ export class Timeline {
     this.#gaps = [...this.#gaps, gap].sort((one, other) => one.after - other.after);
   }
 
+  /** Lazy gaps that came near while nothing could be asked are told of once more. */
+  lookForGaps() {
+    const marks = this.#gaps.filter(({ isLazy, mark }) => isLazy && mark.element).map(({ mark }) => mark.element);
+    for (const mark of marks) {
+      this.#nearing.unobserve(mark);
+      this.#nearing.observe(mark);
+    }
+  }
+
   #neared(entries) {
     for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
       const gap = this.#gaps.find(({ mark }) => mark.element === target);
