@@ -59,7 +59,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             connection.session.note_progress(self.now);
         } else {
             log::debug!("connection {} takes nothing of its file", self.connections.id_of(slot).0);
-            self.connections.slab[slot].until_ms = u64::MAX;
+            let connection = &mut self.connections.slab[slot];
+            // Open, it would be due by its session's deadline again, and again, before it is reaped.
+            (connection.phase, connection.until_ms) = (Phase::Draining, u64::MAX);
             self.closed.push(self.connections.id_of(slot));
         }
     }
