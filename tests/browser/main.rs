@@ -3,6 +3,7 @@
 mod amending;
 mod chromium;
 mod files;
+mod hostile_files;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;
