@@ -19,7 +19,7 @@ use snugd::rooms::{
 };
 use snugd::time::Now;
 
-use super::folder::{Folder, SharedFolder};
+use super::folder::SharedFolder;
 use super::journal::{Disk, SharedDisk, SimJournal};
 use super::several::TaggedLines;
 
@@ -72,7 +72,7 @@ impl World {
         let history_events = if random.random_bool(0.5) { random.random_range(5..40) } else { 1000 };
         let limits = Limits { history_events, create_rate: 0, join_rate: 0, rate: 0, ..Limits::default() };
         let disk = Disk::new(random.random(), history_events);
-        let store = Folder::new(random.random(), usize::MAX);
+        let store = SharedFolder::new(random.random(), usize::MAX);
         let mut world = World {
             journal: SimJournal::new(Rc::clone(&disk)),
             rooms: Rooms::new(limits.clone(), vec![Box::new(TaggedLines)], StdRng::seed_from_u64(seed)),

@@ -37,7 +37,7 @@ pub struct Folder {
 #[derive(Clone)]
 pub struct SharedFolder(pub Rc<RefCell<Folder>>);
 
-impl Folder {
+impl SharedFolder {
     pub fn new(seed: u64, capacity_bytes: usize) -> SharedFolder {
         SharedFolder(Rc::new(RefCell::new(Folder {
             files: BTreeMap::new(),
@@ -55,7 +55,9 @@ impl Folder {
             is_stuck: false,
         })))
     }
+}
 
+impl Folder {
     /// From here on nothing fails any more, and everything is done at once.
     pub fn behave(&mut self) {
         (self.misbehaves, self.is_stuck) = (false, false);

@@ -14,7 +14,7 @@ use snugd::files::{CHUNK_BYTES, FileLimits};
 use snugd::reactor::Port;
 use snugd::rooms::{FileId, Rooms};
 
-use crate::folder::{Folder, SharedFolder};
+use crate::folder::SharedFolder;
 use crate::history::{History, Life};
 use crate::net::SharedWorld;
 
@@ -121,7 +121,7 @@ impl Sharing {
         let capacity_bytes = if random.random_bool(0.3) { random.random_range(100_000..600_000) } else { usize::MAX };
         let all_bytes = random.random_range(300_000..3_000_000);
         Some(Sharing {
-            folder: Folder::new(random.random(), capacity_bytes),
+            folder: SharedFolder::new(random.random(), capacity_bytes),
             limits: FileLimits { file_bytes: 200_000, all_bytes },
             sharers: (0..random.random_range(2..7)).map(|_| Sharer::default()).collect(),
             sent: BTreeMap::new(),

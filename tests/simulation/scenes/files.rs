@@ -4,14 +4,14 @@ use snugd::files::FileLimits;
 use snugd::reactor::Port;
 
 use super::{Scene, in_memory};
-use crate::folder::{Folder, SharedFolder};
+use crate::folder::SharedFolder;
 use crate::no_limits;
 
 const FILE_BYTES: usize = 300_000;
 
 /// A room in which somebody is, and the folder of files.
 fn scene() -> (Scene, SharedFolder) {
-    let folder = Folder::new(1, usize::MAX);
+    let folder = SharedFolder::new(1, usize::MAX);
     folder.0.borrow_mut().behave();
     let mut conditions = in_memory(no_limits());
     conditions.files = Some((folder.clone(), FileLimits::default()));
