@@ -153,7 +153,7 @@ impl Folder {
     }
 
     fn read(&mut self, job: FileJob) {
-        let FileJob::Read { reader, id, position, length_bytes } = job else { unreachable!("it writes") };
+        let FileJob::Read { reader, id, position, length_bytes, .. } = job else { unreachable!("it writes") };
         let fails = self.chance(1);
         let bytes = self.files.get(&id).filter(|_| !fails).map(|bytes| {
             let start = usize::try_from(position).map_or(bytes.len(), |start| start.min(bytes.len()));
