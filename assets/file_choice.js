@@ -7,6 +7,7 @@ import { byteSize } from "./format.js";
 import { labelElement } from "./shared_file.js";
 
 const ENCODER = new TextEncoder();
+const FOLDER = "A folder cannot be shared, only the files in it.";
 
 export class FileChoice {
   #opener;
@@ -24,7 +25,7 @@ export class FileChoice {
 
   /**
    * @param {{opener: HTMLButtonElement, input: HTMLInputElement, overlay: HTMLElement, dialog: HTMLDialogElement}} elements
-   * @param {{share: (files: File[], text: string) => void, closed: () => void}} handlers
+   * @param {{share: (files: File[], text: string) => void, refused: (words: string) => void, closed: () => void}} handlers
    */
   constructor({ opener, input, overlay, dialog }, handlers) {
     this.#opener = opener;
@@ -35,6 +36,8 @@ export class FileChoice {
     this.#handlers = handlers;
     this.#dialog = new Dialog(dialog, () => this.#submit());
     dialog.addEventListener("close", () => {
+      // Browsers tell it a little later: it may be open again.
+      if (dialog.open) return;
       this.#clear();
       handlers.closed();
     });
@@ -62,6 +65,7 @@ export class FileChoice {
   add(files) {
     if (!this.#limit_bytes || files.length === 0) return;
     const wasOpen = this.#dialog.isOpen;
+    if (!wasOpen) this.#clear();
     this.#dialog.open();
     for (const file of files) this.#chosen.push(this.#show(file));
     this.#checkWhole();
@@ -77,20 +81,29 @@ export class FileChoice {
     if (!this.#limit_bytes || !files?.length) return;
     if (types.includes("text/plain") && types.includes("text/html")) return;
     event.preventDefault();
-    this.add(files);
+    this.#addGiven(event.clipboardData);
   }
 
   #drag(event) {
-    if (!this.#limit_bytes || !event.dataTransfer?.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    // Or the browser would show the file in the place of the page.
     event.preventDefault();
-    event.dataTransfer.dropEffect = "copy";
+    event.dataTransfer.dropEffect = this.#limit_bytes ? "copy" : "none";
+    if (!this.#limit_bytes) return;
     if (event.type === "dragleave" && event.relatedTarget) return;
     this.#overlay.hidden = event.type === "dragleave" || event.type === "drop";
-    if (event.type !== "drop") return;
+    if (event.type === "drop") this.#addGiven(event.dataTransfer);
+  }
+
+  /** Adds the files of a paste or a drop. Folders are among them, as if they were some. */
+  #addGiven({ items, files }) {
     const isFolder = (item) => item.webkitGetAsEntry?.()?.isDirectory;
-    const dropped = [...event.dataTransfer.items].filter(({ kind }) => kind === "file");
-    const files = dropped.filter((item) => !isFolder(item)).map((item) => item.getAsFile());
-    this.add(files.length < dropped.length ? files.filter(Boolean) : event.dataTransfer.files);
+    const given = [...items].filter(({ kind }) => kind === "file");
+    const notFolders = given.filter((item) => !isFolder(item));
+    if (notFolders.length === given.length) return this.add(files);
+    this.add(notFolders.map((item) => item.getAsFile()).filter(Boolean));
+    if (this.#dialog.isOpen) this.#dialog.refuse(FOLDER);
+    else this.#handlers.refused(FOLDER);
   }
 
   #show(file) {
@@ -107,12 +120,16 @@ export class FileChoice {
     chosen.item.append(labelElement(file));
     if (this.#isTooLarge(file)) {
       const most = byteSize(this.#limit_bytes);
-      chosen.item.append(small("error", `Too large to be shared here: a file may have ${most}.`));
+      const refusal = small("error", `Too large to be shared here: a file may have ${most}.`);
+      refusal.setAttribute("role", "alert");
+      chosen.item.append(refusal);
     }
     const takeOut = button("×", () => this.#takeOut(chosen));
     takeOut.setAttribute("aria-label", `Take ${file.name} out`);
     chosen.item.append(takeOut);
     this.#list.append(chosen.item);
+    // Among many others it would not be seen.
+    if (this.#isTooLarge(file)) chosen.item.scrollIntoView({ block: "nearest" });
     return chosen;
   }
 

@@ -20,6 +20,7 @@ import { Reacting } from "./reacting.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { tryPicturesAgain } from "./shared_file.js";
 import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 import { countUnread } from "./unread.js";
@@ -29,6 +30,7 @@ import { Viewer } from "./viewer.js";
 import { Waiting } from "./waiting.js";
 
 const NO_CONNECTION = "There is no connection now: try again in a moment.";
+const LEFT_BEHIND = "Files are still on their way, and would not be shared. Leave all the same?";
 /** Close codes of a server that could not take what it was sent, in words for whoever wrote it. */
 const UNTAKEN = { 1007: "It is no text that can be sent.", 1009: "It is too long." };
 /** How long the page waits for the server to confirm that we left. */
@@ -150,7 +152,7 @@ const composer = new Composer($("#composer"), Number(maxMessage), {
 
 const fileChoice = new FileChoice(
   { opener: $("#attach"), input: $("#files"), overlay: $("#drop"), dialog: $("#share") },
-  { share, closed: () => composer.focus() },
+  { share, refused: (words) => composer.remark(words), closed: () => composer.focus() },
 );
 
 /** Whether the server has let us into the room over the present connection. */
@@ -173,11 +175,13 @@ const receive = {
     const missed = timeline.catchUp(message);
     message.events.forEach(acknowledgeReaction);
     if (back) missed.forEach(count);
+    message.events.forEach(withdraw);
     questions.open(message.limits.rate);
     fetching.missed();
     fetching.members();
     outbox.open(message.limits.rate, message.epoch);
     uploads.open();
+    tryPicturesAgain();
     reacting.open(message.epoch);
     if (admission.letIn()) composer.focus();
   },
@@ -236,6 +240,7 @@ const receive = {
   history(message) {
     acknowledge(message.events);
     questions.answer(message);
+    message.events.forEach(withdraw);
   },
 
   members(message) {
@@ -334,12 +339,19 @@ function acknowledge(events) {
   }
 }
 
+/** What was stopped on its way and is there all the same is deleted: its last bytes had left this machine before. */
+function withdraw({ type, id, cid }) {
+  if (type === "file" && uploads.isUnwanted(cid)) outbox.delete({ of: id, epoch: timeline.epoch });
+}
+
 /** A reaction of ours is there: on the page as well, or it would be away for a moment. */
 function acknowledgeReaction(event) {
   if (event.type === "reaction" && messages.isOwn({ event })) reacting.acknowledge(event);
 }
 
 function leave() {
+  if (uploads.areUnderway && !confirm(LEFT_BEHIND)) return;
+  uploads.discardAll();
   leaving = true;
   membership.forget();
   if (!send({ type: "leave" })) return goHome();
@@ -361,6 +373,7 @@ function showMessage(event) {
   acknowledge([event]);
   typing.hide(event.name);
   if (timeline.add(event)) count(event);
+  withdraw(event);
   scroll.follow();
 }
 

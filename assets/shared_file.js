@@ -10,7 +10,13 @@ const FILM = /^video\/(mp4|webm)$/;
 /** A picture in the conversation is no larger than this. */
 const LARGEST_PX = { width: 360, height: 300 };
 
+/** A longer name is shown without its middle. */
+const LONGEST_CHARACTERS = 80;
+const END_CHARACTERS = 20;
+
 const { base } = document.body.dataset;
+/** The pictures that could not be shown, by the cards in their places. */
+const unshown = new Map();
 
 /** @typedef {{name: string, size: number, type: string, width?: number, height?: number, url: string}} SharedFile */
 
@@ -24,19 +30,33 @@ export function fileElement(file) {
   return element;
 }
 
+/** Shows what could not be shown before: the network may have been in the way. */
+export function tryPicturesAgain() {
+  const before = [...unshown];
+  unshown.clear();
+  for (const [card, file] of before) if (card.isConnected) card.replaceWith(pictureElement(file));
+}
+
 /** Where it is found: what the server tells is below its own path. */
 export function addressOf({ url }) {
   return base + url.replace(/^\/+/, "");
 }
 
-/** Name and size, side by side; of a long name the end is always there, which says what it is. */
+/** Name and size, one below the other; of a long name the end is always there, which says what it is. */
 export function labelElement({ name, size }) {
   const element = make("span", "label");
   const words = make("bdi", "file-name");
-  words.textContent = name;
+  words.textContent = shortened(name);
   words.title = name;
   element.append(words, small("", byteSize(size)));
   return element;
+}
+
+function shortened(name) {
+  const characters = [...name];
+  if (characters.length <= LONGEST_CHARACTERS) return name;
+  const beginning = characters.slice(0, LONGEST_CHARACTERS - END_CHARACTERS - 1);
+  return `${beginning.join("")}…${characters.slice(-END_CHARACTERS).join("")}`;
 }
 
 /** Its place is as large as the picture before that is there. */
@@ -59,7 +79,13 @@ function pictureElement(file) {
     image.height = Math.max(1, Math.round(height * scale));
   }
   // What the browser cannot read, or the server has no more, is still told of.
-  image.addEventListener("error", () => open.replaceWith(cardElement(file)));
+  image.addEventListener("error", () => {
+    const card = cardElement(file);
+    const hadKeyboard = open === document.activeElement;
+    unshown.set(card, file);
+    open.replaceWith(card);
+    if (hadKeyboard) card.focus();
+  });
   image.src = addressOf(file);
   open.append(image);
   return open;

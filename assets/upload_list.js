@@ -26,7 +26,10 @@ export class UploadList {
     for (const [cid, { element, preview }] of this.#shown) {
       if (uploads.some((upload) => upload.cid === cid)) continue;
       if (preview) URL.revokeObjectURL(preview);
+      const hadKeyboard = element.contains(document.activeElement);
       element.remove();
+      // Not to the next file: what was meant for this one would be done to that.
+      if (hadKeyboard) this.#list.closest("[tabindex]").focus({ preventScroll: true });
       this.#shown.delete(cid);
     }
     for (const upload of uploads) this.#update(upload);
@@ -44,17 +47,27 @@ export class UploadList {
     bar.value = upload.progress;
     bar.hidden = upload.state === "failed";
     const words = wordsOf(upload);
+    // How far it is, is there to be read; that it is not shared is said.
+    if (upload.state === "failed") fate.setAttribute("role", "alert");
+    else fate.removeAttribute("role");
     if (fate.textContent !== words) fate.textContent = words;
-    if (shown.state === upload.state) return;
-    shown.state = upload.state;
+    const remedies = this.#remediesOf(upload);
+    const known = Object.keys(remedies).join();
+    if (shown.remedies === known) return;
+    shown.remedies = known;
     const hadKeyboard = element.querySelector(".remedies")?.contains(document.activeElement);
     element.classList.toggle("failed", upload.state === "failed");
     element.classList.toggle("waiting", upload.state !== "failed");
     element.querySelector(".remedies")?.remove();
-    const { retry, discard } = this.#remedies;
-    const [Retry, Discard] = [retry, discard].map((run) => () => run(upload.cid));
-    element.append(remediesElement(upload.state === "failed" ? { Retry, Discard } : { Cancel: Discard }));
+    element.append(remediesElement(remedies));
     if (hadKeyboard) element.querySelector(".remedies button").focus();
+  }
+
+  #remediesOf({ cid, state, delay }) {
+    const { retry, discard } = this.#remedies;
+    const [Retry, Discard] = [retry, discard].map((run) => () => run(cid));
+    if (state === "failed") return { Retry, Discard };
+    return delay ? { Retry, Cancel: Discard } : { Cancel: Discard };
   }
 
   #add({ cid, file, text }) {
@@ -67,6 +80,7 @@ export class UploadList {
       const image = new Image();
       image.alt = "";
       image.src = shown.preview;
+      image.addEventListener("load", () => this.#scroll.follow());
       image.addEventListener("error", () => image.remove());
       about.append(image);
     }
@@ -86,8 +100,8 @@ export class UploadList {
   }
 }
 
-function wordsOf({ state, progress, failure }) {
+function wordsOf({ state, progress, failure, delay }) {
   if (state === "failed") return `Not shared. ${failure}`;
-  if (state === "waiting") return "waiting";
+  if (state === "waiting") return delay ?? "waiting";
   return progress === 1 ? "almost there" : `${Math.floor(progress * 100)} %`;
 }

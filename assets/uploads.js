@@ -12,16 +12,17 @@ const ANSWER_MS = 120_000;
 /** Before what the server refused for now, or a broken connection, is tried again. */
 const PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 120_000;
-/** A file that so many connections broke at, while the room could be reached, stands in the way of others. */
+/** A file that so many connections broke at, though the room could still be reached, stands in the way of others. */
 const MAX_BROKEN = 4;
 /** Refusals that pass: too many at once, and a server that stops or is not there behind its proxy. */
 const PASSING = [408, 429, 502, 503, 504];
 
 /**
- * `progress`: how much of it is sent, up to 1. `failure`: why it is not sent any more.
+ * `progress`: how much of it is sent, up to 1. `failure`: why it is not sent any more; `delay`: why it waits, though it is
+ * tried again, and `delays` how often; `broken`: how often the connection broke.
  * @typedef {{
  *   cid: string, file: File, text: string, state: "waiting" | "sending" | "failed", progress: number, failure?: string,
- *   broken: number,
+ *   delay?: string, delays: number, broken: number,
  * }} Upload
  */
 
@@ -32,6 +33,10 @@ export class Uploads {
   /** @type {Upload[]} */
   #uploads = [];
   #open = false;
+  /** The `cid` of those that were stopped on their way: that may have been too late. */
+  #unwanted = new Set();
+  /** How often the room could not be reached any more. */
+  #losses = 0;
   /** The one on its way, and the request that it is in. */
   #underway = null;
   #request = null;
@@ -51,11 +56,16 @@ export class Uploads {
     this.#handlers = handlers;
   }
 
+  /** Whether anything would be lost with the page. */
+  get areUnderway() {
+    return this.#uploads.some(({ state }) => state !== "failed");
+  }
+
   /** Puts files at the end; the text goes with the first. */
   add(files, text) {
     files.forEach((file, index) => {
       const first = index === 0 ? text : "";
-      this.#uploads.push({ cid: randomId(), file, text: first, state: "waiting", progress: 0, broken: 0 });
+      this.#uploads.push({ cid: randomId(), file, text: first, state: "waiting", progress: 0, delays: 0, broken: 0 });
     });
     this.#update();
   }
@@ -70,35 +80,60 @@ export class Uploads {
   /** The room cannot be reached. What is on its way may get there all the same. */
   close() {
     this.#open = false;
+    this.#losses += 1;
   }
 
   /** The room has it. */
   acknowledge(cid) {
-    if (this.#uploads.some((upload) => upload.cid === cid)) this.#take(cid);
+    if (this.#find(cid)) this.#take(cid);
   }
 
-  /** Sends a failed one again, after the others. */
+  /** Sends a failed one again, after the others; one that only waits for its time, at once. */
   retry(cid) {
-    const upload = this.#uploads.find((upload) => upload.cid === cid);
+    const upload = this.#find(cid);
+    if (upload?.delay) return this.#endPause();
     if (upload?.state !== "failed") return;
     this.#uploads = [...this.#uploads.filter((other) => other !== upload), upload];
-    Object.assign(upload, { state: "waiting", failure: undefined, broken: 0 });
+    Object.assign(upload, { state: "waiting", failure: undefined, delays: 0, broken: 0 });
     this.#update();
   }
 
   /** It is not to be shared. */
   discard(cid) {
+    this.#unwanted.add(cid);
     this.#take(cid);
   }
 
-  #take(cid) {
-    this.#uploads = this.#uploads.filter((upload) => upload.cid !== cid);
-    if (this.#underway?.cid === cid) this.#stop();
+  /** None is to be shared. */
+  discardAll() {
+    this.#uploads = [];
+    if (this.#underway) this.#stop();
     this.#update();
+  }
+
+  /** Whether it was stopped, and is there all the same: said once. */
+  isUnwanted(cid) {
+    return this.#unwanted.delete(cid);
+  }
+
+  #find(cid) {
+    return this.#uploads.find((upload) => upload.cid === cid);
+  }
+
+  #take(cid) {
+    const upload = this.#find(cid);
+    this.#uploads = this.#uploads.filter((other) => other !== upload);
+    if (this.#underway === upload) this.#stop();
+    // The pause is for this one: the next may be taken now.
+    if (upload?.delay) this.#endPause();
+    else this.#update();
   }
 
   #update() {
     this.#handlers.changed(this.#uploads);
+    // Only while it is needed: browsers keep no page for the way back that listens for this.
+    if (this.areUnderway) window.addEventListener("beforeunload", askFirst);
+    else window.removeEventListener("beforeunload", askFirst);
     this.#drain();
   }
 
@@ -114,7 +149,7 @@ export class Uploads {
     this.#request = request;
     const isCurrent = () => request === this.#request;
     const show = (progress) => {
-      Object.assign(upload, { state: "sending", progress });
+      Object.assign(upload, { state: "sending", progress, delay: undefined });
       this.#handlers.changed(this.#uploads);
     };
     request.upload.addEventListener("progress", ({ loaded, total }) => {
@@ -130,40 +165,42 @@ export class Uploads {
     request.addEventListener("load", () => isCurrent() && this.#answered(upload, request));
     request.addEventListener("error", () => isCurrent() && this.#broken());
     const { cid, file, text } = upload;
-    const query = new URLSearchParams({ name: file.name, cid, ...(text && { text }) });
-    request.open("POST", `${this.#url}?${query}`);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.open("POST", `${this.#url}?${new URLSearchParams({ name: file.name, cid })}`);
+    if (!text) request.setRequestHeader("Content-Type", "application/octet-stream");
     if (!this.#byCookie) request.setRequestHeader("Authorization", `Bearer ${this.#token()}`);
     this.#watch(STALLED_MS);
     show(0);
-    request.send(file);
+    request.send(text ? formOf(text, file) : file);
   }
 
   #answered(upload, request) {
     const { status } = request;
     if (status < 300) return this.#take(upload.cid);
-    const words = wordsOf(request);
-    const pause_ms = Number(request.getResponseHeader("Retry-After")) * 1000 || PAUSE_MS;
+    const words = refusalOf(request);
+    const hint_ms = Number(request.getResponseHeader("Retry-After")) * 1000;
     this.#stop();
     // While we are away we may be no member; when we are back we are one.
     if (this.#open) {
-      if (PASSING.includes(status)) this.#waitFor(Math.min(pause_ms, LONGEST_PAUSE_MS));
-      else if (status === 401 && !this.#byCookie) this.#byCookie = true;
-      else fail(upload, words);
+      if (PASSING.includes(status)) this.#delay(upload, hint_ms);
+      // What our own server says of the token is so: the cookie may be another tab's, of somebody else.
+      else if (status === 401 && !words && !this.#byCookie) this.#byCookie = true;
+      else fail(upload, words ?? foreignRefusal(status));
     }
     this.#update();
   }
 
   /** No answer came. That is the network's fault, unless it happens again and again while the room can be reached. */
   #broken() {
-    const upload = this.#underway;
+    const [upload, losses] = [this.#underway, this.#losses];
     this.#stop();
-    if (this.#open) {
-      upload.broken += 1;
-      if (upload.broken >= MAX_BROKEN) fail(upload, "The connection breaks whenever it is sent, or it cannot be read.");
-      this.#waitFor(PAUSE_MS);
-    }
+    // That the room cannot be reached any more may be noticed a little later.
+    if (this.#open) this.#waitFor(PAUSE_MS, () => losses === this.#losses && this.#blame(upload));
     this.#update();
+  }
+
+  #blame(upload) {
+    upload.broken += 1;
+    if (upload.broken >= MAX_BROKEN) fail(upload, "The connection breaks whenever it is sent, or it cannot be read.");
   }
 
   /** Gives the request up that is underway, if it does not get on. */
@@ -172,12 +209,26 @@ export class Uploads {
     this.#timer = setTimeout(() => this.#broken(), patience_ms);
   }
 
-  #waitFor(pause_ms) {
+  /** The server takes it later, perhaps at a time that it knows: otherwise each try costs it the whole file again. */
+  #delay(upload, hint_ms) {
+    const pause_ms = Math.min(hint_ms || PAUSE_MS * 2 ** upload.delays, LONGEST_PAUSE_MS);
+    upload.delays += 1;
+    upload.delay = `The server takes nothing more now. It is sent again in ${Math.ceil(pause_ms / 1000)} s.`;
+    this.#waitFor(pause_ms);
+  }
+
+  #waitFor(pause_ms, run = () => {}) {
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
-      this.#pause = 0;
-      this.#drain();
+      run();
+      this.#endPause();
     }, pause_ms);
+  }
+
+  #endPause() {
+    clearTimeout(this.#pause);
+    this.#pause = 0;
+    this.#update();
   }
 
   /** Ends the request that is underway; its file waits again, if it is still wanted. */
@@ -195,11 +246,32 @@ function fail(upload, words) {
   Object.assign(upload, { state: "failed", failure: words });
 }
 
-/** Why the server does not take it, in its own words. */
-function wordsOf({ status, responseText }) {
+/** Why our server does not take it, in its own words; undefined, if it is another, before it, that does not. */
+function refusalOf({ responseText }) {
   try {
     return JSON.parse(responseText).error.message;
   } catch {
-    return `The server does not take it (${status}).`;
+    return undefined;
   }
+}
+
+/** Of what stands before our server, little is known. */
+function foreignRefusal(status) {
+  if (status === 413) return "It is too large for a proxy on the way to the server.";
+  return `The server does not take it (${status}).`;
+}
+
+/** A text may be too long for an address: proxies take fewer bytes there than the server does. */
+function formOf(text, file) {
+  const form = new FormData();
+  form.append("text", text);
+  form.append("file", file);
+  return form;
+}
+
+/** What is on its way is lost with the page: the browser asks whether that is meant. */
+function askFirst(event) {
+  event.preventDefault();
+  // Browsers of three years ago only knew this.
+  event.returnValue = true;
 }

@@ -5,8 +5,9 @@ export class Viewer {
   #dialog;
   #image;
   #link;
-  /** The small picture whose large one is shown. */
+  /** The small picture whose large one is shown, and its message. */
   #shown = null;
+  #message = null;
 
   /**
    * @param {HTMLElement} log
@@ -49,6 +50,7 @@ export class Viewer {
   #show(picture) {
     const { address, name } = picture.dataset;
     this.#shown = picture;
+    this.#message = picture.closest(".message");
     this.#image.src = address;
     this.#image.alt = name;
     this.#link.href = address;
@@ -63,11 +65,12 @@ export class Viewer {
     if (next) this.#show(next);
   }
 
-  /** Not every browser gives the keyboard back to what was clicked. */
+  /** Not every browser gives the keyboard back to what was clicked, and what is deleted cannot take it. */
   #closed() {
     this.#image.removeAttribute("src");
-    this.#shown?.focus({ preventScroll: true });
-    this.#shown?.scrollIntoView({ block: "nearest" });
-    this.#shown = null;
+    const place = this.#shown?.isConnected ? this.#shown : this.#message;
+    place?.focus({ preventScroll: true });
+    place?.scrollIntoView({ block: "nearest" });
+    [this.#shown, this.#message] = [null, null];
   }
 }

@@ -55,6 +55,11 @@ mod with_file {
     /// Copies the data file, then the files that the copy names. Those that were deleted meanwhile are left out.
     pub(super) fn back_up(file: &Path, copy: &Path, files: Option<&Path>) -> Result<(), Exit> {
         copy_data(file, copy)?;
+        // Half a copy is worse than none; it was ours alone.
+        copy_shared(file, copy, files).inspect_err(|_| fs::remove_file(copy).unwrap_or_default())
+    }
+
+    fn copy_shared(file: &Path, copy: &Path, files: Option<&Path>) -> Result<(), Exit> {
         let unusable = |why: sqlite::Unusable| Exit::failed(UNUSABLE_FILE, &why.to_string());
         let shared = sqlite::shared_files(copy).map_err(unusable)?;
         if shared.is_empty() {
@@ -78,14 +83,14 @@ mod with_file {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(to)?;
-        for id in shared {
+        let copy_one = |id: &FileId| {
             let name = id.to_string();
             match fs::copy(from.join(&name), to.join(&name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => (),
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
             }
-        }
-        Ok(())
+        };
+        shared.iter().try_for_each(copy_one).inspect_err(|_| fs::remove_dir_all(to).unwrap_or_default())
     }
 
     fn copy_data(file: &Path, copy: &Path) -> Result<(), Exit> {

@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::{HttpClient, Response, Server, Terminal, WebSocketClient, eventually, is_code};
@@ -922,4 +924,18 @@ fn whoever_sends_nothing_disturbs_nobody() {
     eventually("their places are free", || {
         server.get("/metrics").text().lines().any(|line| line == "snugd_open_connections 1").then_some(())
     });
+}
+
+#[test]
+fn who_still_sends_what_was_refused_is_listened_to() {
+    let server = Server::start();
+    let mut client = server.http();
+    client.send("PUT /ZZZZ/film HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    assert_eq!(client.response_to("PUT").status, 404);
+    let (begun, mut stream) = (Instant::now(), client.into_stream());
+    // Longer than whoever is silent would be waited for.
+    while begun.elapsed() < Duration::from_secs(4) {
+        stream.write_all(&[0; 1000]).expect("it is read");
+        sleep(Duration::from_millis(20));
+    }
 }

@@ -107,7 +107,16 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.is_lasting() => {}
             made => made?,
         }
-        self.lock()
+        if self.is_lasting() {
+            let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            sync(parent.unwrap_or(Path::new(".")))?;
+        }
+        // It is made anew, then: as it stands now, nobody could tell whose it is.
+        self.lock().inspect_err(|_| {
+            if self.is_temporary {
+                remove_folder(&self.path);
+            }
+        })
     }
 
     pub(super) fn path_of(&self, id: FileId) -> PathBuf {
@@ -126,8 +135,7 @@ impl Folder {
 
     /// Makes the names in it last.
     pub(super) fn sync(&self) -> io::Result<()> {
-        // Elsewhere a folder cannot be opened, and needs not be synced.
-        if cfg!(unix) && self.is_lasting() { File::open(&self.path)?.sync_all() } else { Ok(()) }
+        if self.is_lasting() { sync(&self.path) } else { Ok(()) }
     }
 
     /// Removes a temporary folder with all that is in it.
@@ -171,6 +179,12 @@ impl Folder {
         warn_of_missing(kept.len().saturating_sub(found));
         Ok(())
     }
+}
+
+/// Makes the names in a folder last.
+fn sync(folder: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened, and needs not be synced.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 fn warn_of_missing(missing: usize) {
@@ -255,6 +269,26 @@ pub(super) fn find(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_temporary_folder_that_cannot_be_locked_is_not_in_the_way_of_another() {
+        const LONGEST_PATH_BYTES: usize = 4095;
+        let place = std::env::temp_dir().join(format!("snugd-folder-{}", std::process::id()));
+        let mut path = place.clone();
+        while path.as_os_str().len() + 300 < LONGEST_PATH_BYTES {
+            path.push("x".repeat(200));
+        }
+        fs::create_dir_all(&path).expect("a folder");
+        // It can be made, and nothing in it has a name that is short enough.
+        path.push("x".repeat(LONGEST_PATH_BYTES - 2 - path.as_os_str().len() - 100));
+        fs::create_dir_all(&path).expect("a folder");
+        path.push("x".repeat(97));
+        let folder = Folder { path: path.clone(), is_temporary: true, lock: OnceLock::new() };
+        assert!(folder.make().is_err());
+        assert!(!path.exists());
+        let _ = fs::remove_dir_all(&place);
+    }
 
     #[test]
     fn only_names_that_it_gives_are_its_own() {

@@ -11,6 +11,7 @@
 mod content;
 mod folder;
 mod quotas;
+mod reader;
 mod store;
 mod writer;
 
@@ -66,6 +67,8 @@ pub enum FileJob {
         position: u64,
         /// How many, at most [`CHUNK_BYTES`].
         length_bytes: usize,
+        /// In which memory, if it has room for them; what it holds counts for nothing.
+        buffer: Vec<u8>,
     },
     /// Removes a file. No answer.
     Remove {
@@ -135,7 +138,8 @@ pub trait FileStore {
     /// Something that is done.
     fn take_done(&mut self) -> Option<FileDone>;
 
-    /// Whether something is done that it wakes nobody for.
+    /// Whether something is done. If not, it wakes for the next that is; for what is done after that it does not, until it
+    /// is asked again.
     fn has_done(&self) -> bool {
         false
     }

@@ -1,30 +1,21 @@
 //! Files in a folder, by two threads: one writes and one reads, so that no download waits until another file is on the
 //! disk. They start with the first thing to do.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::folder::{Folder, UnusableFolder, find};
+use super::reader::{ReadJob, read_all};
 use super::writer::Writer;
-use super::{CHUNK_BYTES, FileDone, FileJob, FileStore, ReaderId, StoreFault, UploadId};
+use super::{FileDone, FileJob, FileStore, StoreFault, UploadId};
 use crate::options::FilesPlace;
 use crate::rooms::FileId;
 
 /// Who is to be told of something that is done: on another thread.
 type Wake = Arc<dyn Fn() + Send + Sync>;
-
-/// Bytes to be read.
-struct ReadJob {
-    reader: ReaderId,
-    id: FileId,
-    position: u64,
-    length_bytes: usize,
-}
 
 /// From a thread to the loop.
 enum Answer {
@@ -33,18 +24,50 @@ enum Answer {
     Abandoned(UploadId),
 }
 
-/// The way from a thread to the loop.
+/// The way from the threads to the loop, which is woken once, however much is done before it looks.
 #[derive(Clone)]
 struct Answers {
-    sender: Sender<Answer>,
+    untaken: Arc<Mutex<Untaken>>,
     wake: Wake,
 }
 
+/// What the loop has not taken yet.
+#[derive(Default)]
+struct Untaken {
+    answers: VecDeque<Answer>,
+    /// The loop waits until there is some.
+    is_awaited: bool,
+}
+
 impl Answers {
+    fn new(wake: Wake) -> Answers {
+        Answers { untaken: Arc::default(), wake }
+    }
+
     fn send(&self, answer: Answer) {
-        // Nobody wants to know any more when the program ends.
-        let _ = self.sender.send(answer);
-        (self.wake)();
+        let mut untaken = self.lock();
+        untaken.answers.push_back(answer);
+        let is_awaited = std::mem::take(&mut untaken.is_awaited);
+        drop(untaken);
+        if is_awaited {
+            (self.wake)();
+        }
+    }
+
+    fn take(&self) -> VecDeque<Answer> {
+        std::mem::take(&mut self.lock().answers)
+    }
+
+    /// Whether there is some. If not, the loop is woken for the next.
+    fn has_some(&self) -> bool {
+        let mut untaken = self.lock();
+        untaken.is_awaited = untaken.answers.is_empty();
+        !untaken.is_awaited
+    }
+
+    /// A thread that panicked has left nothing half-done in it.
+    fn lock(&self) -> MutexGuard<'_, Untaken> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,7 +98,8 @@ pub struct FolderStore {
     writer: Option<Worker<FileJob>>,
     reader: Option<Worker<ReadJob>>,
     answers: Answers,
-    received: Receiver<Answer>,
+    /// Taken from there, and not by the loop yet.
+    taken: VecDeque<Answer>,
     /// Under which name it is kept, should it be stored before it is abandoned.
     finishing: HashMap<UploadId, FileId>,
     /// What is answered of them is told nobody.
@@ -98,13 +122,12 @@ impl FolderStore {
     }
 
     fn new(folder: Folder, wake: Wake) -> FolderStore {
-        let (sender, received) = channel();
         FolderStore {
             folder: Arc::new(folder),
             writer: None,
             reader: None,
-            answers: Answers { sender, wake },
-            received,
+            answers: Answers::new(wake),
+            taken: VecDeque::new(),
             finishing: HashMap::new(),
             abandoned: HashSet::new(),
         }
@@ -132,7 +155,8 @@ impl FolderStore {
     fn submit_to_reader(&mut self, job: ReadJob) {
         if self.reader.is_none() {
             let (folder, answers) = (Arc::clone(&self.folder), self.answers.clone());
-            self.reader = Worker::start("files read", move |jobs| read_all(&folder, &jobs, &answers));
+            let answer = move |reader, bytes| answers.send(Answer::Done(FileDone::Read { reader, bytes }));
+            self.reader = Worker::start("files read", move |jobs| read_all(&folder, &jobs, answer));
         }
         let reader = job.reader;
         let is_sent = self.reader.as_ref().is_some_and(|worker| worker.jobs.send(job).is_ok());
@@ -157,8 +181,8 @@ impl FolderStore {
 impl FileStore for FolderStore {
     fn submit(&mut self, job: FileJob) {
         match job {
-            FileJob::Read { reader, id, position, length_bytes } => {
-                self.submit_to_reader(ReadJob { reader, id, position, length_bytes });
+            FileJob::Read { reader, id, position, length_bytes, buffer } => {
+                self.submit_to_reader(ReadJob { reader, id, position, length_bytes, buffer });
             }
             FileJob::Finish { upload, id } => {
                 self.finishing.insert(upload, id);
@@ -177,7 +201,10 @@ impl FileStore for FolderStore {
     }
 
     fn take_done(&mut self) -> Option<FileDone> {
-        while let Ok(answer) = self.received.try_recv() {
+        if self.taken.is_empty() {
+            self.taken = self.answers.take();
+        }
+        while let Some(answer) = self.taken.pop_front() {
             match answer {
                 Answer::Done(done) if self.is_wanted(&done) => return Some(done),
                 Answer::Done(_) => {}
@@ -187,6 +214,10 @@ impl FileStore for FolderStore {
             }
         }
         None
+    }
+
+    fn has_done(&self) -> bool {
+        !self.taken.is_empty() || self.answers.has_some()
     }
 }
 
@@ -236,23 +267,6 @@ fn write_all(folder: &Folder, jobs: &Receiver<FileJob>, answers: &Answers) {
         }
     }
     writer.end();
-}
-
-/// The reading thread.
-fn read_all(folder: &Folder, jobs: &Receiver<ReadJob>, answers: &Answers) {
-    for job in jobs {
-        let bytes = read(folder, &job).inspect_err(|error| log::debug!("a shared file cannot be read ({error})"));
-        answers.send(Answer::Done(FileDone::Read { reader: job.reader, bytes: bytes.ok() }));
-    }
-}
-
-fn read(folder: &Folder, job: &ReadJob) -> io::Result<Vec<u8>> {
-    let mut file = File::open(folder.path_of(job.id))?;
-    file.seek(SeekFrom::Start(job.position))?;
-    let length_bytes = job.length_bytes.min(CHUNK_BYTES);
-    let mut bytes = Vec::with_capacity(length_bytes);
-    file.take(length_bytes as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod chunked;
 mod cookie;
 mod date;
 mod download;
+mod file_form;
 mod form;
 mod handshake;
 mod json_response;
@@ -31,6 +32,7 @@ mod target;
 mod tests;
 mod trust;
 mod upload;
+mod upload_fault;
 
 use core::net::IpAddr;
 
@@ -44,7 +46,8 @@ use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
 pub use site::Site;
 use trust::is_trusted_proxy;
-use upload::{Upload, UploadFault};
+use upload::Upload;
+use upload_fault::UploadFault;
 
 use crate::rooms::{Name, Reply, Rooms};
 use crate::session_api::{FileReply, Flow, Input, Step};
@@ -403,9 +406,16 @@ impl Http {
             return Flow::Continue;
         }
         if self.has_begun {
-            let date = HttpDate::new(now.wall_ms / 1000);
-            Response::new(StatusCode::REQUEST_TIMEOUT, date, self.last_response_options(b""), outbox)
-                .text("The request took too long to arrive.\n");
+            let (status, date) = (StatusCode::REQUEST_TIMEOUT, HttpDate::new(now.wall_ms / 1000));
+            let response = Response::new(status, date, self.last_response_options(b""), outbox);
+            let words = "The request took too long to arrive.";
+            match self.partial.as_deref() {
+                Some(Partial::Upload(upload)) => {
+                    let fault = UploadFault { status, ..upload_fault::bad(words) };
+                    sharing::write_fault(response, upload.description().is_answered_in_text, &fault);
+                }
+                _ => response.text(&format!("{words}\n")),
+            }
         }
         Flow::Close
     }

@@ -12,6 +12,8 @@ const MAX_PARTS: usize = 16;
 const MAX_FIELDS: usize = 8;
 /// Longest boundary, in bytes (RFC 2046 section 5.1.1).
 const MAX_BOUNDARY_BYTES: usize = 70;
+/// Longest delimiter, in bytes.
+pub const MAX_DELIMITER_BYTES: usize = MAX_BOUNDARY_BYTES + 4;
 
 /// Why a body cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -66,10 +66,12 @@ impl<'p> Route<'p> {
             return Route::ApiUnknown;
         }
         let segment = path.strip_suffix('/').unwrap_or(path);
-        match (segment.split_once('/'), path.split('/').collect::<Vec<_>>().as_slice()) {
-            (None, _) => Route::Room(segment),
-            (_, [room, "files", id, _name]) => Route::File(room, id),
-            (_, [room, name]) => Route::RoomFile(room, name),
+        if !segment.contains('/') {
+            return Route::Room(segment);
+        }
+        match path.split('/').collect::<Vec<_>>()[..] {
+            [room, "files", id, _name] => Route::File(room, id),
+            [room, name] => Route::RoomFile(room, name),
             _ => Route::Unknown,
         }
     }
@@ -108,10 +110,10 @@ const ALL_METHODS: &str = "GET, HEAD, POST, PUT, OPTIONS";
 
 /// Whether this request brings a file: its body is not waited for, but taken as it comes.
 pub fn brings_file(head: &Head<'_, '_>, base_path: &str) -> bool {
-    let route = head.path.strip_prefix(base_path).map(Route::find);
+    let route = || head.path.strip_prefix(base_path).map(Route::find);
     match head.method {
-        Method::Put => route.is_some_and(|route| route.allows(Method::Put)),
-        Method::Post => matches!(route, Some(Route::ApiFiles(_))),
+        Method::Put => route().is_some_and(|route| route.allows(Method::Put)),
+        Method::Post => matches!(route(), Some(Route::ApiFiles(_))),
         _ => false,
     }
 }

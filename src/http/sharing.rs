@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 
+use super::file_form::read_text;
 use super::form::{decode_path, pairs};
 use super::json_response::{write_error, write_json};
 use super::multipart::read_boundary;
@@ -13,7 +14,8 @@ use super::request::BodyLength;
 use super::response::{Response, ResponseOptions};
 use super::route_request::{RouteOutcome, RouteRequest};
 use super::site::NOT_STORED;
-use super::upload::{NewUpload, Upload, UploadFault, bad, read_text};
+use super::upload::{NewUpload, Upload};
+use super::upload_fault::{UploadFault, bad};
 use crate::json;
 use crate::rooms::{
     Command, MAX_NAME_CHARACTERS, MessageKey, Name, Refusal, RoomCode, RoomKey, Share, SharedFile, Sharer, Token,
@@ -179,8 +181,8 @@ fn read_sharer(request: &RouteRequest<'_>, code: RoomCode, guest: Option<Name>) 
             let token = Token::parse(shown.trim()).ok_or_else(|| unknown("That is no token."))?;
             return Ok(Some(Sharer::Member(token)));
         }
-        // A browser sends those that a proxy has asked for as well.
-        if scheme.eq_ignore_ascii_case("basic") && session().is_none() {
+        // Browsers and curl send those that a proxy has asked for as well.
+        if scheme.eq_ignore_ascii_case("basic") && guest.is_none() && session().is_none() {
             let decoded = BASE64_STANDARD.decode(shown.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let decoded = decoded.ok_or_else(|| unknown("These credentials cannot be read."))?;
             let (name, secret) = decoded.split_once(':').unwrap_or((&decoded, ""));

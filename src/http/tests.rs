@@ -1,5 +1,7 @@
 //! Whole sessions: bytes in, bytes out, with real rooms behind.
 
+use std::collections::VecDeque;
+
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -7,7 +9,7 @@ use rand::rngs::StdRng;
 use super::assets::ASSETS_HASH;
 use super::request::MAX_HEAD_BYTES;
 use super::*;
-use crate::files::{Content, UploadRefusal};
+use crate::files::{CHUNK_BYTES, Content, FileLimits, Quotas, UploadId};
 use crate::invitation::Invitation;
 use crate::options::Options;
 use crate::rooms::{
@@ -69,6 +71,7 @@ impl Server {
             is_closed: false,
             is_at_fault: false,
             stored: Vec::new(),
+            quotas: Quotas::new(FileLimits { file_bytes: FILE_LIMIT_BYTES, all_bytes: 1 << 20 }, std::iter::empty()),
             upgrade: None,
         }
     }
@@ -112,6 +115,7 @@ struct Connection {
     is_at_fault: bool,
     /// Bytes of the file that was sent.
     stored: Vec<u8>,
+    quotas: Quotas,
     upgrade: Option<Upgrade>,
 }
 
@@ -141,14 +145,16 @@ impl Connection {
 
     /// Stores files as fast as they come, each under the same id.
     fn store(&mut self, server: &Server, request: FileRequest) {
+        let upload = UploadId(1);
         let reply = match request {
-            FileRequest::Begin { declared_bytes: Some(10_000..) } => {
-                FileReply::Refused(UploadRefusal::TooLarge { limit_bytes: 9_999 })
+            FileRequest::Begin { declared_bytes } => {
+                let begun = self.quotas.begin(upload, Address::from(self.caller), declared_bytes);
+                begun.map_or_else(FileReply::Refused, |()| FileReply::Begun)
             }
-            FileRequest::Begin { .. } => FileReply::Begun,
             FileRequest::Write(bytes) => {
                 self.stored.extend_from_slice(&bytes);
-                FileReply::Written(Vec::new())
+                let grown = self.quotas.grow(upload, bytes.len() as u64);
+                grown.map_or_else(FileReply::Refused, |()| FileReply::Written(Vec::new()))
             }
             FileRequest::Finish => {
                 let size_bytes = self.stored.len() as u64;
@@ -1005,10 +1011,13 @@ proptest! {
 
 // ---- files
 
+/// Bytes that a file may have.
+const FILE_LIMIT_BYTES: u64 = 9_999;
+
 /// A server on which files are shared, and a room there.
 fn server_with_files() -> (Server, String) {
     let mut server = Server::new();
-    server.site.offer_files(20_000);
+    server.site.offer_files(FILE_LIMIT_BYTES);
     let code = server.create_room();
     (server, code)
 }
@@ -1045,6 +1054,14 @@ fn a_file_is_put_whatever_its_framing_and_wherever_it_is_cut() {
             assert_eq!(connection.stored, b"hello", "{request}");
         }
     }
+}
+
+#[test]
+fn who_is_named_in_the_address_is_that_whatever_a_proxy_has_asked_for() {
+    let (mut server, code) = server_with_files();
+    let basic = format!("Authorization: Basic {}\r\nContent-Length: 0\r\n", "cHJveHk6c2VjcmV0");
+    let put = |server: &mut Server, query| server.ask(&format!("PUT /{code}/a{query} {GUEST_PUT}{basic}\r\n")).status;
+    assert_eq!((put(&mut server, ""), put(&mut server, "?as=ana")), (401, 201));
 }
 
 #[test]
@@ -1089,6 +1106,26 @@ fn a_file_is_refused_before_its_body_is_read() {
 }
 
 #[test]
+fn the_limit_is_that_of_the_file_whatever_is_around_it() {
+    let (mut server, code) = server_with_files();
+    for (length, status) in [(FILE_LIMIT_BYTES, 201), (FILE_LIMIT_BYTES + 1, 413)] {
+        let file = "x".repeat(length as usize);
+        let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+        let form = format!("{head}{file}\r\n--b--\r\n");
+        for (fields, body) in [("", &file), ("Content-Type: multipart/form-data; boundary=b\r\n", &form)] {
+            let length = body.len();
+            for (framing, body) in [
+                (format!("Content-Length: {length}"), body.clone()),
+                ("Transfer-Encoding: chunked".to_owned(), format!("{length:x}\r\n{body}\r\n0\r\n\r\n")),
+            ] {
+                let request = format!("PUT /{code}/a {GUEST_PUT}{fields}{framing}\r\n\r\n{body}");
+                assert_eq!(server.ask(&request).status, status, "{length} bytes: {fields}{framing}");
+            }
+        }
+    }
+}
+
+#[test]
 fn who_waits_for_a_go_ahead_gets_it_once_the_file_is_welcome() {
     let (mut server, code) = server_with_files();
     let mut connection = server.connect();
@@ -1125,10 +1162,65 @@ fn a_form_that_is_none_is_refused() {
 }
 
 #[test]
+fn no_more_than_two_chunks_of_an_upload_are_in_memory() {
+    let (mut server, code) = server_with_files();
+    server.site.offer_files(1 << 20);
+    let mut connection = server.connect();
+    let body: Vec<u8> = (0..5 * CHUNK_BYTES + 1).map(|position| (position % 251) as u8).collect();
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    let form_length = form.len() + body.len() + "\r\n--b--".len();
+    let chunks: Vec<u8> = body
+        .chunks(50_000)
+        .flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat())
+        .collect();
+    for (fields, sent) in [
+        (format!("Content-Length: {}", body.len()), body.clone()),
+        ("Transfer-Encoding: chunked".to_owned(), [&chunks[..], b"0\r\n\r\n"].concat()),
+        (
+            format!("Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {form_length}"),
+            [form.as_bytes(), &body, b"\r\n--b--"].concat(),
+        ),
+    ] {
+        let head = format!("PUT /{code}/a {GUEST_PUT}{fields}\r\n\r\n");
+        let mut unread = [head.as_bytes(), &sent].concat();
+        let (mut stored, mut storing) = (Vec::new(), VecDeque::new());
+        loop {
+            let mut input = Input::new(&mut unread, false);
+            let step = connection.http.receive(&mut input, &server.site, server.now, &mut connection.outbox);
+            let consumed = input.consumed();
+            unread.drain(..consumed);
+            match step {
+                Step::Command(command) => connection.execute(&mut server, command),
+                Step::File(FileRequest::Begin { .. }) => {
+                    let outbox = &mut connection.outbox;
+                    let flow = connection.http.answer_file(FileReply::Begun, &server.site, server.now, outbox);
+                    assert_eq!(flow, Flow::Continue);
+                }
+                Step::File(FileRequest::Write(bytes)) => storing.push_back(bytes),
+                Step::AwaitFile => {
+                    let mut bytes: Vec<u8> = storing.pop_front().expect("something is waited for");
+                    stored.append(&mut bytes);
+                    let (written, outbox) = (FileReply::Written(bytes), &mut connection.outbox);
+                    assert_eq!(connection.http.answer_file(written, &server.site, server.now, outbox), Flow::Continue);
+                }
+                Step::File(FileRequest::Finish) => break,
+                other => panic!("{other:?}"),
+            }
+            let memory_bytes: usize = storing.iter().map(Vec::capacity).sum();
+            assert!(storing.len() <= 2 && memory_bytes <= 2 * CHUNK_BYTES + 200, "{memory_bytes}");
+        }
+        assert!(storing.is_empty() && unread.is_empty() && stored == body, "{fields}");
+        connection.store(&server, FileRequest::Finish);
+        connection.send(&mut server, b"");
+        assert_eq!(connection.answers()[0].status, 201);
+    }
+}
+
+#[test]
 fn an_upload_has_time_as_long_as_it_gets_on() {
     let (mut server, code) = server_with_files();
     let mut connection = server.connect();
-    let head = format!("PUT /{code}/a {GUEST_PUT}Content-Length: 9000\r\n\r\n");
+    let head = format!("POST /api/v1/rooms/{code}/files?as=ana {GUEST_PUT}Content-Length: 9000\r\n\r\n");
     connection.send(&mut server, head.as_bytes());
     let begun_ms = server.now.steady_ms;
     for _ in 0..4 {
@@ -1138,7 +1230,9 @@ fn an_upload_has_time_as_long_as_it_gets_on() {
     }
     server.now.steady_ms = begun_ms + 60_000;
     assert_eq!(connection.http.expire(server.now, &mut connection.outbox), Flow::Close, "4 bytes in a minute");
-    assert_eq!(connection.answers()[0].status, 408);
+    let answer = connection.answers().remove(0);
+    assert_eq!(answer.status, 408);
+    answer.says("{\"error\":{\"code\":\"bad_request\",");
 }
 
 #[test]

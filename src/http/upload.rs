@@ -4,42 +4,29 @@
 //!  head ─► CheckShare ─ rooms ─► Begin ─ quotas ─► 100 Continue ─► Write, Write … Finish ─ store ─► Share ─ rooms ─► 201
 //! ```
 //!
-//! One chunk is being stored, one waits for that, and nothing is read meanwhile: a file that is larger than memory costs
-//! two chunks. How long it takes is up to the peer, as long as it gets on.
-
-use http::StatusCode;
+//! One chunk is being stored, one waits for that beside it, and nothing is read meanwhile: a file that is larger than memory
+//! costs two chunks. How long it takes is up to the peer, as long as it gets on.
 
 use super::body::fault_of;
 use super::chunked::{ChunkedDecoder, Decoded};
-use super::multipart::{Item, MultipartFault, MultipartReader};
+use super::file_form::{FORM_BYTES, FileForm};
+use super::multipart::MAX_DELIMITER_BYTES;
 use super::request::{BodyLength, RequestFault};
 use super::response::ResponseOptions;
 use super::trust::Client;
-use crate::files::{CHUNK_BYTES, StoreFault, UploadRefusal};
-use crate::rooms::{Command, FileName, MessageKey, Share, SharedFile, Text, TextFault};
+use super::upload_fault::{UploadFault, bad};
+use crate::files::{CHUNK_BYTES, UploadRefusal};
+use crate::rooms::{Command, FileName, Share, SharedFile};
 use crate::session_api::{FileReply, FileRequest, Input, Step};
 use crate::time::Now;
 
+/// Chunks that are stored at a time: while one is written the next one is there.
+const MOST_STORING: u32 = 2;
 /// Whoever sends nothing for so long is gone.
 const STALLED_MS: u64 = 30_000;
 /// From then on it has to have sent [`LEAST_BYTES_A_SECOND`] altogether.
 const STARTED_MS: u64 = 60_000;
 const LEAST_BYTES_A_SECOND: u64 = 1024;
-/// What a form may have besides its file, in bytes.
-pub const FORM_BYTES: u64 = 64 * 1024;
-
-/// Why a file is not taken.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UploadFault {
-    /// How it is refused.
-    pub status: StatusCode,
-    /// The error's code in the API.
-    pub code: &'static str,
-    /// What is wrong, for a person.
-    pub words: String,
-    /// After this it may be tried again.
-    pub retry_ms: Option<u64>,
-}
 
 /// What an upload is made of, besides its body.
 #[derive(Debug)]
@@ -74,15 +61,13 @@ pub struct Upload {
     new: NewUpload,
     state: State,
     missing: Missing,
-    form: Option<Form>,
-    /// Bytes of the file that nobody stores yet.
-    waiting: Vec<u8>,
-    /// A buffer to be used again.
-    spare: Vec<u8>,
+    form: Option<FileForm>,
+    /// Bytes of the file that are to be stored next; between two looks at the input there are none.
+    chunk: Vec<u8>,
     /// The store has begun with this file, or will at once.
     has_begun: bool,
-    /// A chunk is being stored.
-    is_storing: bool,
+    /// So many chunks are being stored.
+    storing: u32,
     received_bytes: u64,
     began_ms: u64,
     progressed_ms: u64,
@@ -114,26 +99,6 @@ enum Missing {
     Nothing,
 }
 
-/// What is known of a form.
-#[derive(Debug)]
-struct Form {
-    reader: MultipartReader,
-    part: FormPart,
-    has_file: bool,
-    text: Vec<u8>,
-    cid: Vec<u8>,
-    /// Bytes that may still come besides the file's.
-    spare_bytes: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum FormPart {
-    File,
-    Text,
-    Cid,
-    Other,
-}
-
 impl Upload {
     /// One of whose body nothing was read.
     pub fn new(new: NewUpload) -> Upload {
@@ -145,23 +110,15 @@ impl Upload {
                 Missing::Chunks(ChunkedDecoder::new(new.file_limit_bytes + form_bytes))
             }
         };
-        let form = new.boundary.as_deref().map(|boundary| Form {
-            reader: MultipartReader::new(boundary),
-            part: FormPart::Other,
-            has_file: false,
-            text: Vec::new(),
-            cid: Vec::new(),
-            spare_bytes: FORM_BYTES,
-        });
+        let form = new.boundary.as_deref().map(FileForm::new);
         Upload {
             new,
             state: State::Checking,
             missing,
             form,
-            waiting: Vec::new(),
-            spare: Vec::new(),
+            chunk: Vec::new(),
             has_begun: false,
-            is_storing: false,
+            storing: 0,
             received_bytes: 0,
             began_ms: 0,
             progressed_ms: 0,
@@ -222,26 +179,25 @@ impl Upload {
         if std::mem::take(&mut self.new.expects_continue) && input.rest().is_empty() {
             outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        loop {
-            self.take(input, now)?;
-            let is_whole = matches!(self.missing, Missing::Nothing);
-            if self.is_storing {
-                if is_whole || !self.waiting.is_empty() {
-                    return Ok(self.wait(now));
-                }
-            } else if !self.waiting.is_empty() || is_whole && !self.has_begun {
-                (self.has_begun, self.is_storing) = (true, true);
-                let chunk = std::mem::replace(&mut self.waiting, std::mem::take(&mut self.spare));
-                return Ok(Step::File(FileRequest::Write(chunk)));
-            } else if is_whole {
-                self.read_form()?;
-                self.state = State::Finishing;
-                return Ok(Step::File(FileRequest::Finish));
-            }
-            if input.rest().is_empty() {
-                return Ok(Step::NeedInput);
-            }
+        if self.storing == MOST_STORING {
+            return Ok(self.wait(now));
         }
+        self.take(input, now)?;
+        let is_whole = matches!(self.missing, Missing::Nothing);
+        if !self.chunk.is_empty() || is_whole && !self.has_begun {
+            self.has_begun = true;
+            self.storing += 1;
+            return Ok(Step::File(FileRequest::Write(std::mem::take(&mut self.chunk))));
+        }
+        if !is_whole {
+            return Ok(Step::NeedInput);
+        }
+        if self.storing > 0 {
+            return Ok(self.wait(now));
+        }
+        self.read_form()?;
+        self.state = State::Finishing;
+        Ok(Step::File(FileRequest::Finish))
     }
 
     /// Takes the answer of whoever stores files.
@@ -261,8 +217,8 @@ impl Upload {
                 self.state = State::Arriving;
             }
             FileReply::Written(buffer) => {
-                self.is_storing = false;
-                self.spare = buffer;
+                self.storing -= 1;
+                self.chunk = buffer;
             }
             FileReply::Stored { id, content } => {
                 let name = FileName::clean(self.new.name.as_deref().unwrap_or_default());
@@ -286,12 +242,14 @@ impl Upload {
         Step::AwaitFile
     }
 
-    /// Takes bytes off the input, as many as there is room for.
+    /// Takes bytes off the input, as many as fit in a chunk.
     fn take(&mut self, input: &mut Input<'_>, now: Now) -> Result<(), UploadFault> {
         let before = input.consumed();
-        while !input.rest().is_empty() && self.waiting.len() < CHUNK_BYTES {
+        let given_back_bytes = if self.form.is_some() { MAX_DELIMITER_BYTES } else { 0 };
+        self.chunk.reserve_exact(input.rest().len().min(CHUNK_BYTES) + given_back_bytes);
+        while !input.rest().is_empty() && self.chunk.len() < CHUNK_BYTES {
             let bytes = input.rest();
-            let room_bytes = CHUNK_BYTES - self.waiting.len();
+            let room_bytes = CHUNK_BYTES - self.chunk.len();
             let (data, consumed_bytes, is_last) = match &mut self.missing {
                 Missing::Nothing => break,
                 Missing::Bytes(missing) => {
@@ -308,8 +266,8 @@ impl Upload {
             };
             match &mut self.form {
                 // A form gives back at most the beginning of a delimiter more than it is given.
-                Some(form) => form.read(data, &mut self.waiting, &mut self.new.name)?,
-                None => self.waiting.extend_from_slice(data),
+                Some(form) => form.read(data, &mut self.chunk, &mut self.new.name)?,
+                None => self.chunk.extend_from_slice(data),
             }
             input.consume(consumed_bytes);
             if is_last {
@@ -330,67 +288,10 @@ impl Upload {
     /// Everything has arrived: what the form says besides the file is now known.
     fn read_form(&mut self) -> Result<(), UploadFault> {
         let Some(form) = &mut self.form else { return Ok(()) };
-        if !form.reader.is_complete() {
-            return Err(bad("The form ends early."));
-        }
-        if !form.has_file {
-            return Err(bad("The form has no file."));
-        }
-        if let Some(text) = read_text(&String::from_utf8_lossy(&form.text), self.new.text_limit_bytes)? {
-            self.new.share.text = Some(text);
-        }
-        if !form.cid.is_empty() {
-            let cid = str::from_utf8(&form.cid).ok().and_then(MessageKey::parse);
-            self.new.share.cid = Some(cid.ok_or_else(|| bad("cid has 1 to 64 bytes."))?);
-        }
-        Ok(())
-    }
-}
-
-impl Form {
-    /// Reads the next bytes; those of the file are put behind those that wait.
-    fn read(&mut self, mut bytes: &[u8], waiting: &mut Vec<u8>, name: &mut Option<String>) -> Result<(), UploadFault> {
-        while !bytes.is_empty() {
-            let (item, consumed_bytes) = self.reader.read(bytes).map_err(|fault| match fault {
-                MultipartFault::Malformed => bad("The form is malformed."),
-                MultipartFault::TooMuch => bad("The form has too many parts, or too much in their heads."),
-            })?;
-            match item {
-                Item::Data(data) if self.part == FormPart::File => waiting.extend_from_slice(data),
-                Item::Data(data) => {
-                    let length_bytes = data.len();
-                    match self.part {
-                        FormPart::Text => self.text.extend_from_slice(data),
-                        FormPart::Cid => self.cid.extend_from_slice(data),
-                        FormPart::File | FormPart::Other => (),
-                    }
-                    self.count(length_bytes)?;
-                }
-                Item::Part(head) => {
-                    self.part = match &*head.name {
-                        "file" if self.has_file => return Err(bad("One file at a time.")),
-                        "file" => FormPart::File,
-                        "text" => FormPart::Text,
-                        "cid" => FormPart::Cid,
-                        _ => FormPart::Other,
-                    };
-                    if self.part == FormPart::File {
-                        self.has_file = true;
-                        *name = name.take().or(head.file_name);
-                    }
-                    self.count(consumed_bytes)?;
-                }
-                Item::Nothing => self.count(consumed_bytes)?,
-            }
-            bytes = &bytes[consumed_bytes..];
-        }
-        Ok(())
-    }
-
-    /// So many bytes came that are none of the file.
-    fn count(&mut self, bytes: usize) -> Result<(), UploadFault> {
-        let left = self.spare_bytes.checked_sub(bytes as u64);
-        self.spare_bytes = left.ok_or_else(|| bad("The form has too much besides its file."))?;
+        let (text, cid) = form.finish(self.new.text_limit_bytes)?;
+        let share = &mut self.new.share;
+        share.text = text.or_else(|| share.text.take());
+        share.cid = cid.or_else(|| share.cid.take());
         Ok(())
     }
 }
@@ -402,71 +303,5 @@ impl NewUpload {
             return UploadRefusal::TooLarge { limit_bytes: self.file_limit_bytes }.into();
         }
         UploadFault { status: fault.status, ..bad(fault.words) }
-    }
-}
-
-/// What is said with a file. Blank, it is nothing.
-///
-/// # Errors
-/// It is too long.
-pub fn read_text(typed: &str, limit_bytes: usize) -> Result<Option<Text>, UploadFault> {
-    match Text::clean(typed, limit_bytes) {
-        Ok(text) => Ok(Some(text)),
-        Err(TextFault::Empty) => Ok(None),
-        Err(TextFault::TooLong) => {
-            let words = format!("A text has at most {limit_bytes} bytes.");
-            Err(UploadFault { code: "text_too_long", ..bad(&words) })
-        }
-    }
-}
-
-/// A request that is not as it should be.
-pub fn bad(words: &str) -> UploadFault {
-    UploadFault { status: StatusCode::BAD_REQUEST, code: "bad_request", words: words.into(), retry_ms: None }
-}
-
-impl From<UploadRefusal> for UploadFault {
-    fn from(refusal: UploadRefusal) -> UploadFault {
-        match refusal {
-            UploadRefusal::TooLarge { limit_bytes } => UploadFault {
-                status: StatusCode::PAYLOAD_TOO_LARGE,
-                code: "file_too_large",
-                words: format!("A file has at most {} here.", size_words(limit_bytes)),
-                retry_ms: None,
-            },
-            UploadRefusal::Full => UploadFault {
-                status: StatusCode::INSUFFICIENT_STORAGE,
-                code: "quota_exceeded",
-                words: "There is no room for more files here. Delete some, or ask those who run this server.".into(),
-                retry_ms: None,
-            },
-            UploadRefusal::TooMany { retry_ms } => UploadFault {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                code: "rate_limited",
-                words: format!("Too many files come from your address. Try again in {} s.", retry_ms.div_ceil(1000)),
-                retry_ms: Some(retry_ms),
-            },
-        }
-    }
-}
-
-impl From<StoreFault> for UploadFault {
-    fn from(fault: StoreFault) -> UploadFault {
-        let (status, words) = match fault {
-            StoreFault::Full => (StatusCode::INSUFFICIENT_STORAGE, "The disk is full, so nobody has seen that file."),
-            StoreFault::Failed => {
-                (StatusCode::SERVICE_UNAVAILABLE, "That could not be stored, so nobody has seen it. Try again.")
-            }
-        };
-        UploadFault { status, code: "storage_failed", words: words.into(), retry_ms: None }
-    }
-}
-
-/// A size for a person: `25 MB`.
-fn size_words(bytes: u64) -> String {
-    match bytes {
-        ..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{} KB", bytes / 1024),
-        1_048_576.. => format!("{} MB", bytes / 1_048_576),
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! Only writing lives here; what clients send is read by the protocol that receives it.
 
+mod error_code;
 mod object;
 
+pub use error_code::{error_code, search_fault_code};
 pub use object::Object;
 
 use crate::options::Limits;
 use crate::rooms::{
     Annotations, AuthorId, Body, Event, ListedBan, MAX_OPERATORS, Marks, Member, MessageKey, Name, Reactions, Refusal,
-    Room, RoomCode, SearchFault, SharedFile, Text, Token,
+    Room, RoomCode, SharedFile, Text, Token,
 };
 
 /// Appends an event of the room with this code.
@@ -190,44 +192,6 @@ pub fn write_error(code: &'static str, message: &str, cid: Option<&str>, retry_m
 /// Appends a refusal of the rooms.
 pub fn write_refusal(refusal: &Refusal, cid: Option<&str>, out: &mut Vec<u8>) {
     write_error(error_code(refusal), &refusal.to_string(), cid, refusal.retry_ms(), out);
-}
-
-/// The contract's error code for a refusal.
-pub fn error_code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::NotJoined => "not_joined",
-        Refusal::NameRequired => "name_required",
-        Refusal::NameTaken { .. } => "name_taken",
-        Refusal::NoSuchRoom { .. } => "no_such_room",
-        Refusal::RoomFull { .. } => "room_full",
-        Refusal::NoSuchEvent | Refusal::NoSuchFile => "no_such_event",
-        Refusal::NotYours => "not_yours",
-        Refusal::TooManyReactions => "bad_request",
-        Refusal::RateLimited { .. } | Refusal::TooManyCodes { .. } => "rate_limited",
-        Refusal::NotOperator => "not_operator",
-        Refusal::NoSuchMember { .. } | Refusal::NotBanned { .. } => "no_such_member",
-        Refusal::NotOneself | Refusal::NameIsOwn { .. } => "bad_request",
-        Refusal::QuotaExceeded { .. } => "quota_exceeded",
-        Refusal::Banned { .. } | Refusal::NameBanned { .. } => "banned",
-        Refusal::Muted { .. } => "muted",
-        Refusal::RoomLocked { .. } => "room_locked",
-        Refusal::KeyRequired { .. } => "key_required",
-        Refusal::SlowMode { .. } => "rate_limited",
-        Refusal::StorageFailed => "storage_failed",
-        Refusal::PasswordRequired { .. } | Refusal::AccountRequired => "password_required",
-        Refusal::PasswordWrong => "password_wrong",
-        Refusal::TooManyPasswords { .. } => "rate_limited",
-        Refusal::NameClaimed { .. } | Refusal::NameLost { .. } => "name_taken",
-        Refusal::RegistrationClosed | Refusal::NotLoggedIn => "bad_request",
-    }
-}
-
-/// The contract's error code for a query that is none.
-pub fn search_fault_code(fault: SearchFault) -> &'static str {
-    match fault {
-        SearchFault::Empty => "text_empty",
-        SearchFault::TooLong => "text_too_long",
-    }
 }
 
 fn add_event(code: RoomCode, event: &Event, object: &mut Object<'_>) {

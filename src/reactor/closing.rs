@@ -1,15 +1,12 @@
 //! How connections end: drained, then left time to end their side, then reaped.
 
 use super::Reactor;
-use super::connection::{Pending, Phase};
+use super::connection::{FILE_STALLED_MS, Pending, Phase};
 use super::net::Net;
 use crate::journal::Journal;
 
 /// A closing connection that takes nothing of what it is still to be sent for so long is given up.
 const DRAIN_MS: u64 = 5_000;
-
-/// One that is sent a file, which may be slow to be read, has so long.
-const FILE_STALLED_MS: u64 = 60_000;
 
 /// Once asked to stop, the program ends after this time at the latest.
 const STOP_MS: u64 = 5_000;
@@ -51,8 +48,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// A connection that is sent a file has waited long enough for its next request, unless it has taken some of the file
-    /// meanwhile.
+    /// A connection that is sent a file has taken nothing of it for too long, or its next request is overdue: which is no
+    /// fault as long as it takes some of the file.
     pub(super) fn send_on(&mut self, slot: usize) {
         let connection = &mut self.connections.slab[slot];
         if connection.stalled_ms(self.now.steady_ms) < FILE_STALLED_MS {

@@ -11,6 +11,9 @@ use crate::time::Now;
 /// With more than this waiting in its output queue, a connection is not read from: it does not read its answers.
 pub const INPUT_STOP_BYTES: u64 = 256 * 1024;
 
+/// One that is sent a file, which may be slow to be read, has so long to take some of it.
+pub const FILE_STALLED_MS: u64 = 60_000;
+
 /// How much may wait for a connection that reads slowly, and for how long (as Redis bounds its clients' output).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputLimits {
@@ -145,11 +148,14 @@ impl<S: Write> Connection<S> {
         self.is_readable && (self.needs_input || self.pending.is_empty())
     }
 
-    /// When it has to be looked at: the end of a pause, of closing, or the session's own deadline.
+    /// When it has to be looked at: the end of a pause, of closing, the session's own deadline, or when it has taken
+    /// nothing of a file for too long.
     pub fn due_ms(&self) -> Option<u64> {
         let own = (self.until_ms > 0).then_some(self.until_ms);
         let session = if self.phase == Phase::Open { self.session.deadline_ms() } else { None };
-        own.into_iter().chain(session).min()
+        let is_sent_file = self.phase == Phase::Open && self.output.has_range();
+        let stalled = is_sent_file.then_some(u64::from(self.progressed_s) * 1000 + FILE_STALLED_MS);
+        own.into_iter().chain(session).chain(stalled).min()
     }
 
     /// Sends the output queue and then `parts`, as much as the system takes. Returns how much of `parts` it took.
@@ -191,7 +197,8 @@ impl<S: Write> Connection<S> {
         if self.is_output_lost { wanted } else { sent }
     }
 
-    fn note_progress(&mut self, now_ms: u64) {
+    /// Something was taken of what waits, or begins to wait.
+    pub fn note_progress(&mut self, now_ms: u64) {
         let now_s = (now_ms / 1000) as u32;
         // Written seldom: a cache line that was only read is not written back.
         if self.progressed_s != now_s {
@@ -222,4 +229,41 @@ fn rest_of<'p, 'b>(parts: &'p [&'b [u8]], mut skipped: usize) -> (&'b [u8], &'p 
         skipped -= part.len();
     }
     (&[], &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr};
+
+    use super::super::output_queue::Range;
+    use super::*;
+    use crate::http::Http;
+
+    struct File;
+
+    impl Range for File {
+        fn length_bytes(&self) -> u64 {
+            1_000_000
+        }
+
+        fn load(&mut self, _: u64, _: &mut Vec<u8>) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_is_sent_a_file_has_a_minute_to_take_some_of_it_whatever_its_session_allows() {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let http = Http::new(address, address, Now { steady_ms: 3_600_000, wall_ms: 0 });
+        let session = Session::Http(Box::new(http));
+        let now = Now { steady_ms: 0, wall_ms: 0 };
+        let mut connection = Connection::new(Vec::new(), session, Address::from(address), 0, now);
+        let idle_until_ms = connection.due_ms().expect("it does not stay for ever");
+        connection.output.push_range(Box::new(File));
+        assert_eq!(connection.due_ms(), Some(60_000));
+        connection.note_progress(50_000);
+        assert_eq!(connection.due_ms(), Some(110_000));
+        connection.output.clear();
+        assert_eq!(connection.due_ms(), Some(idle_until_ms));
+    }
 }

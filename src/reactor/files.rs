@@ -22,7 +22,6 @@ use crate::session_api::{FilePart, FileReply, FileRequest, Flow};
 
 /// The files that arrive and are sent.
 pub struct Files {
-    store: Box<dyn FileStore>,
     quotas: Quotas,
     random: StdRng,
     arriving: HashMap<ConnectionId, Arriving>,
@@ -43,19 +42,22 @@ impl Files {
     /// `random` draws ids, which are the files' secrets.
     pub fn new(store: Box<dyn FileStore>, quotas: Quotas, random: StdRng) -> Files {
         Files {
-            store,
             quotas,
             random,
             arriving: HashMap::new(),
             connections: HashMap::new(),
             next_upload: 0,
-            readers: Rc::default(),
+            readers: Rc::new(RefCell::new(Readers { store, by_id: HashMap::new(), next_reader: 0 })),
         }
     }
 
-    /// Whether something is done that it wakes nobody for.
+    /// Whether something is done. If not, the loop is woken for the next that is.
     pub fn has_done(&self) -> bool {
-        self.store.has_done()
+        self.readers.borrow().store.has_done()
+    }
+
+    fn submit(&self, job: FileJob) {
+        self.readers.borrow_mut().store.submit(job);
     }
 
     /// Does what a session asks for. Returns what can be answered at once.
@@ -83,12 +85,12 @@ impl Files {
                     self.abandon(connection);
                     return Some(FileReply::Refused(refusal));
                 }
-                self.store.submit(FileJob::Write { upload, bytes });
+                self.submit(FileJob::Write { upload, bytes });
             }
             FileRequest::Finish => {
                 let id = FileId::random(&mut self.random);
                 arriving.id = Some(id);
-                self.store.submit(FileJob::Finish { upload, id });
+                self.submit(FileJob::Finish { upload, id });
             }
             FileRequest::Begin { .. } => (),
         }
@@ -110,7 +112,7 @@ impl Files {
             Some(id) => self.remove(id),
             None => {
                 self.quotas.abandon(upload);
-                self.store.submit(FileJob::Abandon { upload });
+                self.submit(FileJob::Abandon { upload });
             }
         }
     }
@@ -118,12 +120,13 @@ impl Files {
     /// A file is no event's any more.
     fn remove(&mut self, id: FileId) {
         self.quotas.remove(id);
-        self.store.submit(FileJob::Remove { id });
+        self.submit(FileJob::Remove { id });
     }
 
     /// Something that is done: for which connection, and what it is told. `None`: there is more to be sent to it.
     fn take_done(&mut self) -> Option<(ConnectionId, Option<FileReply>)> {
-        while let Some(done) = self.store.take_done() {
+        loop {
+            let done = self.readers.borrow_mut().store.take_done()?;
             let (upload, reply) = match done {
                 FileDone::Written { upload, buffer } => (upload, FileReply::Written(buffer)),
                 FileDone::Stored { upload, content } => {
@@ -149,7 +152,6 @@ impl Files {
             }
             return Some((connection, Some(reply)));
         }
-        None
     }
 
     /// A part of a file, to be sent to this connection.
@@ -157,25 +159,25 @@ impl Files {
         let mut readers = self.readers.borrow_mut();
         let reader = ReaderId(readers.next_reader);
         readers.next_reader += 1;
-        readers.by_id.insert(reader, Reader { connection, ahead: Ahead::Nothing });
+        readers.by_id.insert(reader, Reader { connection, ahead: Ahead::Nothing, spare: Vec::new() });
         let range = FileRange { readers: Rc::clone(&self.readers), reader, part };
         range.ask(&mut readers, 0);
         range
     }
 }
 
-/// Those who are sent files.
-#[derive(Default)]
+/// Those who are sent files, and who reads for them.
 struct Readers {
+    store: Box<dyn FileStore>,
     by_id: HashMap<ReaderId, Reader>,
     next_reader: u64,
-    /// What is to be read for them.
-    jobs: Vec<FileJob>,
 }
 
 struct Reader {
     connection: ConnectionId,
     ahead: Ahead,
+    /// In what was sent last, and what comes next can be read.
+    spare: Vec<u8>,
 }
 
 /// What comes next of a file that is sent.
@@ -205,16 +207,19 @@ struct FileRange {
 }
 
 impl FileRange {
-    /// Has the chunk read that begins so far behind the beginning of the part.
+    /// Has the chunk read that begins so far behind the beginning of the part. It is handed over at once: while one chunk
+    /// is sent, the next one is read.
     fn ask(&self, readers: &mut Readers, offset: u64) {
         let missing_bytes = self.part.length_bytes.saturating_sub(offset);
         let Some(reader) = readers.by_id.get_mut(&self.reader).filter(|_| missing_bytes > 0) else { return };
         reader.ahead = Ahead::Asked;
-        readers.jobs.push(FileJob::Read {
+        let buffer = std::mem::take(&mut reader.spare);
+        readers.store.submit(FileJob::Read {
             reader: self.reader,
             id: self.part.id,
             position: self.part.position + offset,
             length_bytes: missing_bytes.min(CHUNK_BYTES as u64) as usize,
+            buffer,
         });
     }
 }
@@ -226,16 +231,16 @@ impl Range for FileRange {
 
     fn load(&mut self, position: u64, window: &mut Vec<u8>) -> io::Result<()> {
         let mut readers = self.readers.borrow_mut();
-        let ahead =
-            readers.by_id.get_mut(&self.reader).map(|reader| std::mem::replace(&mut reader.ahead, Ahead::Nothing));
-        match ahead {
-            Some(Ahead::Asked) => {
-                if let Some(reader) = readers.by_id.get_mut(&self.reader) {
-                    reader.ahead = Ahead::Asked;
-                }
+        let Some(reader) = readers.by_id.get_mut(&self.reader) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        if !window.is_empty() {
+            reader.spare = std::mem::take(window);
+        }
+        match std::mem::replace(&mut reader.ahead, Ahead::Nothing) {
+            Ahead::Asked => {
+                reader.ahead = Ahead::Asked;
                 Ok(())
             }
-            Some(Ahead::Read(Some(bytes))) if !bytes.is_empty() => {
+            Ahead::Read(Some(bytes)) if !bytes.is_empty() => {
                 *window = bytes;
                 self.ask(&mut readers, position + window.len() as u64);
                 Ok(())
@@ -297,14 +302,15 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    /// Has the store do what is to be done from here on: read what comes next, and remove what is no event's any more.
+    /// Has the store remove what is no event's any more.
     pub(super) fn submit_files(&mut self) {
-        let Some(files) = &mut self.files else { return };
         while let Some(id) = self.rooms.take_released_file() {
-            files.remove(id);
+            // Where no files are shared any more, the next start with them removes it.
+            if let Some(files) = &mut self.files {
+                files.remove(id);
+            }
         }
-        let jobs = std::mem::take(&mut files.readers.borrow_mut().jobs);
-        jobs.into_iter().for_each(|job| files.store.submit(job));
+        let Some(files) = &self.files else { return };
         self.shared.meters().file_bytes.set(files.quotas.used_bytes() as i64);
     }
 
@@ -312,8 +318,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn queue_file(&mut self, slot: usize, part: FilePart) {
         let id = self.connections.id_of(slot);
         if let Some(files) = self.files.as_ref().filter(|_| !self.connections.slab[slot].is_output_lost) {
-            self.connections.slab[slot].output.push_range(Box::new(files.part(id, part)));
+            let connection = &mut self.connections.slab[slot];
+            connection.note_progress(self.now.steady_ms);
+            connection.output.push_range(Box::new(files.part(id, part)));
             self.connections.queue_flush(slot);
+            self.schedule(slot);
         }
     }
 

@@ -6,8 +6,8 @@ use super::net::Net;
 use crate::journal::Journal;
 use crate::rooms::{RoomId, SlowConsumer};
 
-/// A peer that has been sent everything has this long to end its side.
-const LINGER_MS: u64 = 2_000;
+/// A peer that has been sent everything has this long to end its side, or to send more.
+pub(super) const LINGER_MS: u64 = 2_000;
 
 /// What is written for one room in a turn, in bytes; each write counts as some more: enough for one message to a
 /// thousand members. A room with more than that goes on in the next turn, and does not hold up the others.

@@ -18,8 +18,8 @@ pub trait Range {
     /// How many bytes it has.
     fn length_bytes(&self) -> u64;
 
-    /// Puts bytes of it, from `position` on, in place of those in the window, as many as it likes but no more than it has;
-    /// none: not at this time.
+    /// Puts bytes of it, from `position` on, in place of those in the window, which are sent, as many as it likes but no
+    /// more than it has; none: not at this time. The window's memory is its own.
     ///
     /// # Errors
     /// It cannot be read; what follows can then not be sent either.
@@ -204,9 +204,8 @@ impl Queued {
         if let Some(Piece::Range { range, loaded, window, sent }) = self.pieces.front_mut()
             && *sent == window.len()
         {
-            window.clear();
             *sent = 0;
-            range.load(*loaded, window)?;
+            range.load(*loaded, window).inspect_err(|_| window.clear())?;
             *loaded += window.len() as u64;
             if window.is_empty() {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -340,6 +339,7 @@ mod tests {
 
         fn load(&mut self, position: u64, window: &mut Vec<u8>) -> io::Result<()> {
             let end = self.0.min(position + 1000);
+            window.clear();
             window.extend((position..end).map(|position| position as u8));
             Ok(())
         }

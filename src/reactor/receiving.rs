@@ -6,11 +6,15 @@ use super::Reactor;
 use super::admission::Refused;
 use super::connection::Phase;
 use super::executing::QUEUED_BUDGET_BYTES;
+use super::flushing::LINGER_MS;
 use super::net::{Net, Port};
 use super::session::Session;
 use crate::journal::Journal;
 use crate::rooms::Address;
 use crate::session_api::{Input, Step, Upgrade};
+
+/// For so long after it was answered, a peer that still sends is listened to.
+const MOST_LINGERING_MS: u64 = 30_000;
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn receive(&mut self) {
@@ -191,9 +195,15 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Reads and forgets: the session is over, but the peer may still be sending.
     fn discard_input(&mut self, slot: usize) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        self.read(slot, &mut buffer);
+        let count = self.read(slot, &mut buffer);
         self.read_buffer = buffer;
-        let connection = &self.connections.slab[slot];
+        let now_ms = self.now.steady_ms;
+        let connection = &mut self.connections.slab[slot];
+        if count > 0 && connection.phase == Phase::Lingering && connection.stalled_ms(now_ms) < MOST_LINGERING_MS {
+            // Whoever sends a file that is refused may look at the answer when it has sent all of it, and would not find
+            // the answer if what it sends came to a closed socket.
+            connection.until_ms = now_ms + LINGER_MS;
+        }
         if connection.has_ended && connection.phase == Phase::Lingering {
             self.closed.push(self.connections.id_of(slot));
         } else if connection.is_readable {

@@ -6,7 +6,7 @@ use super::change::{Change, OnCommit};
 use super::command::{Caller, Membership, Refusal, Reply, Share, Sharer};
 use super::proposed::Standing;
 use super::roster::Known;
-use super::{Body, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token};
+use super::{AuthorId, Body, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token};
 use crate::time::Now;
 
 /// Files that are shared from one address in a minute.
@@ -15,10 +15,23 @@ pub(super) const SHARES: u32 = 60;
 /// What those are called who share a file without a name.
 const GUEST: &str = "guest";
 
+/// As whom slow mode counts all guests together, since each has a number of its own: no member has this one.
+const GUESTS: AuthorId = AuthorId(0);
+
 /// As whom a file is shared.
 enum ShareAuthor {
     Member(Membership),
     Guest(RoomId, Name),
+}
+
+impl ShareAuthor {
+    /// As whom slow mode counts it.
+    fn speaker(&self) -> Membership {
+        match self {
+            ShareAuthor::Member(here) => *here,
+            ShareAuthor::Guest(room, _) => Membership { room: *room, author: GUESTS },
+        }
+    }
 }
 
 impl Rooms {
@@ -29,9 +42,7 @@ impl Rooms {
             return Ok(());
         }
         self.check_may_share(&author, now)?;
-        if let ShareAuthor::Member(here) = author {
-            self.check_slow_mode(here, now)?;
-        }
+        self.check_slow_mode(author.speaker(), now)?;
         let counted = self.shares.take(caller.address, now.steady_ms);
         counted.map_err(|retry_ms| Refusal::RateLimited { retry_ms })?;
         self.reply(caller.connection, Reply::ShareAllowed);
@@ -46,6 +57,7 @@ impl Rooms {
             return Ok(());
         }
         self.check_may_share(&author, now)?;
+        let speaker = author.speaker();
         let (cid, text) = (share.cid.clone(), share.text.clone());
         let on_commit = OnCommit::TellShared(caller.connection, Box::new((share, file.clone())));
         match author {
@@ -53,10 +65,11 @@ impl Rooms {
                 let body = Body::shared(file, text, cid);
                 let event = self.room(here.room).make_event(here.author, body, now.wall_ms);
                 let event = event.ok_or(Refusal::NotJoined)?;
-                self.count_in_slow_mode(here, now)?;
+                self.count_in_slow_mode(speaker, now)?;
                 self.propose(here.room, Change::Publish { event }, on_commit);
             }
             ShareAuthor::Guest(room_id, name) => {
+                self.count_in_slow_mode(speaker, now)?;
                 let (id, time_ms, via, body) = (0, now.wall_ms, caller.via, Body::shared(file, text, None));
                 let room = self.room(room_id);
                 let author = room.proposed.new_author(&room.state.roster);

@@ -154,14 +154,14 @@ impl RoomState {
         Ok(())
     }
 
-    /// The number of somebody without a place is new, and the name nobody's and not banned. What the journal has numbered
-    /// already was checked against all that came before.
+    /// The number of somebody without a place is new, the name nobody's and not banned, and the room not locked. What the
+    /// journal has numbered already was checked against all that came before.
     fn check_guest(&self, event: &Event) -> Result<(), Conflict> {
         let keys = event.name.keys();
         let comer = Comer { name: Some(&keys), token: None, account: None, address: None };
-        let is_banned = || find_ban(self.rules.bans.iter(), &comer, event.time_ms).is_some();
+        let is_kept_out = || self.rules.is_locked || find_ban(self.rules.bans.iter(), &comer, event.time_ms).is_some();
         let is_free = || event.author > self.roster.last_author() && self.roster.holder_of(&keys).is_none();
-        if event.id > 0 || (is_free() && !is_banned()) { Ok(()) } else { Err(Conflict::Member) }
+        if event.id > 0 || (is_free() && !is_kept_out()) { Ok(()) } else { Err(Conflict::Member) }
     }
 
     /// An operator has a place and is one; whom it concerns is still known. Its event is brought up to date.

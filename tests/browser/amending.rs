@@ -51,9 +51,7 @@ fn has_keyboard(window: &Window, selector: &str) {
 fn the_last_message_is_corrected_with_the_arrow_up() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, _) = ana_and_ben(&chromium, &server);
     say(&ana, "first");
     say(&ana, "typo hree");
     say(&ben, "what?");
@@ -114,9 +112,7 @@ fn what_is_being_written_comes_back_after_a_correction() {
 fn a_deleted_text_is_nowhere_on_the_pages_any_more() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, _) = ana_and_ben(&chromium, &server);
     say(&ana, "my password is sesame");
     wait_for_message(&ben, "my password is sesame");
     open_menu(&ben, "my password");
@@ -164,9 +160,7 @@ fn a_deleted_text_is_nowhere_on_the_pages_any_more() {
 fn reactions_are_given_and_taken_back_by_keyboard_mouse_and_finger() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, _) = ana_and_ben(&chromium, &server);
     say(&ana, "one");
     say(&ana, "two");
     wait_for_message(&ben, "two");

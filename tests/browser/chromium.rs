@@ -70,24 +70,7 @@ impl Chromium {
 
     /// A window of somebody else: it shares no cookie and no storage with any other.
     pub fn open_window(&self) -> Window {
-        let ask = |method, params| self.0.devtools.call(None, method, params).expect("Chromium opens windows");
-        let id_of = |answer: Value, field: &str| answer[field].as_str().expect("an id").to_owned();
-        let context = id_of(ask("Target.createBrowserContext", json!({})), "browserContextId");
-        let about_blank = json!({"url": "about:blank", "browserContextId": context});
-        let target = id_of(ask("Target.createTarget", about_blank), "targetId");
-        let attach = json!({"targetId": target, "flatten": true});
-        let session = id_of(ask("Target.attachToTarget", attach), "sessionId");
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let seen_by_listener = Arc::clone(&seen);
-        let listener = move |event: &str, params: &Value| {
-            seen_by_listener.lock().expect("nobody panics with it").note(event, params);
-        };
-        self.0.devtools.listen(&session, Box::new(listener));
-        let window = Window { browser: Arc::clone(&self.0), context, session, seen };
-        for domain in ["Page", "Network", "Runtime", "Log"] {
-            window.call(&format!("{domain}.enable"), json!({}));
-        }
-        window
+        Window::open_in(&self.0, self.0.ask("Target.createBrowserContext", json!({}), "browserContextId"))
     }
 }
 
@@ -121,6 +104,12 @@ impl Browser {
         // What else it says is read, so that it can go on.
         std::thread::spawn(move || said.for_each(drop));
         Browser { process, profile, devtools }
+    }
+
+    /// Has it make something that has an id, which is told by that field.
+    fn ask(&self, method: &str, params: Value, id: &str) -> String {
+        let answer = self.devtools.call(None, method, params).expect("Chromium opens windows");
+        answer[id].as_str().expect("an id").to_owned()
     }
 }
 
@@ -175,6 +164,29 @@ pub struct Window {
 }
 
 impl Window {
+    fn open_in(browser: &Arc<Browser>, context: String) -> Window {
+        let about_blank = json!({"url": "about:blank", "browserContextId": context});
+        let target = browser.ask("Target.createTarget", about_blank, "targetId");
+        let attach = json!({"targetId": target, "flatten": true});
+        let session = browser.ask("Target.attachToTarget", attach, "sessionId");
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen_by_listener = Arc::clone(&seen);
+        let listener = move |event: &str, params: &Value| {
+            seen_by_listener.lock().expect("nobody panics with it").note(event, params);
+        };
+        browser.devtools.listen(&session, Box::new(listener));
+        let window = Window { browser: Arc::clone(browser), context, session, seen };
+        for domain in ["Page", "Network", "Runtime", "Log"] {
+            window.call(&format!("{domain}.enable"), json!({}));
+        }
+        window
+    }
+
+    /// Another one of the same person, which shares its cookies. It goes with this one.
+    pub fn open_tab(&self) -> Window {
+        Window::open_in(&self.browser, self.context.clone())
+    }
+
     /// Opens a page and runs no script on it, nor on those that follow: what needs one to look at a page, as
     /// most here does, cannot be used on them.
     pub fn open_without_scripts(&self, url: &str) {
@@ -208,6 +220,14 @@ impl Window {
         self.evaluate("window.loadedBefore = true");
         self.call("Page.reload", json!({}));
         self.wait_for("!window.loadedBefore && document.readyState === 'complete'");
+    }
+
+    /// Tries to load the page again, which has the browser ask whether that is meant: it is not.
+    pub fn reload_but_stay(&self) {
+        self.call("Page.reload", json!({}));
+        let answer =
+            || self.browser.devtools.call(Some(&self.session), "Page.handleJavaScriptDialog", json!({"accept": false}));
+        eventually("the browser asks", || answer().ok());
     }
 
     /// Closes the window, as the button does.
@@ -316,6 +336,23 @@ impl Window {
             self.call("Runtime.evaluate", json!({"expression": format!("document.querySelector({selector:?})")}));
         let object = &found["result"]["objectId"];
         self.call("DOM.setFileInputFiles", json!({"objectId": object, "files": paths}));
+    }
+
+    /// Drops files and folders of the disk on an element, as from a window beside this one.
+    pub fn drop_files(&self, selector: &str, paths: &[&Path]) {
+        let (x, y) = self.middle_of(selector);
+        let data = json!({"items": [], "files": paths, "dragOperationsMask": 1});
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            self.call("Input.dispatchDragEvent", json!({"type": kind, "x": x, "y": y, "data": data}));
+        }
+    }
+
+    /// Makes it as large as another screen, in its light or dark colours.
+    pub fn resize(&self, width: u32, height: u32, scheme: &str) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": scheme}));
     }
 
     /// Types letter by letter where the cursor is.

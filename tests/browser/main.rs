@@ -8,6 +8,7 @@ mod hostile_files;
 #[allow(dead_code)]
 mod proxy;
 mod roles;
+mod served_files;
 mod served_roles;
 #[path = "../support/mod.rs"]
 mod support;
@@ -44,6 +45,15 @@ fn join_room(window: &Window, server: &Server, room: &str, name: &str) {
     window.fill("#name", name);
     window.click("#join");
     wait_until_connected(window);
+}
+
+/// The pages of two people in one room; the first is its operator.
+fn ana_and_ben(chromium: &Chromium, server: &Server) -> (Window, Window, String) {
+    let (ana, ben) = (chromium.open_window(), chromium.open_window());
+    let room = create_room(&ana, server, "Ana");
+    join_room(&ben, server, &room, "Ben");
+    wait_for_members(&ana, &["Ana", "Ben"]);
+    (ana, ben, room)
 }
 
 fn wait_until_connected(window: &Window) {
@@ -277,9 +287,7 @@ fn the_enter_that_ends_a_composition_sends_nothing() {
 fn a_reload_is_silent() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, _) = ana_and_ben(&chromium, &server);
     say(&ana, "before the reload");
     wait_for_message(&ben, "before the reload");
     let before = timeline(&ana);
@@ -492,9 +500,7 @@ fn closing_the_window_leaves_after_the_grace() {
 fn after_a_restart_the_pages_bring_their_room_back() {
     let server = Server::start();
     let chromium = Chromium::shared();
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, &server, "Ana");
-    join_room(&ben, &server, &room, "Ben");
+    let (ana, ben, room) = ana_and_ben(&chromium, &server);
     say(&ana, "before the restart");
     wait_for_message(&ben, "before the restart");
     let (web, line) = (server.web.to_string(), server.line().to_string());

@@ -3,15 +3,6 @@
 use super::roles::{choose, is_shown};
 use super::*;
 
-/// An operator's page and a member's, both in one room.
-fn ana_and_ben(chromium: &Chromium, server: &Server) -> (Window, Window, String) {
-    let (ana, ben) = (chromium.open_window(), chromium.open_window());
-    let room = create_room(&ana, server, "Ana");
-    join_room(&ben, server, &room, "Ben");
-    wait_for_members(&ana, &["Ana", "Ben"]);
-    (ana, ben, room)
-}
-
 fn type_command(window: &Window, command: &str) {
     window.fill("#text", command);
     window.press("Enter");

@@ -20,6 +20,15 @@ fn say_marked(client: &mut WebSocketClient, mark: &str, count: usize) {
     client.expect_where("the last one", |message| message["cid"] == last);
 }
 
+/// A server that keeps few events, and a room in which ana has said more.
+fn serve_few(folder: &Folder) -> (Server, String, WebSocketClient) {
+    let server = folder.serve(&["--history", "20"]);
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    say_marked(&mut ana, "let-go-of", 200);
+    (server, room, ana)
+}
+
 /// Waits until nothing of this is left.
 pub fn wait_until_gone(folder: &Folder, words: &[&str]) {
     let mut found = Vec::new();
@@ -59,10 +68,7 @@ fn nothing_is_left_of_a_room_that_is_over() {
 #[test]
 fn nothing_is_left_of_what_history_has_let_go_of() {
     let folder = Folder::new();
-    let server = folder.serve(&["--history", "20"]);
-    let room = server.create_room();
-    let (mut ana, _) = join(&server, &room, "ana");
-    say_marked(&mut ana, "let-go-of", 200);
+    let (server, room, mut ana) = serve_few(&folder);
     // Strides are long, and this is longer.
     say_marked(&mut ana, "kept", 100);
     wait_until_gone(&folder, &["let-go-of"]);
@@ -74,10 +80,7 @@ fn nothing_is_left_of_what_history_has_let_go_of() {
 #[test]
 fn while_it_is_being_written_to_it_lets_go_as_well() {
     let folder = Folder::new();
-    let server = folder.serve(&["--history", "20"]);
-    let room = server.create_room();
-    let (mut ana, _) = join(&server, &room, "ana");
-    say_marked(&mut ana, "let-go-of", 200);
+    let (_server, _, mut ana) = serve_few(&folder);
     let mut said = 0;
     // Never a pause.
     eventually("it is gone", || {
@@ -160,10 +163,7 @@ fn it_is_tried_again_while_somebody_else_reads() {
 #[test]
 fn after_a_crash_and_in_a_copy_nothing_is_left() {
     let folder = Folder::new();
-    let server = folder.serve(&["--history", "20"]);
-    let room = server.create_room();
-    let (mut ana, _) = join(&server, &room, "ana");
-    say_marked(&mut ana, "let-go-of", 200);
+    let (server, _, mut ana) = serve_few(&folder);
     say_marked(&mut ana, "kept", 100);
     let copies = Folder::new();
     let made = super::run(&["backup", &folder.file(), "--to", &copies.file()]);
@@ -227,10 +227,7 @@ fn check_integrity(folder: &Folder) {
 fn the_file_stays_locked_after_it_was_cleaned() {
     use std::os::unix::fs::MetadataExt;
     let folder = Folder::new();
-    let server = folder.serve(&["--history", "20"]);
-    let room = server.create_room();
-    let (mut ana, _) = join(&server, &room, "ana");
-    say_marked(&mut ana, "let-go-of", 200);
+    let (server, _, mut ana) = serve_few(&folder);
     say_marked(&mut ana, "kept", 100);
     wait_until_gone(&folder, &["let-go-of"]);
     let index = std::fs::metadata(folder.file() + "-shm").expect("the log has an index").ino();

@@ -10,6 +10,7 @@ mod support;
 mod version_1;
 mod version_2;
 mod version_2_operators;
+mod version_3;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -488,11 +489,16 @@ fn a_backup_takes_shared_files_along_and_an_export_names_them() {
     let line = format!("{file} 4 application/octet-stream 0x0 plan.pdf");
     data.execute("UPDATE event SET file = ?1 WHERE id = ?2", (line, id.cast_signed())).expect("it is written");
     drop(data);
-    let missing = run(&["backup", &folder.file(), "--to", &folder.path("first.db")]);
+    let (copy, kept) = (folder.path("copy.db"), folder.path("kept"));
+    let missing = run(&["backup", &folder.file(), "--to", &copy]);
     assert_eq!(missing.status.code(), Some(1), "there is no such folder");
+    let unreadable = folder.path("unreadable");
+    std::fs::create_dir_all(format!("{unreadable}/{file}")).expect("a folder instead of the file");
+    let failed = run(&["backup", &folder.file(), "--to", &copy, "--files", &unreadable]);
+    assert_eq!(failed.status.code(), Some(1), "it cannot be read");
+    assert!(!Path::new(&copy).exists() && !Path::new(&format!("{copy}.files")).exists(), "no half a copy is left");
     std::fs::create_dir(folder.path("kept")).expect("a folder");
     std::fs::write(folder.path(&format!("kept/{file}")), "plan").expect("a file");
-    let (copy, kept) = (folder.path("copy.db"), folder.path("kept"));
     let made = run(&["backup", &folder.file(), "--to", &copy, "--files", &kept]);
     assert_eq!((made.status.code(), made.stderr.len()), (Some(0), 0), "{made:?}");
     assert_eq!(std::fs::read(format!("{copy}.files/{file}")).expect("a copy"), b"plan");

@@ -17,9 +17,9 @@ const CARA: &str = "c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2";
 const DORA: &str = "d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2";
 
 /// Rooms that nobody is in are kept, however old the file is.
-const LONG_LIVED: [&str; 4] = ["--room-ttl", "36500d", "--grace", "1h"];
+pub(super) const LONG_LIVED: [&str; 4] = ["--room-ttl", "36500d", "--grace", "1h"];
 
-fn come_back(server: &Server, room: &str, token: &str) -> (WebSocketClient, Value) {
+pub(super) fn come_back(server: &Server, room: &str, token: &str) -> (WebSocketClient, Value) {
     let mut client = WebSocketClient::connect(server);
     client.send(json!({"type": "join", "room": room, "token": token}));
     let joined = client.expect("joined");

@@ -114,6 +114,15 @@ fn page_form_and_web_socket_pass(start: Start, base: &'static str) {
         ben.send_line(&long);
         socket.expect_where("the long text", |message| message["text"] == long.as_str());
     }
+    // And more than some proxies take unless they are told to.
+    let plan = vec![b'x'; 3_000_000];
+    let headers = [("Host", ana.host.as_str()), ("Origin", &ana.origin), ("Cookie", &cookie)];
+    let files = format!("{base}api/v1/rooms/{room}/files?name=plan.bin");
+    let shared = ana.http().request("POST", &files, &headers, &plan);
+    assert_eq!(shared.status, 201, "{}", shared.text());
+    let file = &socket.expect("file")["file"];
+    assert_eq!(file["size"], plan.len());
+    assert!(ana.get(shared.expect_header("Location"), &[]).body == plan, "it comes back as it was");
     socket.send(json!({"type": "leave"}));
     socket.expect_close(1000);
     ben.expect_line("* ana left");

@@ -28,29 +28,31 @@ pub(super) fn rewrite(input: &mut impl BufRead, output: &mut impl Write) -> io::
     loop {
         let (length, name) = (read_array(input)?, read_array(input)?);
         let length_bytes = u64::from(u32::from_be_bytes(length));
-        match &name {
-            b"IEND" if length_bytes == 0 && has_pixels => {
+        match (&name, u16::try_from(length_bytes)) {
+            (b"IEND", _) if length_bytes == 0 && has_pixels => {
                 output.write_all(b"\0\0\0\0IEND\xAE\x42\x60\x82")?;
                 return Ok(orientation.map_or(size, |orientation: Orientation| orientation.turn(size)));
             }
-            b"eXIf" if orientation.is_none() && length_bytes <= u64::from(u16::MAX) => {
-                #[allow(clippy::cast_possible_truncation, reason = "it was compared")]
-                let tiff = read_vec(input, length_bytes as u16)?;
+            (b"eXIf", Ok(length)) if orientation.is_none() => {
+                let tiff = read_vec(input, length)?;
                 skip(input, CHECKSUM_BYTES)?;
                 orientation = Orientation::parse(&tiff);
                 if let Some(orientation) = orientation {
                     write_chunk(output, *b"eXIf", &orientation.to_tiff())?;
                 }
             }
-            b"IDAT" | b"PLTE" | b"gAMA" | b"cHRM" | b"sRGB" | b"iCCP" | b"sBIT" | b"tRNS" | b"bKGD" | b"pHYs"
-            | b"cICP" | b"mDCV" | b"cLLI" | b"acTL" | b"fcTL" | b"fdAT" => {
+            (
+                b"IDAT" | b"PLTE" | b"gAMA" | b"cHRM" | b"sRGB" | b"iCCP" | b"sBIT" | b"tRNS" | b"bKGD" | b"pHYs"
+                | b"cICP" | b"mDCV" | b"cLLI" | b"acTL" | b"fcTL" | b"fdAT",
+                _,
+            ) => {
                 has_pixels |= name == *b"IDAT";
                 output.write_all(&[length, name].concat())?;
                 copy(input, output, length_bytes + CHECKSUM_BYTES)?;
             }
             // Nobody could show it without knowing this one: its name begins with a capital.
-            [b'A'..=b'Z', ..] => return Err(malformed()),
-            [b'a'..=b'z', rest @ ..] if rest.iter().all(u8::is_ascii_alphabetic) => {
+            ([b'A'..=b'Z', ..], _) => return Err(malformed()),
+            ([b'a'..=b'z', rest @ ..], _) if rest.iter().all(u8::is_ascii_alphabetic) => {
                 skip(input, length_bytes + CHECKSUM_BYTES)?;
             }
             _ => return Err(malformed()),

@@ -1,9 +1,9 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::Content;
+use super::super::{CHUNK_BYTES, Content, ReaderId};
 use super::*;
 use crate::rooms::FileType;
 
@@ -62,7 +62,9 @@ impl Store {
     /// What is done next; that it wakes for it.
     fn done(&mut self) -> FileDone {
         loop {
-            self.woken.recv_timeout(DEADLINE).expect("it wakes when something is done");
+            if !self.store.has_done() {
+                self.woken.recv_timeout(DEADLINE).expect("it wakes when something is done");
+            }
             if let Some(done) = self.store.take_done() {
                 return done;
             }
@@ -81,7 +83,7 @@ impl Store {
 
     fn read(&mut self, id: FileId, position: u64, length_bytes: usize) -> Option<Vec<u8>> {
         let reader = ReaderId(7);
-        self.store.submit(FileJob::Read { reader, id, position, length_bytes });
+        self.store.submit(FileJob::Read { reader, id, position, length_bytes, buffer: Vec::new() });
         match self.done() {
             FileDone::Read { reader: ReaderId(7), bytes } => bytes,
             other => panic!("{other:?}"),
@@ -127,6 +129,72 @@ fn a_file_arrives_in_pieces_and_is_read_in_pieces() {
         let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         assert_eq!(mode(&place.folder()), 0o700);
         assert_eq!(mode(&place.folder().join(id(3).to_string())), 0o600);
+    }
+}
+
+#[test]
+fn it_wakes_once_for_all_that_is_done_until_it_is_asked_again() {
+    let place = Place::new();
+    let mut store = place.open(&[]);
+    assert!(!store.store.has_done());
+    for upload in 1..=20 {
+        store.store.submit(FileJob::Write { upload: UploadId(upload), bytes: b"some".to_vec() });
+    }
+    let started = Instant::now();
+    let mut done = 0;
+    while done < 20 {
+        assert!(started.elapsed() < DEADLINE, "{done} are done");
+        done += usize::from(store.store.take_done().is_some());
+        thread::yield_now();
+    }
+    assert_eq!(store.woken.try_iter().count(), 1);
+    assert!(!store.store.has_done(), "all is taken");
+    store.store.submit(FileJob::Write { upload: UploadId(1), bytes: b" more".to_vec() });
+    store.woken.recv_timeout(DEADLINE).expect("it wakes for the next");
+    assert!(store.store.has_done());
+}
+
+#[test]
+fn a_crowd_reads_each_its_own_and_what_is_removed_leaves_the_disk() {
+    let place = Place::new();
+    let mut store = place.open(&[]);
+    let bytes = |number: u64| (0..3 * CHUNK_BYTES).map(|position| (position as u64 % 241 + number) as u8).collect();
+    let files: Vec<Vec<u8>> = (0..4).map(bytes).collect();
+    for (number, file) in (0..).zip(&files) {
+        file.chunks(CHUNK_BYTES).for_each(|chunk| drop(store.write(UploadId(number), chunk)));
+        store.finish(UploadId(number), id(number));
+    }
+    let mut read = vec![Vec::new(); 20];
+    let mut buffer = Vec::new();
+    for position in [0, 1, 2, 3].map(|part| part * 50_000) {
+        for reader in 0..20 {
+            let job = FileJob::Read {
+                reader: ReaderId(reader),
+                id: id(reader % 4),
+                position,
+                length_bytes: 50_000,
+                buffer: std::mem::take(&mut buffer),
+            };
+            store.store.submit(job);
+            let FileDone::Read { reader, bytes: Some(bytes) } = store.done() else { panic!("it can be read") };
+            read[reader.0 as usize].extend_from_slice(&bytes);
+            buffer = bytes;
+        }
+    }
+    for (reader, read) in read.iter().enumerate() {
+        assert!(*read == files[reader % 4][..read.len()] && read.len() == 3 * CHUNK_BYTES, "{reader}");
+    }
+    store.store.submit(FileJob::Remove { id: id(3) });
+    let started = Instant::now();
+    let is_open = || {
+        let descriptors = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let mut targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+        let path = place.folder().join(id(3).to_string());
+        targets.any(|target| target.to_string_lossy().starts_with(&*path.to_string_lossy()))
+    };
+    while is_open() {
+        assert!(started.elapsed() < DEADLINE, "it stays on the disk as long as it is open");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

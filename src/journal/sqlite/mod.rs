@@ -22,6 +22,7 @@ mod cleaning;
 mod columns;
 mod data_file;
 mod fault;
+mod members;
 mod migration;
 mod moderation;
 mod reader;

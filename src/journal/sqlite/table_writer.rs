@@ -5,10 +5,8 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::search_index::{self, IndexedSegments};
-use super::{accounts, amendments, columns, moderation, schema};
-use crate::rooms::{
-    AuthorId, Body, Change, Epoch, Event, MAX_DEPARTED, MAX_LAST_MESSAGES, Newcomer, Proposal, RoomCode, TokenHash,
-};
+use super::{accounts, amendments, columns, members, moderation, schema};
+use crate::rooms::{Body, Change, Epoch, Event, MAX_LAST_MESSAGES, Proposal, RoomCode, TokenHash};
 
 /// Old events of a room are deleted so many at a time, since each time costs something.
 const TRIMMED_EVENTS: u64 = 64;
@@ -94,11 +92,11 @@ impl TableWriter {
         }
         let Some(room) = self.place(connection, epoch)?.map(|place| place.room) else { return Ok(false) };
         match &proposal.change {
-            Change::Place { newcomer, .. } => insert_member(connection, room, newcomer)?,
+            Change::Place { newcomer, .. } => members::insert(connection, room, newcomer)?,
             Change::Enter { event, .. } => {
                 let Event { author, via, .. } = event;
                 if let Some(newcomer) = proposal.change.newcomer() {
-                    insert_member(connection, room, &newcomer)?;
+                    members::insert(connection, room, &newcomer)?;
                 }
                 connection
                     .prepare_cached("UPDATE member SET has_entered = 1, via = ?3 WHERE room = ?1 AND author = ?2")?
@@ -111,7 +109,7 @@ impl TableWriter {
                         .execute(params![room, event.author.0, to.as_str()])?;
                 }
             }
-            Change::PublishOfGuest { event } => number_author(connection, room, event.author)?,
+            Change::PublishOfGuest { event } => members::number_author(connection, room, event.author)?,
             Change::Reconnect { author, via } => {
                 connection
                     .prepare_cached("UPDATE member SET via = ?3 WHERE room = ?1 AND author = ?2")?
@@ -135,15 +133,15 @@ impl TableWriter {
                     .prepare_cached("UPDATE room SET last_time = max(last_time, ?2) WHERE room = ?1")?
                     .execute(params![room, time_ms.cast_signed()])?;
                 if *may_return {
-                    self.has_deleted |= depart(connection, room, author.0)?;
+                    self.has_deleted |= members::depart(connection, room, author.0)?;
                 } else {
                     self.has_deleted = true;
-                    forget(connection, room, *author)?;
+                    members::forget(connection, room, *author)?;
                 }
             }
             Change::Moderate(measure) => {
                 if let Some(author) = measure.kicked() {
-                    forget(connection, room, author)?;
+                    members::forget(connection, room, author)?;
                     self.has_deleted = true;
                 }
                 self.has_deleted |= moderation::write(connection, room, measure)?;
@@ -400,22 +398,6 @@ fn keep_last_messages(connection: &Connection, room: i64, segment: i64) -> Resul
     Ok(())
 }
 
-/// Somebody is gone for good.
-fn forget(connection: &Connection, room: i64, author: AuthorId) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM member WHERE room = ?1 AND author = ?2")?
-        .execute(params![room, author.0])?;
-    forget_last_messages(connection, room, author.0)
-}
-
-/// Somebody cannot come back any more, and say something again.
-fn forget_last_messages(connection: &Connection, room: i64, author: u32) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM message_key WHERE room = ?1 AND segment = ?2 AND author = ?3")?
-        .execute(params![room, schema::LAST_MESSAGES, author])?;
-    Ok(())
-}
-
 /// Rooms that hold more than so many events.
 fn find_oversized(connection: &Connection, history_events: u64) -> Result<Vec<Epoch>> {
     let mut select = connection.prepare(
@@ -457,47 +439,4 @@ fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>
     });
     let Some(place) = place.optional()? else { return Ok(None) };
     Ok(Some(RoomPosition { indexed: IndexedSegments::of(connection, place.room)?, ..place }))
-}
-
-/// Somebody takes a place. Who comes back is still an operator if it was one.
-fn insert_member(connection: &Connection, room: i64, newcomer: &Newcomer) -> Result<()> {
-    let Newcomer { author, token, name, via, account, becomes_operator } = newcomer;
-    let account = account.map(|account| account.0.cast_signed());
-    connection
-        .prepare_cached(
-            "INSERT INTO member (room, author, token_hash, name, via, has_entered, departed, account, is_operator) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6, ?7) ON CONFLICT DO UPDATE SET token_hash = ?3, name = ?4, \
-             via = ?5, has_entered = 0, departed = NULL, account = ?6, is_operator = max(is_operator, ?7)",
-        )?
-        .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), account, becomes_operator])?;
-    number_author(connection, room, *author)
-}
-
-/// Somebody has this number, and nobody else ever.
-fn number_author(connection: &Connection, room: i64, author: AuthorId) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE room SET last_author = max(last_author, ?2) WHERE room = ?1")?
-        .execute(params![room, author.0])?;
-    Ok(())
-}
-
-/// Frees a place; its secret still tells who it was, unless too many have left after that. Returns whether one of
-/// those who left before is forgotten.
-fn depart(connection: &Connection, room: i64, author: u32) -> Result<bool> {
-    connection
-        .prepare_cached(
-            "UPDATE member SET has_entered = 0, departed = 1 + coalesce( \
-             (SELECT max(departed) FROM member WHERE room = ?1 AND departed IS NOT NULL), 0) \
-             WHERE room = ?1 AND author = ?2",
-        )?
-        .execute(params![room, author])?;
-    let mut delete = connection.prepare_cached(
-        "DELETE FROM member WHERE room = ?1 AND departed <= \
-         (SELECT departed FROM member WHERE room = ?1 AND departed IS NOT NULL \
-         ORDER BY departed DESC LIMIT 1 OFFSET ?2) RETURNING author",
-    )?;
-    let forgotten = delete.query_map(params![room, MAX_DEPARTED as i64], |row| row.get(0))?;
-    let forgotten = forgotten.collect::<Result<Vec<u32>>>()?;
-    forgotten.iter().try_for_each(|author| forget_last_messages(connection, room, *author))?;
-    Ok(!forgotten.is_empty())
 }

@@ -37,6 +37,10 @@ fn member(house: &House, connection: usize) -> Sharer {
     Sharer::Member(house.tokens[connection].expect("a token"))
 }
 
+fn moderate(moderation: Moderation) -> RoomCommand {
+    RoomCommand::Moderate { readings: vec![moderation], cid: None }
+}
+
 fn released(house: &mut House) -> Vec<FileId> {
     std::iter::from_fn(|| house.rooms.take_released_file()).collect()
 }
@@ -174,7 +178,7 @@ fn a_guest_is_nobody_else_and_takes_no_place() {
 fn a_guest_is_kept_out_as_a_stranger_is() {
     let (mut house, code, ana, outside) = room();
     let named = |name: &str| Sharer::Guest(Name::parse(name).expect("a name"));
-    house.execute_in(ana, RoomCommand::Moderate { readings: vec![Moderation::Lock], cid: None });
+    house.execute_in(ana, moderate(Moderation::Lock));
     let refused = share(&mut house, outside, share_by(code, Sharer::Nameless, None), &file("a", 1));
     assert!(matches!(refused, Reply::Refused { refusal: Refusal::RoomLocked { .. }, .. }), "{refused:?}");
     house.execute(outside, Command::Share(share_by(code, named("eve"), None), Box::new(file("a", 1))));
@@ -184,6 +188,37 @@ fn a_guest_is_kept_out_as_a_stranger_is() {
     assert!(matches!(
         share(&mut house, outside, share_by(code, as_ana, None), &file("a", 1)),
         Reply::Shared { is_new: true, .. }
+    ));
+}
+
+#[test]
+fn a_guest_whose_file_is_on_its_way_when_the_room_is_locked_stays_outside() {
+    let (mut house, code, ana, outside) = room();
+    let plan = file("plan.pdf", 1);
+    house.propose_on(ana, ECHOING, Command::In(RoomRef::Only, moderate(Moderation::Lock)));
+    house.propose_on(outside, ECHOING, Command::Share(share_by(code, Sharer::Nameless, None), Box::new(plan.clone())));
+    house.settle();
+    let resumed = house.rooms.take_resumed().expect("it is looked at again");
+    house.execute(outside, resumed.command);
+    assert_eq!(house.refusal(outside), &Refusal::RoomLocked { code });
+    assert_eq!(released(&mut house), [plan.id]);
+}
+
+#[test]
+fn in_slow_mode_all_guests_together_share_one_file_in_a_while() {
+    let (mut house, code, ana, outside) = room();
+    house.execute_in(ana, moderate(Moderation::Slow { seconds: 30 }));
+    let mut share_as = |name: &str, number| {
+        let sharer = Sharer::Guest(Name::parse(name).expect("a name"));
+        share(&mut house, outside, share_by(code, sharer, None), &file("a", number))
+    };
+    assert!(matches!(share_as("eve", 1), Reply::Shared { .. }));
+    let refusal = Refusal::SlowMode { seconds: 30, retry_ms: 30_000 };
+    assert_eq!(share_as("dora", 2), Reply::Refused { refusal, cid: None, is_answer: true });
+    house.now.steady_ms += 30_000;
+    assert!(matches!(
+        share(&mut house, outside, share_by(code, Sharer::Nameless, None), &file("a", 3)),
+        Reply::Shared { .. }
     ));
 }
 

@@ -31,14 +31,20 @@ impl House {
     }
 }
 
-#[test]
-fn admins_keep_order_in_every_room_and_are_no_operators_of_it() {
+/// Root's account is an admin's, and ana keeps order in a room of her own.
+fn house_with_admin() -> (House, usize, JoinTarget) {
     let mut house = house();
     house.rooms.set_admins(&[name("root")]);
     let owner = house.join(JoinTarget::New, "root");
     house.execute(owner, register("root"));
     let ana = house.join(JoinTarget::New, "ana");
     let target = JoinTarget::Code(house.code(ana));
+    (house, ana, target)
+}
+
+#[test]
+fn admins_keep_order_in_every_room_and_are_no_operators_of_it() {
+    let (mut house, ana, target) = house_with_admin();
     let [ben, carl] = ["ben", "carl"].map(|called| house.join(target, called));
     let root = house.join_proven("root", target, "root");
     assert!(house.is_operator(root) && house.own_operators(root) == ["ana"]);
@@ -60,12 +66,8 @@ fn admins_keep_order_in_every_room_and_are_no_operators_of_it() {
 
 #[test]
 fn what_an_admin_asks_for_comes_to_nothing_once_it_bears_another_name() {
-    let mut house = house();
-    house.rooms.set_admins(&[name("root")]);
-    let owner = house.join(JoinTarget::New, "root");
-    house.execute(owner, register("root"));
-    let ana = house.join(JoinTarget::New, "ana");
-    let root = house.join_proven("root", JoinTarget::Code(house.code(ana)), "root");
+    let (mut house, ana, target) = house_with_admin();
+    let root = house.join_proven("root", target, "root");
     house.propose_on(root, ECHOING, Command::In(RoomRef::Only, RoomCommand::Nick(name("boot"))));
     house.propose_on(root, ECHOING, moderate(Moderation::Lock));
     house.settle();
@@ -76,12 +78,7 @@ fn what_an_admin_asks_for_comes_to_nothing_once_it_bears_another_name() {
 /// Whatever the node says that has proposed it.
 #[test]
 fn what_others_said_is_deleted_by_operators_and_admins_alone() {
-    let mut house = house();
-    house.rooms.set_admins(&[name("root")]);
-    let owner = house.join(JoinTarget::New, "root");
-    house.execute(owner, register("root"));
-    let ana = house.join(JoinTarget::New, "ana");
-    let target = JoinTarget::Code(house.code(ana));
+    let (mut house, ana, target) = house_with_admin();
     let ben = house.join(target, "ben");
     house.execute(ben, register("ben"));
     let root = house.join_proven("root", target, "root");
