@@ -56,9 +56,9 @@ export function approximateDuration(seconds) {
 
 /** So many bytes, as people say it. */
 export function byteSize(bytes) {
-  const units = ["B", "KB", "MB", "GB", "TB"];
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
-  for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1024;
+  for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1000;
   return `${bytes < 9.95 && unit > 0 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
 }
 

@@ -222,7 +222,7 @@ fn what_is_too_large_is_told_before_it_is_sent() {
         let arguments = [&["-w", " %{http_code}", "-T", &path, &room][..], more].concat();
         let (answer, status) = curl(&arguments);
         let answer = text(answer);
-        assert!(status == 0 && answer.ends_with(" 413") && answer.contains("100 KB"), "{more:?}: {status}: {answer}");
+        assert!(status == 0 && answer.ends_with(" 413") && answer.contains(" 102 kB "), "{more:?}: {status}: {answer}");
     }
 }
 

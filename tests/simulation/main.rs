@@ -153,7 +153,8 @@ impl Conditions {
 
     /// The program, as it is started: again, if the disk holds something.
     fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
-        let limits = self.limits.clone();
+        let file_bytes = self.files.as_ref().map_or(0, |(_, limits)| limits.file_bytes);
+        let limits = Limits { file_bytes, ..self.limits.clone() };
         let invitation = Invitation {
             public_url: None,
             base_path: "/".into(),
@@ -161,10 +162,7 @@ impl Conditions {
             line_port: Some(5001),
             host: "localhost".into(),
         };
-        let mut site = Site::new(&WebOptions::default(), &limits, invitation.clone());
-        if let Some((_, limits)) = &self.files {
-            site.offer_files(limits.file_bytes);
-        }
+        let site = Site::new(&WebOptions::default(), &limits, invitation.clone());
         let shared = Shared {
             site,
             ws: ws::Context::new(&limits),

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use snugd::files::{CHUNK_BYTES, FileLimits};
+use snugd::files::FileLimits;
 use snugd::reactor::Port;
 use snugd::rooms::{FileId, Rooms};
 
@@ -18,8 +18,8 @@ use crate::folder::SharedFolder;
 use crate::history::{History, Life};
 use crate::net::SharedWorld;
 
-/// Of one file that arrives: what is being stored, what waits for that, and what was read along with it.
-const MOST_HELD_BYTES: usize = 3 * CHUNK_BYTES;
+/// Of one file that arrives: what is being written, and the chunk behind that.
+const MOST_HELD_BYTES: usize = 128 * 1024;
 
 /// What a disk takes for a file at least.
 const LEAST_BYTES: u64 = 4096;
