@@ -4,6 +4,7 @@ mod amending;
 mod chromium;
 mod composing;
 mod files;
+mod hostile_files;
 mod languages;
 mod looks;
 #[path = "../faults/proxy.rs"]
