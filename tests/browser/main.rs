@@ -13,6 +13,7 @@ mod roles;
 mod served_files;
 mod served_roles;
 mod states;
+mod states_tour;
 #[path = "../support/mod.rs"]
 mod support;
 mod tabs;
