@@ -245,7 +245,7 @@ impl Window {
     pub fn close(self) {}
 
     /// Has the page do what cannot fail.
-    fn call(&self, method: &str, params: Value) -> Value {
+    pub fn call(&self, method: &str, params: Value) -> Value {
         let answer = self.browser.devtools.call(Some(&self.session), method, params);
         answer.unwrap_or_else(|error| panic!("{error}"))
     }

@@ -544,7 +544,8 @@ fn a_picture_takes_its_place_before_it_is_there_and_other_files_are_only_saved()
         ["plan.pdf", "plan.pdf 2.1 MB"]
     ]);
     wait_for_equal(&ana, cards, &expected);
-    let shown = "document.querySelectorAll('#timeline :is(iframe, object, embed, audio, video, svg)').length";
+    let shown =
+        "document.querySelectorAll('#timeline :is(iframe, object, embed, audio, video, svg:not(.icon))').length";
     assert_eq!(ana.evaluate(shown), 0);
     wait_until_connected(&ana);
     assert_well_behaved(&ana, &server);

@@ -5,6 +5,7 @@ mod chromium;
 mod composing;
 mod files;
 mod languages;
+mod looks;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;

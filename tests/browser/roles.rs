@@ -166,6 +166,7 @@ fn operators_keep_order_by_menus_settings_and_commands() {
     tell(&ana, &json!({"type": "kick", "name": "Ben Maria", "by": "Ana", "reason": "no shouting"}));
     wait_for_notice(&ana, "Ana removed Ben Maria: no shouting");
     wait_for_members(&ana, &["Ana"]);
+    ana.point_at(".message .slip");
     ana.click(".message .tools");
     choose(&ana, "Delete…");
     assert_eq!(ana.text("#menu .question"), "Delete what Ben Maria said?");
