@@ -4,6 +4,8 @@ mod amending;
 mod chromium;
 mod composing;
 mod files;
+mod hostile;
+mod keyboard;
 mod languages;
 mod looks;
 #[path = "../faults/proxy.rs"]

@@ -5,16 +5,24 @@ use serde_json::json;
 use super::{Stage, State, state};
 use crate::{come_back, go_offline, numbered, say, say_all, wait_for_message, wait_until_connected};
 
-const CUT: &[&str] = &["net::ERR_CONNECTION_RESET", "net::ERR_CONNECTION_CLOSED", "net::ERR_EMPTY_RESPONSE"];
+const CUT: &[&str] = &[
+    "net::ERR_CONNECTION_RESET",
+    "net::ERR_CONNECTION_CLOSED",
+    "net::ERR_EMPTY_RESPONSE",
+    "net::ERR_SOCKET_NOT_CONNECTED",
+    "WebSocket is closed before the connection is established",
+];
 
 fn wait_for_state(stage: &Stage, state: &str) {
     stage.window.wait_for(&format!("document.querySelector('#status').dataset.state === {state:?}"));
 }
 
-/// What stood still goes on, and the page is told, as by the system.
+/// What stood still is cut, and the page comes back.
 fn thaw(stage: &Stage) {
+    stage.proxy.set_offline(true);
     stage.proxy.set_frozen(false);
-    stage.window.evaluate("window.dispatchEvent(new Event('online'))");
+    stage.window.wait_for("document.querySelector('#status').dataset.state !== 'open'");
+    come_back(&stage.window, &stage.proxy);
 }
 
 /// The next attempt to come in is refused with this.
@@ -64,7 +72,6 @@ pub const STATES: &[State] = &[
     })
     .then(|stage| {
         thaw(stage);
-        wait_until_connected(&stage.window);
     })
     .reporting(CUT),
     state("reconnecting", |stage| {
@@ -115,7 +122,8 @@ pub const STATES: &[State] = &[
     state("locked", |stage| refuse(stage, "room_locked", "The room is locked: nobody new comes in.", "locked"))
         .then(come_in_again),
     state("full", |stage| refuse(stage, "room_full", "The room is full.", "refused")).then(come_in_again),
-    state("storage-failed", |stage| refuse(stage, "storage_failed", "The disk is full.", "refused")).then(come_in_again),
+    state("storage-failed", |stage| refuse(stage, "storage_failed", "The disk is full.", "refused"))
+        .then(come_in_again),
     state("gone", |stage| refuse(stage, "no_such_room", "There is no such room.", "gone")).then(come_in_again),
     state("name-taken", |stage| {
         refuse(stage, "name_taken", "Somebody here is called that already.", "refused");
@@ -150,6 +158,8 @@ pub const OF_A_SHORT_MEMORY: &[State] = &[state("older-messages-gone", |stage| {
     say_all(&mut stage.ben, &numbered("missed", 60));
     come_back(&stage.window, &stage.proxy);
     stage.window.wait_for("document.querySelector('#timeline .divider:not(.unread)') !== null");
-    stage.window.evaluate("document.querySelector('#timeline .divider:not(.unread)').scrollIntoView({ block: 'center' })");
+    stage
+        .window
+        .evaluate("document.querySelector('#timeline .divider:not(.unread)').scrollIntoView({ block: 'center' })");
 })
 .reporting(CUT)];

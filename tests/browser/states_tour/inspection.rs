@@ -56,7 +56,8 @@ const MISPLACED: &str = "(() => {
         for (let box = element.parentElement; box; box = box.parentElement) {
             const around = box.getBoundingClientRect();
             if (getComputedStyle(box).overflowX === 'visible') continue;
-            if (place.left < around.left - 1 || place.right > around.right + 1) found.push(`cut by ${nameOf(box)}: ${nameOf(element)}`);
+            const margin = 1 + (parseFloat(getComputedStyle(box).overflowClipMargin) || 0);
+            if (place.left < around.left - margin || place.right > around.right + margin) found.push(`cut by ${nameOf(box)}: ${nameOf(element)}`);
         }
     }
     return found;
@@ -133,7 +134,8 @@ fn texts(value: &Value) -> Vec<String> {
 fn axe() -> &'static str {
     static SOURCE: OnceLock<String> = OnceLock::new();
     SOURCE.get_or_init(|| {
-        let made_by_cargo = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the folder of what is made");
+        let made_by_cargo =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the folder of what is made");
         let path = made_by_cargo.join(AXE);
         fs::read_to_string(&path).unwrap_or_else(|error| {
             panic!("{}: {error}. scripts/test.sh gets it: npm install --prefix target/npm axe-core", path.display())

@@ -152,7 +152,11 @@ pub const STATES: &[State] = &[
         stage.wait_for_element("audio");
     }),
     state("file", |stage| {
-        share(stage, "minutes%20of%20the%20meeting%20in%20which%20we%20decided%20who%20brings%20the%20projector.pdf", b"%PDF-1.4 and so on");
+        share(
+            stage,
+            "minutes%20of%20the%20meeting%20in%20which%20we%20decided%20who%20brings%20the%20projector.pdf",
+            b"%PDF-1.4 and so on",
+        );
         stage.window.wait_for("document.querySelectorAll('#timeline a.card').length === 2");
     }),
     state("sharing", |stage| {

@@ -61,9 +61,10 @@ const PLAYED_SERVER: &str = "(() => {
     window.refusals = { join: [], message: [] };
     WebSocket.prototype.send = function (text) {
         window.socket = this;
-        const { type, cid } = JSON.parse(text);
+        const { type, cid, key, password, ...message } = JSON.parse(text);
         const refusal = window.refusals[type]?.shift();
-        if (!refusal) return send.call(this, text);
+        // The server itself has asked for neither.
+        if (!refusal) return send.call(this, key || password ? JSON.stringify({ type, cid, ...message }) : text);
         const data = JSON.stringify({ type: 'error', cid, ...refusal });
         setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data })));
     };

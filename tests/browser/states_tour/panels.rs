@@ -11,9 +11,9 @@ fn wait_for_focus(stage: &Stage, selector: &str) {
 
 /// Opens the menu of the last message.
 fn open_message_menu(stage: &Stage) {
-    stage.window.evaluate(
-        "[...document.querySelectorAll('#timeline [data-id].message')].at(-1).focus({ focusVisible: true })",
-    );
+    stage
+        .window
+        .evaluate("[...document.querySelectorAll('#timeline [data-id].message')].at(-1).focus({ focusVisible: true })");
     stage.window.press("Enter");
     stage.wait_for_element("#menu .menu");
 }
@@ -165,7 +165,8 @@ pub const STATES: &[State] = &[
         stage.wait_for_element("#menu .emojis button");
     })
     .then(close_menu),
-    state("several-lines", |stage| stage.window.fill("#text", &"A line of a longer text.\n".repeat(30))).then(empty_field),
+    state("several-lines", |stage| stage.window.fill("#text", &"A line of a longer text.\n".repeat(30)))
+        .then(empty_field),
     state("nearly-too-long", |stage| {
         stage.window.fill("#text", &"Nearly too long. ".repeat(235));
         stage.wait_for_element("#left");
