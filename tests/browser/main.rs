@@ -1054,6 +1054,7 @@ fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
                 transmit: ({ text }) => window.sent.push(text),
                 late: () => window.sent.push('late'),
                 changed: (entries) => { window.waiting = entries; },
+                paused: () => {},
                 unanswered: () => { outbox.close(); outbox.open(0); },
             });
             window.answer = () => outbox.acknowledge(window.waiting.at(-1).cid);

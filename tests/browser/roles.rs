@@ -252,7 +252,7 @@ fn a_name_is_claimed_and_given_up_in_a_dialog() {
     tell(&ana, &json!({"type": "ok", "account": "Ana"}));
     ana.wait_for("!document.querySelector('#account').open");
     ana.wait_for("document.querySelector('#members .claimed') !== null");
-    assert_eq!(ana.evaluate("document.querySelector('#account-new').value"), "");
+    ana.wait_for("document.querySelector('#account-new').value === ''");
 
     ana.click("#own");
     choose(&ana, "Change password…");
