@@ -164,6 +164,8 @@ impl Window for FirefoxWindow {
     }
 
     fn perform(&self, actions: Value) {
+        // As of somebody who sits before this window.
+        self.call("browsingContext.activate", json!({}));
         self.call("input.performActions", json!({"actions": actions}));
     }
 

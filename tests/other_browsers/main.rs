@@ -37,6 +37,17 @@ fn webkit_takes_the_tour() {
 }
 
 #[test]
+fn firefox_reads_a_long_conversation() {
+    let firefox = Firefox::start("en-GB, en", Scheme::Light);
+    tour::read_back(&firefox.open_window());
+}
+
+#[test]
+fn webkit_reads_a_long_conversation() {
+    tour::read_back(&WebKit::start(Scheme::Light));
+}
+
+#[test]
 fn firefox_speaks_the_readers_language_in_the_dark() {
     let firefox = Firefox::start("de-AT, de, en", Scheme::Dark);
     let window = firefox.open_window();

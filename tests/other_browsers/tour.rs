@@ -41,8 +41,11 @@ fn say(window: &dyn Window, text: &str) {
 #[track_caller]
 fn open_last_menu(window: &dyn Window, text: &str) {
     window.evaluate("document.querySelector('#timeline').focus()");
-    window.press("Tab");
-    window.wait_for(&format!("document.activeElement === {}", message(text)));
+    // Past the links in what was said.
+    window.eventually("Tab leads to the last message", &mut || {
+        window.press("Tab");
+        (window.evaluate(&format!("document.activeElement === {}", message(text))) == true).then_some(json!(true))
+    });
     window.press("Enter");
     window.wait_for("document.activeElement.matches('#menu [role=menuitemcheckbox]')");
 }
@@ -102,7 +105,6 @@ pub fn take(ana: &dyn Window, ben: &dyn Window) {
     share_a_picture(ana, ben);
     reload(ana, ben, &mut cleo);
     lose_the_network(ana, ben, &proxy, &mut cleo);
-    read_what_was_before(ana, &server, &room);
     for window in [ana, ben] {
         // Each browser reports attempts to connect to nobody in its own words; nothing else is reported.
         let complaints = window.complaints();
@@ -276,32 +278,41 @@ fn lose_the_network(ana: &dyn Window, ben: &dyn Window, proxy: &Proxy, cleo: &mu
     assert!(next.ends_with("<Ana> and after"), "it is said once: {next}");
 }
 
-/// Up to the beginning of a long conversation, a screen at a time: nothing is missing, and what is read does not jump.
-fn read_what_was_before(ana: &dyn Window, server: &Server, room: &str) {
-    let mut dora = WebSocketClient::join(server, room, "Dora");
+/// Up to the beginning of a long conversation, less than a screen at a time: nothing is missing, and what is read does not
+/// jump.
+pub fn read_back(ana: &dyn Window) {
+    let server = Server::with(&["--rate", "0"]);
+    let proxy = Proxy::start_calm(server.web);
+    let room = server.create_room();
+    let mut dora = WebSocketClient::join(&server, &room, "Dora");
+    dora.say("where it began");
     for number in 1..=400 {
         dora.say(&format!("number {number}"));
     }
+    join(ana, &proxy, &room, "Ana");
     wait_for_message(ana, "number 400");
-    ana.reload();
-    wait_until_connected(ana);
-    wait_for_message(ana, "number 400");
+    // What is in sight is built, however it came to be there.
+    let built = "[...document.querySelectorAll('#timeline .block')].every(block => {
+        const place = block.getBoundingClientRect();
+        return block.childElementCount > 0 || place.bottom < 0 || place.top > innerHeight;
+    })";
     let numbers = "[...document.querySelectorAll('#timeline [data-id].message .text')].map(it => it.textContent)\
                    .filter(text => text.startsWith('number ')).map(text => +text.slice(7))";
     ana.evaluate("window.seen = new Set()");
     ana.eventually("the beginning is reached", &mut || {
-        ana.evaluate(&format!(
-            "(() => {{
-                for (const number of {numbers}) window.seen.add(number);
-                document.querySelector('#timeline').scrollBy({{ top: -400, behavior: 'instant' }});
-            }})()"
-        ));
-        (ana.evaluate(&format!("Boolean({})", message("hello from one"))) == true).then_some(json!(true))
+        ana.wait_for(built);
+        ana.evaluate(&format!("{numbers}.forEach(number => window.seen.add(number))"));
+        if ana.evaluate(&format!("Boolean({})", message("where it began"))) == true {
+            return Some(json!(true));
+        }
+        let log = "document.querySelector('#timeline')";
+        ana.evaluate(&format!("{log}.scrollBy({{ top: {log}.clientHeight * -0.8, behavior: 'instant' }})"));
+        None
     });
     ana.wait_for("window.seen.size === 400");
     // What is added meanwhile moves nothing.
-    let place = format!("{}.getBoundingClientRect().top", message("hello from one"));
-    ana.evaluate(&format!("{}.scrollIntoView()", message("hello from one")));
+    let place = format!("{}.getBoundingClientRect().top", message("where it began"));
+    ana.evaluate(&format!("{}.scrollIntoView()", message("where it began")));
     let before = ana.evaluate(&place).as_f64().expect("a number");
     dora.say("one more");
     ana.wait_for("document.querySelector('#newer').dataset.missed === '1'");

@@ -50,6 +50,7 @@ pub trait Window {
     fn eventually(&self, what: &str, ask: &mut dyn FnMut() -> Option<Value>) -> Value {
         catch_unwind(AssertUnwindSafe(|| eventually(what, ask))).unwrap_or_else(|panic| {
             eprintln!("the page is: {}", self.evaluate("location.href + ' ' + document.body?.innerText"));
+            eprintln!("the keyboard is at: {}", self.evaluate("document.activeElement?.outerHTML.slice(0, 200)"));
             eprintln!("it complained: {:?}", self.complaints());
             self.photograph("failed");
             resume_unwind(panic)
