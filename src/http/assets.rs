@@ -193,7 +193,12 @@ mod tests {
         ] {
             let served = text_of(name);
             let mut kept = served.lines().peekable();
-            for line in source.lines().map(str::trim).filter(|line| !line.is_empty()).filter(|line| kept.next_if_eq(line).is_none()) {
+            for line in source
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .filter(|line| kept.next_if_eq(line).is_none())
+            {
                 let begins = ["//", "/*", "*"].iter().any(|start| line.trim().starts_with(start));
                 assert!(begins || line.trim().ends_with("*/"), "{name} has lost {line:?}");
             }

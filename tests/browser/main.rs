@@ -4,6 +4,9 @@ mod amending;
 mod chromium;
 mod composing;
 mod files;
+mod hostile;
+mod hostile_files;
+mod keyboard;
 mod languages;
 mod looks;
 #[path = "../faults/proxy.rs"]
@@ -14,6 +17,7 @@ mod roles;
 mod served_files;
 mod served_roles;
 mod states;
+mod states_tour;
 #[path = "../support/mod.rs"]
 mod support;
 mod tabs;
