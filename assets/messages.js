@@ -13,7 +13,7 @@ export const AMENDMENTS = ["edit", "delete", "reaction"];
 export const MESSAGES = ["message", "file"];
 
 /** What one can press in a message, but for what is done with all of it. */
-const CONTROLS = ":is(a[href], button, audio, video):not(.hand *)";
+const CONTROLS = ":is(a[href],button,audio,video):not(.hand *)";
 
 /** A message, with its line in the log. */
 class Message {

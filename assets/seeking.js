@@ -44,9 +44,12 @@ export class Seeking {
 
   /** Goes to the message that the address means, once: the next time that the page is loaded it is not meant any more. */
   address() {
-    if (!this.#sought || !this.#handlers.isPresent()) return;
-    this.to(this.#sought);
-    this.#sought = 0;
+    const id = this.#sought;
+    if (!id || !this.#handlers.isPresent()) return;
+    // Should the connection be lost before there is an answer, it is looked for again over the next one.
+    this.to(id, () => {
+      if (this.#sought === id) this.#sought = 0;
+    });
     history.replaceState(history.state, "", location.pathname + location.search);
   }
 

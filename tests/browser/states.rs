@@ -103,7 +103,8 @@ fn a_server_that_restarts_is_said_to() {
     wait_until_connected(&ana);
     // Its ids begin again, and Tab leads to what is said now.
     say(&ana, "anew");
-    let reached = "[...document.querySelectorAll('#timeline .message[tabindex=\"0\"] .text')].map(it => it.textContent)";
+    let reached =
+        "[...document.querySelectorAll('#timeline .message[tabindex=\"0\"] .text')].map(it => it.textContent)";
     assert_eq!(ana.evaluate(reached), json!(["anew"]));
 }
 
