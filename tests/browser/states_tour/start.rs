@@ -43,6 +43,8 @@ pub const STATES: &[State] = &[
         stage.wait_for_element("#join");
         stage.window.fill("#name", "Ana");
         stage.window.click("#join");
+        // The field is there before as well.
+        stage.wait_for_element(".error#reason");
         stage.wait_for_element("#key");
     })
     .reporting(&["401 (Unauthorized)", "403 (Forbidden)"]),
