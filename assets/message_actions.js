@@ -41,7 +41,8 @@ export class MessageActions {
     log.addEventListener("pointerover", ({ target }) => this.#lookedAt(target));
     log.addEventListener("focusin", ({ target }) => {
       const message = this.#messages.of(target);
-      if (message) this.#messages.reach(message);
+      // Not for a link in it, which Tab passes on the way to the last one.
+      if (message?.element === target) this.#messages.reach(message);
       this.#lookedAt(target);
     });
   }

@@ -97,11 +97,11 @@ export class Scroll {
     if (!this.#following) this.#show(this.#missed + 1);
   }
 
-  /** What is shown at the upper edge. */
+  /** What is shown at the upper edge of what is read: the button above it stays above what is added there. */
   #topElement() {
     const { top } = this.#log.getBoundingClientRect();
     const isSeen = (element) => element.getBoundingClientRect().bottom > top;
-    const block = [...this.#log.children].find(isSeen);
+    const block = [...this.#log.querySelectorAll(":scope > :not(button)")].find(isSeen);
     return [...(block?.children ?? [])].find(isSeen) ?? block;
   }
 

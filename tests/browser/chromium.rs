@@ -220,6 +220,11 @@ impl Window {
         self.wait_for(&format!("location.href.startsWith({url:?}) && document.readyState === 'complete'"));
     }
 
+    /// Goes where there may be no page, but something to be saved.
+    pub fn try_to_open(&self, url: &str) {
+        self.call("Page.navigate", json!({"url": url}));
+    }
+
     fn navigate(&self, url: &str) {
         let answer = self.call("Page.navigate", json!({"url": url}));
         assert!(answer["errorText"].is_null(), "{url}: {answer}");

@@ -1,5 +1,5 @@
 //! The protocol by which Chromium is driven (Chrome DevTools Protocol): commands, their answers, and events, each of one
-//! page. What they mean is not known here.
+//! page. What they mean is not known here. Firefox's (WebDriver BiDi) has the same form.
 //!
 //! A command is on its way at once, whatever else is read or waited for: a test gives hundreds, one after the other.
 
@@ -31,7 +31,7 @@ pub struct DevTools {
 struct Receivers {
     /// Who waits for answers, by the command's id.
     answers: HashMap<u64, Sender<Value>>,
-    /// By the session of the page.
+    /// By the session of the page, or by what Firefox calls its context.
     listeners: HashMap<String, Listener>,
 }
 
@@ -75,14 +75,14 @@ impl DevTools {
         sent.map_err(|error| format!("{method}: {error}"))?;
         let mut answer = answer.recv_timeout(ANSWER_TIMEOUT).map_err(|error| format!("{method}: {error}"))?;
         match answer.get("error") {
-            Some(error) => Err(format!("{method}: {error}")),
+            Some(_) => Err(format!("{method}: {answer}")),
             None => Ok(answer["result"].take()),
         }
     }
 
     /// Has this called with every event of a page from here on.
-    pub fn listen(&self, session: &str, listener: Listener) {
-        self.receivers.lock().expect("nobody panics with it").listeners.insert(session.to_owned(), listener);
+    pub fn listen(&self, page: &str, listener: Listener) {
+        self.receivers.lock().expect("nobody panics with it").listeners.insert(page.to_owned(), listener);
     }
 }
 
@@ -91,10 +91,15 @@ impl Receivers {
         if let Some(id) = message["id"].as_u64() {
             // Who has given up waiting for it wants it no more.
             let _ = self.answers.remove(&id).map(|sender| sender.send(message));
-        } else if let (Some(session), Some(event)) = (message["sessionId"].as_str(), message["method"].as_str())
-            && let Some(listener) = self.listeners.get(session)
+        } else if let (Some(page), Some(event)) = (page_of(&message), message["method"].as_str())
+            && let Some(listener) = self.listeners.get(page)
         {
             listener(event, &message["params"]);
         }
     }
+}
+
+/// The page that an event is of.
+fn page_of(message: &Value) -> Option<&str> {
+    message["sessionId"].as_str().or_else(|| message["params"]["source"]["context"].as_str())
 }

@@ -159,7 +159,7 @@ fn files_are_chosen_pasted_and_dropped_and_looked_at_before_anything_is_sent() {
     let names = json!(["plan.pdf", "list & more.txt", "shot.png", "notes.md", "film.mov"]);
     wait_for_equal(&ana, "chosen()", &names);
     ana.wait_for("document.querySelector('#share li img').naturalWidth === 40");
-    let too_large = "Too large to be shared here: a file may have 977 KB.";
+    let too_large = "Too large to be shared here: a file may have 1.0 MB.";
     assert_eq!(ana.text("#share li .error"), too_large);
     assert_eq!(ana.text("#share .primary"), "Share 4 files");
     ana.click("#share li [aria-label='Take plan.pdf out']");
@@ -540,9 +540,9 @@ fn a_picture_takes_its_place_before_it_is_there_and_other_files_are_only_saved()
     assert_eq!(place, json!([360, 90]));
     let cards = "[...document.querySelectorAll('#timeline .card')].map(card => [card.download, card.textContent])";
     let expected = json!([
-        ["page.html", "page.html 2.1 MB"],
-        ["drawing.svg", "drawing.svg 2.1 MB"],
-        ["plan.pdf", "plan.pdf 2.1 MB"]
+        ["page.html", "page.html 2.2 MB"],
+        ["drawing.svg", "drawing.svg 2.2 MB"],
+        ["plan.pdf", "plan.pdf 2.2 MB"]
     ]);
     wait_for_equal(&ana, cards, &expected);
     let shown =

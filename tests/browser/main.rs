@@ -5,6 +5,7 @@ mod chromium;
 mod composing;
 mod files;
 mod hostile;
+mod hostile_files;
 mod keyboard;
 mod languages;
 mod looks;
