@@ -256,7 +256,11 @@ fn ten_thousand_messages_take_no_more_of_the_page_than_a_hundred() {
     );
     let started = std::time::Instant::now();
     while in_sight(&ana).first() != Some(&0) {
-        assert!(started.elapsed() < 6 * DEADLINE, "it comes to the beginning; the page is at {:?}", in_sight(&ana).first());
+        assert!(
+            started.elapsed() < 6 * DEADLINE,
+            "it comes to the beginning; the page is at {:?}",
+            in_sight(&ana).first()
+        );
         ana.evaluate_promise("new Promise(done => setTimeout(done, 100))");
     }
     ana.evaluate("clearInterval(window.climbing)");
