@@ -37,7 +37,7 @@ export function icon(name) {
 /** A button of which an icon is seen, and words are told to whoever points at it or has it read aloud. */
 export function iconButton(name, words, run) {
   const element = button("", run);
-  element.className = "quiet only";
+  element.classList.add("only");
   element.title = words;
   element.setAttribute("aria-label", words);
   element.append(icon(name));

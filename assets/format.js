@@ -83,7 +83,7 @@ export function approximateDuration(seconds) {
 export function byteSize(bytes) {
   const units = words.bytes;
   let unit = 0;
-  for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1024;
+  for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1000;
   return `${bytes < 9.95 && unit > 0 ? ONE_DIGIT.format(bytes) : number(Math.round(bytes))} ${units[unit]}`;
 }
 

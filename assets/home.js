@@ -43,7 +43,7 @@ if (code) {
 if (recent) showRecent();
 // What was refused is to be typed anew.
 document.querySelector("[aria-invalid]")?.select();
-keepShell(new URL(form.action).pathname);
+keepShell(base);
 
 /** The code in a link, or in letters with spaces and hyphens between them; empty if there is none as long as it has to be. */
 function codeIn(text, length) {

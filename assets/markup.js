@@ -26,7 +26,7 @@ export function marked(text, plain = (piece) => piece) {
   const emphasized = (piece) => split(piece, EMPHASIS, (match) => element("em", plain(match[1])), plain);
   const linked = (piece) => split(piece, ADDRESS, ([address]) => linkElement(withoutPunctuation(address)), emphasized);
   const line = (piece) => split(piece, CODE, (match) => element("code", match[1]), linked);
-  return split(text, BLOCK, (match) => match[1].trim() && element("pre", element("code", match[1])), line);
+  return split(text, BLOCK, (match) => match[1].trim() && blockElement(match[1]), line);
 }
 
 /** Whether there is nothing in a text but a few emoji. */
@@ -77,6 +77,13 @@ function linkElement(address) {
   link.target = "_blank";
   link.rel = "noopener noreferrer nofollow";
   return link;
+}
+
+/** A long line of it is scrolled to, by the keyboard as well. */
+function blockElement(code) {
+  const block = element("pre", element("code", code));
+  block.tabIndex = 0;
+  return block;
 }
 
 function element(tag, content) {

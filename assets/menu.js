@@ -58,11 +58,14 @@ export class Menu {
 
   /** A form to be filled in, in the same place: a dialog of that name. */
   showForm(label, form) {
+    // A form is none itself.
+    const dialog = make("div", "");
     form.classList.add("menu");
-    form.setAttribute("role", "dialog");
-    form.setAttribute("aria-label", label);
+    dialog.setAttribute("role", "dialog");
+    dialog.setAttribute("aria-label", label);
+    dialog.append(form);
     form.addEventListener("keydown", (event) => keepKeyboard(form, event));
-    this.#put(form);
+    this.#put(dialog, form);
   }
 
   /** What it belongs to, while it is open. */
@@ -94,10 +97,10 @@ export class Menu {
     this.#opener?.setAttribute("aria-expanded", "true");
   }
 
-  #put(content) {
+  #put(content, placed = content) {
     this.#element.replaceChildren(content);
     this.#element.hidden = false;
-    this.#stand(content);
+    this.#stand(placed);
     const first = content.querySelector("[data-first]") ?? content.querySelector("input, button");
     first.focus({ preventScroll: true });
   }

@@ -154,7 +154,7 @@ function reactionElement({ emoji, names, count, isOurs, isPending }) {
   if (others > 0) people.push(words.message.others(others));
   element.title = list(people);
   element.dataset.emoji = emoji;
-  element.setAttribute("aria-label", `${emoji} ${element.title}`);
+  element.setAttribute("aria-label", `${emoji} ${count}, ${element.title}`);
   element.setAttribute("aria-pressed", isOurs);
   element.classList.toggle("waiting", Boolean(isPending));
   return element;

@@ -5,6 +5,9 @@ import { button, make } from "./elements.js";
 /** How often the time that is left is shown anew. */
 const TICK_MS = 250;
 
+/** While these last, what is shown may be old; the style sheet is told by `data-stale`. */
+const STALE = ["reconnecting", "restarting", "offline"];
+
 /** @typedef {{label: string, run: () => void} | {label: string, href: string}} Way */
 
 export class Status {
@@ -49,6 +52,7 @@ export class Status {
     parts.forEach((part, index) => {
       if (element.children[index] !== part) element.insertBefore(part, element.children[index] ?? null);
     });
+    this.#room.toggleAttribute("data-stale", STALE.includes(state));
     if (isEnd) this.#room.dataset.ended = state;
     else delete this.#room.dataset.ended;
     this.#keepKeyboard(focused, isEnd);

@@ -45,6 +45,14 @@ have_python_websockets() {
     /usr/bin/python3 -c 'import websockets' 2>/dev/null
 }
 
+# What looks whether pages keep anybody out; the tests alone need it.
+AXE_VERSION=4.14.1
+npm_folder="${CARGO_TARGET_DIR:-target}/npm"
+
+have_axe() {
+    grep -q "\"version\": \"$AXE_VERSION\"" "$npm_folder/node_modules/axe-core/package.json" 2>/dev/null
+}
+
 have_node_ws() {
     have node && NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null
 }
@@ -52,6 +60,7 @@ have_node_ws() {
 # The Debian packages of what the tests drive and is not there.
 missing_packages() {
     have cc || printf ' gcc libc6-dev'
+    have_axe || have npm || printf ' npm'
     have_browser || printf ' chromium'
     have_nc || printf ' netcat-openbsd'
     have telnet || printf ' telnet'
@@ -119,6 +128,10 @@ if [ -n "$missing" ]; then
     install_packages "$missing"
     missing=$(missing_packages)
     [ -z "$missing" ] || fail "Installed, and yet not found:$missing."
+fi
+if ! have_axe; then
+    npm install --no-audit --no-fund --prefix "$npm_folder" "axe-core@$AXE_VERSION"
+    have_axe || fail "npm has not brought axe-core $AXE_VERSION."
 fi
 cargo --version
 echo "Everything is there."

@@ -106,10 +106,7 @@ fn run(options: Options) -> Result<(), Failure> {
     let ids = kept.iter().map(|(id, _)| *id);
     let store = FolderStore::open(&options.files.place, options.data.as_deref(), ids, Arc::clone(&wake))
         .map_err(|unusable| Failure { status: UNUSABLE_FILE, sentence: unusable.to_string() })?;
-    let mut site = Site::new(&options.web, &limits, invitation.clone());
-    if store.is_some() {
-        site.offer_files(options.files.limits.file_bytes);
-    }
+    let site = Site::new(&options.web, &limits, invitation.clone());
     let shared = Shared {
         site,
         ws: ws::Context::new(&limits),

@@ -1,11 +1,14 @@
 //! The real program under `kill -9`, again and again, with real clients of all kinds: what was acknowledged is
-//! there, once, in the same order for everybody.
+//! there, once, in the same order for everybody. So are the files that are shared meanwhile, and nothing is left of those
+//! that were not.
 //!
 //! `CRASH_CYCLES=1000 cargo test --release --test crash` kills it more often.
 
 mod history;
 #[path = "history/party.rs"]
 mod party;
+#[path = "history/sharers.rs"]
+mod sharers;
 mod support;
 
 use std::ops::Range;
@@ -14,10 +17,14 @@ use std::path::Path;
 use history::Promises;
 use history::client::Kind;
 use party::{Doors, Party};
+use sharers::Sharers;
 use support::Server;
 use support::server::command;
 
 const CYCLES: usize = 30;
+
+/// Files that are acknowledged altogether, at least.
+const SHARED: usize = 5;
 
 /// Messages acknowledged between two crashes.
 const ACKNOWLEDGEMENTS: Range<usize> = 1..60;
@@ -53,13 +60,19 @@ fn crash_again_and_again(data: Option<&Path>, cycles: usize) {
         // Without a file, whoever was in the room brings it back.
         client.creates = data.is_none();
     }
+    let mut sharers = Sharers::new(&room);
     for _ in 0..cycles {
+        let at_work = data.map(|_| sharers.begin(doors.web));
         party.talk(ACKNOWLEDGEMENTS);
         server.crash();
+        at_work.into_iter().for_each(|at_work| sharers.end(at_work));
         if data.is_none() {
             party.history.note_loss();
         }
         server = start(Some(doors), data);
+        if let Some(data) = data {
+            sharers.check(&server, &data.with_extension("files"));
+        }
     }
     party.settle();
     let promises = Promises { history_events: 1_000_000, memory_events: 1000, is_durable: data.is_some() };
@@ -72,6 +85,7 @@ fn crash_again_and_again(data: Option<&Path>, cycles: usize) {
         party.history.check(promises);
     }
     drop(server);
+    assert!(data.is_none() || sharers.count() >= SHARED, "files are shared: {}", sharers.count());
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 mod support;
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use support::{Server, WebSocketClient, eventually, find_program};
@@ -38,6 +39,41 @@ fn curl(arguments: &[&str]) -> (Vec<u8>, i32) {
     let program = find_program(&["curl"], "curl");
     let output = Command::new(program).args(["-sS", "--max-time", "60"]).args(arguments).output().expect("curl runs");
     (output.stdout, output.status.code().unwrap_or(-1))
+}
+
+/// The same, with this to read.
+fn curl_with_input(arguments: &[&str], input: &[u8]) -> (Vec<u8>, i32) {
+    let program = find_program(&["curl"], "curl");
+    let mut command = Command::new(program);
+    command
+        .args(["-sS", "--max-time", "60"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().expect("curl runs");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input));
+        let output = child.wait_with_output().expect("it ends");
+        (output.stdout, output.status.code().unwrap_or(-1))
+    })
+}
+
+/// Shares bytes, and returns the path at which they are found.
+fn share(server: &Server, code: &str, bytes: &[u8]) -> String {
+    let path = format!("/api/v1/rooms/{code}/files?as=eve&name=plan.bin");
+    let response = server.http().request("POST", &path, &[], bytes);
+    assert_eq!(response.status, 201, "{}", response.text());
+    response.expect_header("Location").to_owned()
+}
+
+/// The only file that is stored in a folder.
+fn only_file(folder: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files: Vec<PathBuf> = entries.filter(|path| !path.ends_with("snugd-lock")).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -102,6 +138,81 @@ fn curl_puts_and_gets_a_file_in_every_way() {
 }
 
 #[test]
+fn what_a_program_writes_is_shared_as_it_comes() {
+    let server = Server::start();
+    let code = server.create_room();
+    let room = format!("http://127.0.0.1:{}/{code}/", server.web.port());
+    let bytes: Vec<u8> = (0..1_000_001).map(|position| (position % 251) as u8).collect();
+    for (arguments, input, name) in [
+        (&["-T", "-", &format!("{room}log.txt")][..], &bytes[..], "log.txt"),
+        // Without a name it has one all the same.
+        (&["-T", "-", &room], &bytes, "file"),
+        (&["--limit-rate", "400K", "-T", "-", &format!("{room}slow.txt")], &bytes[..600_000], "slow.txt"),
+        (&["-T", "-", &format!("{room}empty.txt")], &[], "empty.txt"),
+        (&["-T", ".", &format!("{room}now.txt")], &bytes, "now.txt"),
+    ] {
+        let (answer, status) = curl_with_input(arguments, input);
+        let answer = text(answer);
+        assert!(status == 0 && answer.trim().ends_with(&format!("/{name}")), "{arguments:?}: {status}: {answer}");
+        let (_, below) = answer.trim().split_once(&format!("/{code}/")).expect("the file's address");
+        assert!(server.get(&format!("/{code}/{below}")).body == input, "{arguments:?}");
+    }
+}
+
+#[test]
+fn part_of_a_file_is_not_taken_for_all_of_it() {
+    let server = Server::start();
+    let (code, folder) = (server.create_room(), Folder::new("part"));
+    let (path, _) = folder.file("plan.bin", 100_000);
+    let room = format!("http://127.0.0.1:{}/{code}/", server.web.port());
+    let (answer, status) = curl(&["-w", " %{http_code}", "-C", "50000", "-T", &path, &room]);
+    let answer = text(answer);
+    assert!(status == 0 && answer.ends_with(" 400") && answer.contains("whole"), "{status}: {answer}");
+    let events = server.get(&format!("/api/v1/rooms/{code}/events")).json();
+    assert_eq!(events["events"], json!([]), "nobody has seen it");
+}
+
+#[test]
+fn a_file_that_vanishes_or_is_cut_short_ends_its_download_and_nothing_else() {
+    let folder = Folder::new("vanished");
+    let files = folder.0.join("files");
+    let server = Server::with(&["--files", files.to_str().expect("UTF-8")]);
+    let code = server.create_room();
+    let mut ana = WebSocketClient::connect(&server);
+    ana.send(json!({"type": "join", "room": code, "name": "ana"}));
+    ana.expect("joined");
+    // More than what the system takes of it while nobody reads.
+    let bytes = vec![7; 20_000_000];
+    let path = share(&server, &code, &bytes);
+    let address = format!("http://127.0.0.1:{}{path}", server.web.port());
+    let stored = only_file(&files);
+
+    let mut client = server.http();
+    client.send_request("GET", &path, &[], b"");
+    let mut stream = client.into_stream();
+    stream.set_read_timeout(None).expect("a socket has timeouts");
+    stream.read_exact(&mut [0; 1_000_000]).expect("the beginning");
+    std::fs::OpenOptions::new().write(true).open(&stored).and_then(|file| file.set_len(15_000_000)).expect("it is cut");
+    let mut rest = Vec::new();
+    // It may end by a reset: it is not whole.
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.len() < 15_000_000, "{}", rest.len());
+
+    const CURLE_PARTIAL_FILE: i32 = 18;
+    let (got, status) = curl(&[&address]);
+    assert!(status == CURLE_PARTIAL_FILE && got.len() <= 15_000_000, "{status}: {} bytes", got.len());
+    std::fs::remove_file(&stored).expect("it was there");
+    let (got, status) = curl(&[&address]);
+    assert_eq!((got.len(), status), (0, CURLE_PARTIAL_FILE));
+    // Everything else goes on, and so does the connection of who only asked what there is.
+    let head = server.http().request("HEAD", &path, &[], b"");
+    assert_eq!(head.status, 200);
+    assert!(server.get(&share(&server, &code, b"another")).body == b"another");
+    ana.send(json!({"type": "message", "text": "all is well", "cid": "1"}));
+    assert_eq!(ana.expect("message")["text"], "all is well");
+}
+
+#[test]
 fn what_is_too_large_is_told_before_it_is_sent() {
     let server = Server::with(&["--max-file", "100K"]);
     let (code, folder) = (server.create_room(), Folder::new("large"));
@@ -111,7 +222,7 @@ fn what_is_too_large_is_told_before_it_is_sent() {
         let arguments = [&["-w", " %{http_code}", "-T", &path, &room][..], more].concat();
         let (answer, status) = curl(&arguments);
         let answer = text(answer);
-        assert!(status == 0 && answer.ends_with(" 413") && answer.contains("100 KB"), "{more:?}: {status}: {answer}");
+        assert!(status == 0 && answer.ends_with(" 413") && answer.contains(" 102 kB "), "{more:?}: {status}: {answer}");
     }
 }
 

@@ -409,7 +409,7 @@ export default {
     s: (count) => `${count} s`,
   },
 
-  bytes: ["B", "KB", "MB", "GB", "TB"],
+  bytes: ["B", "kB", "MB", "GB", "TB"],
 
   errors: {
     not_joined: "Tritt zuerst einem Raum bei.",

@@ -411,7 +411,7 @@ export default {
   },
 
   /** Units of bytes, each 1024 of the one before. */
-  bytes: ["B", "KB", "MB", "GB", "TB"],
+  bytes: ["B", "kB", "MB", "GB", "TB"],
 
   /** What refusals mean, by their codes: here the server says it best itself. */
   errors: {},

@@ -409,7 +409,7 @@ export default {
     s: (count) => `${count} s`,
   },
 
-  bytes: ["B", "KB", "MB", "GB", "TB"],
+  bytes: ["B", "kB", "MB", "GB", "TB"],
 
   errors: {
     not_joined: "Entra primero en una sala.",

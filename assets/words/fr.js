@@ -410,7 +410,7 @@ export default {
     s: (count) => `${count} s`,
   },
 
-  bytes: ["o", "Ko", "Mo", "Go", "To"],
+  bytes: ["o", "ko", "Mo", "Go", "To"],
 
   errors: {
     not_joined: "Rejoins d’abord un salon.",

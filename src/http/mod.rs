@@ -37,6 +37,7 @@ mod upload_fault;
 
 use core::net::IpAddr;
 
+use assets::accepts_gzip;
 use body::PartialRequest;
 use date::HttpDate;
 use http::StatusCode;
@@ -204,6 +205,7 @@ impl Http {
                 && !site.is_stopping()
                 && (!routes::brings_file(head, &site.options.base_path)
                     || matches!(head.body_length, BodyLength::Absent | BodyLength::Bytes(0))),
+            takes_gzip: accepts_gzip(head),
             is_http_1_0: head.is_http_1_0,
         };
         let request = RouteRequest {

@@ -270,7 +270,7 @@ mod tests {
         assert!(!html.contains("assets/") && !html.contains("{{"), "{html}");
         let (_, rest) = html.split_once("<style>").expect("a style");
         let (style, _) = rest.split_once("</style>").expect("its end");
-        assert!(style.contains("--ground") && style.contains("min-height: 100dvh"), "{style}");
+        assert!(style.contains("--log") && style.contains("min-height: 100dvh"), "{style}");
         let hash = BASE64_STANDARD.encode(Sha256::digest(style));
         assert!(policy.contains(&format!("style-src 'sha256-{hash}';")), "{policy}");
     }

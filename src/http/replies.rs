@@ -129,7 +129,7 @@ impl ResponseContext<'_> {
         let page = self.site.pages.room(&RoomPage { code, name, invite: &invite, line_hint: &line_hint });
         let policy = self.site.room_policy(host);
         let fields = [("Content-Security-Policy", policy.as_str()), REFERRER_POLICY, NOT_STORED];
-        response.fields(&fields).body(HTML, page.as_bytes());
+        response.fields(&fields).compressed_body(HTML, page.as_bytes());
     }
 
     /// The rooms refused: the home page says why, and keeps what was typed.

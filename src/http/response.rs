@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::StatusCode;
 
 use super::date::HttpDate;
@@ -14,13 +16,16 @@ pub struct ResponseOptions {
     pub is_head: bool,
     /// The connection stays open after it.
     pub keeps_alive: bool,
+    /// The client takes gzip.
+    pub takes_gzip: bool,
     /// The client speaks HTTP/1.0, so it has to be told that the connection stays open.
     pub is_http_1_0: bool,
 }
 
 impl ResponseOptions {
     /// For a response after which the connection is closed.
-    pub const LAST: ResponseOptions = ResponseOptions { is_head: false, keeps_alive: false, is_http_1_0: false };
+    pub const LAST: ResponseOptions =
+        ResponseOptions { is_head: false, keeps_alive: false, takes_gzip: false, is_http_1_0: false };
 
     fn connection_field(self) -> &'static [u8] {
         match (self.keeps_alive, self.is_http_1_0) {
@@ -71,6 +76,15 @@ impl<'o> Response<'o> {
         }
     }
 
+    /// Ends with a body that is made for this client, of some kilobytes: compressed, if it takes that.
+    pub fn compressed_body(self, content_type: &str, body: &[u8]) {
+        let response = self.field("Vary", "Accept-Encoding");
+        if !response.options.takes_gzip {
+            return response.body(content_type, body);
+        }
+        response.field("Content-Encoding", "gzip").body(content_type, &gzip(body));
+    }
+
     /// Ends with a body of plain text.
     pub fn text(self, body: &str) {
         self.body(TEXT, body.as_bytes());
@@ -93,6 +107,14 @@ pub const TEXT: &str = "text/plain; charset=utf-8";
 pub const HTML: &str = "text/html; charset=utf-8";
 /// Media type of the API's answers.
 pub const JSON: &str = "application/json";
+
+/// How hard to try: higher levels win little for pages.
+const LEVEL: Compression = Compression::new(4);
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), LEVEL);
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a vector takes everything")
+}
 
 fn write_status_line(status: StatusCode, out: &mut Vec<u8>) {
     write!(out, "HTTP/1.1 {status}\r\n").expect("a vector takes everything");
@@ -148,13 +170,36 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+
+    #[test]
+    fn a_body_is_compressed_for_whoever_takes_that() {
+        let page = "<p>hello</p>".repeat(100);
+        let written = |takes_gzip| {
+            let mut out = Vec::new();
+            let options = ResponseOptions { takes_gzip, ..ResponseOptions::LAST };
+            Response::new(StatusCode::OK, HttpDate::new(0), options, &mut out).compressed_body(HTML, page.as_bytes());
+            let end = out.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("the end of the head") + 4;
+            (String::from_utf8(out[..end].to_vec()).expect("a head"), out[end..].to_vec())
+        };
+        let (head, body) = written(false);
+        assert!(head.contains("Vary: Accept-Encoding\r\n") && !head.contains("Content-Encoding"), "{head}");
+        assert_eq!(body, page.as_bytes());
+        let (head, body) = written(true);
+        assert!(head.contains("Vary: Accept-Encoding\r\n") && head.contains("Content-Encoding: gzip\r\n"), "{head}");
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        let mut read = String::new();
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut read).expect("gzip");
+        assert_eq!(read, page);
+    }
 
     #[test]
     fn says_whether_the_connection_stays_open() {
         let written = |keeps_alive, is_http_1_0| {
             let mut out = Vec::new();
-            let options = ResponseOptions { is_head: false, keeps_alive, is_http_1_0 };
+            let options = ResponseOptions { keeps_alive, is_http_1_0, ..ResponseOptions::LAST };
             Response::new(StatusCode::OK, HttpDate::new(0), options, &mut out).text("hi");
             String::from_utf8(out).expect("text")
         };

@@ -240,7 +240,7 @@ impl RouteRequest<'_> {
         // Who asks at another host is told of another address, so it is not stored. It is an image and nothing else,
         // also where somebody opens it by itself.
         let fields = [("Content-Security-Policy", "default-src 'none'"), NOT_STORED];
-        self.respond(StatusCode::OK, outbox).fields(&fields).body("image/svg+xml", image.as_bytes());
+        self.respond(StatusCode::OK, outbox).fields(&fields).compressed_body("image/svg+xml", image.as_bytes());
         RouteOutcome::Answered
     }
 

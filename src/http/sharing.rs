@@ -108,6 +108,10 @@ fn read(request: &RouteRequest<'_>, code: &str, brought: Brought<'_>) -> Result<
     if site.is_stopping() {
         return Err(stopping());
     }
+    // RFC 9110 section 14.5: `curl -C` sends the rest of a file, which is not to be taken for the file.
+    if head.value("content-range").is_some() {
+        return Err(refuse(StatusCode::BAD_REQUEST, "bad_request", "Send the whole file: no part of one is taken."));
+    }
     let no_such_room = || refuse(StatusCode::NOT_FOUND, "no_such_room", "There is no such room.");
     let code = RoomCode::parse(&decode_path(code)).ok_or_else(no_such_room)?;
     let mut query = Query::read(head.query)?;

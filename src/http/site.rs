@@ -59,17 +59,12 @@ impl Site {
             allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
             options: options.clone(),
             message_bytes: limits.message_bytes,
-            file_limit_bytes: None,
+            file_limit_bytes: Some(limits.file_bytes).filter(|bytes| *bytes > 0),
             invitation,
             pages,
             home: Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home)))),
             assets: Assets::new(&options.base_path),
         }
-    }
-
-    /// Files are shared, of at most so many bytes each.
-    pub fn offer_files(&mut self, limit_bytes: u64) {
-        self.file_limit_bytes = Some(limit_bytes);
     }
 
     /// From now on `/readyz` answers 503, and each connection is closed after its next response.

@@ -47,7 +47,9 @@ impl Server {
 
     fn with(arguments: &[&str]) -> Server {
         let arguments = ["snugd"].iter().chain(arguments).map(Into::into);
-        let options = Options::parse_command_line(arguments).expect("options");
+        let mut options = Options::parse_command_line(arguments).expect("options");
+        // Tests in which files are shared say so.
+        options.limits.file_bytes = 0;
         let invitation = Invitation {
             public_url: options.web.public_url.clone(),
             base_path: options.web.base_path.clone(),
@@ -1070,7 +1072,7 @@ const FILE_LIMIT_BYTES: u64 = 9_999;
 /// A server on which files are shared, and a room there.
 fn server_with_files() -> (Server, String) {
     let mut server = Server::new();
-    server.site.offer_files(FILE_LIMIT_BYTES);
+    server.site.file_limit_bytes = Some(FILE_LIMIT_BYTES);
     let code = server.create_room();
     (server, code)
 }
@@ -1217,7 +1219,7 @@ fn a_form_that_is_none_is_refused() {
 #[test]
 fn no_more_than_two_chunks_of_an_upload_are_in_memory() {
     let (mut server, code) = server_with_files();
-    server.site.offer_files(1 << 20);
+    server.site.file_limit_bytes = Some(1 << 20);
     let mut connection = server.connect();
     let body: Vec<u8> = (0..5 * CHUNK_BYTES + 1).map(|position| (position % 251) as u8).collect();
     let form = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";

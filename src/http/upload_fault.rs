@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use crate::files::{StoreFault, UploadRefusal};
+use crate::rooms::size_words;
 
 /// Why a file is not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,14 +57,5 @@ impl From<StoreFault> for UploadFault {
             }
         };
         UploadFault { status, code: "storage_failed", words: words.into(), retry_ms: None }
-    }
-}
-
-/// A size for a person: `25 MB`.
-fn size_words(bytes: u64) -> String {
-    match bytes {
-        ..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{} KB", bytes / 1024),
-        1_048_576.. => format!("{} MB", bytes / 1_048_576),
     }
 }

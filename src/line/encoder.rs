@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::clock::LocalClock;
 use crate::json;
-use crate::rooms::{Body, Encoder, Event, Kind, Marks, Name, Quote, RoomCode, SharedFile};
+use crate::rooms::{Body, Encoder, Event, Kind, Marks, Name, Quote, RoomCode, SharedFile, size_words};
 
 /// What stands before every line of a message but its first: nothing that a member typed is ever at the
 /// left edge, where notices are.
@@ -179,22 +179,6 @@ fn write_shared(name: &Name, file: &SharedFile, place: &Place<'_>, out: &mut Vec
     write_in_one_line(file.name.as_str(), out);
     let (home_url, path) = (place.home_url.trim_end_matches('/'), file.path(place.code));
     write!(out, " ({}) {home_url}{path}", size_words(file.size_bytes)).expect("writing into memory does not fail");
-}
-
-/// A size as people read it.
-fn size_words(bytes: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut size = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while size >= 999.5 && unit + 1 < units.len() {
-        size /= 1000.0;
-        unit += 1;
-    }
-    let decimals = usize::from(size < 9.95);
-    format!("{size:.decimals$} {}", units[unit])
 }
 
 /// Appends that another day begins.

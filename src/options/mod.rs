@@ -81,7 +81,7 @@ pub struct Limits {
     pub members: usize,
     /// Bytes of memory that the history of all rooms may take, so that nobody can fill it by talking.
     pub memory_bytes: usize,
-    /// Bytes in one file that is shared, as clients are told; 0: none are.
+    /// Bytes in one file that is shared; 0: none are.
     pub file_bytes: u64,
 }
 

@@ -171,6 +171,22 @@ impl SharedFile {
     }
 }
 
+/// A size as people read it.
+pub fn size_words(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(size < 9.95);
+    format!("{size:.decimals$} {}", units[unit])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -190,6 +206,14 @@ mod tests {
             let file = SharedFile { id: FileId(id), name: FileName::clean(&typed), size_bytes, file_type, dimensions };
             prop_assert_eq!(SharedFile::parse(&file.to_text()), Some(file));
         }
+    }
+
+    #[test]
+    fn a_size_is_told_in_decimal_units() {
+        for (bytes, words) in [(0, "0 B"), (1000, "1.0 kB"), (9_949, "9.9 kB"), (9_951, "10 kB"), (25 << 20, "26 MB")] {
+            assert_eq!(size_words(bytes), words);
+        }
+        assert_eq!(size_words(u64::MAX), "18446744 TB");
     }
 
     #[test]

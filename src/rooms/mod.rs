@@ -63,7 +63,7 @@ pub use command::{
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use executing::Execution;
-pub use file::{Dimensions, FileId, FileType, SharedFile};
+pub use file::{Dimensions, FileId, FileType, SharedFile, size_words};
 pub use file_name::{FileName, MAX_BYTES as MAX_FILE_NAME_BYTES};
 pub use history::{EVENTS_ON_JOIN, MAX_PAGE_EVENTS};
 pub use last_messages::MAX_LAST_MESSAGES;

@@ -56,10 +56,10 @@ fn a_session_that_is_over_sees_the_home_page() {
     let right = server.post_form(&[("name", "ana"), ("code", &elsewhere), ("password", PASSWORD)]);
     let cookie = right.cookie();
     let page = || server.get_with(&format!("/{elsewhere}"), &[("Cookie", &cookie)]).text();
-    assert!(!page().contains("id=\"create\""), "the room's page");
+    assert!(!page().contains("id=\"join\""), "the room's page");
     ana.send(json!({"type": "password", "password": PASSWORD, "new": OTHER_PASSWORD}));
     ana.expect("ok");
-    assert!(page().contains("id=\"create\""), "the home page");
+    assert!(page().contains("id=\"join\""), "the home page");
 }
 
 #[test]

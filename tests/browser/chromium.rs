@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::{fs, process};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use devtools::DevTools;
@@ -219,6 +220,11 @@ impl Window {
         self.wait_for(&format!("location.href.startsWith({url:?}) && document.readyState === 'complete'"));
     }
 
+    /// Goes where there may be no page, but something to be saved.
+    pub fn try_to_open(&self, url: &str) {
+        self.call("Page.navigate", json!({"url": url}));
+    }
+
     fn navigate(&self, url: &str) {
         let answer = self.call("Page.navigate", json!({"url": url}));
         assert!(answer["errorText"].is_null(), "{url}: {answer}");
@@ -244,7 +250,7 @@ impl Window {
     pub fn close(self) {}
 
     /// Has the page do what cannot fail.
-    fn call(&self, method: &str, params: Value) -> Value {
+    pub fn call(&self, method: &str, params: Value) -> Value {
         let answer = self.browser.devtools.call(Some(&self.session), method, params);
         answer.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -256,6 +262,14 @@ impl Window {
         let evaluate = json!({"expression": expression, "returnByValue": true});
         let answer = self.browser.devtools.call(Some(&self.session), "Runtime.evaluate", evaluate);
         answer.map(|mut answer| answer["result"]["value"].take()).unwrap_or_default()
+    }
+
+    /// What a promise on the page comes to.
+    pub fn evaluate_promise(&self, expression: &str) -> Value {
+        let evaluate = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.call("Runtime.evaluate", evaluate);
+        assert!(answer["exceptionDetails"].is_null(), "{expression:.80}: {}", answer["exceptionDetails"]);
+        answer["result"]["value"].take()
     }
 
     /// Waits until an expression is true on the page.
@@ -369,6 +383,22 @@ impl Window {
         self.call("Emulation.setDeviceMetricsOverride", metrics);
         let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.call("Emulation.setEmulatedMedia", json!({"features": scheme}));
+    }
+
+    /// The same, in a page where nothing moves: what is looked at is there at once.
+    pub fn look(&self, width: u32, height: u32, scheme: &str) {
+        self.resize(width, height, scheme);
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    /// A picture of what is in sight now, as PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        let shot = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        BASE64_STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("it is Base64")
     }
 
     /// Types letter by letter where the cursor is.

@@ -4,7 +4,11 @@ mod amending;
 mod chromium;
 mod composing;
 mod files;
+mod hostile;
+mod hostile_files;
+mod keyboard;
 mod languages;
+mod looks;
 #[path = "../faults/proxy.rs"]
 #[allow(dead_code)]
 mod proxy;
@@ -13,6 +17,7 @@ mod roles;
 mod served_files;
 mod served_roles;
 mod states;
+mod states_tour;
 #[path = "../support/mod.rs"]
 mod support;
 mod tabs;
@@ -1050,6 +1055,7 @@ fn a_text_that_no_connection_brings_an_answer_to_is_given_up() {
                 transmit: ({ text }) => window.sent.push(text),
                 late: () => window.sent.push('late'),
                 changed: (entries) => { window.waiting = entries; },
+                paused: () => {},
                 unanswered: () => { outbox.close(); outbox.open(0); },
             });
             window.answer = () => outbox.acknowledge(window.waiting.at(-1).cid);

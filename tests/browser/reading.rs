@@ -173,8 +173,8 @@ fn texts_are_shown_with_a_few_marks_and_never_as_markup() {
     let x = link("http://a.example/x");
     let cases = [
         ("a `b *c*` d", "a <code>b *c*</code> d".to_owned()),
-        ("```\nx *y* `z`\n```", "<pre><code>x *y* `z`</code></pre>".to_owned()),
-        ("see ```rust\nfn a() {}\n``` ok", "see <pre><code>fn a() {}</code></pre> ok".to_owned()),
+        ("```\nx *y* `z`\n```", "<pre tabindex=\"0\"><code>x *y* `z`</code></pre>".to_owned()),
+        ("see ```rust\nfn a() {}\n``` ok", "see <pre tabindex=\"0\"><code>fn a() {}</code></pre> ok".to_owned()),
         ("*so* it, *a b*!", "<em>so</em> it, <em>a b</em>!".to_owned()),
         ("2*3*4 * a * **b** a*b*c", "2*3*4 * a * **b** a*b*c".to_owned()),
         ("a ` b *x", "a ` b *x".to_owned()),

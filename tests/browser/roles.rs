@@ -166,6 +166,7 @@ fn operators_keep_order_by_menus_settings_and_commands() {
     tell(&ana, &json!({"type": "kick", "name": "Ben Maria", "by": "Ana", "reason": "no shouting"}));
     wait_for_notice(&ana, "Ana removed Ben Maria: no shouting");
     wait_for_members(&ana, &["Ana"]);
+    ana.point_at(".message .slip");
     ana.click(".message .tools");
     choose(&ana, "Delete…");
     assert_eq!(ana.text("#menu .question"), "Delete what Ben Maria said?");
@@ -251,7 +252,7 @@ fn a_name_is_claimed_and_given_up_in_a_dialog() {
     tell(&ana, &json!({"type": "ok", "account": "Ana"}));
     ana.wait_for("!document.querySelector('#account').open");
     ana.wait_for("document.querySelector('#members .claimed') !== null");
-    assert_eq!(ana.evaluate("document.querySelector('#account-new').value"), "");
+    ana.wait_for("document.querySelector('#account-new').value === ''");
 
     ana.click("#own");
     choose(&ana, "Change password…");

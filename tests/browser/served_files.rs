@@ -125,10 +125,10 @@ fn of_several_files_one_is_refused_and_the_others_are_there() {
     ana.click("#share .primary");
     let names = json!(["first.bin", "empty.txt", format!("{}.txt", "ä".repeat(125))]);
     wait_for_equal(&ana, "shared()", &names);
-    let words = "Not shared. A file has at most 3 MB here.";
+    let words = "Not shared. A file has at most 3.1 MB here.";
     wait_for_equal(&ana, "[...document.querySelectorAll('.upload .fate')].map(it => it.textContent)", &json!([words]));
     let sizes = "[...document.querySelectorAll('#timeline .card small')].map(it => it.textContent)";
-    assert_eq!(ana.evaluate(sizes), json!(["977 KB", "0 B", "9 B"]));
+    assert_eq!(ana.evaluate(sizes), json!(["1.0 MB", "0 B", "9 B"]));
     // On the smallest phone nothing is wider than the screen.
     ana.resize(360, 640, "dark");
     ana.evaluate("paste(bytes(1e6, 'w'.repeat(251) + '.bin'), bytes(4e6, 'large.bin'))");

@@ -2,6 +2,7 @@
 #![cfg(feature = "sqlite")]
 
 mod amending;
+mod files;
 mod letting_go;
 mod searching;
 #[path = "../support/mod.rs"]

@@ -5,24 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Entry, History, Life, Record, Seen, number};
+use super::{Entry, History, Life, Record, Seen, is_said, number};
 
 /// What a message is by type, and the corrections of it.
 fn has_state(event: &Value) -> bool {
-    event["type"] == "message" || event["type"] == "edit"
+    is_said(event) || event["type"] == "edit"
 }
 
 /// What of an event stays as it is, whatever becomes of it.
 pub fn lasting(event: &Value) -> Value {
     let mut event = event.clone();
     let passing: &[&str] = match event["type"].as_str() {
-        _ if has_state(&event) => &["text", "edited", "deleted", "reactions", "reply_to"],
+        _ if has_state(&event) => &["text", "edited", "deleted", "reactions", "reply_to", "file"],
         // Marks are those of the moment at which somebody came: who reads of it later sees them in the list of members.
         Some("enter") => &["op", "account"],
         _ => &[],
     };
     if let Some(fields) = event.as_object_mut() {
         passing.iter().for_each(|field| drop(fields.remove(*field)));
+        // Once it is deleted, nobody is told that it was one.
+        if fields["type"] == "file" {
+            fields["type"] = "message".into();
+        }
     }
     event
 }
@@ -30,7 +34,11 @@ pub fn lasting(event: &Value) -> Value {
 /// What was said with an event at first, as far as it tells: of a correction that was read later, nobody knows whether
 /// there was another one since.
 pub fn first_text(event: &Value, is_live: bool) -> Option<String> {
-    let is_as_it_was = is_live || event["type"] == "message" && event["edited"] != true;
+    let is_as_it_was = is_live || is_said(event) && event["edited"] != true;
+    // With a file, nothing needs to be said.
+    if event["type"] == "file" && is_as_it_was && event["text"].is_null() {
+        return Some(String::new());
+    }
     let text = event["text"].as_str().filter(|_| is_as_it_was && event["deleted"] != true);
     text.map(str::to_owned)
 }
@@ -104,7 +112,7 @@ fn check_all(record: &Record, done: &Done, life: &Life, position: u64, events: &
                 assert_eq!(shown, text, "the last state; {}", words());
             }
         }
-        if is_newest && event["type"] == "message" {
+        if is_newest && is_said(event) {
             assert_ne!(event["deleted"], true, "nobody deleted it; {}", words());
             assert_eq!(event["edited"] == true, !edits.is_empty(), "{}", words());
             // Not all that happened since may be known.

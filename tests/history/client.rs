@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{Asked, Has, History, Life, Searched, amendments};
+use super::{Asked, Has, History, Life, Searched, amendments, is_said};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -156,6 +156,11 @@ impl Client {
 
     pub fn was_refused(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.was_refused)
+    }
+
+    /// The room, and by what it is known there, if it is there.
+    pub fn room_and_token(&self) -> Option<(String, String)> {
+        self.token.clone().filter(|_| self.is_joined()).map(|token| (self.room.clone(), token))
     }
 
     /// Whether a second connection would be let in as the same member.
@@ -514,7 +519,8 @@ impl Client {
                 }
             }
             "error" => self.note_error(number, message, history),
-            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" | "topic" | "mode" | "kick" => {
+            "message" | "file" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" | "topic" | "mode"
+            | "kick" => {
                 history.note_received(number, message);
                 self.note_event(number, message, history);
             }
@@ -561,7 +567,7 @@ impl Client {
         if is_current && let Some((_, last)) = &mut self.has {
             *last = id.max(*last);
         }
-        if is_current && event["type"] == "message" && event["author"].as_u64() == self.author {
+        if is_current && is_said(event) && event["author"].as_u64() == self.author {
             self.own_messages.push(id);
         }
         match event["text"].as_str() {

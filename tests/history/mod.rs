@@ -156,6 +156,56 @@ impl History {
         self.last_ids.get(life).copied().unwrap_or(0)
     }
 
+    /// Every event by which anybody was told of a file, and in which life of which room.
+    pub fn files(&self) -> Vec<(Life, Value)> {
+        self.told().into_iter().filter(|(_, event)| event["file"].is_object()).collect()
+    }
+
+    /// The ids of files whose messages were deleted, as far as anybody was told of both.
+    pub fn gone_files(&self) -> HashSet<String> {
+        let told = self.told();
+        let deleted: HashSet<(&Life, u64)> = told
+            .iter()
+            .filter(|(_, event)| event["type"] == "delete" || event["deleted"] == true)
+            .map(|(life, event)| (life, event["of"].as_u64().unwrap_or_else(|| number(event, "id"))))
+            .collect();
+        let files = told.iter().filter(|(_, event)| event["file"].is_object());
+        let gone = files.filter(|(life, event)| deleted.contains(&(life, number(event, "id"))));
+        gone.map(|(_, event)| event["file"]["id"].as_str().expect("an id").to_owned()).collect()
+    }
+
+    /// How many lives of a room anybody was told of.
+    pub fn lives_of(&self, room: &str) -> usize {
+        self.last_ids.keys().filter(|(code, _)| code == room).count()
+    }
+
+    /// The last id that anybody was told of in any life of a room.
+    pub fn last_id_in(&self, room: &str) -> u64 {
+        let ids = self.last_ids.iter().filter(|((code, _), _)| code == room).map(|(_, id)| *id);
+        ids.max().unwrap_or(0)
+    }
+
+    /// Every event that anybody was told of.
+    fn told(&self) -> Vec<(Life, Value)> {
+        let mut lives: HashMap<usize, &Life> = HashMap::new();
+        let mut told = Vec::new();
+        for entry in &self.entries {
+            let (life, events) = match entry {
+                Entry::Joined { connection, life, joined, .. } => {
+                    lives.insert(*connection, life);
+                    (life, joined["events"].as_array().expect("a list of events").as_slice())
+                }
+                Entry::Received { connection, event } => (lives[connection], std::slice::from_ref(event)),
+                Entry::Recalled { life, answer, .. } | Entry::Found { life, answer, .. } => {
+                    (life, answer["events"].as_array().expect("a list of events").as_slice())
+                }
+                _ => continue,
+            };
+            told.extend(events.iter().map(|event| (life.clone(), event.clone())));
+        }
+        told
+    }
+
     /// Messages acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.acknowledged.len()
@@ -278,7 +328,8 @@ impl History {
                     // Whoever it was does not know of it, perhaps, and says everything again as somebody else.
                     said.clear();
                 }
-                let Some(text) = seen.text.as_deref().filter(|_| seen.event["type"] == "message") else { continue };
+                let said_text = seen.text.as_deref().filter(|text| seen.event["type"] == "message" && !text.is_empty());
+                let Some(text) = said_text else { continue };
                 if let Some(before) = said.insert(text, id) {
                     // Only a member that has come back says anything again, and no history lasts a day: what it said
                     // last is remembered, however many events are kept.
@@ -305,7 +356,7 @@ impl History {
             let life = record.lives.iter().find(|(life, _)| of_its_time(life));
             let texts_of = |seen: &BTreeMap<u64, Seen>| {
                 let messages = seen.values().filter(|seen| seen.event["type"] == "message");
-                messages.filter_map(|seen| seen.text.clone()).collect()
+                messages.filter_map(|seen| seen.text.clone().filter(|text| !text.is_empty())).collect()
             };
             let said: Vec<String> = life.map(|(_, seen)| texts_of(seen)).unwrap_or_default();
             // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
@@ -477,6 +528,11 @@ impl Record {
             }
         }
     }
+}
+
+/// Whether it is something that was said: a text, or a file.
+fn is_said(event: &Value) -> bool {
+    event["type"] == "message" || event["type"] == "file"
 }
 
 fn ids(events: &Value) -> Vec<u64> {

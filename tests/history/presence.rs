@@ -44,6 +44,8 @@ pub fn check<'a>(life: &Life, events: impl Iterator<Item = &'a Value>) {
             // Whose message it was may be gone.
             "delete" if event["by"].is_string() => check_operator(life, event, &present, &mut operators),
             "topic" | "mode" => check_operator(life, event, &present, &mut operators),
+            // Those who share files without coming in.
+            _ if name.starts_with("guest") => (),
             _ => is_here(present.contains(name)),
         }
     }

@@ -4,21 +4,22 @@
 //!
 //! No sockets: the rooms, the journal over the disk, a store, and what stands between them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use snugd::files::{Content, FileDone, FileJob, FileStore, StoreFault, UploadId};
+use snugd::files::{Content, FileDone, FileJob, FileStore, UploadId};
 use snugd::journal::{Journal, Outcome};
 use snugd::options::Limits;
 use snugd::rooms::{
-    Address, Caller, Command, ConnectionId, Delivery, EncoderId, FileId, FileName, FileType, Join, JoinTarget, Kind,
-    Membership, MessageKey, MessageRef, Name, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Share, SharedFile, Sharer,
-    Text, Token, Via,
+    Address, Caller, Command, ConnectionId, Delivery, EncoderId, FileId, FileName, Join, JoinTarget, Kind, Membership,
+    MessageKey, MessageRef, Name, Reply, RoomCode, RoomCommand, RoomRef, Rooms, Share, SharedFile, Sharer, Text, Token,
+    Via,
 };
 use snugd::time::Now;
 
+use super::folder::SharedFolder;
 use super::journal::{Disk, SharedDisk, SimJournal};
 use super::several::TaggedLines;
 
@@ -26,54 +27,6 @@ const STEPS: u32 = 300;
 
 /// Rounds in which everything comes to rest.
 const SETTLING_ROUNDS: u32 = 1_000;
-
-/// A folder of files, of which what is done is done for good.
-struct SimStore {
-    files: BTreeSet<FileId>,
-    jobs: VecDeque<FileJob>,
-    done: VecDeque<FileDone>,
-    random: StdRng,
-    misbehaves: bool,
-}
-
-impl SimStore {
-    /// What was to be done is forgotten; what is stored stays.
-    fn crash(&mut self) {
-        self.jobs.clear();
-        self.done.clear();
-    }
-
-    /// At a start, what no event names is removed.
-    fn keep_only(&mut self, named: &BTreeSet<FileId>) {
-        self.files.retain(|file| named.contains(file));
-    }
-}
-
-impl FileStore for SimStore {
-    fn submit(&mut self, job: FileJob) {
-        self.jobs.push_back(job);
-    }
-
-    fn take_done(&mut self) -> Option<FileDone> {
-        let late = self.misbehaves && self.random.random_bool(0.5);
-        if !late && let Some(job) = self.jobs.pop_front() {
-            match job {
-                FileJob::Finish { upload, .. } if self.misbehaves && self.random.random_bool(0.2) => {
-                    let fault = [StoreFault::Full, StoreFault::Failed][self.random.random_range(0..2)];
-                    self.done.push_back(FileDone::Failed { upload, fault });
-                }
-                FileJob::Finish { upload, id } => {
-                    self.files.insert(id);
-                    let content = Content { size_bytes: 7, file_type: FileType::Other, dimensions: None };
-                    self.done.push_back(FileDone::Stored { upload, content });
-                }
-                FileJob::Remove { id } => drop(self.files.remove(&id)),
-                other => panic!("nobody asks for {other:?}"),
-            }
-        }
-        self.done.pop_front()
-    }
-}
 
 /// Nobody looks at what is sent.
 struct Unread;
@@ -95,7 +48,7 @@ struct World {
     disk: SharedDisk,
     journal: SimJournal,
     rooms: Rooms,
-    store: SimStore,
+    store: SharedFolder,
     uploads: BTreeMap<u64, Upload>,
     /// Ana and ben, each over one connection at a time.
     members: [Option<(ConnectionId, Membership)>; 2],
@@ -119,13 +72,7 @@ impl World {
         let history_events = if random.random_bool(0.5) { random.random_range(5..40) } else { 1000 };
         let limits = Limits { history_events, create_rate: 0, join_rate: 0, rate: 0, ..Limits::default() };
         let disk = Disk::new(random.random(), history_events);
-        let store = SimStore {
-            files: BTreeSet::new(),
-            jobs: VecDeque::new(),
-            done: VecDeque::new(),
-            random: StdRng::seed_from_u64(random.random()),
-            misbehaves: true,
-        };
+        let store = SharedFolder::new(random.random(), usize::MAX);
         let mut world = World {
             journal: SimJournal::new(Rc::clone(&disk)),
             rooms: Rooms::new(limits.clone(), vec![Box::new(TaggedLines)], StdRng::seed_from_u64(seed)),
@@ -153,13 +100,12 @@ impl World {
         self.rooms.rely_on_journal_beyond(self.memory_events);
         self.rooms.restore(self.disk.borrow().stored_rooms(), self.now);
         let named = self.named();
-        assert!(named.is_subset(&self.store.files), "an event names a file that was lost by a crash");
-        self.store.keep_only(&named);
+        self.store.0.borrow_mut().start(&named);
     }
 
     fn crash(&mut self) {
         self.journal.crash();
-        self.store.crash();
+        self.store.0.borrow_mut().crash();
         self.uploads.clear();
         self.joining.clear();
         self.members = [None, None];
@@ -281,7 +227,9 @@ impl World {
         while let Some(id) = self.rooms.take_released_file() {
             self.store.submit(FileJob::Remove { id });
         }
-        assert!(self.named().is_subset(&self.store.files), "an event names a file that is gone");
+        let folder = self.store.0.borrow();
+        let is_gone = |file: &&SharedFile| folder.file(file.id).is_none();
+        assert_eq!(self.rooms.files().find(is_gone), None, "an event names a file that is gone");
     }
 
     fn share(&mut self, upload: UploadId, content: Content) {
@@ -322,7 +270,7 @@ impl World {
 
     fn settle(&mut self) {
         self.disk.borrow_mut().behave();
-        self.store.misbehaves = false;
+        self.store.0.borrow_mut().behave();
         for _ in 0..SETTLING_ROUNDS {
             self.now.steady_ms += 10;
             self.round();
@@ -335,7 +283,7 @@ impl World {
         });
         let on_disk: BTreeSet<FileId> = on_disk.collect();
         assert_eq!(self.named(), on_disk, "the files whose events are kept are known");
-        assert_eq!(self.store.files, on_disk, "the store holds those and no others");
+        assert_eq!(self.store.0.borrow().files(), on_disk, "the store holds those and no others");
     }
 }
 

@@ -14,32 +14,37 @@
 mod history;
 
 mod files;
+mod folder;
 mod journal;
 mod net;
 mod people;
 mod scenes;
 mod several;
+mod sharers;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::accounts::Authenticator;
+use snugd::files::{FileLimits, Quotas};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, Limits, WebOptions};
-use snugd::reactor::{AdmissionLimits, OutputLimits, Port, Reactor, Shared, all_encoders};
+use snugd::reactor::{AdmissionLimits, Files, OutputLimits, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{ConnectionId, Delivery, Encoder, Proposal, Rooms};
 use snugd::ws;
 
+use folder::SharedFolder;
 use history::client::{Client, Kind};
 use history::{History, Promises};
 use journal::{AnyJournal, Disk, SharedDisk};
 use net::{SharedWorld, SimNet, World};
 use people::{Claims, InstantPasswords, Person};
 use several::{SeveralClient, TaggedLines};
+use sharers::Sharing;
 
 const SEEDS: u64 = 400;
 const STEPS: u32 = 250;
@@ -91,6 +96,8 @@ struct Conditions {
     /// Out of a thousand steps, those at which the program crashes.
     crashes: u32,
     steps: u32,
+    /// Where files lie, and how much there may be of them; `None`: none are shared.
+    files: Option<(SharedFolder, FileLimits)>,
 }
 
 /// Limits that nobody reaches.
@@ -127,6 +134,7 @@ impl Conditions {
             read_bytes: if random.random_bool(0.3) { 60 } else { 2000 },
             crashes: if random.random_bool(0.7) { random.random_range(1..40) } else { 0 },
             steps: if random.random_bool(0.03) { LONG_STEPS } else { STEPS },
+            files: None,
         }
     }
 
@@ -145,7 +153,8 @@ impl Conditions {
 
     /// The program, as it is started: again, if the disk holds something.
     fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
-        let limits = self.limits.clone();
+        let file_bytes = self.files.as_ref().map_or(0, |(_, limits)| limits.file_bytes);
+        let limits = Limits { file_bytes, ..self.limits.clone() };
         let invitation = Invitation {
             public_url: None,
             base_path: "/".into(),
@@ -153,8 +162,9 @@ impl Conditions {
             line_port: Some(5001),
             host: "localhost".into(),
         };
+        let site = Site::new(&WebOptions::default(), &limits, invitation.clone());
         let shared = Shared {
-            site: Site::new(&WebOptions::default(), &limits, invitation.clone()),
+            site,
             ws: ws::Context::new(&limits),
             line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
             other: Some(several::new_session),
@@ -171,10 +181,16 @@ impl Conditions {
                 AnyJournal::on(Rc::clone(disk))
             }
         };
+        let kept: Vec<_> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
         let mut reactor = Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, AdmissionLimits::default());
         reactor.set_output_limits(self.output_limits);
         let passwords = Box::new(InstantPasswords::default());
         reactor.set_authenticator(Authenticator::new(AccountPolicy::Open, 0, passwords));
+        if let Some((folder, limits)) = &self.files {
+            folder.0.borrow_mut().start(&kept.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>());
+            let random = StdRng::seed_from_u64(!seed);
+            reactor.set_files(Files::new(Box::new(folder.clone()), Quotas::new(*limits, kept.into_iter()), random));
+        }
         reactor
     }
 }
@@ -189,6 +205,8 @@ struct Simulation {
     /// People who want names of their own.
     people: Vec<Person>,
     claims: Claims,
+    /// Those who share files, if any do.
+    sharing: Option<Sharing>,
     history: History,
     random: StdRng,
     has_crashed: bool,
@@ -212,7 +230,10 @@ impl Delivery for Nobody {
 impl Simulation {
     fn new(seed: u64) -> Simulation {
         let mut random = StdRng::seed_from_u64(seed);
-        let conditions = Conditions::draw(&mut random);
+        let mut conditions = Conditions::draw(&mut random);
+        // Drawn apart: where nobody shares files, a history is what it is without them.
+        let sharing = Sharing::draw(&mut StdRng::seed_from_u64(!seed));
+        conditions.files = sharing.as_ref().map(|sharing| (sharing.folder.clone(), sharing.limits));
         let world = World::new(random.random());
         let reactor = conditions.start(&world, random.random());
         let rooms = &["KXQT", "BCDF"][..random.random_range(1..=2)];
@@ -241,6 +262,7 @@ impl Simulation {
             several,
             people: (0..people).map(|_| Person::default()).collect(),
             claims: Claims::default(),
+            sharing,
             history: History::default(),
             random,
             has_crashed: false,
@@ -256,12 +278,15 @@ impl Simulation {
     }
 
     /// Whatever happens, what is held for others has its bounds.
-    fn check_memory(&self) {
+    fn check_memory(&mut self) {
         let (most_bytes, _) = self.reactor.output_memory_bytes();
         assert!(most_bytes <= MOST_OUTPUT_BYTES, "{most_bytes} bytes wait for one connection");
         let counts = self.reactor.rooms().counts();
         let most_bytes = self.conditions.limits.memory_bytes + counts.rooms * EMPTY_HISTORY_BYTES;
         assert!(counts.history_bytes <= most_bytes, "the history takes {} bytes of memory", counts.history_bytes);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.check(self.reactor.rooms(), &self.world);
+        }
     }
 
     /// The program dies and is started again.
@@ -269,7 +294,11 @@ impl Simulation {
         self.has_crashed = true;
         self.reactor.journal_mut().crash();
         self.world.borrow_mut().crash();
+        if let Some((folder, _)) = &self.conditions.files {
+            folder.0.borrow_mut().crash();
+        }
         if self.conditions.disk.is_none() {
+            self.sharing.iter_mut().for_each(Sharing::note_loss);
             self.history.note_loss();
             self.claims.forget();
         }
@@ -288,6 +317,9 @@ impl Simulation {
         }
         if !self.people.is_empty() && self.random.random_bool(0.3) {
             self.step_of_people();
+        }
+        if self.sharing.is_some() {
+            (0..self.random.random_range(0..4)).for_each(|_| self.step_of_sharing());
         }
         let count = self.clients.len();
         let number = self.random.random_range(0..count);
@@ -386,6 +418,13 @@ impl Simulation {
         if self.people[number].socket.is_some() && !output.is_empty() {
             self.world.borrow_mut().send(socket, &output);
         }
+    }
+
+    /// One of those who share files does one thing.
+    fn step_of_sharing(&mut self) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let known: Vec<_> = self.clients.iter().filter_map(Client::room_and_token).collect();
+        sharing.step(&known, &self.world, &mut self.random);
     }
 
     /// They break off.
@@ -524,6 +563,7 @@ impl Simulation {
         self.cut_off = self.reactor.meters().slow_consumers_closed.get();
         self.world.borrow_mut().behave();
         self.dismiss_people();
+        self.sharing.iter_mut().for_each(|sharing| sharing.behave(&self.world));
         // Whoever was kept out, or was not to speak, has its time behind it.
         self.world.borrow_mut().now.wall_ms += AN_HOUR_MS;
         if let Some(disk) = &self.conditions.disk {
@@ -536,6 +576,11 @@ impl Simulation {
         self.go_on_until_settled();
         assert_eq!(self.reactor.meters().slow_consumers_closed.get(), self.cut_off, "nobody reads slowly any more");
         self.claims.check(&self.reactor.rooms().committed_state());
+        if let Some(sharing) = &self.sharing {
+            let used_bytes = self.reactor.meters().file_bytes.get();
+            let history_events = self.conditions.limits.history_events as u64;
+            sharing.check_rest(self.reactor.rooms(), used_bytes, &self.history, history_events);
+        }
     }
 
     fn go_on_until_settled(&mut self) {
@@ -569,6 +614,7 @@ impl Simulation {
                 self.send_several(number);
                 self.read_several(number, usize::MAX);
             }
+            self.sharing.iter_mut().for_each(|sharing| sharing.go_on(&self.world, &mut self.random));
             self.turn();
             if self.is_settled() && self.is_at_rest() {
                 return;
@@ -584,6 +630,7 @@ impl Simulation {
         let is_settled = |client: &Client| client.is_settled(&self.history);
         self.clients.iter().all(|client| is_settled(client) && (client.kind != Kind::Web || client.has_recalled()))
             && self.several.iter().all(|client| client.is_settled(&self.history))
+            && self.sharing.as_ref().is_none_or(Sharing::is_settled)
     }
 
     fn is_at_rest(&self) -> bool {
@@ -634,6 +681,7 @@ impl Simulation {
             }
             client.lose();
         }
+        self.sharing.iter_mut().for_each(|sharing| sharing.behave(&self.world));
         for pause_ms in [0, GRACE_MS, 60_000, ROOM_TTL_MS, 60_000] {
             self.world.borrow_mut().now.steady_ms += pause_ms;
             for _ in 0..5 {
@@ -644,10 +692,15 @@ impl Simulation {
         assert_eq!(self.reactor.rooms().counts().rooms, 0, "empty rooms end");
         let on_disk = self.conditions.disk.as_ref().map_or(0, |disk| disk.borrow().room_count());
         assert_eq!(on_disk, 0, "rooms that end leave the disk");
+        if let Some(sharing) = &self.sharing {
+            sharing.check_nothing_is_left(self.reactor.meters().file_bytes.get());
+            sharing.check_history(&self.history);
+        }
     }
 }
 
-fn run(seed: u64) {
+/// Returns how many files were shared.
+fn run(seed: u64) -> usize {
     let mut simulation = Simulation::new(seed);
     for _ in 0..simulation.conditions.steps {
         simulation.step();
@@ -662,6 +715,7 @@ fn run(seed: u64) {
     }
     simulation.clear();
     simulation.history.check(simulation.conditions.promises());
+    simulation.sharing.as_ref().map_or(0, Sharing::shared)
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -671,13 +725,20 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn every_history_keeps_the_promises() {
     if let Some(seed) = number("SIMULATION_SEED") {
-        return run(seed);
+        run(seed);
+        return;
     }
     let first_seed = number("SIMULATION_FIRST_SEED").unwrap_or(0);
-    for seed in first_seed..number("SIMULATION_SEEDS").unwrap_or(SEEDS) {
-        if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
-            eprintln!("seed {seed}: run it alone with SIMULATION_SEED={seed}");
-            std::panic::resume_unwind(panic);
+    let seeds = first_seed..number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let mut shared = 0;
+    for seed in seeds.clone() {
+        match std::panic::catch_unwind(|| run(seed)) {
+            Ok(count) => shared += count,
+            Err(panic) => {
+                eprintln!("seed {seed}: run it alone with SIMULATION_SEED={seed}");
+                std::panic::resume_unwind(panic);
+            }
         }
     }
+    assert!(seeds.clone().count() < 100 || shared > seeds.count(), "files are shared: {shared}");
 }

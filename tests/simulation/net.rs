@@ -18,6 +18,9 @@ use snugd::time::Now;
 #[derive(Default)]
 pub struct Socket {
     to_server: VecDeque<u8>,
+    /// Bytes that the client has sent so far, and those of them that the server has taken.
+    sent_bytes: usize,
+    taken_bytes: usize,
     client_ended: bool,
     to_client: VecDeque<u8>,
     server_ended: bool,
@@ -114,6 +117,7 @@ impl World {
         let socket = &mut self.sockets[socket];
         if !socket.is_reset && !socket.is_closed {
             socket.to_server.extend(bytes);
+            socket.sent_bytes += bytes.len();
             socket.readable_edge = true;
         }
     }
@@ -128,6 +132,16 @@ impl World {
             socket.writable_edge = true;
         }
         bytes
+    }
+
+    /// Bytes that the client has sent so far.
+    pub fn sent_bytes(&self, socket: usize) -> usize {
+        self.sockets[socket].sent_bytes
+    }
+
+    /// Those of them that the server has taken.
+    pub fn taken_bytes(&self, socket: usize) -> usize {
+        self.sockets[socket].taken_bytes
     }
 
     /// The client sends no more.
@@ -180,6 +194,11 @@ impl World {
     pub fn is_over(&self, socket: usize) -> bool {
         let socket = &self.sockets[socket];
         (socket.server_ended || socket.is_closed || socket.is_reset) && socket.to_client.is_empty()
+    }
+
+    /// Whether the server holds nothing of the connection any more.
+    pub fn is_closed(&self, socket: usize) -> bool {
+        self.sockets[socket].is_closed
     }
 
     /// Whether the server has ended the connection after it had sent everything.
@@ -262,6 +281,7 @@ impl Read for SimStream {
         // A read takes what is there; less only if the rest arrives just then, which is a new edge.
         let count = if stops_short { count.min(whole) } else { whole };
         socket.readable_edge |= count < socket.to_server.len();
+        socket.taken_bytes += count;
         for byte in &mut buffer[..count] {
             *byte = socket.to_server.pop_front().expect("counted");
         }

@@ -1,6 +1,8 @@
 //! Scenes that chance seldom sets: many at once, one who shouts, one who reads slowly. The system behaves in all of
 //! them; what is looked at is how much is done, and how much is held.
 
+mod files;
+
 use std::rc::Rc;
 
 use rand::SeedableRng;

@@ -311,7 +311,8 @@ impl SeveralClient {
                 }
                 self.say_again(tag, history);
             }
-            "message" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" | "topic" | "mode" | "kick" => {
+            "message" | "file" | "enter" | "part" | "nick" | "edit" | "delete" | "reaction" | "topic" | "mode"
+            | "kick" => {
                 history.note_received(connection(socket, tag), object);
                 let id = object["id"].as_u64().expect("an id");
                 if let Some((_, has)) = &mut self.membership(tag).has {

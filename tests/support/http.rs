@@ -60,6 +60,10 @@ impl HttpClient {
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             request += &format!("Host: {}\r\n", self.host);
         }
+        // A proxy may ask for compressed bodies otherwise, and passes them on in chunks.
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding")) {
+            request += "Accept-Encoding: identity\r\n";
+        }
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }

@@ -99,6 +99,7 @@ impl SqliteJournal {
     ) -> Result<(SqliteJournal, Vec<StoredRoom>), Unusable> {
         let file = DataFile::open(path)?;
         let unusable = |error| data_file::unusable(&file.path, &error);
+        table_writer::forget_old_files(&file.connection, history_events as u64).map_err(unusable)?;
         let rooms = reader::stored_rooms(&file.connection).map_err(unusable)?;
         let accounts = accounts::stored(&file.connection).map_err(unusable)?;
         let reading = data_file::connect_reader(&file.path)?;

@@ -23,6 +23,9 @@ const KEPT_SEGMENTS: i64 = 16;
 /// Events of a room that is over that are deleted at once.
 const SWEPT_EVENTS: u64 = 1000;
 
+/// What had nothing but a file is deleted with it.
+const FORGET_FILES: &str = "UPDATE event SET file = NULL, text = nullif(text, '') WHERE file IS NOT NULL";
+
 /// Writes changes, and remembers where in the tables each room is.
 pub(super) struct TableWriter {
     /// Events kept for each room.
@@ -46,6 +49,8 @@ struct RoomPosition {
     first_id: u64,
     last_id: u64,
     keyed_id: u64,
+    /// No earlier event shares a file.
+    first_file_id: u64,
     indexed: IndexedSegments,
 }
 
@@ -177,10 +182,8 @@ impl TableWriter {
         let mut insert = connection
             .prepare_cached("INSERT INTO room (code, epoch, last_time, last_author) VALUES (?1, ?2, ?3, 0)")?;
         let room = insert.insert(params![code.as_str(), epoch.to_string(), time_ms.cast_signed()])?;
-        self.rooms.insert(
-            epoch,
-            RoomPosition { room, first_id: 1, last_id: 0, keyed_id: 0, indexed: IndexedSegments::default() },
-        );
+        let (first_file_id, indexed) = (u64::MAX, IndexedSegments::default());
+        self.rooms.insert(epoch, RoomPosition { room, first_id: 1, last_id: 0, keyed_id: 0, first_file_id, indexed });
         Ok(())
     }
 
@@ -207,12 +210,21 @@ impl TableWriter {
             ],
         )?;
         let last_id = place.last_id;
+        if body.file().is_some() {
+            place.first_file_id = place.first_file_id.min(last_id);
+        }
+        let first_kept_id = (last_id + 1).saturating_sub(history_events);
+        let has_old_files = place.first_file_id < first_kept_id;
+        if has_old_files {
+            place.first_file_id = forget_files(connection, room, first_kept_id)?;
+        }
         if last_id >= place.keyed_id + UNKEYED_EVENTS {
             key_messages(connection, place)?;
         }
         if place.next_segment().is_some() {
             self.unindexed.as_mut().map(|unindexed| unindexed.insert(epoch));
         }
+        self.has_deleted |= has_old_files;
         let place = self.place(connection, epoch)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         if place.held_events() >= history_events + TRIMMED_EVENTS {
             self.trim(connection, epoch, MAX_TRIMMED_EVENTS)?;
@@ -333,6 +345,26 @@ impl RoomPosition {
     }
 }
 
+/// What shared files before this event does so no more, since their bytes go: the events may stay for a while, and would be
+/// seen again by a run that keeps more of them. Returns which event is the first that shares one.
+fn forget_files(connection: &Connection, room: i64, first_kept_id: u64) -> Result<u64> {
+    connection
+        .prepare_cached(&format!("{FORGET_FILES} AND room = ?1 AND id < ?2"))?
+        .execute(params![room, first_kept_id.cast_signed()])?;
+    let first_file_id: Option<i64> = connection
+        .prepare_cached("SELECT min(id) FROM event WHERE room = ?1 AND file IS NOT NULL")?
+        .query_row([room], |row| row.get(0))?;
+    Ok(first_file_id.map_or(u64::MAX, i64::cast_unsigned))
+}
+
+/// Does so in all rooms, where another run kept more events.
+pub(super) fn forget_old_files(connection: &Connection, history_events: u64) -> Result<()> {
+    let most = i64::try_from(history_events).unwrap_or(i64::MAX);
+    let last_id = "(SELECT max(id) FROM event AS last WHERE last.room = event.room)";
+    connection.execute(&format!("{FORGET_FILES} AND {last_id} - id >= ?1"), [most])?;
+    Ok(())
+}
+
 /// Has the messages since the last time found by their clients' ids.
 fn key_messages(connection: &Connection, place: &mut RoomPosition) -> Result<()> {
     connection
@@ -424,16 +456,19 @@ fn find_unindexed(connection: &Connection) -> Result<HashSet<Epoch>> {
 fn look_up(connection: &Connection, epoch: Epoch) -> Result<Option<RoomPosition>> {
     let mut select = connection.prepare_cached(
         "SELECT room, (SELECT min(id) FROM event WHERE event.room = room.room), \
-         (SELECT max(id) FROM event WHERE event.room = room.room), keyed_id FROM room WHERE epoch = ?1",
+         (SELECT max(id) FROM event WHERE event.room = room.room), keyed_id, \
+         (SELECT min(id) FROM event WHERE event.room = room.room AND file IS NOT NULL) FROM room WHERE epoch = ?1",
     )?;
     let place = select.query_row([epoch.to_string()], |row| {
         let first_id: Option<i64> = row.get(1)?;
         let last_id: Option<i64> = row.get(2)?;
+        let first_file_id: Option<i64> = row.get(4)?;
         Ok(RoomPosition {
             room: row.get(0)?,
             first_id: first_id.map_or(1, i64::cast_unsigned),
             last_id: last_id.map_or(0, i64::cast_unsigned),
             keyed_id: columns::number(row, 3)?,
+            first_file_id: first_file_id.map_or(u64::MAX, i64::cast_unsigned),
             indexed: IndexedSegments::default(),
         })
     });

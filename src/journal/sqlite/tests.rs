@@ -643,6 +643,37 @@ fn files_are_kept_as_long_as_their_events_and_deleted_with_them() {
 }
 
 #[test]
+fn files_whose_events_are_too_old_do_not_come_back_when_more_are_kept() {
+    let folder = Folder::new();
+    let seen_by_more = |expected: &[(u64, bool, bool)]| {
+        let (mut journal, rooms) = folder.open(1000);
+        let events = journal.read_now(epoch(1), 1, 6).events;
+        let seen: Vec<_> = events
+            .iter()
+            .filter(|event| event.id != 3)
+            .map(|event| (event.id, event.body.file().is_some(), matches!(event.body, Body::Deleted { .. })))
+            .collect();
+        assert_eq!(seen, expected);
+        let shared = expected.iter().filter(|(_, is_shared, _)| *is_shared).map(|(id, ..)| *id);
+        assert!(rooms[0].files.iter().map(|(id, _)| *id).eq(shared));
+    };
+    let (mut journal, _) = folder.open(4);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana")]);
+    for (name, text) in [("plan.pdf", ""), ("photo.png", "look"), ("", ""), ("song.ogg", ""), ("film.webm", "see")] {
+        let body = if name.is_empty() { said(1, 1, "hello") } else { published(1, 1, "ana", shared(name, text)) };
+        journal.keep([body]);
+    }
+    journal.keep([published(1, 1, "ana", shared("list.txt", ""))]);
+    drop(journal);
+    // As they were kept, though the events are there.
+    let late = [(4, true, false), (5, true, false), (6, true, false)];
+    seen_by_more(&[&[(1, false, true), (2, false, false)][..], &late].concat());
+    // A run that keeps fewer and says nothing.
+    let (_, rooms) = folder.open(2);
+    assert!(rooms[0].files.iter().map(|(id, _)| *id).eq([5, 6]));
+}
+
+#[test]
 fn accounts_are_kept_and_who_bears_their_names() {
     let folder = Folder::new();
     let (mut journal, _) = folder.open(1000);
