@@ -301,7 +301,8 @@ pub fn read_back(ana: &dyn Window) {
     ana.evaluate("window.seen = new Set()");
     ana.eventually("the beginning is reached", &mut || {
         ana.wait_for(built);
-        let see = format!("({numbers}.forEach(number => window.seen.add(number)), Boolean({}))", message("where it began"));
+        let see =
+            format!("({numbers}.forEach(number => window.seen.add(number)), Boolean({}))", message("where it began"));
         if ana.evaluate(&see) == true {
             return Some(json!(true));
         }
