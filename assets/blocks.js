@@ -20,6 +20,8 @@ export class Line {
   element = null;
   /** What stands before its element, and goes with it: the words about several lines. */
   head = null;
+  /** Whether the lines that those words are about are shown. */
+  isOpen = false;
   /** @type {Block | null} */
   block = null;
   /** The event that it shows, if it shows one. */
@@ -159,7 +161,10 @@ export class Blocks {
     const { activeElement } = document;
     for (const line of second.lines) {
       line.block = second;
-      if (block.isBuilt) second.element.append(...line.parts);
+      if (!block.isBuilt) continue;
+      // What is moved would be read aloud again.
+      line.element.setAttribute("aria-live", "off");
+      second.element.append(...line.parts);
     }
     // What is moved loses the keyboard.
     if (second.element.contains(activeElement)) activeElement.focus({ preventScroll: true });
@@ -246,8 +251,12 @@ document.addEventListener("selectionchange", () => {
   selected = selection.rangeCount > 0 && !selection.isCollapsed ? selection.getRangeAt(0) : null;
 });
 
+/** What a menu stands at, which gives the keyboard back there. */
+const MENU_OPENER = "[aria-haspopup][aria-expanded='true']";
+
 /** Whether taking it down would take something away from whoever uses it: the keyboard, what plays, what is selected. */
 function isInUse(element) {
   if (element.contains(document.activeElement) || selected?.intersectsNode(element)) return true;
+  if (element.querySelector(MENU_OPENER)) return true;
   return [...element.querySelectorAll("audio,video")].some(({ paused }) => !paused);
 }

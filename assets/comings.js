@@ -26,11 +26,11 @@ export function joinComings(lines) {
     if (first.head.nextElementSibling !== first.element) first.element.before(first.head);
     const elements = run.map(({ element }) => element);
     const show = () => {
-      const isOpen = first.head?.getAttribute("aria-expanded") === "true";
-      for (const element of elements) element.classList.toggle("joined", !isOpen);
+      first.head.setAttribute("aria-expanded", first.isOpen);
+      for (const element of elements) element.classList.toggle("joined", !first.isOpen);
     };
-    first.head.onclick = ({ currentTarget }) => {
-      currentTarget.setAttribute("aria-expanded", currentTarget.getAttribute("aria-expanded") !== "true");
+    first.head.onclick = () => {
+      first.isOpen = !first.isOpen;
       show();
     };
     show();
@@ -53,7 +53,6 @@ function runsOf(lines) {
 function headElement() {
   const head = button("", () => {});
   head.className = "comings";
-  head.setAttribute("aria-expanded", "false");
   // The arrow keys lead to it, as to messages.
   head.tabIndex = -1;
   // Who is told of it is told of each one.

@@ -98,8 +98,11 @@ export class Composer {
     replaceText(this.#field, this.#field.selectionStart, this.#field.selectionEnd, text);
   }
 
-  /** Puts a text that could not be said where it can be mended, before what is written there. */
-  takeBack({ kind, text }) {
+  /** Puts a text that could not be said where it can be mended, before what is written there. `aim`: what it replied to. */
+  takeBack({ kind, text }, aim) {
+    // It would become part of the correction.
+    if (this.#isEdit) this.#drop();
+    if (aim && !this.#purpose.aim && !this.#field.value) this.#purpose.set(aim);
     const typed = kind === "me" ? `/me ${text}` : text.replace(/^\//, "//");
     this.#write([typed, this.#field.value].filter(Boolean).join("\n"));
   }

@@ -69,6 +69,7 @@ export class Fetching {
         this.#askingGap = null;
         if (isFromOlder) this.#timeline.fillFromOlder(gap, page, before);
         else this.#timeline.fillFromNewer(gap, page);
+        this.#timeline.lookForGaps();
       },
     });
   }

@@ -24,7 +24,7 @@ export class MessageActions {
    *   edit: (message: object) => void,
    *   remove: (message: object) => void,
    *   react: (message: object, emoji: string, on: boolean) => void,
-   *   choose: (choose: (emoji: string) => void) => Promise<HTMLFormElement>,
+   *   choose: (choose: (emoji: string) => void) => Promise<HTMLFormElement | undefined>,
    *   copy: (text: string) => void,
    *   linkTo: (id: number) => string,
    *   mayDelete: () => boolean,
@@ -147,6 +147,6 @@ export class MessageActions {
     const { anchor } = this.#menu;
     const form = await this.#handlers.choose(react);
     // Meanwhile the menu may have been closed, or opened for another message.
-    if (this.#menu.anchor === anchor) this.#menu.showForm(words.message.otherEmoji, form);
+    if (form && this.#menu.anchor === anchor) this.#menu.showForm(words.message.otherEmoji, form);
   }
 }

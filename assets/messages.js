@@ -12,6 +12,9 @@ export const AMENDMENTS = ["edit", "delete", "reaction"];
 /** Types of those that are messages: a file is one, with or without a text. */
 export const MESSAGES = ["message", "file"];
 
+/** What one can press in a message, but for what is done with all of it. */
+const CONTROLS = ":is(a[href],button,audio,video):not(.hand *)";
+
 /** A message, with its line in the log. */
 class Message {
   event;
@@ -140,6 +143,11 @@ export class Messages {
     return this.#isOwn(event);
   }
 
+  /** Whether an event is a message of somebody else. */
+  isFromOthers(event) {
+    return MESSAGES.includes(event.type) && !this.#isOwn(event);
+  }
+
   /** Whether we are among those who reacted with this emoji, or will be. */
   hasOurs(message, emoji) {
     return this.#reactions(message).some((reaction) => reaction.emoji === emoji && reaction.isOurs);
@@ -159,10 +167,11 @@ export class Messages {
 
   /** From here on Tab leads to this message. @param {Message} message which is built */
   reach({ element, event }) {
-    if (this.#reachable) this.#reachable.tabIndex = -1;
+    const before = this.#reachable;
     this.#reachable = element;
     this.#reachableId = event.id;
-    element.tabIndex = 0;
+    if (before) this.#setReach(before);
+    this.#setReach(element);
   }
 
   /** The ids begin again: nothing more happens to what is on the page. */
@@ -171,7 +180,11 @@ export class Messages {
       message.isPast = true;
       if (message.element) retire(message.element);
     }
+    const before = this.#reachable;
+    [this.#reachable, this.#reachableId] = [null, 0];
+    if (before) this.#setReach(before);
     this.#messages.clear();
+    this.#spoke.clear();
     this.#replies.clear();
     this.#pending.clear();
   }
@@ -208,12 +221,21 @@ export class Messages {
     const { event, state, element } = message;
     if (!element) return;
     showState(element, state, event, {
-      reactions: this.#reactions(message),
-      pending: this.#pending.get(event.id),
+      // By its id another message may be meant now.
+      reactions: message.isPast ? [] : this.#reactions(message),
+      pending: message.isPast ? undefined : this.#pending.get(event.id),
       mentions: this.#isOwn(event) ? undefined : this.#mentions,
       isUnfolded: message.isUnfolded,
       unfold: () => this.#unfold(message),
     });
+    this.#setReach(element);
+  }
+
+  /** Tab leads into the message that it leads to, and past all others: there may be very many links in them. */
+  #setReach(element) {
+    const tabIndex = element === this.#reachable ? 0 : -1;
+    element.tabIndex = tabIndex;
+    for (const control of element.querySelectorAll(CONTROLS)) control.tabIndex = tabIndex;
   }
 
   #unfold(message) {
@@ -244,14 +266,15 @@ export class Messages {
     }
   }
 
-  #showQuote({ state: { replyTo }, element }) {
+  #showQuote({ state: { replyTo }, element, isPast }) {
     if (!element) return;
     if (!replyTo) return showQuote(element);
-    const quoted = this.#messages.get(replyTo);
+    const quoted = isPast ? undefined : this.#messages.get(replyTo);
     const { excerpt, deleted } = quoted?.state ?? {};
     const { name, author } = quoted?.event ?? {};
     const what = quoted ? { name, author, text: excerpt, deleted } : { missing: true };
     showQuote(element, what, () => this.#handlers.jumpTo(replyTo));
+    this.#setReach(element);
   }
 }
 

@@ -17,7 +17,7 @@ export class RecentRooms {
   /** @returns {RecentRoom[]} */
   get all() {
     const rooms = this.#memory.read("recent");
-    return Array.isArray(rooms) ? rooms.filter((room) => typeof room?.code === "string") : [];
+    return Array.isArray(rooms) ? rooms.filter(isRoom) : [];
   }
 
   /** We are in this room now. */
@@ -32,4 +32,9 @@ export class RecentRooms {
       this.all.filter((room) => room.code !== code),
     );
   }
+}
+
+/** Whether that is one: another version may have written it. */
+function isRoom(room) {
+  return typeof room?.code === "string" && !Number.isNaN(new Date(room.time).getTime());
 }

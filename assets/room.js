@@ -14,7 +14,7 @@ import { Members } from "./members.js";
 import { Membership } from "./membership.js";
 import { Menu } from "./menu.js";
 import { MessageActions } from "./message_actions.js";
-import { MESSAGES, Messages } from "./messages.js";
+import { Messages } from "./messages.js";
 import { setUpMore } from "./more.js";
 import { Notifying } from "./notifying.js";
 import { Order } from "./order.js";
@@ -23,10 +23,12 @@ import { OwnName } from "./own_name.js";
 import { aimAt } from "./purpose.js";
 import { Questions } from "./questions.js";
 import { Reacting } from "./reacting.js";
+import { Reading } from "./reading.js";
 import { RecentRooms } from "./recent_rooms.js";
 import { Requests } from "./requests.js";
 import { Scroll } from "./scroll.js";
 import { Search } from "./search.js";
+import { Seeking } from "./seeking.js";
 import { tryPicturesAgain } from "./shared_file.js";
 import { keepShell } from "./shell.js";
 import { Side } from "./side.js";
@@ -57,7 +59,7 @@ const members = new Members($("#members"), $("#count"));
 const typing = new Typing($("#typing"), () => send({ type: "typing" }));
 const scroll = new Scroll($("#timeline"), $("#newer"), {
   reachedTop: askEarlier,
-  reachedEnd: noteRead,
+  reachedEnd: () => reading.noteRead(),
   chosen: () => composer.focus(),
 });
 const messages = new Messages({
@@ -68,7 +70,7 @@ const messages = new Messages({
     search.amend({ type: "delete", of: id });
   },
   reacting: (id) => reacting.to(id),
-  jumpTo: (id) => seek(id),
+  jumpTo: (id) => seeking.to(id),
 });
 const lines = { log: $("#timeline"), earlier: $("#earlier"), waiting: $("#waiting") };
 const timeline = new Timeline(lines, scroll, messages, {
@@ -80,7 +82,7 @@ const waiting = new Waiting($("#waiting"), scroll, {
   edit: mend,
   discard: (cid) => outbox.discard(cid),
 });
-const unread = new Unread();
+const reading = new Reading(timeline, scroll, messages, new Unread());
 const notifying = new Notifying(base, code, {
   mentionsUs: (event) => messages.mentionsUs(event),
   remark: (words) => composer.remark(words),
@@ -145,8 +147,12 @@ const questions = new Questions({
   },
 });
 const fetching = new Fetching(questions, timeline, members, {
-  missed: count,
+  missed: (event) => reading.count(event),
   refused: ({ message }) => composer.remark(message),
+});
+const seeking = new Seeking(timeline, fetching, $("#link").value, {
+  isPresent: () => present,
+  tell: (text) => composer.tell(text),
 });
 const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, members, {
   name: () => membership.name,
@@ -155,7 +161,7 @@ const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, 
 });
 const search = new Search($("#search"), $("#find"), {
   ask: (message, answered, refused) => ask(() => message, answered, refused),
-  jumpTo: seek,
+  jumpTo: (id, done) => seeking.to(id, done),
 });
 const connection = new Connection(base, {
   opening: () => admission.showTrying(),
@@ -205,8 +211,6 @@ const recentRooms = new RecentRooms(base);
 /** Whether the server has let us into the room over the present connection. */
 let present = false;
 let leaving = false;
-/** The message that the address means, while it is still to be shown. */
-let sought = soughtIn(location);
 let leaveTimer = 0;
 
 const receive = {
@@ -228,11 +232,12 @@ const receive = {
       () => {
         const missed = timeline.catchUp(message);
         events.forEach(acknowledgeReaction);
-        if (back) showMissed(missed);
+        if (back) reading.showMissed(missed);
       },
       () => events.forEach(withdraw),
       () => questions.open(limits.rate),
       () => fetching.missed(),
+      () => timeline.lookForGaps(),
       () => fetching.members(),
       () => outbox.open(limits.rate, epoch),
       () => uploads.open(),
@@ -241,7 +246,7 @@ const receive = {
       showAlone,
       () => composer.joined(message.name, epoch, replyAim),
       () => admission.letIn() && composer.focus(),
-      seekAddress,
+      () => seeking.address(),
     );
   },
 
@@ -366,48 +371,14 @@ function replyAim(id) {
   return message && !message.state.deleted ? aimAt(message, "reply", timeline.epoch) : null;
 }
 
-/** Goes to a message, wherever it is. `done` is told whether it is there. */
-function seek(id, done = () => {}) {
-  const fail = (why) => {
-    composer.tell(why);
-    done(false);
-  };
-  if (timeline.jumpTo(id)) done(true);
-  else if (!present) fail(words.status.noConnection);
-  else fetching.around(id, () => (timeline.jumpTo(id) ? done(true) : fail(words.message.notFound)));
-}
-
-/** Goes to the message that the address means, once: the next time that the page is loaded it is not meant any more. */
-function seekAddress() {
-  if (!sought || !present) return;
-  seek(sought);
-  sought = 0;
-  history.replaceState(history.state, "", location.pathname + location.search);
-}
-
-/** The id behind an address of this room, also as invitations give it; 0: it is none of a message here. */
-function soughtIn({ origin, pathname, hash }) {
-  if (![location.origin + location.pathname, $("#link").value].includes(origin + pathname)) return 0;
-  return Number(hash.match(/^#(\d{1,15})$/)?.[1] ?? 0);
-}
-
-/** A link to a message here leads there, and into no other window. */
-function followLink(event) {
-  const link = event.target.closest("a[href]");
-  const id = link && !event.ctrlKey && !event.metaKey && !event.shiftKey ? soughtIn(link) : 0;
-  if (!id) return;
-  event.preventDefault();
-  seek(id);
-}
-
 async function tellCopied(text) {
   composer.tell((await copy(text)) ? words.message.copied : words.message.notCopied);
 }
 
 /** A form to choose any emoji. */
 async function chooseEmoji(choose) {
-  const { emojiPanel } = await import("./emoji_panel.js");
-  return emojiPanel(base, choose);
+  const panel = await loaded(import("./emoji_panel.js"));
+  return panel?.emojiPanel(base, choose);
 }
 
 async function openEmojis() {
@@ -415,7 +386,8 @@ async function openEmojis() {
     menu.close();
     composer.insert(emoji);
   };
-  menu.openForm($("#smile"), words.emoji.open, await chooseEmoji(insert));
+  const form = await chooseEmoji(insert);
+  if (form) menu.openForm($("#smile"), words.emoji.open, form);
 }
 
 /** A text that could not be said, or corrected, is mended. */
@@ -423,7 +395,7 @@ function mend(cid) {
   const entry = outbox.discard(cid);
   const message = entry.type === "edit" && messages.get(entry.of);
   if (message && !message.state.deleted) edit(message, entry.text);
-  else composer.takeBack(entry);
+  else composer.takeBack(entry, entry.reply_to ? replyAim(entry.reply_to) : null);
 }
 
 function nick(name) {
@@ -456,12 +428,19 @@ function readCommand(command, argument) {
 
 /** Answers a command that is about nothing but the page. */
 async function answer(command, argument) {
-  const { helpElement, whoElement } = await import("./answers.js");
+  const answers = await loaded(import("./answers.js"));
+  if (!answers) return;
+  const { helpElement, whoElement } = answers;
   const { members: known, count } = members.here;
   const isOperator = order.isOurs;
   const build = () => (command === "who" ? whoElement(known, count) : helpElement(argument, isOperator));
   if (build()) timeline.tell(build);
   else composer.remark(words.command.unknown(argument.replace(/^\/+/, "")));
+}
+
+/** A part of the page that is loaded when it is asked for; without a connection it cannot be had, which is told. */
+function loaded(loading) {
+  return loading.catch(() => composer.remark(words.status.noConnection));
 }
 
 /** What is among the events is said, though the answer may have been lost. */
@@ -506,47 +485,14 @@ function noteWaiting(entries) {
   admission.setWaiting(entries.filter(({ failure }) => !failure).length);
 }
 
-/** Counts what others have said for a reader who cannot see it, and marks where it begins. */
-function count(event) {
-  if (!isOthers(event)) return;
-  unread.count();
-  notifying.tell(event);
-  scroll.count();
-  if (document.hidden || !scroll.isFollowing) timeline.markUnread(event.id);
-}
-
-/** What was said while there was no connection is read from its beginning. */
-function showMissed(events) {
-  const missed = events.filter(isOthers);
-  if (missed.length === 0) return;
-  timeline.markUnread(missed[0].id, true);
-  missed.forEach(() => {
-    unread.count();
-    scroll.count();
-  });
-  readUnread(missed.length);
-}
-
-/** Whoever was at the end goes up to where what was not read begins, should that be out of sight. */
-function readUnread(missed) {
-  const mark = scroll.isFollowing && !document.hidden && timeline.unreadElement;
-  if (mark) scroll.readFrom(mark, missed);
-  noteRead();
-}
-
-/** Whoever is at the end of a page that is in sight has read it all. */
-function noteRead() {
-  if (!document.hidden && scroll.isFollowing) timeline.noteRead();
-}
-
-function isOthers(event) {
-  return MESSAGES.includes(event.type) && !messages.isOwn({ event });
-}
-
 function showMessage(event) {
   acknowledge([event]);
   typing.hide(event.name);
-  if (timeline.add(event)) count(event);
+  if (timeline.add(event)) {
+    reading.count(event);
+    // Of what was missed there may be very many: that is counted, and not told one by one.
+    if (messages.isFromOthers(event)) notifying.tell(event);
+  }
   if (messages.isOwn({ event }) && !timeline.unreadElement) timeline.forgetUnread();
   showAlone();
   withdraw(event);
@@ -600,16 +546,9 @@ function showRefusal(error) {
   admission.showRefusal(error);
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) readUnread(unread.take());
-});
 $("#earlier").addEventListener("click", askEarlier);
 $("#leave").addEventListener("click", leave);
-addEventListener("hashchange", () => {
-  sought = soughtIn(location);
-  seekAddress();
-});
-$("#timeline").addEventListener("click", followLink);
+seeking.followLinks($("#timeline"));
 $("#smile").addEventListener("click", openEmojis);
 setUpTypingAnywhere($("#text"), $("#timeline"));
 setUpInvitation({ copy: $("#copy"), link: $("#link"), showCode: $("#show-qr"), code: $("#qr-code") }, () => side.open());

@@ -7,12 +7,13 @@ export function keepShell(base) {
   if (!workers) return;
   const script = new URL("service_worker.js", import.meta.url);
   const keep = async () => {
-    await workers.register(script, { scope: base });
-    const { active } = await workers.ready;
-    // What this page was made of came before there was a service worker, or past it.
+    const { installing, waiting, active } = await workers.register(script, { scope: base });
+    // What this page was made of came before there was a service worker, or past it. One of an earlier version, which is
+    // there until the new one is ready, would keep nothing of that.
+    const worker = installing ?? waiting ?? active;
     const folder = new URL("./", import.meta.url).href;
     const assets = performance.getEntriesByType("resource").map(({ name }) => name);
-    active.postMessage({ page: location.href, assets: assets.filter((url) => url.startsWith(folder)) });
+    worker.postMessage({ page: location.href, assets: assets.filter((url) => url.startsWith(folder)) });
   };
   // It is not in the way of what the page itself needs.
   const begin = () => setTimeout(() => keep().catch(() => {}));

@@ -155,7 +155,9 @@ export class Timeline {
 
   /** Shows something at the end that is no event, and for us alone. @param {() => HTMLElement} build */
   tell(build) {
-    this.#blocks.insert(new Line(build), undefined, true);
+    const line = new Line(build);
+    line.isNew = true;
+    this.#blocks.insert(line);
     this.#scroll.toEnd();
   }
 
@@ -175,15 +177,16 @@ export class Timeline {
     if (!Number.isInteger(event?.id) || this.#lines.has(event.id)) return false;
     return attempt(
       () => this.#add(event, asOf),
-      () => this.#addPlainly(event),
+      () => this.#addPlainly(event, asOf),
     );
   }
 
   /** What cannot be shown as it should be is told in plain words. */
-  #addPlainly(event) {
+  #addPlainly(event, asOf) {
     if (this.#lines.get(event.id)) return true;
     if (this.#lines.has(event.id)) this.#ids.splice(this.#ids.indexOf(event.id), 1);
     const line = new Line(() => plainElement(event), event);
+    line.isNew = asOf === undefined;
     this.#blocks.insert(line, this.#lineAfter(this.#number(event.id, line)));
     return true;
   }
@@ -299,6 +302,15 @@ export class Timeline {
     this.#gaps = [...this.#gaps, gap].sort((one, other) => one.after - other.after);
   }
 
+  /** Lazy gaps that came near while nothing could be asked are told of once more. */
+  lookForGaps() {
+    const marks = this.#gaps.filter(({ isLazy, mark }) => isLazy && mark.element).map(({ mark }) => mark.element);
+    for (const mark of marks) {
+      this.#nearing.unobserve(mark);
+      this.#nearing.observe(mark);
+    }
+  }
+
   #neared(entries) {
     for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
       const gap = this.#gaps.find(({ mark }) => mark.element === target);
@@ -344,12 +356,11 @@ function dividerLine(text) {
 }
 
 function noticeLine(event) {
-  const line = new Line(() => {
+  return new Line(() => {
     const element = noticeElement(event);
     element.dataset.id = event.id;
     return element;
   }, event);
-  return line;
 }
 
 /**

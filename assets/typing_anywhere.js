@@ -12,7 +12,7 @@ const BEGINNINGS = ["Dead", "Process"];
 export function setUpTypingAnywhere(field, log) {
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !isFree(field)) return;
+    if (event.defaultPrevented || isShortcut(event) || !isFree(field)) return;
     if (key === "Escape" && log.contains(target)) return field.focus();
     if ([...key].length !== 1 && !BEGINNINGS.includes(key)) return;
     // The space bar presses buttons, plays, and reads on.
@@ -25,6 +25,11 @@ export function setUpTypingAnywhere(field, log) {
     event.preventDefault();
     replaceText(field, field.selectionStart, field.selectionEnd, text);
   });
+}
+
+/** With AltGr, which some browsers tell as both of the others, one writes: an @ on many keyboards. */
+function isShortcut(event) {
+  return event.metaKey || ((event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph"));
 }
 
 /** Whether the field is there and nothing else takes text, nor covers the page. */

@@ -25,6 +25,8 @@ export class Waiting {
   /** @param {import("./outbox.js").Entry[]} entries */
   show(entries, ownName) {
     const shown = new Map(Array.from(this.#list.children, (element) => [element.dataset.cid, element]));
+    const { activeElement } = document;
+    const hadKeyboard = this.#list.contains(activeElement);
     this.#list.replaceChildren(
       ...entries.map((entry) => {
         const same = shown.get(entry.cid);
@@ -32,6 +34,10 @@ export class Waiting {
         return this.#element(entry, ownName);
       }),
     );
+    // What is moved loses the keyboard as well. From what is gone it does not go to the next text: what was meant for that
+    // one would be done to this.
+    const place = activeElement?.isConnected ? activeElement : this.#list.closest("[tabindex]");
+    if (hadKeyboard) place.focus({ preventScroll: true });
     this.#scroll.follow();
   }
 

@@ -407,6 +407,49 @@ fn a_correction_of_what_is_gone_is_not_lost() {
 }
 
 #[test]
+fn what_was_refused_is_mended_as_the_reply_that_it_was() {
+    let server = Server::with(&["--rate", "0"]);
+    let chromium = Chromium::shared();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    say(&ana, "one");
+    ana.evaluate(
+        "(() => {
+            const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (text) {
+                const { type, cid } = JSON.parse(text);
+                if (type !== 'message') return send.call(this, text);
+                const data = JSON.stringify({ type: 'error', code: 'forbidden', message: 'No.', cid });
+                setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data })));
+            };
+        })()",
+    );
+    open_menu(&ana, "one");
+    choose(&ana, "Reply");
+    for text in ["two", "three"] {
+        ana.fill("#text", text);
+        ana.press("Enter");
+    }
+    ana.wait_for("document.querySelectorAll('#waiting .failed').length === 2");
+    // The keyboard stays where it is, and goes to the log from what is not there any more.
+    ana.evaluate("document.querySelector('#waiting .failed:last-child .remedies button').focus()");
+    ana.evaluate("document.querySelector('#waiting .failed .remedies button').click()");
+    ana.wait_for("document.querySelectorAll('#waiting .failed').length === 2");
+    has_keyboard(&ana, "#waiting .remedies button");
+    ana.evaluate("document.querySelector('#waiting .failed .remedies button:last-child').focus()");
+    ana.press("Enter");
+    ana.wait_for("document.querySelectorAll('#waiting .failed').length === 1");
+    has_keyboard(&ana, "#timeline");
+    // A correction under way does not take it in.
+    ana.click("#text");
+    ana.press("ArrowUp");
+    ana.wait_for("document.querySelector('#text').value === 'one'");
+    ana.evaluate("document.querySelector('#waiting .remedies button:nth-child(2)').click()");
+    ana.wait_for("document.querySelector('#text').value === 'two'");
+    assert_eq!(ana.text("#purpose p"), "Replying to Ana one");
+}
+
+#[test]
 fn what_changes_a_message_counts_once_in_whatever_order_it_is_told() {
     let server = Server::start();
     let chromium = Chromium::shared();

@@ -199,6 +199,16 @@ fn what_is_typed_anywhere_goes_into_the_field() {
     ana.evaluate("document.activeElement.blur()");
     ana.type_text("abc");
     wait_for_text(&ana, "abc");
+    // An @ on many keyboards, and a shortcut.
+    let press = |modifiers: &str| {
+        ana.evaluate(&format!(
+            "document.activeElement.blur();
+             document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key: '@', bubbles: true, ctrlKey: true, {modifiers} }}))"
+        ));
+        ana.evaluate("document.activeElement.id")
+    };
+    assert_eq!(press("altKey: true, modifierAltGraph: true"), "text");
+    assert_eq!(press("altKey: true"), "");
     ana.evaluate("document.querySelector('#timeline .message').focus()");
     ana.type_text("d");
     wait_for_text(&ana, "abcd");
@@ -278,6 +288,8 @@ fn commands_are_offered_and_answered_to_oneself_alone() {
     wait_for_text(&ben, "/help ");
     ben.press("Enter");
     ben.wait_for("document.querySelectorAll('.answer dt').length === 10");
+    // It is read aloud, as what is said.
+    assert_eq!(ben.evaluate("document.querySelector('.answer').closest('[aria-live]').id"), "timeline");
     // Enter runs one that is written out.
     write(&ben, "/who");
     wait_for_suggestions(&ben, &["/who"]);

@@ -212,6 +212,25 @@ fn texts_are_shown_with_a_few_marks_and_never_as_markup() {
 }
 
 #[test]
+fn tab_leads_past_the_links_of_all_messages_but_one() {
+    let server = Server::with(&["--rate", "0"]);
+    let chromium = Chromium::shared();
+    let ana = chromium.open_window();
+    create_room(&ana, &server, "Ana");
+    for number in 0..3 {
+        say(&ana, &format!("http://a.example/{number}"));
+    }
+    let reached = "[...document.querySelectorAll('#timeline a')].filter(a => a.tabIndex >= 0).map(a => a.textContent)";
+    assert_eq!(ana.evaluate(reached), json!(["http://a.example/2"]));
+    ana.evaluate("document.querySelector('#timeline .message[tabindex=\"0\"]').focus()");
+    ana.press("ArrowUp");
+    assert_eq!(ana.evaluate(reached), json!(["http://a.example/1"]));
+    ana.press("Tab");
+    ana.wait_for("document.activeElement.textContent === 'http://a.example/1'");
+    assert_well_behaved(&ana, &server);
+}
+
+#[test]
 fn a_tall_text_is_folded_until_it_is_wanted() {
     let server = Server::start();
     let chromium = Chromium::shared();

@@ -87,6 +87,8 @@ fn a_server_that_restarts_is_said_to() {
     let chromium = Chromium::shared();
     let ana = chromium.open_window();
     create_room(&ana, &server, "Ana");
+    say(&ana, "one");
+    say(&ana, "two");
     let (web, line) = (server.web.to_string(), server.line().to_string());
     server.signal("TERM");
     wait_for_state(&ana, "restarting");
@@ -99,6 +101,11 @@ fn a_server_that_restarts_is_said_to() {
     drop(server);
     let _server = Server::with(&["--listen", &web, "--line-listen", &line]);
     wait_until_connected(&ana);
+    // Its ids begin again, and Tab leads to what is said now.
+    say(&ana, "anew");
+    let reached =
+        "[...document.querySelectorAll('#timeline .message[tabindex=\"0\"] .text')].map(it => it.textContent)";
+    assert_eq!(ana.evaluate(reached), json!(["anew"]));
 }
 
 #[test]
