@@ -26,6 +26,10 @@ have_browser() {
     [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]
 }
 
+have_firefox() {
+    have firefox-esr || have firefox
+}
+
 # The nc whose -N closes its sending half after the end of its input: OpenBSD's, which macOS has too.
 have_nc() {
     have nc && nc -h 2>&1 | grep -q -e '-N'
@@ -62,6 +66,9 @@ missing_packages() {
     have telnet || printf ' telnet'
     # What follows is driven on Linux alone.
     [ "$(uname)" = Linux ] || return 0
+    have_firefox || printf ' firefox-esr'
+    have WebKitWebDriver || printf ' webkit2gtk-driver'
+    have Xvfb || printf ' xvfb'
     have unshare || printf ' util-linux'
     have ip || printf ' iproute2'
     have nc.openbsd || printf ' netcat-openbsd'

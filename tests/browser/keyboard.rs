@@ -37,12 +37,14 @@ fn assert_seen(window: &Window) {
 /// Goes on with a key until an element that matches has the keyboard.
 fn go_to(window: &Window, go: impl Fn(&Window), selector: &str) {
     let is_there = format!("document.activeElement.matches({selector:?})");
+    let mut way = Vec::new();
     for _ in 0..60 {
         if window.evaluate(&is_there) == true {
             return;
         }
+        way.push(window.evaluate("document.activeElement.cloneNode().outerHTML"));
         go(window);
-        assert_eq!(window.evaluate(IS_SEEN), "seen", "on the way to {selector}");
+        assert_eq!(window.evaluate(IS_SEEN), "seen", "on the way to {selector}, by {way:#?}");
     }
     panic!("{selector} cannot be reached; the keyboard is at {}", window.evaluate("document.activeElement.outerHTML"));
 }

@@ -249,3 +249,45 @@ fn a_tall_text_is_folded_until_it_is_wanted() {
     assert_eq!(page.evaluate("document.querySelector('.unfold')"), json!(null));
     assert_well_behaved(&page, &server);
 }
+
+#[test]
+fn ten_thousand_messages_take_no_more_of_the_page_than_a_hundred() {
+    let server = Server::with(&["--rate", "0", "--history", "20000"]);
+    let room = server.create_room();
+    let mut ben = WebSocketClient::join(&server, &room, "Ben");
+    // Not all at once: who is too slow to read is sent away.
+    for hundred in 0..100 {
+        let texts: Vec<String> = (0..100).map(|number| format!("{} words", hundred * 100 + number)).collect();
+        texts.iter().for_each(|text| ben.say(text));
+        ben.expect_where("the last of them", |message| message["text"] == *texts[99]);
+    }
+    let chromium = Chromium::shared();
+    let ana = chromium.open_window();
+    join_room(&ana, &server, &room, "Ana");
+    wait_for_message(&ana, "9999 words");
+    // Up to the beginning, as fast as it can be fetched.
+    ana.evaluate(
+        "window.mostElements = 0;
+         window.climbing = setInterval(() => {
+             document.querySelector('#timeline').scrollTop = 0;
+             window.mostElements = Math.max(window.mostElements, document.querySelectorAll('*').length);
+         }, 20)",
+    );
+    let started = std::time::Instant::now();
+    while in_sight(&ana).first() != Some(&0) {
+        assert!(
+            started.elapsed() < 6 * DEADLINE,
+            "it comes to the beginning; the page is at {:?}",
+            in_sight(&ana).first()
+        );
+        ana.evaluate_promise("new Promise(done => setTimeout(done, 100))");
+    }
+    ana.evaluate("clearInterval(window.climbing)");
+    assert!(blocks(&ana).0 >= 125, "all are there: {:?}", blocks(&ana));
+    let most = ana.evaluate("window.mostElements").as_u64().expect("a number");
+    assert!(most < 8000, "{most} elements");
+    ben.say("and one more");
+    ana.wait_for("document.querySelector('#newer').dataset.missed === '1'");
+    assert_eq!(in_sight(&ana)[0], 0);
+    assert_well_behaved(&ana, &server);
+}

@@ -2,6 +2,8 @@
 //!
 //! `SCREENSHOTS=FOLDER cargo test --test other_browsers` leaves pictures of the pages there.
 
+#![cfg(target_os = "linux")]
+
 #[path = "../browser/devtools.rs"]
 mod devtools;
 mod firefox;

@@ -134,6 +134,11 @@ impl Window for WebKit {
     fn resize(&self, width: u32, height: u32) {
         self.call("POST", "/window/rect", json!({"x": 0, "y": 0, "width": width, "height": height}));
         self.wait_for(&format!("innerWidth === {width} && innerHeight === {height}"));
+        // A picture shows what was painted last.
+        let paint = "(window.isPainted = false, requestAnimationFrame(() =>
+            requestAnimationFrame(() => (window.isPainted = true))))";
+        self.evaluate(paint);
+        self.wait_for("window.isPainted");
     }
 
     fn picture(&self) -> Vec<u8> {

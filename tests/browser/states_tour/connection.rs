@@ -5,13 +5,19 @@ use serde_json::json;
 use super::{Stage, State, state};
 use crate::{come_back, go_offline, numbered, say, say_all, wait_for_message, wait_until_connected};
 
+/// What the browser reports of connections that come to nothing; perhaps only when the next state is there.
 const CUT: &[&str] = &[
+    "net::ERR_INTERNET_DISCONNECTED",
     "net::ERR_CONNECTION_RESET",
     "net::ERR_CONNECTION_CLOSED",
     "net::ERR_EMPTY_RESPONSE",
     "net::ERR_SOCKET_NOT_CONNECTED",
     "WebSocket is closed before the connection is established",
 ];
+
+const fn unsteady(name: &'static str, enter: fn(&mut Stage)) -> State {
+    state(name, enter).reporting(CUT)
+}
 
 fn wait_for_state(stage: &Stage, state: &str) {
     stage.window.wait_for(&format!("document.querySelector('#status').dataset.state === {state:?}"));
@@ -51,7 +57,7 @@ fn answer(stage: &mut Stage) {
 }
 
 pub const STATES: &[State] = &[
-    state("waiting", |stage| {
+    unsteady("waiting", |stage| {
         say(&stage.window, "Said before.");
         stage.proxy.set_frozen(true);
         stage.window.fill("#text", "Waits to be said.");
@@ -61,9 +67,8 @@ pub const STATES: &[State] = &[
     .then(|stage| {
         thaw(stage);
         wait_for_message(&stage.window, "Waits to be said.");
-    })
-    .reporting(CUT),
-    state("connecting", |stage| {
+    }),
+    unsteady("connecting", |stage| {
         stage.proxy.set_frozen(true);
         stage.window.evaluate("window.end(1006)");
         stage.window.wait_for("document.querySelector('#status button') !== null");
@@ -72,15 +77,13 @@ pub const STATES: &[State] = &[
     })
     .then(|stage| {
         thaw(stage);
-    })
-    .reporting(CUT),
-    state("reconnecting", |stage| {
+    }),
+    unsteady("reconnecting", |stage| {
         go_offline(&stage.window, &stage.proxy);
         wait_for_state(stage, "reconnecting");
         stage.window.wait_for("/\\d+ s/.test(document.querySelector('#status .detail')?.textContent)");
-    })
-    .reporting(CUT),
-    state("reconnecting-with-waiting-messages", |stage| {
+    }),
+    unsteady("reconnecting-with-waiting-messages", |stage| {
         for text in ["One that waits.", "Another one that waits."] {
             stage.window.fill("#text", text);
             stage.window.press("Enter");
@@ -90,9 +93,8 @@ pub const STATES: &[State] = &[
     .then(|stage| {
         come_back(&stage.window, &stage.proxy);
         wait_for_message(&stage.window, "Another one that waits.");
-    })
-    .reporting(CUT),
-    state("offline", |stage| {
+    }),
+    unsteady("offline", |stage| {
         stage.window.set_offline(true);
         wait_for_state(stage, "offline");
         stage.window.fill("#text", "Waits for the network.");
@@ -102,30 +104,29 @@ pub const STATES: &[State] = &[
     .then(|stage| {
         stage.window.set_offline(false);
         wait_until_connected(&stage.window);
-    })
-    .reporting(&["net::ERR_INTERNET_DISCONNECTED", "net::ERR_CONNECTION_RESET"]),
-    state("restarting", |stage| {
+    }),
+    unsteady("restarting", |stage| {
         stage.proxy.set_offline(true);
         end(stage, "1001", "restarting");
     })
-    .then(|stage| come_back(&stage.window, &stage.proxy))
-    .reporting(CUT),
-    state("left", |stage| end(stage, "1000", "left")).then(come_in_again),
-    state("taken-over", |stage| end(stage, "4001", "taken-over")).then(come_in_again),
-    state("password-changed", |stage| {
+    .then(|stage| come_back(&stage.window, &stage.proxy)),
+    unsteady("left", |stage| end(stage, "1000", "left")).then(come_in_again),
+    unsteady("taken-over", |stage| end(stage, "4001", "taken-over")).then(come_in_again),
+    unsteady("password-changed", |stage| {
         end(stage, "4001, 'The password was changed, or the account is gone.'", "taken-over");
     })
     .then(come_in_again),
-    state("kicked", |stage| end(stage, "4003, 'You were kicked by Ben: enough of it.'", "kicked")).then(come_in_again),
-    state("banned", |stage| refuse(stage, "banned", "You are banned from this room for a day.", "banned"))
+    unsteady("kicked", |stage| end(stage, "4003, 'You were kicked by Ben: enough of it.'", "kicked"))
         .then(come_in_again),
-    state("locked", |stage| refuse(stage, "room_locked", "The room is locked: nobody new comes in.", "locked"))
+    unsteady("banned", |stage| refuse(stage, "banned", "You are banned from this room for a day.", "banned"))
         .then(come_in_again),
-    state("full", |stage| refuse(stage, "room_full", "The room is full.", "refused")).then(come_in_again),
-    state("storage-failed", |stage| refuse(stage, "storage_failed", "The disk is full.", "refused"))
+    unsteady("locked", |stage| refuse(stage, "room_locked", "The room is locked: nobody new comes in.", "locked"))
         .then(come_in_again),
-    state("gone", |stage| refuse(stage, "no_such_room", "There is no such room.", "gone")).then(come_in_again),
-    state("name-taken", |stage| {
+    unsteady("full", |stage| refuse(stage, "room_full", "The room is full.", "refused")).then(come_in_again),
+    unsteady("storage-failed", |stage| refuse(stage, "storage_failed", "The disk is full.", "refused"))
+        .then(come_in_again),
+    unsteady("gone", |stage| refuse(stage, "no_such_room", "There is no such room.", "gone")).then(come_in_again),
+    unsteady("name-taken", |stage| {
         refuse(stage, "name_taken", "Somebody here is called that already.", "refused");
         stage.wait_for_element("#rename");
     })
@@ -133,7 +134,7 @@ pub const STATES: &[State] = &[
         stage.window.fill("#new-name", "Ana");
         answer(stage);
     }),
-    state("password-wanted", |stage| {
+    unsteady("password-wanted", |stage| {
         refuse(stage, "password_required", "This name is claimed: give its password.", "refused");
         stage.wait_for_element("#secret");
     })
@@ -141,7 +142,7 @@ pub const STATES: &[State] = &[
         stage.window.fill("#secret", "none is needed");
         answer(stage);
     }),
-    state("key-wanted", |stage| {
+    unsteady("key-wanted", |stage| {
         refuse(stage, "key_required", "Give this room's key.", "refused");
         stage.wait_for_element("#secret");
     })
@@ -152,7 +153,7 @@ pub const STATES: &[State] = &[
 ];
 
 /// Those of a room that keeps few events.
-pub const OF_A_SHORT_MEMORY: &[State] = &[state("older-messages-gone", |stage| {
+pub const OF_A_SHORT_MEMORY: &[State] = &[unsteady("older-messages-gone", |stage| {
     say(&stage.window, "Said long before.");
     go_offline(&stage.window, &stage.proxy);
     say_all(&mut stage.ben, &numbered("missed", 60));
@@ -161,5 +162,4 @@ pub const OF_A_SHORT_MEMORY: &[State] = &[state("older-messages-gone", |stage| {
     stage
         .window
         .evaluate("document.querySelector('#timeline .divider:not(.unread)').scrollIntoView({ block: 'center' })");
-})
-.reporting(CUT)];
+})];
