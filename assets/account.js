@@ -33,11 +33,6 @@ export class Account {
     this.#dialog = new Dialog(element, () => this.#submit());
   }
 
-  /** Whether there is such a form. */
-  static has(type) {
-    return Object.hasOwn(FIELDS, type);
-  }
-
   /** @param {"register" | "login" | "password" | "unregister"} type */
   open(type) {
     const { title, about, done } = words.account[type];

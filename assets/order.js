@@ -2,7 +2,6 @@
 
 import { MemberActions } from "./member_actions.js";
 import { readOrder } from "./order_commands.js";
-import { RoomSettings } from "./room_settings.js";
 import { Rules } from "./rules.js";
 import { words } from "./words.js";
 
@@ -12,6 +11,8 @@ export class Order {
   #members;
   #handlers;
   #rules;
+  #dialog;
+  /** Loaded once it is opened: few ever do. @type {import("./room_settings.js").RoomSettings | undefined} */
   #settings;
 
   /**
@@ -22,6 +23,7 @@ export class Order {
    *   ownName: () => string,
    *   moderate: (order: object) => void,
    *   ask: (message: object, answered: (answer: object) => void, refused: (words: string) => void) => void,
+   *   loaded: (loading: Promise<object>) => Promise<object | undefined>,
    * }} handlers
    */
   constructor({ rules, list, opener, dialog }, menu, members, handlers) {
@@ -30,9 +32,9 @@ export class Order {
     this.#members = members;
     this.#handlers = handlers;
     this.#rules = new Rules(rules);
-    this.#settings = new RoomSettings(dialog, this.#rules, handlers);
+    this.#dialog = dialog;
     new MemberActions(list, menu, handlers.moderate, (name) => members.isOperator(name));
-    opener.addEventListener("click", () => this.#settings.open());
+    opener.addEventListener("click", () => this.#openSettings((settings) => settings.open()));
   }
 
   get isOurs() {
@@ -49,7 +51,7 @@ export class Order {
   apply(event) {
     const { change, name } = event;
     this.#rules.apply(event);
-    this.#settings.apply(event);
+    this.#settings?.apply(event);
     if (change === "op" || change === "deop") this.#members.mark(name, { op: change === "op" });
     this.showRole();
   }
@@ -57,7 +59,7 @@ export class Order {
   /** A command by which order is kept, as a composer reads it. */
   read(command, argument) {
     if (command === "bans") {
-      return this.isOurs ? { run: () => this.#settings.openBans() } : { reason: words.command.bans };
+      return this.isOurs ? { run: () => this.#openSettings((settings) => settings.openBans()) } : { reason: words.command.bans };
     }
     const order = readOrder(command, argument, this.#members.names);
     return order?.message ? { run: () => this.#handlers.moderate(order.message) } : order;
@@ -67,6 +69,13 @@ export class Order {
   showRole() {
     this.#list.classList.toggle("ordering", this.isOurs);
     this.#opener.hidden = !this.isOurs;
-    if (!this.isOurs) this.#settings.close();
+    if (!this.isOurs) this.#settings?.close();
+  }
+
+  async #openSettings(open) {
+    const loaded = await this.#handlers.loaded(import("./room_settings.js"));
+    if (!loaded || !this.isOurs) return;
+    this.#settings ??= new loaded.RoomSettings(this.#dialog, this.#rules, this.#handlers);
+    open(this.#settings);
   }
 }

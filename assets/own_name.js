@@ -1,13 +1,17 @@
 // Our own name: whether it is claimed, and the menu of what can be done about that.
 
-import { Account } from "./account.js";
 import { words } from "./words.js";
+
+/** What can be done with a name, each by a message of that type. */
+const TYPES = ["register", "login", "password", "unregister"];
 
 export class OwnName {
   #opener;
   #menu;
   #members;
   #handlers;
+  #dialog;
+  /** Loaded once it is opened. @type {import("./account.js").Account | undefined} */
   #account;
   /** Whose account we have shown to be ours on this page, which need not be the name we bear. */
   #shown;
@@ -20,6 +24,7 @@ export class OwnName {
    *   name: () => string,
    *   ask: (message: object, answered: (answer: object) => void, refused: (words: string) => void) => void,
    *   notifying: () => import("./menu.js").Item[],
+   *   loaded: (loading: Promise<object>) => Promise<object | undefined>,
    * }} handlers `notifying`: what else one can choose for oneself
    */
   constructor({ opener, dialog }, menu, members, handlers) {
@@ -27,18 +32,26 @@ export class OwnName {
     this.#menu = menu;
     this.#members = members;
     this.#handlers = handlers;
-    this.#account = new Account(dialog, { ownName: handlers.name, ask: (...question) => this.#ask(...question) });
+    this.#dialog = dialog;
     opener.addEventListener("click", () => this.#openMenu());
   }
 
   /** Opens the dialog of this type of message, if there is one. */
   dialog(type) {
-    return Account.has(type) ? () => this.#account.open(type) : undefined;
+    return TYPES.includes(type) ? () => this.#openDialog(type) : undefined;
   }
 
   /** We have another name. */
   renamed() {
     this.#mark();
+  }
+
+  async #openDialog(type) {
+    const loaded = await this.#handlers.loaded(import("./account.js"));
+    if (!loaded) return;
+    const { name: ownName } = this.#handlers;
+    this.#account ??= new loaded.Account(this.#dialog, { ownName, ask: (...question) => this.#ask(...question) });
+    this.#account.open(type);
   }
 
   #ask(message, answered, refused) {
@@ -63,7 +76,7 @@ export class OwnName {
       : { register: askRegister, login: askLogin };
     const open = (type) => {
       this.#menu.close();
-      this.#account.open(type);
+      this.#openDialog(type);
     };
     const chosen = ({ run, ...item }) => ({
       ...item,

@@ -100,6 +100,7 @@ const order = new Order(
   {
     ownName: () => membership.name,
     moderate,
+    loaded,
     ask: (message, answered, refused) => ask(() => message, answered, refused),
   },
 );
@@ -156,6 +157,7 @@ const seeking = new Seeking(timeline, fetching, $("#link").value, {
 });
 const ownName = new OwnName({ opener: $("#own"), dialog: $("#account") }, menu, members, {
   name: () => membership.name,
+  loaded,
   ask: (message, answered, refused) => ask(() => message, answered, refused),
   notifying: () => notifying.items(),
 });
