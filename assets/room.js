@@ -514,7 +514,10 @@ function showNotice(event) {
 
 /** A message changes where it stands. Should it be above what is read, that stays in its place. */
 function showAmendment(event) {
-  scroll.keepPlace(() => timeline.add(event));
+  // At the end nothing has to stay in its place: there the page is laid out once for all that comes in one frame.
+  if (scroll.isFollowing) timeline.add(event);
+  else scroll.keepPlace(() => timeline.add(event));
+  scroll.follow();
   search.amend(event);
   viewer.check();
 }

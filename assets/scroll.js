@@ -16,8 +16,6 @@ export class Scroll {
   #top = 0;
   #missed = 0;
   #frame = 0;
-  /** Whether what is above has changed, and the page is about to be laid out: it may scroll for that. */
-  #isChanging = false;
 
   /**
    * @param {HTMLElement} log
@@ -48,7 +46,6 @@ export class Scroll {
   follow() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#isChanging = false;
       this.#keepUp();
     });
   }
@@ -83,12 +80,10 @@ export class Scroll {
   keepPlace(change) {
     const anchor = this.#following ? undefined : this.#topElement();
     const before = anchor?.getBoundingClientRect().top;
-    this.#isChanging = this.#following;
     change();
-    if (anchor?.isConnected) {
-      this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
-      this.#top = this.#log.scrollTop;
-    }
+    if (anchor?.isConnected) this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
+    // Where less is above than before, the browser has scrolled up itself.
+    this.#top = anchor ? this.#log.scrollTop : Math.min(this.#top, this.#log.scrollTop);
     this.follow();
   }
 
@@ -97,12 +92,17 @@ export class Scroll {
     if (!this.#following) this.#show(this.#missed + 1);
   }
 
-  /** What is shown at the upper edge of what is read: the button above it stays above what is added there. */
+  /**
+   * What is shown at the upper edge of what is read: the button above it stays above what is added there. Where that is not
+   * built, the first line below that is: whoever has scrolled up from there reads on from there.
+   */
   #topElement() {
-    const { top } = this.#log.getBoundingClientRect();
-    const isSeen = (element) => element.getBoundingClientRect().bottom > top;
-    const block = [...this.#log.querySelectorAll(":scope > :not(button)")].find(isSeen);
-    return [...(block?.children ?? [])].find(isSeen) ?? block;
+    const { top, bottom } = this.#log.getBoundingClientRect();
+    const isBelow = (element) => element.getBoundingClientRect().bottom > top;
+    const blocks = [...this.#log.querySelectorAll(":scope > :not(button)")].filter(isBelow);
+    const built = blocks.find((block) => block.childElementCount > 0);
+    const line = [...(built?.children ?? [])].find(isBelow);
+    return line && line.getBoundingClientRect().top < 2 * bottom - top ? line : blocks[0];
   }
 
   #keepUp() {
@@ -115,7 +115,7 @@ export class Scroll {
       this.#following = true;
       this.#show(0);
       this.#handlers.reachedEnd();
-    } else if (scrollTop < this.#top && !this.#isChanging) {
+    } else if (scrollTop < this.#top) {
       this.#following = false;
       this.#show(this.#missed);
     }

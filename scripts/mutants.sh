@@ -28,7 +28,7 @@ copy_sources() {
     (cd "$root" && tar cf - --exclude=./target --exclude=./.git --exclude=./benches .) | (cd "$copy/tree" && tar xmf -)
     # The manifest names the benches; cargo wants to find them.
     mkdir -p "$copy/tree/benches/micro"
-    for bench in micro/main files logins data_file; do
+    for bench in micro/main files logins page data_file; do
         echo 'fn main() {}' >"$copy/tree/benches/$bench.rs"
     done
 }
