@@ -12,6 +12,7 @@ const CUT: &[&str] = &[
     "net::ERR_CONNECTION_CLOSED",
     "net::ERR_EMPTY_RESPONSE",
     "net::ERR_SOCKET_NOT_CONNECTED",
+    "Connection closed before receiving a handshake response",
     "WebSocket is closed before the connection is established",
 ];
 
