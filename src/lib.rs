@@ -17,6 +17,7 @@ pub mod json;
 pub mod line;
 pub mod log_output;
 pub mod options;
+pub mod proxy_protocol;
 pub mod reactor;
 pub mod rooms;
 pub mod session_api;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/time.rs", &[]),
     ("src/options", &[]),
+    ("src/proxy_protocol.rs", &[]),
     ("src/session_api.rs", &["rooms", "files", "time"]),
     ("src/rooms", &["options", "time"]),
     ("src/json", &["rooms", "options"]),
