@@ -9,7 +9,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/time.rs", &[]),
     ("src/options", &[]),
     ("src/proxy_protocol.rs", &[]),
-    ("src/session_api.rs", &["rooms", "files", "time"]),
+    ("src/session_api.rs", &["rooms", "files", "proxy_protocol", "time"]),
     ("src/rooms", &["options", "time"]),
     ("src/json", &["rooms", "options"]),
     ("src/journal", &["journal", "rooms", "time"]),

@@ -71,6 +71,7 @@ fn help_tells_every_option() {
         "--line-listen",
         "--line-tls-listen",
         "--metrics-listen",
+        "--proxy-protocol",
         "--data",
         "--history",
         "--room-ttl",

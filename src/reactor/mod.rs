@@ -16,6 +16,7 @@ mod flushing;
 mod memberships;
 mod net;
 mod output_queue;
+mod proxy_header;
 mod receiving;
 mod session;
 
