@@ -174,7 +174,7 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
         Route::ApiEvents(code) => api::read_events(request, code, outbox),
         Route::ApiUnknown => api::not_found(request, outbox),
         Route::Alive => request.plain(StatusCode::OK, "ok\n", outbox),
-        Route::Ready if site.is_stopping() => request.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox),
+        Route::Ready if site.is_stopping() => request.stopping("stopping\n", outbox),
         Route::Ready => request.plain(StatusCode::OK, "ok\n", outbox),
         Route::Metrics => request.ask(Command::Inspect, PendingKind::Metrics),
         Route::Unknown => request.not_found(outbox),
@@ -340,7 +340,7 @@ impl RouteRequest<'_> {
     /// a page or a file, of which the client is told by the status that it got no WebSocket.
     fn upgrade(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.site.is_stopping() {
-            return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
+            return self.stopping("This server is stopping.\n", outbox);
         }
         let handshake = match Handshake::read(self.head) {
             Ok(handshake) => handshake,
