@@ -1,4 +1,5 @@
 use super::*;
+use crate::options::{ListenAddress, ListenerPort};
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address in a test")
@@ -56,12 +57,18 @@ fn modules(drawn: &str) -> Vec<Vec<bool>> {
 
 #[test]
 fn programs_get_a_line_for_each_listener() {
-    let web = address("127.0.0.1:5000");
-    assert_eq!(listening_lines(web, None), "listening web 127.0.0.1:5000\n");
-    assert_eq!(
-        listening_lines(web, Some(address("[::1]:5001"))),
-        "listening web 127.0.0.1:5000\nlistening line [::1]:5001\n"
-    );
+    let at = |port, address| Listener { port, address };
+    let listeners = [
+        at(ListenerPort::Web, ListenAddress::Tcp(address("127.0.0.1:5000"))),
+        at(ListenerPort::Web, ListenAddress::Unix("/run/snugd.sock".into())),
+        at(ListenerPort::Line, ListenAddress::Tcp(address("[::1]:5001"))),
+        at(ListenerPort::LineTls, ListenAddress::Tcp(address("[::1]:5002"))),
+        at(ListenerPort::Metrics, ListenAddress::Tcp(address("[::1]:9000"))),
+    ];
+    assert_eq!(listening_lines(&listeners[..1]), "listening web 127.0.0.1:5000\n");
+    let all = "listening web 127.0.0.1:5000\nlistening web unix:/run/snugd.sock\nlistening line [::1]:5001\n\
+               listening line-tls [::1]:5002\nlistening metrics [::1]:9000\n";
+    assert_eq!(listening_lines(&listeners), all);
 }
 
 #[test]
