@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
@@ -23,7 +24,8 @@ use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
 use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
-use snugd::{log_output, subcommand, surroundings, ws};
+use snugd::service::ServiceManager;
+use snugd::{leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -140,9 +142,17 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Some(manager) = ServiceManager::from_environment() {
+        // Whom it is told does not make the program what it is.
+        let _ = manager.tell(&[NotifyState::Ready]);
+        reactor.set_observer(Box::new(manager));
+    }
 
-    reactor.run().map_err(|error| match error.kind() {
+    let ended = reactor.run();
+    leaving::leave_in_time(FAILED_WHILE_RUNNING);
+    // What is with the journal is written before the program ends.
+    drop(reactor);
+    ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),

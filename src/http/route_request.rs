@@ -102,4 +102,12 @@ impl RouteRequest<'_> {
         self.respond(status, outbox).field(name, value).text(words);
         RouteOutcome::Answered
     }
+
+    /// Says that the server stops, and when another may be there.
+    pub(super) fn stopping(&self, words: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
+        let retry_s = self.site.retry_ms().div_ceil(1000).to_string();
+        let fields = [NOT_STORED, ("Retry-After", retry_s.as_str())];
+        self.respond(StatusCode::SERVICE_UNAVAILABLE, outbox).fields(&fields).text(words);
+        RouteOutcome::Answered
+    }
 }

@@ -213,9 +213,7 @@ impl RouteRequest<'_> {
     fn tell_state(&self, route: Route<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
         match route {
             Route::Metrics => self.ask(Command::Inspect, PendingKind::Metrics),
-            Route::Ready if self.site.is_stopping() => {
-                self.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox)
-            }
+            Route::Ready if self.site.is_stopping() => self.stopping("stopping\n", outbox),
             _ => self.plain(StatusCode::OK, "ok\n", outbox),
         }
     }
@@ -372,7 +370,7 @@ impl RouteRequest<'_> {
     /// a page or a file, of which the client is told by the status that it got no WebSocket.
     fn upgrade(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.site.is_stopping() {
-            return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
+            return self.stopping("This server is stopping.\n", outbox);
         }
         let handshake = match Handshake::read(self.head) {
             Ok(handshake) => handshake,

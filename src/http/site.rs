@@ -20,6 +20,9 @@ const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
 /// For a response that is meant for one client.
 pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
+/// What cannot be done for a reason that may pass, such as a full disk, is tried again after this time.
+pub(super) const UNAVAILABLE_RETRY_MS: u64 = 5_000;
+
 /// The web site of this server.
 #[derive(Debug)]
 pub struct Site {
@@ -27,7 +30,8 @@ pub struct Site {
     pub meters: Meters,
     metrics: Metrics,
     dates: DateClock,
-    is_stopping: bool,
+    /// After this time those who ask for something may ask again; once the server stops.
+    stopping_retry_ms: Option<u32>,
     foreign_origin: Once,
     unknown_client: Once,
     /// Origins that are allowed in addition to that of the requested host.
@@ -55,7 +59,7 @@ impl Site {
             meters,
             metrics,
             dates: DateClock::new(),
-            is_stopping: false,
+            stopping_retry_ms: None,
             foreign_origin: Once::new(),
             unknown_client: Once::new(),
             allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
@@ -69,14 +73,20 @@ impl Site {
         }
     }
 
-    /// From now on `/readyz` answers 503, and each connection is closed after its next response.
-    pub fn begin_stopping(&mut self) {
-        self.is_stopping = true;
+    /// From now on `/readyz` answers 503, and each connection is closed after its next response. After `retry_ms` another
+    /// server may be there.
+    pub fn begin_stopping(&mut self, retry_ms: u32) {
+        self.stopping_retry_ms = Some(retry_ms);
     }
 
     /// Whether the server is about to end.
     pub fn is_stopping(&self) -> bool {
-        self.is_stopping
+        self.stopping_retry_ms.is_some()
+    }
+
+    /// After what time those may ask again whom something cannot be done for at this time.
+    pub(super) fn retry_ms(&self) -> u64 {
+        self.stopping_retry_ms.map_or(UNAVAILABLE_RETRY_MS, u64::from)
     }
 
     /// A page is refused because of its origin. Once a run the log says how that may come of a proxy that does not pass

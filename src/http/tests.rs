@@ -632,10 +632,13 @@ fn says_how_it_is() {
     assert!(metrics.field("Content-Type").is_some_and(|value| value.starts_with("application/openmetrics-text")));
     metrics.says("\nsnugd_rooms 1\n");
     metrics.says("\nsnugd_http_requests_total 4\n");
-    server.site.begin_stopping();
+    server.site.begin_stopping(750);
     assert_eq!(server.get("/healthz").status, 200);
     let answer = server.get("/readyz");
-    assert_eq!((answer.status, answer.field("Connection")), (503, Some("close")));
+    assert_eq!(
+        (answer.status, answer.field("Connection"), answer.field("Retry-After")),
+        (503, Some("close"), Some("1"))
+    );
 }
 
 // ---- who asks

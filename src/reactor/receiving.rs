@@ -9,6 +9,7 @@ use super::executing::QUEUED_BUDGET_BYTES;
 use super::flushing::LINGER_MS;
 use super::net::{Net, Port, Stream};
 use super::session::Session;
+use super::stopping::Stopping;
 use crate::journal::Journal;
 use crate::rooms::Address;
 use crate::session_api::{Input, Step, Upgrade};
@@ -30,6 +31,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 continue;
             }
             self.connections.slab[slot].is_in_receive_queue = false;
+            if self.is_deaf_to(slot) {
+                // It is queued again when it is closed.
+                continue;
+            }
             self.received_from += 1;
             self.receive_from(slot);
             if self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
@@ -45,6 +50,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn is_held_up(&self, slot: usize) -> bool {
         let memberships = self.connections.slab[slot].memberships.as_slice();
         memberships.iter().any(|membership| self.rooms.is_room_saturated(membership.room))
+    }
+
+    /// Whether the program stops, and hears no more of this connection: nothing but the rest of a request.
+    fn is_deaf_to(&self, slot: usize) -> bool {
+        let connection = &self.connections.slab[slot];
+        self.stopping.as_ref().is_some_and(Stopping::is_deaf)
+            && connection.phase == Phase::Open
+            && !connection.session.is_within_request()
     }
 
     /// Reads once from a connection, and has its session look at what there is.

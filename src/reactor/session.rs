@@ -146,13 +146,13 @@ impl Session {
         }
     }
 
-    /// Says that the server stops.
-    pub fn say_goodbye(&self, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
+    /// Says that the server stops, and when to come back.
+    pub fn say_goodbye(&self, retry_ms: u32, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
         match self {
             Session::Http(http) => http.say_goodbye(now, &shared.site, outbox),
             Session::ProxyHeader(_) | Session::Other(_) => (),
-            Session::Ws(ws) => ws.say_goodbye(outbox),
-            Session::Line(line) => line.goodbye(outbox),
+            Session::Ws(ws) => ws.say_goodbye(retry_ms, outbox),
+            Session::Line(line) => line.goodbye(retry_ms, outbox),
         }
     }
 
