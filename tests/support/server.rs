@@ -179,6 +179,13 @@ pub fn command() -> Command {
     without_settings(Command::new(env!("CARGO_BIN_EXE_snugd")))
 }
 
+/// The same, with so few descriptors that a crowd uses them up.
+pub fn command_with_few_descriptors() -> Command {
+    let mut command = without_settings(Command::new("sh"));
+    command.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_snugd")]);
+    command
+}
+
 /// The same, with SIGINT as it is for a program in the foreground: where the tests run in the background of a shell it is
 /// ignored, and is so by all that they start.
 pub fn command_to_interrupt() -> Command {
