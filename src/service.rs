@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use crate::reactor::{Condition, Observer};
 
 /// The service manager is told how the program is at most once in this time.
-const STATUS_PAUSE_MS: u64 = 10_000;
+const STATUS_PAUSE_MS: u64 = 5_000;
 
 /// Whoever has started the program and wants to be told how it is.
 pub struct ServiceManager {
