@@ -86,6 +86,7 @@ missing_packages() {
     have_somewhere nginx || printf ' nginx-light'
     have_somewhere haproxy || printf ' haproxy'
     have_somewhere apache2 || printf ' apache2-bin'
+    have systemd-socket-activate || printf ' systemd'
     have_somewhere caddy || printf ' caddy'
 }
 

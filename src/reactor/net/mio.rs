@@ -316,6 +316,26 @@ mod tests {
     fn a_connection_has_the_options_that_it_needs() {
         let mut net = listening(([127, 0, 0, 1], 0).into());
         let (_client, accepted) = connect(&mut net, Ipv4Addr::LOCALHOST.into());
+        assert_has_options(&accepted);
+        assert!(matches!(net.accept(WEB, b""), Accept::Nothing), "it does not block");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_waited_at_a_socket_that_is_handed_over_has_them_as_well() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a socket can");
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        let handed_over = OpenListener::handed_over_tcp(ListenerPort::Web, listener);
+        let mut net = MioNet::bind(&[], &mut HandedOver { listeners: vec![handed_over] }).expect("nothing is bound");
+        let mut ready = Vec::new();
+        net.wait(None, &mut ready).expect("it can wait");
+        assert_eq!(ready, [Readiness::Listener(WEB)]);
+        let Accept::Connection(accepted) = net.accept(WEB, b"") else { panic!("somebody waits") };
+        assert_has_options(&accepted);
+    }
+
+    fn assert_has_options(accepted: &Accepted<MioStream>) {
         let MioStream::Tcp(stream) = &accepted.stream else { panic!("it is one of TCP") };
         let socket = SockRef::from(stream);
         assert!(socket.tcp_nodelay().expect("an option") && socket.keepalive().expect("an option"));
@@ -324,6 +344,5 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_retries().expect("an option"), KEEPALIVE_ATTEMPTS);
         #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
         assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_LIMIT_BYTES);
-        assert!(matches!(net.accept(WEB, b""), Accept::Nothing), "it does not block");
     }
 }
