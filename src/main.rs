@@ -20,9 +20,13 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
+#[cfg(feature = "tls")]
+use snugd::options::TlsFiles;
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
 use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
+#[cfg(feature = "tls")]
+use snugd::tls::ServerKeys;
 use snugd::{log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
@@ -65,17 +69,30 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
+    #[cfg(feature = "tls")]
+    let keys = options.tls.as_ref().map(load_keys).transpose()?;
     let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
     let interfaces = interfaces();
+    let host = greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces);
+    #[cfg(feature = "tls")]
+    let certified_host = keys.as_ref().and_then(|keys| keys.host_for(&host));
+    #[cfg(not(feature = "tls"))]
+    let certified_host = None;
+    #[cfg(feature = "tls")]
+    if let Some(keys) = keys {
+        net.set_tls(keys);
+    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
         // Behind a Unix socket is a proxy, most likely at the usual port.
         web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
-        host: greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces),
+        is_secure: options.tls.is_some() && web.is_some(),
+        is_certified_host: certified_host.is_some(),
+        host: certified_host.unwrap_or(host),
     };
 
     let limits = options.limits;
@@ -150,6 +167,17 @@ fn run(options: Options) -> Result<(), Failure> {
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
+}
+
+/// Reads the certificate and its key.
+#[cfg(feature = "tls")]
+fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
+    let keys = ServerKeys::load(&files.certificate, &files.key)
+        .map_err(|sentence| Failure { status: UNUSABLE_FILE, sentence })?;
+    if let Some(warning) = keys.warning() {
+        log::warn!("{warning}");
+    }
+    Ok(keys)
 }
 
 /// The names given with `--admin`.

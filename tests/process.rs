@@ -71,6 +71,8 @@ fn help_tells_every_option() {
         "--line-listen",
         "--line-tls-listen",
         "--metrics-listen",
+        "--tls-cert",
+        "--tls-key",
         "--data",
         "--history",
         "--room-ttl",

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Reactor;
 use super::connection::Connection;
 use super::connections::connection_id;
-use super::net::{Accept, Accepted, ListenerId, Net, Port};
+use super::net::{Accept, Accepted, ListenerId, Net, Port, Stream};
 use super::session::Session;
 use crate::journal::Journal;
 use crate::options::Cidr;
@@ -108,8 +108,17 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// What is said to the peer: in one write, to a connection that gets no slot.
-    pub fn words(self, port: Port) -> &'static [u8] {
+    /// What is said to the peer: in one write, to a connection that gets no slot. Over TLS, for which there is no time,
+    /// no more than that it is no fault of the peer's: `internal_error` (RFC 8446 section 6).
+    pub fn words(self, listener: ListenerId) -> &'static [u8] {
+        if listener.is_tls {
+            return &[21, 3, 3, 0, 2, 2, 80];
+        }
+        self.words_at(listener.port)
+    }
+
+    /// What is said to a peer that speaks what is spoken at this port.
+    pub fn words_at(self, port: Port) -> &'static [u8] {
         match (self, port) {
             (Refused::Full, Port::Web | Port::Metrics) => {
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
@@ -138,8 +147,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             // More may wait, unless it turns out otherwise.
             let mut may_have_more = true;
             for _ in 0..ACCEPTS_A_TURN {
-                match self.net.accept(listener, Refused::Full.words(listener.port)) {
-                    Accept::Connection(connection) => self.admit(listener.port, connection),
+                match self.net.accept(listener, Refused::Full.words(listener)) {
+                    Accept::Connection(connection) => self.admit(listener, connection),
                     Accept::Nothing => {
                         may_have_more = false;
                         break;
@@ -165,7 +174,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    fn admit(&mut self, port: Port, accepted: Accepted<N::Stream>) {
+    fn admit(&mut self, listener: ListenerId, accepted: Accepted<N::Stream>) {
+        let port = listener.port;
         let Accepted { stream, peer, local } = accepted;
         // Whoever comes by a Unix socket is a program on this machine.
         let address = Address::from(peer.unwrap_or(local));
@@ -177,17 +187,21 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 Refused::Full => self.meters().refused_full.inc(),
                 Refused::TooManyFromAddress => self.meters().refused_too_many_from_address.inc(),
             };
-            return self.net.refuse(stream, refused.words(port));
+            return self.net.refuse(stream, refused.words(listener));
         }
         let generation = self.connections.new_generation();
         let mut hello = Vec::new();
-        let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
+        let session = Session::new(listener, peer, local, &self.shared, self.now, &mut hello);
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
         self.shared.meters().open_connections.inc();
         self.shared.meters().accepted(port != Port::Line);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
+        if connection.stream.is_handshaking() {
+            self.begin_handshake(slot);
+        }
+        let connection = &mut self.connections.slab[slot];
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
             self.closed.push(connection_id(slot, generation));
