@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::Encryption;
+use super::Access;
 use super::api;
 use super::download::Download;
 use super::form::{HomeForm, decode_path};
@@ -125,11 +125,10 @@ pub fn brings_file(head: &Head<'_, '_>, base_path: &str) -> bool {
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
     let base_path = &site.options.base_path;
-    if request.is_for_metrics {
-        return request.watch(outbox);
-    }
-    if request.encryption == Encryption::Missing {
-        return request.lead_to_tls(outbox);
+    match request.access {
+        Access::Plain | Access::Tls => (),
+        Access::WithoutTls => return request.lead_to_tls(outbox),
+        Access::Metrics => return request.watch(outbox),
     }
     let route = head.path.strip_prefix(base_path.as_str()).map(Route::find);
     if !route.is_some_and(Route::answers_any_host) && !is_answered_host(head.host, &site.options.allowed_hosts) {
