@@ -87,6 +87,7 @@ missing_packages() {
     [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || printf ' libnginx-mod-stream'
     have_somewhere haproxy || printf ' haproxy'
     have_somewhere apache2 || printf ' apache2-bin'
+    have systemd-socket-activate || printf ' systemd'
     have_somewhere caddy || printf ' caddy'
 }
 

@@ -22,7 +22,7 @@ use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
-use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
+use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
 use snugd::service::ServiceManager;
 use snugd::{leaving, log_output, subcommand, surroundings, ws};
@@ -57,7 +57,7 @@ struct Failure {
     sentence: String,
 }
 
-fn run(options: Options) -> Result<(), Failure> {
+fn run(mut options: Options) -> Result<(), Failure> {
     let while_running = |error: io::Error| Failure {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
@@ -67,7 +67,17 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
+    let mut handed_over =
+        HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
+    if handed_over.has(ListenerPort::LineTls) {
+        let sentence =
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build.";
+        return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
+    }
+    // What listens already need not be told where.
+    options.listeners.retain(|listener| !handed_over.has(listener.port));
+    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
+    let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
     warn_of_one_address(&listeners, &options.proxy_protocol);
@@ -222,12 +232,12 @@ fn interfaces() -> Vec<Interface> {
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
-fn bind(options: &Options) -> Result<MioNet, BindError> {
+fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
     const MOST_ATTEMPTS: u32 = 60;
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(&options.listeners) {
+        match MioNet::bind(wanted, handed_over) {
             Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {

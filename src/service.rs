@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use crate::reactor::{Condition, Observer};
 
 /// The service manager is told how the program is at most once in this time.
-const STATUS_PAUSE_MS: u64 = 10_000;
+const STATUS_PAUSE_MS: u64 = 5_000;
 
 /// Whoever has started the program and wants to be told how it is.
 pub struct ServiceManager {
@@ -20,6 +20,7 @@ pub struct ServiceManager {
     watchdog_ms: Option<u64>,
     next_sign_ms: u64,
     next_status_ms: u64,
+    has_begun: bool,
     told_status: String,
     told_stopping: bool,
 }
@@ -38,6 +39,7 @@ impl ServiceManager {
             watchdog_ms: watchdog.map(|watchdog| (watchdog.as_millis() as u64 / 2).max(1)),
             next_sign_ms: 0,
             next_status_ms: 0,
+            has_begun: false,
             told_status: String::new(),
             told_stopping: false,
         })
@@ -61,12 +63,16 @@ impl ServiceManager {
 }
 
 impl Observer for ServiceManager {
-    /// Only the sign of life is worth waking up for.
+    /// Once it was told how things are, only a sign of life is worth waking up for.
     fn due_ms(&self) -> Option<u64> {
-        self.watchdog_ms.map(|_| self.next_sign_ms)
+        match self.has_begun {
+            true => self.watchdog_ms.map(|_| self.next_sign_ms),
+            false => Some(0),
+        }
     }
 
     fn observe(&mut self, now_ms: u64, is_stopping: bool, condition: &dyn Fn() -> Condition) {
+        self.has_begun = true;
         if let Some(watchdog_ms) = self.watchdog_ms.filter(|_| now_ms >= self.next_sign_ms) {
             // Sent by the loop alone: one that hangs sends none.
             let is_told = self.tell(&[NotifyState::Watchdog]).is_ok();

@@ -25,7 +25,9 @@ mod stopping;
 pub use connection::OutputLimits;
 pub use files::Files;
 pub use memberships::Memberships;
-pub use net::{Accept, Accepted, BindError, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream};
+pub use net::{
+    Accept, Accepted, BindError, HandOverError, HandedOver, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream,
+};
 pub use observing::{Condition, Observer};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
 pub use session::{Session, Shared, all_encoders};

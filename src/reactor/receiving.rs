@@ -52,12 +52,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         memberships.iter().any(|membership| self.rooms.is_room_saturated(membership.room))
     }
 
-    /// Whether the program stops, and hears no more of this connection: nothing but the rest of a request.
+    /// Whether the program stops, and hears no more of this connection. Requests are heard to the last, since most of
+    /// those who send them do not come back by themselves.
     fn is_deaf_to(&self, slot: usize) -> bool {
         let connection = &self.connections.slab[slot];
         self.stopping.as_ref().is_some_and(Stopping::is_deaf)
             && connection.phase == Phase::Open
-            && !connection.session.is_within_request()
+            && !matches!(connection.session, Session::Http(_))
     }
 
     /// Reads once from a connection, and has its session look at what there is.

@@ -197,7 +197,8 @@ pub fn command_to_interrupt() -> Command {
 fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if ["PORT", "INVOCATION_ID", "NOTIFY_SOCKET"].contains(&&*name) || name.starts_with("SNUGD_") {
+        let is_of_service = name.starts_with("LISTEN_") || name.starts_with("WATCHDOG_");
+        if ["PORT", "INVOCATION_ID", "NOTIFY_SOCKET"].contains(&&*name) || name.starts_with("SNUGD_") || is_of_service {
             command.env_remove(&*name);
         }
     }
