@@ -94,6 +94,10 @@ impl Pending {
         self.0.is_none()
     }
 
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |bytes| bytes)
+    }
+
     /// Leaves none behind.
     pub fn take(&mut self) -> Vec<u8> {
         self.0.take().map_or_else(Vec::new, |bytes| bytes.into_vec())

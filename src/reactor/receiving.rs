@@ -73,7 +73,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         let mut buffer = std::mem::take(&mut self.read_buffer);
         let was_handshaking = connection.stream.is_handshaking();
-        let count = if connection.reads() { self.read(slot, &mut buffer) } else { 0 };
+        let most_bytes = connection.session.most_input_bytes(connection.pending.as_slice()).min(buffer.len());
+        let count = if connection.reads() { self.read(slot, &mut buffer[..most_bytes]) } else { 0 };
         if was_handshaking && !self.connections.slab[slot].stream.is_handshaking() {
             self.end_handshake(slot);
         }
