@@ -18,6 +18,7 @@ pub mod leaving;
 pub mod line;
 pub mod log_output;
 pub mod options;
+pub mod proxy_protocol;
 pub mod reactor;
 pub mod rooms;
 pub mod service;

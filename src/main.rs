@@ -21,7 +21,7 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
-use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
+use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
 use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
 use snugd::service::ServiceManager;
@@ -80,6 +80,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
+    warn_of_one_address(&listeners, &options.proxy_protocol);
     let interfaces = interfaces();
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
@@ -131,6 +132,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         connections: options.max_connections,
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
+        proxy_protocol: options.proxy_protocol,
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
@@ -170,6 +172,20 @@ fn run(mut options: Options) -> Result<(), Failure> {
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
+}
+
+/// Terminals that come by a Unix socket have no address, unless their proxy tells it.
+fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
+    let is_told = proxy_protocol.contains(&ProxyPeer::Unix);
+    let is_unix = |listener: &&Listener| listener.address.tcp().is_none();
+    let is_line = |listener: &&Listener| matches!(listener.port, ListenerPort::Line | ListenerPort::LineTls);
+    if let Some(listener) = listeners.iter().filter(is_line).find(is_unix).filter(|_| !is_told) {
+        log::info!(
+            "whoever comes by {} counts as one address; if a proxy brings them, have it send PROXY headers, and say \
+             --proxy-protocol unix",
+            listener.address
+        );
+    }
 }
 
 /// The names given with `--admin`.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/time.rs", &[]),
     ("src/options", &[]),
-    ("src/session_api.rs", &["rooms", "files", "time"]),
+    ("src/proxy_protocol.rs", &[]),
+    ("src/session_api.rs", &["rooms", "files", "proxy_protocol", "time"]),
     ("src/rooms", &["options", "time"]),
     ("src/json", &["rooms", "options"]),
     ("src/journal", &["journal", "rooms", "time"]),

@@ -49,6 +49,8 @@ pub struct Meters {
     pub file_bytes: Gauge,
     /// Connections closed because they read too slowly.
     pub slow_consumers_closed: Counter,
+    /// Connections closed because a proxy did not say from whom they came.
+    pub proxy_header_faults: Counter,
     /// Connections closed because of an HTTP request that is malformed or too long.
     pub http_faults: Counter,
     /// Connections closed because of a WebSocket frame that breaks RFC 6455.
@@ -113,6 +115,7 @@ impl Metrics {
             downloads: counter(r, "downloads", "Files, or parts of them, that were asked for"),
             file_bytes,
             slow_consumers_closed: counter(r, "slow_readers_closed", "Connections closed because they read too slowly"),
+            proxy_header_faults: faults_in("proxy"),
             http_faults: faults_in("http"),
             websocket_faults: faults_in("websocket"),
             line_faults: faults_in("line"),

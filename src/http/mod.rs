@@ -113,6 +113,11 @@ impl Http {
         Http { is_for_metrics: true, ..Http::new(peer, local, now) }
     }
 
+    /// Whether it is one where one is told how the server is, and nothing else.
+    pub fn is_for_metrics(&self) -> bool {
+        self.is_for_metrics
+    }
+
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
     ///
     /// The input has to be able to hold a head of 32 KiB. A body is taken off it as it comes.

@@ -386,8 +386,9 @@ impl RouteRequest<'_> {
         let mut response = Vec::new();
         handshake.write(&mut response);
         let sessions = self.sessions().into_vec();
-        let (vouched_name, forwarded_for) = (self.vouched_name(), self.client().forwarded_for);
-        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for, response })
+        let (vouched_name, client) = (self.vouched_name(), self.client());
+        self.note_client(client);
+        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for: client.forwarded_for, response })
     }
 }
 

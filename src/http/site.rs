@@ -33,6 +33,7 @@ pub struct Site {
     /// After this time those who ask for something may ask again; once the server stops.
     stopping_retry_ms: Option<u32>,
     foreign_origin: Once,
+    unknown_client: Once,
     /// Origins that are allowed in addition to that of the requested host.
     pub(super) allowed_origins: Vec<String>,
     pub(super) options: WebOptions,
@@ -60,6 +61,7 @@ impl Site {
             dates: DateClock::new(),
             stopping_retry_ms: None,
             foreign_origin: Once::new(),
+            unknown_client: Once::new(),
             allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
             options: options.clone(),
             message_bytes: limits.message_bytes,
@@ -95,6 +97,17 @@ impl Site {
                 "a page was refused, since its Origin is not the Host that was asked for; if there is a proxy in front \
                  of this server, have it pass on the header Host (nginx: proxy_set_header Host $http_host; Apache: \
                  ProxyPreserveHost On), or name the address of the pages with --public-url or --allowed-origin"
+            );
+        });
+    }
+
+    /// A proxy does not say whose request it passes on. Once a run the log says what follows from that.
+    pub(super) fn note_unknown_client(&self) {
+        self.unknown_client.call_once(|| {
+            log::warn!(
+                "a request came by a Unix socket or from a trusted proxy without X-Forwarded-For, so that what is counted \
+                 by address counts everybody behind it as one; if there is a proxy, have it say whose requests they are \
+                 (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for)"
             );
         });
     }

@@ -137,6 +137,7 @@ impl Connection {
                 Step::Close => self.is_closed = true,
                 Step::Fault => (self.is_closed, self.is_at_fault) = (true, true),
                 Step::File(request) => self.store(server, request),
+                Step::Proxied(_) => panic!("that is settled before"),
                 Step::AwaitFile => panic!("what is stored here is stored at once"),
                 Step::Upgrade(upgrade) => {
                     self.outbox.extend_from_slice(&upgrade.response);

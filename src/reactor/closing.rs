@@ -82,7 +82,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 authenticator.forget(id);
             }
             let connection = self.connections.slab.remove(slot);
-            self.admission.release(connection.address);
+            self.admission.release(connection.address, connection.session.watches());
             self.meters().open_connections.dec();
             self.net.close(connection.stream);
             self.relay();

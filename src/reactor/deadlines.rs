@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use super::session::Session;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
 use crate::session_api::Flow;
@@ -74,6 +75,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 let flow = connection.session.expire(self.now, &mut self.scratch);
                 self.send_scratch(slot);
                 if flow == Flow::Close {
+                    if let Session::ProxyHeader(_) = self.connections.slab[slot].session {
+                        self.meters().proxy_header_faults.inc();
+                    }
                     self.begin_closing(slot);
                 }
             }

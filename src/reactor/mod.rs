@@ -17,6 +17,7 @@ mod memberships;
 mod net;
 mod observing;
 mod output_queue;
+mod proxy_header;
 mod receiving;
 mod session;
 mod stopping;

@@ -25,7 +25,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for id in queue.drain(..) {
             let Some(slot) = self.connections.find(id) else { continue };
             // Whoever may not be read from now is looked at again in the next turn.
-            if self.journal.is_congested() || self.is_held_up(slot) {
+            let is_put_off = self.journal.is_congested() && !self.connections.slab[slot].session.watches();
+            if is_put_off || self.is_held_up(slot) {
                 later.push(id);
                 continue;
             }
@@ -167,6 +168,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
+                Step::Proxied(source) => self.begin_proxied(slot, source),
                 Step::File(request) => self.ask_about_file(slot, request),
                 Step::AwaitFile => self.connections.slab[slot].awaits_reply = true,
             }
@@ -179,7 +181,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// An HTTP connection goes on as a WebSocket, if the client behind it may have one more.
     fn upgrade(&mut self, slot: usize, upgrade: Upgrade) {
         if let Some(address) = upgrade.forwarded_for.map(Address::from) {
-            if self.admission.move_to(self.connections.slab[slot].address, address).is_err() {
+            if self.admission.move_to(self.connections.slab[slot].address, address, true).is_err() {
                 self.meters().refused_too_many_from_address.inc();
                 let words = Refused::TooManyFromAddress.words(Port::Web);
                 self.connections.queue_output(slot, words);
