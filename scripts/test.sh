@@ -143,7 +143,7 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts; do
+for features in "" sqlite accounts tls; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
 done
 

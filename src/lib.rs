@@ -26,4 +26,6 @@ pub mod session_api;
 pub mod subcommand;
 pub mod surroundings;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod ws;

@@ -72,6 +72,8 @@ fn help_tells_every_option() {
         "--line-tls-listen",
         "--metrics-listen",
         "--proxy-protocol",
+        "--tls-cert",
+        "--tls-key",
         "--data",
         "--history",
         "--room-ttl",

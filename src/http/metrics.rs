@@ -57,6 +57,12 @@ pub struct Meters {
     pub websocket_faults: Counter,
     /// Connections closed because of input that is no text from a terminal.
     pub line_faults: Counter,
+    /// Connections closed because of what breaks TLS, or of a client that refuses the certificate.
+    pub tls_faults: Counter,
+    /// TLS handshakes that succeeded.
+    pub tls_handshakes: Counter,
+    /// TLS handshakes that were given up: they took too long, or there were too many.
+    pub tls_handshakes_given_up: Counter,
 }
 
 impl Meters {
@@ -119,6 +125,9 @@ impl Metrics {
             http_faults: faults_in("http"),
             websocket_faults: faults_in("websocket"),
             line_faults: faults_in("line"),
+            tls_faults: faults_in("tls"),
+            tls_handshakes: counter(r, "tls_handshakes", "TLS handshakes that succeeded"),
+            tls_handshakes_given_up: counter(r, "tls_handshakes_given_up", "TLS handshakes that took too long"),
         };
         let rooms = RoomMeters::default();
         r.register("rooms", "Rooms that exist now", rooms.rooms.clone());

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use http::StatusCode;
 
+use super::Encryption;
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::pending::{PendingKind, PendingRequest};
@@ -40,6 +41,8 @@ pub struct RouteRequest<'r> {
     pub local: IpAddr,
     /// It came to a listener where one is told how the server is, and nothing else.
     pub is_for_metrics: bool,
+    /// How the connection is encrypted.
+    pub encryption: Encryption,
     /// How the response is written.
     pub response_options: ResponseOptions,
     /// The date of the response.
@@ -66,7 +69,8 @@ impl RouteRequest<'_> {
 
     /// Who sent this.
     pub(super) fn client(&self) -> Client {
-        Client::read(self.head, self.peer, &self.site.options.trusted_proxies)
+        let is_encrypted = self.encryption == Encryption::Tls;
+        Client::read(self.head, self.peer, is_encrypted, &self.site.options.trusted_proxies)
     }
 
     /// Notes it where a proxy that could say whose request this is does not.

@@ -51,6 +51,14 @@ pub(super) struct Arguments {
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub metrics_listen: Vec<ListenAddress>,
 
+    /// PEM file of the certificate and those above it: pages over HTTPS
+    #[arg(long, env = "SNUGD_TLS_CERT", value_name = "FILE", help_heading = "Addresses")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM file of its key
+    #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
+    pub tls_key: Option<PathBuf>,
+
     /// SQLite file that keeps rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]
     pub data: Option<PathBuf>,

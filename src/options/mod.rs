@@ -29,6 +29,8 @@ const LINE_PORT: u16 = 5001;
 pub struct Options {
     /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
     pub listeners: Vec<Listener>,
+    /// By what the server shows who it is; `None`: nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// The files that are shared in rooms.
@@ -53,6 +55,15 @@ pub struct Options {
     pub log: LogFormat,
     /// The least important records that are logged: `-q` shows less, `-v` more.
     pub log_level: log::LevelFilter,
+}
+
+/// The files by which the server shows who it is, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its certificate, and those that lead from it to one that clients know.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
 }
 
 /// The limits of rooms.
@@ -254,6 +265,15 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         return Err(Exit::misused(sentence));
     }
 
+    let tls = match (arguments.tls_cert, arguments.tls_key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (Some(_), None) => {
+            return Err(Exit::misused("--tls-cert needs the certificate's key: name it with --tls-key."));
+        }
+        (None, Some(_)) => return Err(Exit::misused("--tls-key needs its certificate: name it with --tls-cert.")),
+    };
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {
@@ -274,6 +294,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
     Ok(Options {
         listeners,
+        tls,
         files,
         data: arguments.data,
         subcommand: arguments.subcommand,
@@ -337,8 +358,14 @@ fn resolve_listeners(arguments: &Arguments, port: Option<u16>) -> Result<Vec<Lis
     }
     add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen)?);
     add(ListenerPort::Metrics, &arguments.metrics_listen);
-    if listeners.iter().any(|listener| listener.port == ListenerPort::LineTls) {
-        let sentence = "This snugd was built without TLS, so it has no --line-tls-listen; use another build.";
+    let has_line_tls = listeners.iter().any(|listener| listener.port == ListenerPort::LineTls);
+    if has_line_tls && arguments.tls_cert.is_none() && cfg!(feature = "tls") {
+        let sentence = "--line-tls-listen needs a certificate: name it and its key with --tls-cert and --tls-key.";
+        return Err(Exit::misused(sentence));
+    }
+    if (has_line_tls || arguments.tls_cert.is_some()) && !cfg!(feature = "tls") {
+        let sentence =
+            "This snugd was built without TLS, so it has no --tls-cert and no --line-tls-listen; use another build.";
         return Err(Exit::misused(sentence));
     }
     for (index, one) in listeners.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::Reactor;
 use super::connection::{FILE_STALLED_MS, Pending, Phase};
-use super::net::Net;
+use super::net::{Net, Stream};
 use crate::journal::Journal;
 
 /// A closing connection that takes nothing of what it is still to be sent for so long is given up.
@@ -37,7 +37,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connection = &mut self.connections.slab[slot];
         let stalled_ms = connection.stalled_ms(now_ms);
         let limit_ms = if connection.output.has_range() { FILE_STALLED_MS } else { DRAIN_MS };
-        if stalled_ms < limit_ms && !connection.output.is_empty() {
+        if stalled_ms < limit_ms && !connection.is_drained() {
             connection.until_ms = now_ms + limit_ms - stalled_ms;
         } else {
             connection.until_ms = u64::MAX;
@@ -82,6 +82,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 authenticator.forget(id);
             }
             let connection = self.connections.slab.remove(slot);
+            if connection.stream.is_handshaking() {
+                self.handshakes.end();
+            }
             self.admission.release(connection.address, connection.session.watches());
             self.meters().open_connections.dec();
             self.net.close(connection.stream);

@@ -13,6 +13,7 @@ mod deadlines;
 mod executing;
 mod files;
 mod flushing;
+mod handshakes;
 mod memberships;
 mod net;
 mod observing;
@@ -44,6 +45,7 @@ use admission::Admission;
 pub use admission::AdmissionLimits;
 use connections::Connections;
 use deadlines::Deadlines;
+use handshakes::Handshakes;
 use stopping::Stopping;
 
 /// Bytes read from one connection in one turn, so that nobody waits long for one that sends a lot.
@@ -75,6 +77,7 @@ pub struct Reactor<N: Net, J: Journal> {
     files: Option<Files>,
     connections: Connections<N::Stream>,
     admission: Admission,
+    handshakes: Handshakes,
     deadlines: Deadlines,
     output_limits: OutputLimits,
     now: Now,
@@ -112,6 +115,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             files: None,
             connections: Connections::new(),
             admission: Admission::new(limits),
+            handshakes: Handshakes::default(),
             deadlines: Deadlines::default(),
             output_limits: OutputLimits::default(),
             stopping: None,
@@ -216,6 +220,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn wait(&mut self) -> io::Result<()> {
         self.received_from = 0;
+        self.handshakes.begin_turn();
         self.poll(self.timeout_ms()).map(|_| ())
     }
 
@@ -272,6 +277,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let looks_again_ms = self.journal.is_congested().then_some(self.now.steady_ms + CONGESTION_CHECK_MS);
         let due = [
             self.deadlines.next_ms(),
+            self.handshakes.next_ms(),
             self.rooms.next_deadline_ms(),
             self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
             self.stopping.as_ref().map(Stopping::due_ms),
