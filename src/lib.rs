@@ -16,6 +16,7 @@ pub mod journal;
 pub mod json;
 pub mod line;
 pub mod log_output;
+pub mod meter;
 pub mod options;
 pub mod reactor;
 pub mod rooms;

@@ -111,7 +111,7 @@ fn run(options: Options) -> Result<(), Failure> {
     let shared = Shared {
         site,
         ws: ws::Context::new(&limits),
-        line: line::Context { limits, invitation: invitation.clone(), clock },
+        line: line::Context { limits, invitation: invitation.clone(), clock, refusals: Default::default() },
         other: None,
         upgraded: None,
     };

@@ -46,7 +46,7 @@ use replies::{ResponseContext, status_of};
 use request::{BodyLength, Head, HeadScan, Method, RequestFault, accepts_html, header_space};
 use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
-pub use site::Site;
+pub use site::{Health, Site};
 use trust::is_trusted_proxy;
 use upload::Upload;
 use upload_fault::UploadFault;
@@ -111,6 +111,11 @@ impl Http {
     /// The same, at a listener where one is told how the server is, and nothing else.
     pub fn for_metrics(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
         Http { is_for_metrics: true, ..Http::new(peer, local, now) }
+    }
+
+    /// Whether it is at such a listener.
+    pub fn is_for_metrics(&self) -> bool {
+        self.is_for_metrics
     }
 
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
@@ -263,6 +268,7 @@ impl Http {
             }
             Ok(step) => Some(step),
             Err(fault) => {
+                site.meters.refusals.count(fault.code);
                 self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
                 Some(Step::Close)
             }
@@ -316,6 +322,7 @@ impl Http {
         match upload.answer(reply, now) {
             Ok(()) => Flow::Continue,
             Err(fault) => {
+                site.meters.refusals.count(fault.code);
                 self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
                 Flow::Close
             }

@@ -7,7 +7,6 @@ use http::StatusCode;
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::json_response::{write_error, write_json};
-use super::metrics::OPEN_METRICS;
 use super::pages::{Field, Home, Notice, REFERRER_POLICY, RoomPage};
 use super::pending::PendingKind;
 use super::response::{HTML, Response, ResponseOptions};
@@ -68,9 +67,17 @@ impl ResponseContext<'_> {
             (PendingKind::Events, Reply::Found { code, events, before }) => {
                 write_json(ok(outbox), &written(|out| json::write_found_events(code, &events, before, out)));
             }
-            (PendingKind::Metrics, Reply::Inspected) => {
-                let figures = self.site.write_metrics(self.rooms.counts());
-                ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());
+            (PendingKind::Metrics(format), Reply::Inspected) => {
+                let figures = self.site.write_metrics(format, &self.rooms.counts(), self.rooms.limits());
+                let response = ok(outbox).fields(&[NOT_STORED, ("Vary", "Accept")]);
+                response.body(format.media_type(), figures.as_bytes());
+            }
+            (PendingKind::Readiness, Reply::Inspected) => {
+                let (status, word) = match self.site.unready_word() {
+                    None => (StatusCode::OK, "ok\n"),
+                    Some(word) => (StatusCode::SERVICE_UNAVAILABLE, word),
+                };
+                self.respond(status, outbox).fields(&[NOT_STORED]).text(word);
             }
             (PendingKind::Download(_), Reply::Refused { refusal, .. }) => {
                 self.refused(Home::default(), &refusal, outbox)

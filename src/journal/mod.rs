@@ -8,7 +8,9 @@
 pub mod sqlite;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::meter::JournalMeters;
 use crate::rooms::{AccountAction, AccountRequestId, Name, Page, Proposal, ReadRequest};
 use crate::time::Now;
 
@@ -37,6 +39,16 @@ pub trait Journal {
     fn is_congested(&self) -> bool {
         false
     }
+
+    /// Changes that were submitted, and are neither stored nor refused.
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    /// What it counts.
+    fn meters(&self) -> Arc<JournalMeters> {
+        Arc::default()
+    }
 }
 
 impl<J: Journal + ?Sized> Journal for Box<J> {
@@ -62,6 +74,14 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn is_congested(&self) -> bool {
         (**self).is_congested()
+    }
+
+    fn waiting(&self) -> usize {
+        (**self).waiting()
+    }
+
+    fn meters(&self) -> Arc<JournalMeters> {
+        (**self).meters()
     }
 }
 

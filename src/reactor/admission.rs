@@ -7,6 +7,7 @@ use super::connection::Connection;
 use super::connections::connection_id;
 use super::net::{Accept, Accepted, ListenerId, Net, Port};
 use super::session::Session;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::options::Cidr;
 use crate::rooms::Address;
@@ -59,6 +60,11 @@ impl Admission {
     /// Whether there is somebody to accept now.
     pub fn is_ready(&self, now: Now) -> bool {
         !self.ready.is_empty() && self.retry_at_ms.is_none_or(|retry_at_ms| retry_at_ms <= now.steady_ms)
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &AdmissionLimits {
+        &self.limits
     }
 
     pub fn retry_at_ms(&self) -> Option<u64> {
@@ -130,11 +136,15 @@ impl Refused {
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Accepts whoever waits, up to a turn's worth.
     pub(super) fn accept(&mut self) {
-        if !self.admission.is_ready(self.now) || self.journal.is_congested() {
+        if !self.admission.is_ready(self.now) {
             return;
         }
         self.admission.retry_at_ms = None;
         for listener in std::mem::take(&mut self.admission.ready) {
+            if self.journal.is_congested() && listener.port != Port::Metrics {
+                self.admission.set_ready(listener);
+                continue;
+            }
             // More may wait, unless it turns out otherwise.
             let mut may_have_more = true;
             for _ in 0..ACCEPTS_A_TURN {
@@ -171,7 +181,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let address = Address::from(peer.unwrap_or(local));
         let is_trusted = |peer| self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
         let is_proxy = peer.is_none_or(is_trusted);
-        if let Err(refused) = self.admission.admit(address, !is_proxy, self.connections.slab.len()) {
+        // When the server is full, whoever watches it wants to know.
+        let open = if port == Port::Metrics { 0 } else { self.connections.slab.len() };
+        if let Err(refused) = self.admission.admit(address, !is_proxy, open) {
             log::debug!("a connection is refused: {refused:?}");
             match refused {
                 Refused::Full => self.meters().refused_full.inc(),
@@ -185,11 +197,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
-        self.shared.meters().open_connections.inc();
         self.shared.meters().accepted(port != Port::Line);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
+            connection.note_reason(CloseReason::Refused);
             self.closed.push(connection_id(slot, generation));
             return;
         }

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
 use crate::session_api::Flow;
@@ -74,6 +75,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 let flow = connection.session.expire(self.now, &mut self.scratch);
                 self.send_scratch(slot);
                 if flow == Flow::Close {
+                    self.connections.slab[slot].note_reason(CloseReason::Timeout);
                     self.begin_closing(slot);
                 }
             }

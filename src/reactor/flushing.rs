@@ -3,6 +3,7 @@
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::{RoomId, SlowConsumer};
 
@@ -45,7 +46,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn flush_room(&mut self, room: RoomId) {
         let soft_bytes = self.output_limits.soft_bytes;
         let mut slow = std::mem::take(&mut self.slow_consumers);
-        self.rooms.flush(room, ROOM_BUDGET_BYTES, soft_bytes, &mut self.connections, &mut slow);
+        let sent = self.rooms.flush(room, ROOM_BUDGET_BYTES, soft_bytes, &mut self.connections, &mut slow);
+        if let Some(said_at_ms) = sent {
+            self.watch.note_sent(said_at_ms);
+        }
         if !slow.is_empty() {
             // The room may fall silent, and those who are behind stay as they are.
             self.rooms.flush_again_at(room, self.now.steady_ms + self.output_limits.stalled_ms);
@@ -93,6 +97,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn cut_off(&mut self, slot: usize) {
         log::debug!("connection {} reads too slowly", self.connections.id_of(slot).0);
         self.meters().slow_consumers_closed.inc();
+        self.connections.slab[slot].note_reason(CloseReason::Slow);
         self.skip_unread(slot);
         let connection = &mut self.connections.slab[slot];
         connection.output.drop_whole_entries();

@@ -9,6 +9,7 @@ use super::executing::QUEUED_BUDGET_BYTES;
 use super::flushing::LINGER_MS;
 use super::net::{Net, Port, Stream};
 use super::session::Session;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::Address;
 use crate::session_api::{Input, Step, Upgrade};
@@ -24,7 +25,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for id in queue.drain(..) {
             let Some(slot) = self.connections.find(id) else { continue };
             // Whoever may not be read from now is looked at again in the next turn.
-            if self.journal.is_congested() || self.is_held_up(slot) {
+            let is_congested = self.journal.is_congested() && !self.connections.slab[slot].session.only_watches();
+            if is_congested || self.is_held_up(slot) {
                 later.push(id);
                 continue;
             }
@@ -150,6 +152,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 Step::Fault => {
                     log::debug!("a peer breaks its protocol");
                     self.connections.slab[slot].session.faults(self.shared.meters()).inc();
+                    self.connections.slab[slot].note_reason(CloseReason::Fault);
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
@@ -169,6 +172,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.meters().refused_too_many_from_address.inc();
                 let words = Refused::TooManyFromAddress.words(Port::Web);
                 self.connections.queue_output(slot, words);
+                self.connections.slab[slot].note_reason(CloseReason::Refused);
                 return self.begin_closing(slot);
             }
             self.connections.slab[slot].address = address;

@@ -2,12 +2,11 @@
 
 use core::net::IpAddr;
 
-use prometheus_client::metrics::counter::Counter;
-
 use super::net::Port;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
+use crate::meter::Counter;
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
 use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
@@ -153,6 +152,11 @@ impl Session {
         matches!(self, Session::Http(http) if http.is_within_request())
     }
 
+    /// Whether it is told how the server is and nothing else, so that nothing of what it asks for has to be stored.
+    pub fn only_watches(&self) -> bool {
+        matches!(self, Session::Http(http) if http.is_for_metrics())
+    }
+
     /// Says that the peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {
@@ -180,6 +184,16 @@ impl Session {
             Session::Http(_) => &meters.http_faults,
             Session::Ws(_) => &meters.websocket_faults,
             Session::Line(_) | Session::Other(_) => &meters.line_faults,
+        }
+    }
+
+    /// What is spoken, as it is called in metrics.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Session::Http(_) => "http",
+            Session::Ws(_) => "websocket",
+            Session::Line(_) => "line",
+            Session::Other(_) => "other",
         }
     }
 
