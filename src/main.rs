@@ -60,7 +60,8 @@ fn run(options: Options) -> Result<(), Failure> {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
     };
-    log_output::install(options.log, options.log_level).map_err(|error| while_running(io::Error::other(error)))?;
+    log_output::install(options.log, options.log_level, surroundings::logs_to_journal())
+        .map_err(|error| while_running(io::Error::other(error)))?;
     // Each connection is a descriptor; most systems allow more than they give at first.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
