@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
@@ -20,10 +21,11 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
-use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
-use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
+use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
+use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
-use snugd::{log_output, subcommand, surroundings, ws};
+use snugd::service::ServiceManager;
+use snugd::{leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -55,7 +57,7 @@ struct Failure {
     sentence: String,
 }
 
-fn run(options: Options) -> Result<(), Failure> {
+fn run(mut options: Options) -> Result<(), Failure> {
     let while_running = |error: io::Error| Failure {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
@@ -66,9 +68,20 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
+    let mut handed_over =
+        HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
+    if handed_over.has(ListenerPort::LineTls) {
+        let sentence =
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build.";
+        return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
+    }
+    // What listens already need not be told where.
+    options.listeners.retain(|listener| !handed_over.has(listener.port));
+    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
+    let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
+    warn_of_one_address(&listeners, &options.proxy_protocol);
     let interfaces = interfaces();
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
@@ -120,6 +133,7 @@ fn run(options: Options) -> Result<(), Failure> {
         connections: options.max_connections,
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
+        proxy_protocol: options.proxy_protocol,
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
@@ -139,18 +153,62 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Some(manager) = ServiceManager::from_environment() {
+        // Whom it is told does not make the program what it is.
+        let _ = manager.tell(&[NotifyState::Ready]);
+        reactor.set_observer(Box::new(manager));
+    }
 
-    reactor.run().map_err(|error| match error.kind() {
+    note_start(&listeners, options.data.as_deref());
+
+    let ended = reactor.run();
+    note_end(&reactor);
+    leaving::leave_in_time(FAILED_WHILE_RUNNING);
+    // What is with the journal is written before the program ends.
+    drop(reactor);
+    log::logger().flush();
+    ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
 }
 
+/// Notes what was started, unless somebody at a terminal is told in other words.
+fn note_start(listeners: &[Listener], data: Option<&Path>) {
+    if io::stderr().is_terminal() {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let listeners = listeners.iter().map(Listener::to_string).collect::<Vec<_>>().join(", ");
+    let rooms = if data.is_some() { "in the data file" } else { "in memory" };
+    log::info!(event = "started", version, listeners; "snugd {version} is up, with its rooms {rooms}");
+}
+
+/// Notes what was done until the end.
+fn note_end<N: Net, J: Journal>(reactor: &Reactor<N, J>) {
+    let connections = reactor.meters().all_accepted();
+    let messages = reactor.rooms().counts().messages();
+    log::info!(event = "stopped", connections, messages; "stopped");
+}
+
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
+}
+
+/// Terminals that come by a Unix socket have no address, unless their proxy tells it.
+fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
+    let is_told = proxy_protocol.contains(&ProxyPeer::Unix);
+    let is_unix = |listener: &&Listener| listener.address.tcp().is_none();
+    let is_line = |listener: &&Listener| matches!(listener.port, ListenerPort::Line | ListenerPort::LineTls);
+    if let Some(listener) = listeners.iter().filter(is_line).find(is_unix).filter(|_| !is_told) {
+        log::info!(
+            "whoever comes by {} counts as one address; if a proxy brings them, have it send PROXY headers, and say \
+             --proxy-protocol unix",
+            listener.address
+        );
+    }
 }
 
 /// The names given with `--admin`.
@@ -197,12 +255,12 @@ fn interfaces() -> Vec<Interface> {
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
-fn bind(options: &Options) -> Result<MioNet, BindError> {
+fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
     const MOST_ATTEMPTS: u32 = 60;
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(&options.listeners) {
+        match MioNet::bind(wanted, handed_over) {
             Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {

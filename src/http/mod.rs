@@ -113,7 +113,7 @@ impl Http {
         Http { is_for_metrics: true, ..Http::new(peer, local, now) }
     }
 
-    /// Whether it is at such a listener.
+    /// Whether it is one where one is told how the server is, and nothing else.
     pub fn is_for_metrics(&self) -> bool {
         self.is_for_metrics
     }
@@ -298,7 +298,7 @@ impl Http {
                 upload.allow();
                 return Flow::Continue;
             }
-            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(), response_options, site, now, outbox),
+            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(site), response_options, site, now, outbox),
             Reply::Shared { code, file, id, is_new } => {
                 site.meters.uploads.inc_by(is_new.into());
                 let context =
@@ -331,7 +331,7 @@ impl Http {
 
     /// Says that the server stops, to whoever would not know otherwise what has become of a file.
     pub fn say_goodbye(&self, now: Now, site: &Site, outbox: &mut Vec<u8>) {
-        self.refuse_upload(&sharing::stopping(), ResponseOptions::LAST, site, now, outbox);
+        self.refuse_upload(&sharing::stopping(site), ResponseOptions::LAST, site, now, outbox);
     }
 
     /// Prepares for the next request.

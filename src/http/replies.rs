@@ -73,11 +73,12 @@ impl ResponseContext<'_> {
                 response.body(format.media_type(), figures.as_bytes());
             }
             (PendingKind::Readiness, Reply::Inspected) => {
-                let (status, word) = match self.site.unready_word() {
-                    None => (StatusCode::OK, "ok\n"),
-                    Some(word) => (StatusCode::SERVICE_UNAVAILABLE, word),
+                let Some(word) = self.site.unready_word() else {
+                    return ok(outbox).fields(&[NOT_STORED]).text("ok\n");
                 };
-                self.respond(status, outbox).fields(&[NOT_STORED]).text(word);
+                let retry_s = self.site.retry_ms().div_ceil(1000).to_string();
+                let fields = [NOT_STORED, ("Retry-After", retry_s.as_str())];
+                self.respond(StatusCode::SERVICE_UNAVAILABLE, outbox).fields(&fields).text(word);
             }
             (PendingKind::Download(_), Reply::Refused { refusal, .. }) => {
                 self.refused(Home::default(), &refusal, outbox)
@@ -98,7 +99,8 @@ impl ResponseContext<'_> {
 
     fn respond_refused<'o>(&self, refusal: &Refusal, outbox: &'o mut Vec<u8>) -> Response<'o> {
         let response = self.respond(status_of(refusal), outbox);
-        match refusal.retry_ms() {
+        let is_unavailable = status_of(refusal) == StatusCode::SERVICE_UNAVAILABLE;
+        match refusal.retry_ms().or_else(|| is_unavailable.then(|| self.site.retry_ms())) {
             Some(retry_ms) => response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string()),
             // RFC 9110 section 15.5.2: a 401 says how to go on. Who has a token of the room needs no key.
             None if matches!(refusal, Refusal::KeyRequired { .. }) => {

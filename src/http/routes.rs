@@ -375,7 +375,7 @@ impl RouteRequest<'_> {
     /// a page or a file, of which the client is told by the status that it got no WebSocket.
     fn upgrade(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.site.is_stopping() {
-            return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
+            return self.stopping("This server is stopping.\n", outbox);
         }
         let handshake = match Handshake::read(self.head) {
             Ok(handshake) => handshake,
@@ -391,8 +391,9 @@ impl RouteRequest<'_> {
         let mut response = Vec::new();
         handshake.write(&mut response);
         let sessions = self.sessions().into_vec();
-        let (vouched_name, forwarded_for) = (self.vouched_name(), self.client().forwarded_for);
-        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for, response })
+        let (vouched_name, client) = (self.vouched_name(), self.client());
+        self.note_client(client);
+        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for: client.forwarded_for, response })
     }
 }
 

@@ -138,6 +138,7 @@ impl Connection {
                 Step::Close => self.is_closed = true,
                 Step::Fault => (self.is_closed, self.is_at_fault) = (true, true),
                 Step::File(request) => self.store(server, request),
+                Step::Proxied(_) => panic!("that is settled before"),
                 Step::AwaitFile => panic!("what is stored here is stored at once"),
                 Step::Upgrade(upgrade) => {
                     self.outbox.extend_from_slice(&upgrade.response);
@@ -643,10 +644,13 @@ fn says_how_it_is() {
         assert_eq!((answer.status, answer.body.as_str()), (503, words));
         assert_eq!(server.get("/healthz").status, 200, "it turns");
     }
-    server.site.begin_stopping();
+    server.site.begin_stopping(750);
     assert_eq!(server.get("/healthz").status, 200);
     let answer = server.get("/readyz");
-    assert_eq!((answer.status, answer.field("Connection")), (503, Some("close")));
+    assert_eq!(
+        (answer.status, answer.field("Connection"), answer.field("Retry-After")),
+        (503, Some("close"), Some("1"))
+    );
 }
 
 // ---- who asks

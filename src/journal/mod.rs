@@ -49,6 +49,11 @@ pub trait Journal {
     fn meters(&self) -> Arc<JournalMeters> {
         Arc::default()
     }
+
+    /// Whether it has nothing to do, and what has come of everything can be taken.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 impl<J: Journal + ?Sized> Journal for Box<J> {
@@ -82,6 +87,10 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn meters(&self) -> Arc<JournalMeters> {
         (**self).meters()
+    }
+
+    fn is_settled(&self) -> bool {
+        (**self).is_settled()
     }
 }
 

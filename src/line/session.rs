@@ -240,10 +240,11 @@ impl Line {
         Flow::Close
     }
 
-    /// Says that the server stops.
-    pub fn goodbye(&self, outbox: &mut Vec<u8>) {
+    /// Says that the server stops, and when to come back.
+    pub fn goodbye(&self, retry_ms: u32, outbox: &mut Vec<u8>) {
         self.end_prompt(outbox);
-        self.format.notice("The server is stopping. Bye.", outbox);
+        let seconds = retry_ms.div_ceil(1000);
+        self.format.notice(format_args!("The server is stopping; come back in {seconds} s."), outbox);
     }
 
     /// Says that the peer reads too slowly to be sent everything.

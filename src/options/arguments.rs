@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::Exit;
-use super::cidr::Cidr;
+use super::cidr::{Cidr, ProxyPeer};
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
     self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, PublicUrl, number, read_base_path, read_count,
@@ -159,6 +159,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_TRUSTED_PROXY", value_name = "CIDR")]
     #[arg(value_delimiter = ',', value_parser = Cidr::read, help_heading = "Behind a proxy")]
     pub trusted_proxy: Vec<Cidr>,
+
+    /// Who sends PROXY headers, as 10.0.0.1, or unix [default: none]
+    #[arg(long, env = "SNUGD_PROXY_PROTOCOL", value_name = "CIDR")]
+    #[arg(value_delimiter = ',', value_parser = ProxyPeer::read, help_heading = "Behind a proxy")]
+    pub proxy_protocol: Vec<ProxyPeer>,
 
     /// Whose pages may connect and post forms [default: the Host itself]
     #[arg(long, env = "SNUGD_ALLOWED_ORIGIN", value_name = "ORIGIN")]

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, Subcommand};
-pub use cidr::Cidr;
+pub use cidr::{Cidr, ProxyPeer};
 use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
 pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat};
@@ -41,6 +41,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Connections open at once from one address, so that one client cannot use all connections; 0: no limit.
     pub max_per_address: usize,
+    /// Peers from which a header of the PROXY protocol is expected, on every listener.
+    pub proxy_protocol: Vec<ProxyPeer>,
     /// Who may claim a name, and who has to have.
     pub accounts: AccountPolicy,
     /// The names of accounts that are operators in every room.
@@ -290,6 +292,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,
+        proxy_protocol: arguments.proxy_protocol,
         accounts: arguments.accounts,
         admins: arguments.admin,
         web: WebOptions {

@@ -1,26 +1,28 @@
 //! Which connections are accepted: how many at once, and how many from one address.
 
+use core::net::IpAddr;
 use std::collections::HashMap;
 
 use super::Reactor;
 use super::connection::Connection;
 use super::connections::connection_id;
 use super::net::{Accept, Accepted, ListenerId, Net, Port};
+use super::proxy_header::AwaitedHeader;
 use super::session::Session;
 use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
-use crate::options::Cidr;
+use crate::options::{Cidr, ProxyPeer};
 use crate::rooms::Address;
 use crate::time::Now;
 
 /// Connections accepted in one turn, so that those who are connected do not wait for a crowd that comes.
 const ACCEPTS_A_TURN: usize = 256;
 
+/// Connections that those who watch the server may have at once.
+const MOST_WATCHERS: usize = 16;
+
 /// After the descriptors ran out, it is tried again after this time.
 const RETRY_MS: u64 = 100;
-
-/// It is logged once in this time that they did.
-const WARNING_PAUSE_MS: u64 = 60_000;
 
 /// Connections that may be open. 0 means no limit.
 #[derive(Clone, Debug, Default)]
@@ -31,24 +33,26 @@ pub struct AdmissionLimits {
     pub per_address: usize,
     /// Proxies: many people come by way of each of their addresses, so those are not counted.
     pub trusted_proxies: Vec<Cidr>,
+    /// Those that say with a header of the PROXY protocol from whom a connection comes.
+    pub proxy_protocol: Vec<ProxyPeer>,
 }
 
 /// Who is connected, and who waits to be accepted.
 pub struct Admission {
     limits: AdmissionLimits,
     by_address: HashMap<Address, u32>,
+    /// Connections of those who watch the server.
+    watchers: usize,
     /// Listeners at which connections may wait that no edge will announce.
     ready: Vec<ListenerId>,
     /// When to accept again, after the descriptors ran out.
     retry_at_ms: Option<u64>,
-    /// Until then it is not logged again that descriptors ran out.
-    warns_again_at_ms: u64,
 }
 
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Admission {
         let (by_address, ready) = (HashMap::new(), Vec::new());
-        Admission { limits, by_address, ready, retry_at_ms: None, warns_again_at_ms: 0 }
+        Admission { limits, by_address, watchers: 0, ready, retry_at_ms: None }
     }
 
     pub fn set_ready(&mut self, listener: ListenerId) {
@@ -71,11 +75,36 @@ impl Admission {
         self.retry_at_ms
     }
 
-    /// Counts a connection from this address in, if there is a place for it.
-    fn admit(&mut self, address: Address, is_counted: bool, open: usize) -> Result<(), Refused> {
-        if self.limits.connections > 0 && open >= self.limits.connections {
+    /// Whether many people come by way of this peer: a proxy that is trusted, or a program on this machine, which has come
+    /// by a Unix socket.
+    pub fn is_proxy(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_none_or(|peer| self.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer)))
+    }
+
+    /// Whether this peer is to say with a header of the PROXY protocol from whom a connection comes.
+    fn sends_header(&self, peer: Option<IpAddr>) -> bool {
+        self.limits.proxy_protocol.iter().any(|proxies| proxies.contains(peer))
+    }
+
+    /// Counts a connection of somebody who watches the server in, if there is a place for it. None of the places for others
+    /// is taken, nor can others take these.
+    fn admit_watcher(&mut self) -> Result<(), Refused> {
+        if self.watchers >= MOST_WATCHERS {
             return Err(Refused::Full);
         }
+        self.watchers += 1;
+        Ok(())
+    }
+
+    /// Counts a connection from this address in, if there is a place for it; `open` connections are there.
+    fn admit(&mut self, address: Address, is_counted: bool, open: usize) -> Result<(), Refused> {
+        if self.limits.connections > 0 && open >= self.limits.connections + self.watchers {
+            return Err(Refused::Full);
+        }
+        self.count_in(address, is_counted)
+    }
+
+    fn count_in(&mut self, address: Address, is_counted: bool) -> Result<(), Refused> {
         let count = self.by_address.entry(address).or_default();
         if is_counted && self.limits.per_address > 0 && *count as usize >= self.limits.per_address {
             return Err(Refused::TooManyFromAddress);
@@ -85,18 +114,25 @@ impl Admission {
     }
 
     /// Counts a connection for another address from here on: the one behind a proxy. If that has as many as it may
-    /// have, nothing changes.
-    pub fn move_to(&mut self, from: Address, to: Address) -> Result<(), Refused> {
-        self.release(from);
-        let moved = self.admit(to, true, 0);
+    /// have, and is counted, nothing changes.
+    pub fn move_to(&mut self, from: Address, to: Address, is_counted: bool) -> Result<(), Refused> {
+        self.count_out(from);
+        let moved = self.count_in(to, is_counted);
         if moved.is_err() {
             *self.by_address.entry(from).or_default() += 1;
         }
         moved
     }
 
-    /// Counts a connection from this address out.
-    pub fn release(&mut self, address: Address) {
+    /// Counts a connection out: one from this address, or of somebody who watches the server.
+    pub fn release(&mut self, address: Address, watches: bool) {
+        match watches {
+            true => self.watchers -= 1,
+            false => self.count_out(address),
+        }
+    }
+
+    fn count_out(&mut self, address: Address) {
         if let Some(count) = self.by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -141,6 +177,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         self.admission.retry_at_ms = None;
         for listener in std::mem::take(&mut self.admission.ready) {
+            // Whoever watches the server is told how it is then as well.
             if self.journal.is_congested() && listener.port != Port::Metrics {
                 self.admission.set_ready(listener);
                 continue;
@@ -149,7 +186,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let mut may_have_more = true;
             for _ in 0..ACCEPTS_A_TURN {
                 match self.net.accept(listener, Refused::Full.words(listener.port)) {
-                    Accept::Connection(connection) => self.admit(listener.port, connection),
+                    Accept::Connection(connection) => self.admit(listener, connection),
                     Accept::Nothing => {
                         may_have_more = false;
                         break;
@@ -169,31 +206,41 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn note_refused_out_of_descriptors(&mut self, refused: u32) {
         self.meters().refused_out_of_descriptors.inc_by(refused.into());
-        if refused > 0 && self.now.steady_ms >= self.admission.warns_again_at_ms {
-            self.admission.warns_again_at_ms = self.now.steady_ms + WARNING_PAUSE_MS;
-            log::warn!("no descriptor is left for another connection; raise the limit for open files");
+        if refused > 0 {
+            log::warn!(event = "refused", cause = "descriptors"; "no descriptor is left for another connection; raise the limit for open files");
         }
     }
 
-    fn admit(&mut self, port: Port, accepted: Accepted<N::Stream>) {
+    fn admit(&mut self, listener: ListenerId, accepted: Accepted<N::Stream>) {
+        let port = listener.port;
         let Accepted { stream, peer, local } = accepted;
         // Whoever comes by a Unix socket is a program on this machine.
         let address = Address::from(peer.unwrap_or(local));
-        let is_trusted = |peer| self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
-        let is_proxy = peer.is_none_or(is_trusted);
-        // When the server is full, whoever watches it wants to know.
-        let open = if port == Port::Metrics { 0 } else { self.connections.slab.len() };
-        if let Err(refused) = self.admission.admit(address, !is_proxy, open) {
-            log::debug!("a connection is refused: {refused:?}");
+        let sends_header = self.admission.sends_header(peer);
+        let is_counted = !sends_header && !self.admission.is_proxy(peer);
+        let admitted = match port {
+            Port::Metrics => self.admission.admit_watcher(),
+            _ => self.admission.admit(address, is_counted, self.connections.slab.len()),
+        };
+        if let Err(refused) = admitted {
             match refused {
-                Refused::Full => self.meters().refused_full.inc(),
-                Refused::TooManyFromAddress => self.meters().refused_too_many_from_address.inc(),
+                Refused::Full => {
+                    self.meters().refused_full.inc();
+                    log::info!(event = "refused", cause = "full"; "a connection is refused: no more may be open");
+                }
+                Refused::TooManyFromAddress => {
+                    self.meters().refused_too_many_from_address.inc();
+                    log::info!(event = "refused", cause = "address"; "a connection is refused: its address has enough");
+                }
             };
             return self.net.refuse(stream, refused.words(port));
         }
         let generation = self.connections.new_generation();
         let mut hello = Vec::new();
-        let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
+        let session = match sends_header {
+            true => Session::ProxyHeader(Box::new(AwaitedHeader::new(listener, peer, local, self.now))),
+            false => Session::new(port, peer, local, &self.shared, self.now, &mut hello),
+        };
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));

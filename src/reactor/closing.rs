@@ -9,9 +9,6 @@ use crate::journal::Journal;
 /// A closing connection that takes nothing of what it is still to be sent for so long is given up.
 const DRAIN_MS: u64 = 5_000;
 
-/// Once asked to stop, the program ends after this time at the latest.
-const STOP_MS: u64 = 5_000;
-
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// The session is over: its members leave or keep their places, what is queued is still sent.
     pub(super) fn begin_closing(&mut self, slot: usize) {
@@ -88,39 +85,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 authenticator.forget(id);
             }
             let connection = self.connections.slab.remove(slot);
-            self.admission.release(connection.address);
+            self.admission.release(connection.address, connection.session.watches());
             self.meters().closed(connection.close_reason.unwrap_or(CloseReason::Lost));
             self.net.close(connection.stream);
             self.relay();
-        }
-    }
-
-    /// Tells every connection that the server stops, closes them, and accepts no more. A request that has begun is
-    /// answered first: what it asked for may be done, and who sent it would not know.
-    pub(super) fn stop(&mut self) {
-        if self.stops_at_ms.is_some() {
-            return;
-        }
-        log::info!("stopping");
-        self.stops_at_ms = Some(self.now.steady_ms + STOP_MS);
-        self.shared.site.begin_stopping();
-        self.net.close_listeners();
-        let slots: Vec<usize> = self.connections.slab.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
-            let connection = &self.connections.slab[slot];
-            if connection.phase != Phase::Open || connection.session.is_within_request() {
-                continue;
-            }
-            self.connections.slab[slot].note_reason(CloseReason::Stopping);
-            self.queue_unread(slot);
-            let memberships = self.connections.slab[slot].memberships.take();
-            for &membership in memberships.as_slice() {
-                // Nobody is told that others part: everybody does. Nothing of a room outlives this.
-                self.rooms.detach(membership, &mut self.connections);
-            }
-            self.connections.slab[slot].session.say_goodbye(&self.shared, self.now, &mut self.scratch);
-            self.send_scratch(slot);
-            self.begin_closing(slot);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use super::session::Session;
 use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
@@ -76,6 +77,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.send_scratch(slot);
                 if flow == Flow::Close {
                     self.connections.slab[slot].note_reason(CloseReason::Timeout);
+                    if let Session::ProxyHeader(_) = self.connections.slab[slot].session {
+                        self.meters().proxy_header_faults.inc();
+                    }
                     self.begin_closing(slot);
                 }
             }

@@ -10,6 +10,9 @@ use crate::rooms::{RoomId, SlowConsumer};
 /// A peer that has been sent everything has this long to end its side, or to send more.
 pub(super) const LINGER_MS: u64 = 2_000;
 
+/// The same once the program stops: those who connect to the next one wait for that.
+const LAST_LINGER_MS: u64 = 1_000;
+
 /// What is written for one room in a turn, in bytes; each write counts as some more: enough for one message to a
 /// thousand members. A room with more than that goes on in the next turn, and does not hold up the others.
 const ROOM_BUDGET_BYTES: usize = 4 << 20;
@@ -95,7 +98,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Closes a connection that fell too far behind, and tells it why.
     fn cut_off(&mut self, slot: usize) {
-        log::debug!("connection {} reads too slowly", self.connections.id_of(slot).0);
+        log::info!(event = "cut_off", cause = "slow"; "a connection is closed: it reads too slowly");
         self.meters().slow_consumers_closed.inc();
         self.connections.slab[slot].note_reason(CloseReason::Slow);
         self.skip_unread(slot);
@@ -115,13 +118,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.leave_rooms(slot);
             return self.relay();
         }
+        let linger_ms = if self.stopping.is_some() { LAST_LINGER_MS } else { LINGER_MS };
         let connection = &mut self.connections.slab[slot];
         if connection.phase == Phase::Draining && connection.output.is_empty() {
             if !connection.is_output_lost {
                 self.net.end_sending(&mut connection.stream);
             }
             connection.phase = Phase::Lingering;
-            connection.until_ms = self.now.steady_ms + LINGER_MS;
+            connection.until_ms = self.now.steady_ms + linger_ms;
             if connection.has_ended || connection.is_output_lost {
                 self.closed.push(id);
             }

@@ -15,15 +15,21 @@ mod files;
 mod flushing;
 mod memberships;
 mod net;
+mod observing;
 mod output_queue;
+mod proxy_header;
 mod receiving;
 mod session;
+mod stopping;
 mod watching;
 
 pub use connection::OutputLimits;
 pub use files::Files;
 pub use memberships::Memberships;
-pub use net::{Accept, Accepted, BindError, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream};
+pub use net::{
+    Accept, Accepted, BindError, HandOverError, HandedOver, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream,
+};
+pub use observing::{Condition, Observer};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
 pub use session::{Session, Shared, all_encoders};
 
@@ -39,6 +45,7 @@ use admission::Admission;
 pub use admission::AdmissionLimits;
 use connections::Connections;
 use deadlines::Deadlines;
+use stopping::Stopping;
 use watching::Watch;
 
 /// Bytes read from one connection in one turn, so that nobody waits long for one that sends a lot.
@@ -73,8 +80,10 @@ pub struct Reactor<N: Net, J: Journal> {
     deadlines: Deadlines,
     output_limits: OutputLimits,
     now: Now,
-    /// When to be gone, once asked to stop.
-    stops_at_ms: Option<u64>,
+    /// Once asked to stop.
+    stopping: Option<Stopping>,
+    /// Whoever watches over the program.
+    observer: Option<Box<dyn Observer>>,
     absence_round: AbsenceRound,
     watch: Watch,
     /// Why to end at once.
@@ -109,7 +118,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             admission: Admission::new(limits),
             deadlines: Deadlines::default(),
             output_limits: OutputLimits::default(),
-            stops_at_ms: None,
+            stopping: None,
+            observer: None,
             absence_round: AbsenceRound::default(),
             watch: Watch::default(),
             failure: None,
@@ -161,19 +171,21 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.gather()?;
         self.expire();
         self.resume();
+        self.go_on_stopping();
         self.journal.dispatch(self.now);
         self.flush();
         self.reap();
         self.submit_files();
         self.journal.dispatch(self.now);
+        self.tell_observer();
         self.end_turn();
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 
     /// Whether the program was asked to stop and nothing is left to do.
     pub fn has_stopped(&self) -> bool {
-        let is_empty = self.connections.slab.is_empty();
-        self.stops_at_ms.is_some_and(|stops_at_ms| is_empty || self.now.steady_ms >= stops_at_ms)
+        let (connections, now_ms) = (self.connections.slab.len(), self.now.steady_ms);
+        self.stopping.as_ref().is_some_and(|stopping| stopping.is_over(connections, now_ms))
     }
 
     /// What the system is asked of, for whoever drives the reactor from outside.
@@ -264,6 +276,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             || self.rooms.is_searching()
             || self.authenticator.as_ref().is_some_and(Authenticator::has_done)
             || self.files.as_ref().is_some_and(Files::has_done)
+            || self.stopping.as_ref().is_some_and(Stopping::is_telling)
             || self.may_have_outcomes;
         if is_busy {
             return Some(0);
@@ -273,8 +286,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.deadlines.next_ms(),
             self.rooms.next_deadline_ms(),
             self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
-            self.stops_at_ms,
+            self.stopping.as_ref().map(Stopping::due_ms),
             self.absence_round.due_ms,
+            self.observer.as_ref().and_then(|observer| observer.due_ms()),
             looks_again_ms,
         ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))

@@ -9,6 +9,7 @@ use super::executing::QUEUED_BUDGET_BYTES;
 use super::flushing::LINGER_MS;
 use super::net::{Net, Port, Stream};
 use super::session::Session;
+use super::stopping::Stopping;
 use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::Address;
@@ -25,12 +26,16 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for id in queue.drain(..) {
             let Some(slot) = self.connections.find(id) else { continue };
             // Whoever may not be read from now is looked at again in the next turn.
-            let is_congested = self.journal.is_congested() && !self.connections.slab[slot].session.only_watches();
-            if is_congested || self.is_held_up(slot) {
+            let is_put_off = self.journal.is_congested() && !self.connections.slab[slot].session.watches();
+            if is_put_off || self.is_held_up(slot) {
                 later.push(id);
                 continue;
             }
             self.connections.slab[slot].is_in_receive_queue = false;
+            if self.is_deaf_to(slot) {
+                // It is queued again when it is closed.
+                continue;
+            }
             self.received_from += 1;
             self.receive_from(slot);
             if self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
@@ -46,6 +51,15 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn is_held_up(&self, slot: usize) -> bool {
         let memberships = self.connections.slab[slot].memberships.as_slice();
         memberships.iter().any(|membership| self.rooms.is_room_saturated(membership.room))
+    }
+
+    /// Whether the program stops, and hears no more of this connection. Requests are heard to the last, since most of
+    /// those who send them do not come back by themselves.
+    fn is_deaf_to(&self, slot: usize) -> bool {
+        let connection = &self.connections.slab[slot];
+        self.stopping.as_ref().is_some_and(Stopping::is_deaf)
+            && connection.phase == Phase::Open
+            && !matches!(connection.session, Session::Http(_))
     }
 
     /// Reads once from a connection, and has its session look at what there is.
@@ -156,6 +170,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
+                Step::Proxied(source) => self.begin_proxied(slot, source),
                 Step::File(request) => self.ask_about_file(slot, request),
                 Step::AwaitFile => self.connections.slab[slot].awaits_reply = true,
             }
@@ -168,7 +183,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// An HTTP connection goes on as a WebSocket, if the client behind it may have one more.
     fn upgrade(&mut self, slot: usize, upgrade: Upgrade) {
         if let Some(address) = upgrade.forwarded_for.map(Address::from) {
-            if self.admission.move_to(self.connections.slab[slot].address, address).is_err() {
+            if self.admission.move_to(self.connections.slab[slot].address, address, true).is_err() {
                 self.meters().refused_too_many_from_address.inc();
                 let words = Refused::TooManyFromAddress.words(Port::Web);
                 self.connections.queue_output(slot, words);

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use super::net::Port;
+use super::proxy_header::AwaitedHeader;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
@@ -44,6 +45,8 @@ pub fn all_encoders(clock: LocalClock, home_url: String) -> Vec<Box<dyn Encoder>
 
 /// One connection's protocol.
 pub enum Session {
+    /// None yet: its proxy has to say first from whom it comes.
+    ProxyHeader(Box<AwaitedHeader>),
     /// Requests and responses.
     Http(Box<Http>),
     /// JSON messages in frames.
@@ -83,6 +86,7 @@ impl Session {
     /// Looks at the input.
     pub fn receive(&mut self, input: &mut Input<'_>, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Step {
         match self {
+            Session::ProxyHeader(header) => header.receive(input),
             Session::Http(http) => http.receive(input, &shared.site, now, outbox),
             Session::Ws(ws) => ws.receive(input, &shared.ws, now, outbox),
             Session::Line(line) => line.receive(input, &shared.line, now, outbox),
@@ -93,6 +97,8 @@ impl Session {
     /// Writes an answer of the rooms.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
+            // It has asked nothing.
+            Session::ProxyHeader(_) => Flow::Close,
             Session::Http(http) => http.reply(reply, rooms, &shared.site, now, outbox),
             Session::Ws(ws) => ws.reply(reply, rooms, &shared.ws, outbox),
             Session::Line(line) => line.reply(reply, rooms, &shared.line, now, outbox),
@@ -103,6 +109,7 @@ impl Session {
     /// When [`expire`](Self::expire) is to be called, if at all.
     pub fn deadline_ms(&self) -> Option<u64> {
         match self {
+            Session::ProxyHeader(header) => Some(header.deadline_ms()),
             Session::Http(http) => http.deadline_ms(),
             Session::Ws(ws) => Some(ws.deadline_ms()),
             Session::Line(line) => line.deadline_ms(),
@@ -113,6 +120,7 @@ impl Session {
     /// The session's deadline has come.
     pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
+            Session::ProxyHeader(header) => header.expire(now),
             Session::Http(http) => http.expire(now, outbox),
             Session::Ws(ws) => ws.expire(now, outbox),
             Session::Line(line) => line.expire(now, outbox),
@@ -125,7 +133,7 @@ impl Session {
         match self {
             Session::Http(http) => http.note_progress(now),
             Session::Ws(ws) => ws.note_progress(now),
-            Session::Line(_) | Session::Other(_) => (),
+            Session::ProxyHeader(_) | Session::Line(_) | Session::Other(_) => (),
         }
     }
 
@@ -133,17 +141,17 @@ impl Session {
     pub fn answer_file(&mut self, reply: FileReply, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
             Session::Http(http) => http.answer_file(reply, &shared.site, now, outbox),
-            Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
         }
     }
 
-    /// Says that the server stops.
-    pub fn say_goodbye(&self, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
+    /// Says that the server stops, and when to come back.
+    pub fn say_goodbye(&self, retry_ms: u32, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
         match self {
             Session::Http(http) => http.say_goodbye(now, &shared.site, outbox),
-            Session::Other(_) => (),
-            Session::Ws(ws) => ws.say_goodbye(outbox),
-            Session::Line(line) => line.goodbye(outbox),
+            Session::ProxyHeader(_) | Session::Other(_) => (),
+            Session::Ws(ws) => ws.say_goodbye(retry_ms, outbox),
+            Session::Line(line) => line.goodbye(retry_ms, outbox),
         }
     }
 
@@ -152,15 +160,10 @@ impl Session {
         matches!(self, Session::Http(http) if http.is_within_request())
     }
 
-    /// Whether it is told how the server is and nothing else, so that nothing of what it asks for has to be stored.
-    pub fn only_watches(&self) -> bool {
-        matches!(self, Session::Http(http) if http.is_for_metrics())
-    }
-
     /// Says that the peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {
-            Session::Http(_) => (),
+            Session::ProxyHeader(_) | Session::Http(_) => (),
             Session::Ws(ws) => ws.say_too_slow(outbox),
             Session::Line(line) => line.too_slow(outbox),
             Session::Other(other) => other.say_too_slow(outbox),
@@ -175,12 +178,22 @@ impl Session {
 
     /// Whether it notices by itself that its peer is gone: by pings, or since nobody may be idle for long.
     pub fn notices_absence(&self) -> bool {
-        matches!(self, Session::Http(_) | Session::Ws(_))
+        matches!(self, Session::ProxyHeader(_) | Session::Http(_) | Session::Ws(_))
+    }
+
+    /// Whether it is there to be told how the server is, and for nothing else.
+    pub fn watches(&self) -> bool {
+        match self {
+            Session::ProxyHeader(header) => header.listener.port == Port::Metrics,
+            Session::Http(http) => http.is_for_metrics(),
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => false,
+        }
     }
 
     /// The counter for what peers do against this protocol.
     pub fn faults<'a>(&self, meters: &'a Meters) -> &'a Counter {
         match self {
+            Session::ProxyHeader(_) => &meters.proxy_header_faults,
             Session::Http(_) => &meters.http_faults,
             Session::Ws(_) => &meters.websocket_faults,
             Session::Line(_) | Session::Other(_) => &meters.line_faults,
@@ -193,7 +206,7 @@ impl Session {
             Session::Http(_) => "http",
             Session::Ws(_) => "websocket",
             Session::Line(_) => "line",
-            Session::Other(_) => "other",
+            Session::ProxyHeader(_) | Session::Other(_) => "other",
         }
     }
 
@@ -201,14 +214,14 @@ impl Session {
     pub fn via(&self) -> Via {
         match self {
             Session::Http(_) | Session::Ws(_) => Via::Web,
-            Session::Line(_) | Session::Other(_) => Via::Line,
+            Session::ProxyHeader(_) | Session::Line(_) | Session::Other(_) => Via::Line,
         }
     }
 
     /// The encoding in which it reads a room.
     pub fn encoder(&self) -> EncoderId {
         match self {
-            Session::Http(_) | Session::Ws(_) => encoders::WEB,
+            Session::ProxyHeader(_) | Session::Http(_) | Session::Ws(_) => encoders::WEB,
             Session::Line(line) => line.encoder(),
             Session::Other(other) => other.encoder(),
         }
@@ -218,7 +231,7 @@ impl Session {
     pub fn vouched_name(&self) -> Option<&Name> {
         match self {
             Session::Http(http) => http.vouched_name(),
-            Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
         }
     }
 
@@ -226,7 +239,7 @@ impl Session {
     pub fn forwarded_address(&self) -> Option<IpAddr> {
         match self {
             Session::Http(http) => Some(http.client_address()),
-            Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
         }
     }
 }

@@ -68,6 +68,14 @@ impl Party {
         });
     }
 
+    /// Says nothing new, until everybody is here and has what was said.
+    pub fn gather(&mut self) {
+        self.go_on_until("everybody is here", |party| {
+            party.clients.iter_mut().for_each(|client| client.retry(&mut party.history));
+            party.clients.iter().all(|client| client.is_settled(&party.history))
+        });
+    }
+
     /// Says nothing new, until everybody is here and has everything, the whole record included.
     pub fn settle(&mut self) {
         self.go_on_until("everything is settled", |party| {

@@ -48,6 +48,8 @@ pub struct Meters {
     pub downloads: Counter,
     /// Connections closed because they read too slowly.
     pub slow_consumers_closed: Counter,
+    /// Connections closed because a proxy did not say from whom they came.
+    pub proxy_header_faults: Counter,
     /// Connections closed because of an HTTP request that is malformed or too long.
     pub http_faults: Counter,
     /// Connections closed because of a WebSocket frame that breaks RFC 6455.
@@ -218,8 +220,12 @@ fn write_connections(out: &mut Exposition, meters: &Meters, figures: &Figures) {
         ("descriptors", &meters.refused_out_of_descriptors),
     ];
     out.counters("snugd_refused_connections", "Connections refused, by reason", "reason", refused.map(read));
-    let faults =
-        [("http", &meters.http_faults), ("websocket", &meters.websocket_faults), ("line", &meters.line_faults)];
+    let faults = [
+        ("http", &meters.http_faults),
+        ("websocket", &meters.websocket_faults),
+        ("line", &meters.line_faults),
+        ("proxy", &meters.proxy_header_faults),
+    ];
     let help = "Connections closed because of a protocol error, by protocol";
     out.counters("snugd_protocol_faults", help, "protocol", faults.map(read));
     let help = "Connections closed because they read too slowly";

@@ -217,6 +217,11 @@ impl Journal for SqliteJournal {
     fn meters(&self) -> Arc<JournalMeters> {
         Arc::clone(&self.meters)
     }
+
+    fn is_settled(&self) -> bool {
+        // In this order: what is put into the backlog is counted there before it is none of the submitted.
+        self.load.submitted.load(Ordering::Acquire) == 0 && self.load.backlog.load(Ordering::Acquire) == 0
+    }
 }
 
 impl Drop for SqliteJournal {
@@ -227,6 +232,7 @@ impl Drop for SqliteJournal {
                 let _ = channel.send(proposal);
             }
         }
+        self.load.is_over.store(true, Ordering::Relaxed);
         self.requests = None;
         for thread in self.threads.drain(..) {
             // A thread that has panicked has said so itself.

@@ -274,7 +274,7 @@ impl Writer {
     /// Another program holds the file, since `started` if it did not before. Whether that is to be waited for.
     fn may_be_over_soon(&mut self, started: Instant) -> bool {
         if self.locked_since.is_none() && !self.is_refusing {
-            log::info!("another program holds the data file: messages wait until it lets go");
+            log::info!(event = "journal_locked"; "another program holds the data file: messages wait until it lets go");
         }
         self.locked_since.get_or_insert(started).elapsed() < self.locked_limit
     }
@@ -309,7 +309,7 @@ impl Writer {
         self.locked_since = None;
         self.set_refusing(false);
         if self.retry_at.take().is_some() {
-            log::info!("the data file can be written again");
+            log::info!(event = "journal_recovered"; "the data file can be written again");
         }
         for (index, proposal) in proposals.into_iter().enumerate() {
             match impossible.contains(&index) {
@@ -335,7 +335,7 @@ impl Writer {
 
     fn fail(&mut self, proposals: Vec<Proposal>, error: &rusqlite::Error) {
         if !self.set_refusing(true) {
-            log::warn!("the data file cannot be written ({error}): messages are refused until it can");
+            log::warn!(event = "journal_failing"; "the data file cannot be written ({error}): messages are refused until it can");
         }
         self.retry_at = Some(Instant::now() + RETRY);
         self.refuse_or_defer(proposals);

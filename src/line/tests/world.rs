@@ -227,7 +227,9 @@ impl World {
                     let _ = self.rooms.execute(&caller, &memberships, command, self.now, &mut outboxes);
                     self.deliver();
                 }
-                Step::Upgrade(_) | Step::File(_) | Step::AwaitFile => panic!("a terminal is no HTTP client"),
+                Step::Upgrade(_) | Step::Proxied(_) | Step::File(_) | Step::AwaitFile => {
+                    panic!("a terminal is no HTTP client")
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Socket, Type};
 
 use super::super::acknowledgements::Acknowledgements;
+use super::handed_over::HandedOver;
 use super::listeners::{BindError, OpenListener};
 use super::stream::MioStream;
 use super::{Accept, HangUp, ListenerId, Net, Readiness};
@@ -43,19 +44,22 @@ pub struct MioNet {
 }
 
 impl MioNet {
-    /// Listens where it is told.
+    /// Listens where it is told, and accepts what comes to sockets that are handed over: those are taken once nothing can
+    /// fail any more but the system.
     ///
     /// # Errors
     /// An address cannot be bound: which one, and why.
-    pub fn bind(wanted: &[Listener]) -> Result<MioNet, BindError> {
+    pub fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
         let system = |error| BindError { wanted: None, error };
         let poll = Poll::new().map_err(system)?;
         let mut listeners = Vec::new();
         for wanted in wanted {
-            let mut listener = OpenListener::open(wanted)?;
-            let token = Token(LISTENER - listeners.len());
+            listeners.push(OpenListener::open(wanted)?);
+        }
+        listeners.append(&mut handed_over.listeners);
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            let token = Token(LISTENER - index);
             poll.registry().register(listener.source(), token, Interest::READABLE).map_err(system)?;
-            listeners.push(listener);
         }
         Ok(MioNet {
             listeners,
@@ -95,12 +99,14 @@ impl MioNet {
         Ok(move || waker.wake().unwrap_or(()))
     }
 
-    /// Where it really listens: with the ports that were taken where any was good.
+    /// Where it really listens, those for browsers first: with the ports that were taken where any was good.
     ///
     /// # Errors
     /// The system does not tell.
     pub fn bound_listeners(&self) -> io::Result<Vec<Listener>> {
-        self.listeners.iter().map(OpenListener::bound).collect()
+        let mut bound = self.listeners.iter().map(OpenListener::bound).collect::<io::Result<Vec<_>>>()?;
+        bound.sort_by_key(|listener| listener.port);
+        Ok(bound)
     }
 
     fn listener(&self, id: ListenerId) -> Option<&OpenListener> {
@@ -248,7 +254,7 @@ mod tests {
 
     fn listening(address: SocketAddr) -> MioNet {
         let wanted = Listener { port: ListenerPort::Web, address: ListenAddress::Tcp(address) };
-        MioNet::bind(&[wanted]).expect("a free port")
+        MioNet::bind(&[wanted], &mut HandedOver::default()).expect("a free port")
     }
 
     /// Somebody who connects to this host, at both ends.
@@ -314,6 +320,26 @@ mod tests {
     fn a_connection_has_the_options_that_it_needs() {
         let mut net = listening(([127, 0, 0, 1], 0).into());
         let (_client, accepted) = connect(&mut net, Ipv4Addr::LOCALHOST.into());
+        assert_has_options(&accepted);
+        assert!(matches!(net.accept(WEB, b""), Accept::Nothing), "it does not block");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_waited_at_a_socket_that_is_handed_over_has_them_as_well() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a socket can");
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        let handed_over = OpenListener::handed_over_tcp(ListenerPort::Web, listener);
+        let mut net = MioNet::bind(&[], &mut HandedOver { listeners: vec![handed_over] }).expect("nothing is bound");
+        let mut ready = Vec::new();
+        net.wait(None, &mut ready).expect("it can wait");
+        assert_eq!(ready, [Readiness::Listener(WEB)]);
+        let Accept::Connection(accepted) = net.accept(WEB, b"") else { panic!("somebody waits") };
+        assert_has_options(&accepted);
+    }
+
+    fn assert_has_options(accepted: &Accepted<MioStream>) {
         let MioStream::Tcp(stream) = &accepted.stream else { panic!("it is one of TCP") };
         let socket = SockRef::from(stream);
         assert!(socket.tcp_nodelay().expect("an option") && socket.keepalive().expect("an option"));
@@ -322,6 +348,5 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_retries().expect("an option"), KEEPALIVE_ATTEMPTS);
         #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
         assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_LIMIT_BYTES);
-        assert!(matches!(net.accept(WEB, b""), Accept::Nothing), "it does not block");
     }
 }

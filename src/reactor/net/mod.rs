@@ -1,6 +1,7 @@
 //! The only place that knows sockets and clocks: what the reactor asks of the system. `mio` is the real system's
-//! answer, `listeners` how it listens, `stream` what is read from and written to.
+//! answer, `listeners` how it listens, `handed_over` what listens already, `stream` what is read from and written to.
 
+mod handed_over;
 mod listeners;
 mod mio;
 mod stream;
@@ -11,6 +12,7 @@ use std::io::{self, Read, Write};
 use crate::rooms::ConnectionId;
 use crate::time::Now;
 
+pub use self::handed_over::{HandOverError, HandedOver};
 pub use self::listeners::BindError;
 pub use self::mio::MioNet;
 
