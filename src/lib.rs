@@ -17,6 +17,7 @@ pub mod json;
 pub mod leaving;
 pub mod line;
 pub mod log_output;
+pub mod meter;
 pub mod options;
 pub mod proxy_protocol;
 pub mod reactor;

@@ -183,7 +183,7 @@ pub(super) struct Arguments {
     #[arg(value_delimiter = ',', value_parser = read_host, help_heading = "Behind a proxy")]
     pub allowed_host: Vec<String>,
 
-    /// Form of the log on stderr: text for people, json for machines
+    /// Form of the log on stderr: text for people, logfmt or json
     #[arg(long, env = "SNUGD_LOG", value_name = "FORMAT", default_value = "text")]
     #[arg(value_parser = LogFormat::read, help_heading = "Log")]
     pub log: LogFormat,

@@ -13,6 +13,8 @@ const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
 pub enum LogFormat {
     /// A line for people.
     Text,
+    /// Names and values, for people and machines.
+    Logfmt,
     /// A JSON object a line, for machines.
     Json,
 }
@@ -21,8 +23,9 @@ impl LogFormat {
     pub(super) fn read(value: &str) -> Result<LogFormat, &'static str> {
         match value {
             "text" => Ok(LogFormat::Text),
+            "logfmt" => Ok(LogFormat::Logfmt),
             "json" => Ok(LogFormat::Json),
-            _ => Err("text or json"),
+            _ => Err("text, logfmt or json"),
         }
     }
 }
