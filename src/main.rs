@@ -22,8 +22,8 @@ use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
 use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
-use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
-use snugd::{log_output, subcommand, surroundings, ws};
+use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
+use snugd::{accounts, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Err(exit) => return exit.report(),
     };
     if let Some(wanted) = &options.subcommand {
-        return subcommand::run(wanted).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
+        return subcommand::run(wanted, std::env::args_os()).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
     }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +87,8 @@ fn run(options: Options) -> Result<(), Failure> {
     if options.accounts == AccountPolicy::Required {
         rooms.require_accounts();
     }
-    rooms.set_admins(&parse_admins(&options.admins)?);
+    let misused = |sentence| Failure { status: MISUSED, sentence };
+    rooms.set_admins(&accounts::parse_admins(&options.admins).map_err(misused)?);
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(net.waker().map_err(while_running)?);
     let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
     if let Some(file) = &options.data {
@@ -150,15 +151,6 @@ fn run(options: Options) -> Result<(), Failure> {
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
-}
-
-/// The names given with `--admin`.
-fn parse_admins(typed: &[String]) -> Result<Vec<Name>, Failure> {
-    let parse = |typed: &String| {
-        let sentence = format!("--admin wants the name of an account, not {typed:?}. See snugd --help.");
-        Name::parse(typed).ok_or(Failure { status: MISUSED, sentence })
-    };
-    typed.iter().map(parse).collect()
 }
 
 /// A journal, and the accounts and rooms that it remembers.

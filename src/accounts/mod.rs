@@ -34,6 +34,18 @@ const MINUTE_MS: u64 = 60_000;
 /// Where the queue is full it is worth asking again after this time: so long a few of those before it take.
 const QUEUE_RETRY_MS: u64 = 1_000;
 
+/// The names of accounts that are operators everywhere.
+///
+/// # Errors
+/// One is no name: the sentence to print.
+pub fn parse_admins(typed: &[String]) -> Result<Vec<Name>, String> {
+    let parse = |typed: &String| {
+        Name::parse(typed)
+            .ok_or_else(|| format!("--admin wants the name of an account, not {typed:?}. See snugd --help."))
+    };
+    typed.iter().map(parse).collect()
+}
+
 /// Something that takes the processor's time: to be done by a [`PasswordWorker`].
 pub struct Job {
     connection: ConnectionId,

@@ -237,6 +237,27 @@ pub(super) fn read_public_url(value: &str) -> Result<PublicUrl, &'static str> {
     Ok(PublicUrl { origin: format!("{scheme}://{host}{port}"), path: read_base_path(path).map_err(|_| wanted)?, host })
 }
 
+/// Where a server is to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebAddress {
+    /// The host, in brackets if it is an IPv6 address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path of the home page; begins and ends with `/`.
+    pub path: String,
+}
+
+pub(super) fn read_web_address(value: &str) -> Result<WebAddress, &'static str> {
+    let PublicUrl { origin, host, path } = read_public_url(value)?;
+    let authority = origin.strip_prefix("http://").ok_or("a URL that begins with http://")?;
+    let port = match authority[host.len()..].strip_prefix(':') {
+        Some(port) => read_digits(port).ok_or("a URL with a port")?,
+        None => 80,
+    };
+    Ok(WebAddress { host, port, path })
+}
+
 /// Reads an origin as browsers send it (RFC 6454, section 7): scheme, host and perhaps a port, no path.
 pub(super) fn read_origin(value: &str) -> Result<String, &'static str> {
     read_public_url(value.trim())
