@@ -18,6 +18,7 @@ pub mod line;
 pub mod log_output;
 pub mod options;
 pub mod reactor;
+pub mod reloading;
 pub mod rooms;
 pub mod session_api;
 pub mod subcommand;

@@ -22,6 +22,7 @@ use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
 use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
+use snugd::reloading::Reloader;
 use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
 use snugd::{accounts, log_output, subcommand, surroundings, ws};
 
@@ -78,6 +79,7 @@ fn run(options: Options) -> Result<(), Failure> {
         host: greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces),
     };
 
+    let mut reloader = Reloader::new(std::env::args_os(), &options);
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
@@ -123,6 +125,7 @@ fn run(options: Options) -> Result<(), Failure> {
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
+    reactor.set_reload(Box::new(move || reloader.reload()));
     #[cfg(feature = "accounts")]
     reactor.set_authenticator(authenticator);
     if let Some(store) = store {

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use crate::options::{Exit, Subcommand};
 
 mod checking;
+mod completing;
 mod healthcheck;
 
 /// Runs a subcommand. `args` is the command line that asks for it.
@@ -16,6 +17,7 @@ pub fn run(subcommand: &Subcommand, args: impl Iterator<Item = OsString>) -> Res
     match subcommand {
         Subcommand::Check { json } => checking::check(args, *json),
         Subcommand::Healthcheck { url, ready } => healthcheck::run(args, url.as_ref(), *ready),
+        Subcommand::Completions { shell } => completing::write(*shell),
         _ => run_with_file(subcommand),
     }
 }

@@ -159,6 +159,11 @@ impl Authenticator {
         }
     }
 
+    /// From now on so many names may be claimed a minute from one address; 0: no limit.
+    pub fn set_registrations(&mut self, registrations: u32) {
+        self.registrations.set_rate(Rate::new(registrations, MINUTE_MS, registrations));
+    }
+
     /// A trusted proxy has vouched for whoever is on the other side of this connection.
     pub fn note_vouched(&mut self, connection: ConnectionId, name: Name) {
         self.vouched.insert(connection, name);

@@ -7,7 +7,7 @@ use clap::{ArgAction, Parser};
 use super::cidr::Cidr;
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
-    self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, PublicUrl, WebAddress, number, read_base_path,
+    self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, PublicUrl, Shell, WebAddress, number, read_base_path,
     read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch, read_time_ms,
 };
 
@@ -126,7 +126,7 @@ pub(super) struct Arguments {
 
     /// Accounts: open to all, closed (snugd account), or required
     #[arg(long, env = "SNUGD_ACCOUNTS", value_name = "HOW", default_value = "open")]
-    #[arg(value_parser = AccountPolicy::read, help_heading = "People")]
+    #[arg(value_enum, help_heading = "People")]
     pub accounts: AccountPolicy,
 
     /// Account that is an operator everywhere [default: none]
@@ -166,7 +166,7 @@ pub(super) struct Arguments {
 
     /// Form of the log on stderr: text for people, json for machines
     #[arg(long, env = "SNUGD_LOG", value_name = "FORMAT", default_value = "text")]
-    #[arg(value_parser = LogFormat::read, help_heading = "Log")]
+    #[arg(value_enum, help_heading = "Log")]
     pub log: LogFormat,
 
     /// Log more, to follow what goes on; -vv: everything
@@ -216,7 +216,7 @@ pub enum Subcommand {
         #[arg(value_name = "CODE")]
         code: String,
         /// json: an object a line; text: as terminals show it
-        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ExportFormat::read)]
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_enum)]
         format: ExportFormat,
     },
     /// Tell what is in force, from where, and what is wrong; takes the same options
@@ -224,6 +224,12 @@ pub enum Subcommand {
         /// For machines: one JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Write what a shell needs to complete snugd's options, as bash, zsh or fish
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
     },
     /// Ask the server with the same options whether it is well; for containers
     Healthcheck {

@@ -45,7 +45,7 @@ fn complete(arg: Arg) -> Arg {
         Some("URL") => ValueHint::Url,
         _ => ValueHint::Other,
     };
-    let arg = if takes_value(&arg) { arg.value_hint(hint).hide_possible_values(true) } else { arg };
+    let arg = if takes_value(&arg) { arg.value_hint(hint) } else { arg };
     // What follows a first paragraph is for whoever reads the sources.
     let arg = arg.env(Resettable::Reset).long_help(Resettable::Reset);
     match (told_default(&arg), arg.get_help()) {
@@ -103,7 +103,10 @@ pub(super) struct CommandLine {
 
 /// Reads a command line. What the values of a server's options mean is not looked at yet.
 pub(super) fn read(args: &[OsString]) -> Result<CommandLine, Exit> {
-    let verbatim = |arg: Arg| if takes_value(&arg) { arg.value_parser(ValueParser::os_string()) } else { arg };
+    let verbatim = |arg: Arg| match takes_value(&arg) {
+        true => arg.value_parser(ValueParser::os_string()),
+        false => arg,
+    };
     let is_option = |arg: &Arg, names: &[String]| names.iter().any(|name| name == arg.get_id().as_str());
     let command = definition();
     let names: Vec<String> = options(&command).map(|arg| arg.get_id().to_string()).collect();

@@ -5,6 +5,7 @@
 //! is read, `settings` which value counts. What is done with the options is not decided here.
 
 mod arguments;
+mod change;
 mod cidr;
 mod command_line;
 mod config_file;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, Subcommand};
+pub use change::Changes;
 pub use cidr::Cidr;
 pub use command_line::definition;
 use fault::Fault;
@@ -27,7 +29,7 @@ use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
 pub use settings::{Setting, Source, nearest_variable};
 use settings::{Settings, environment};
-pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat, WebAddress};
+pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat, Shell, WebAddress};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
@@ -35,6 +37,8 @@ const LINE_PORT: u16 = 5001;
 /// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What each option is set to, and where.
+    pub settings: Vec<Setting>,
     /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
     pub listeners: Vec<Listener>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
@@ -275,6 +279,7 @@ impl Findings {
         };
         let together: Vec<String> = together.into_iter().map(|fault| fault.with_places(place_of)).collect();
         let faults = settings.faults.into_iter().map(|fault| fault.sentence).chain(together).collect();
+        let options = options.map(|options| Options { settings: settings.all.clone(), ..options });
         Findings { settings: settings.all, faults, options }
     }
 
@@ -340,6 +345,7 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     let told_file_bytes = if files.place == FilesPlace::Off { 0 } else { files.limits.file_bytes };
     let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
     Options {
+        settings: Vec::new(),
         listeners,
         files,
         data: arguments.data,

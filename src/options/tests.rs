@@ -232,11 +232,11 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, check, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
         ),
         (
             &["8080"],
-            "\"8080\" is neither a command (account, backup, check, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
         ),
     ];
     for (args, expected) in cases {
@@ -248,10 +248,10 @@ fn wrong_usage_is_answered_with_one_sentence() {
 #[test]
 fn what_is_not_utf8_is_refused_in_words() {
     use std::os::unix::ffi::OsStringExt;
-    let args = ["snugd".into(), "--log".into(), OsString::from_vec(vec![0xff])];
+    let args = ["snugd".into(), "--grace".into(), OsString::from_vec(vec![0xff])];
     let exit = Options::parse_command_line(args).expect_err("bytes were accepted");
     assert_eq!(exit.status, 2);
-    assert_eq!(exit.text, "snugd: \"--log\" wants text in UTF-8. See snugd --help.");
+    assert_eq!(exit.text, "snugd: \"--grace\" wants text in UTF-8. See snugd --help.");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
 
 /// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// A line for people.
     Text,
@@ -17,18 +17,8 @@ pub enum LogFormat {
     Json,
 }
 
-impl LogFormat {
-    pub(super) fn read(value: &str) -> Result<LogFormat, &'static str> {
-        match value {
-            "text" => Ok(LogFormat::Text),
-            "json" => Ok(LogFormat::Json),
-            _ => Err("text or json"),
-        }
-    }
-}
-
 /// Who may claim a name, and who has to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum AccountPolicy {
     /// Anybody may.
     Open,
@@ -36,17 +26,6 @@ pub enum AccountPolicy {
     Closed,
     /// The same, and nobody comes in without an account.
     Required,
-}
-
-impl AccountPolicy {
-    pub(super) fn read(value: &str) -> Result<AccountPolicy, &'static str> {
-        match value {
-            "open" => Ok(AccountPolicy::Open),
-            "closed" => Ok(AccountPolicy::Closed),
-            "required" => Ok(AccountPolicy::Required),
-            _ => Err("open, closed or required"),
-        }
-    }
 }
 
 /// Where the bytes of shared files lie.
@@ -81,23 +60,24 @@ pub(super) fn read_field_name(value: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A shell whose completions there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// GNU's.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// The friendly one.
+    Fish,
+}
+
 /// The form of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ExportFormat {
     /// As terminals show it.
     Text,
     /// A JSON object a line, as WebSockets are sent them.
     Json,
-}
-
-impl ExportFormat {
-    pub(super) fn read(value: &str) -> Result<ExportFormat, &'static str> {
-        match value {
-            "text" => Ok(ExportFormat::Text),
-            "json" => Ok(ExportFormat::Json),
-            _ => Err("text or json"),
-        }
-    }
 }
 
 /// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every address is meant, IPv4 and IPv6.

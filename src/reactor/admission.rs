@@ -50,6 +50,11 @@ impl Admission {
         Admission { limits, by_address, ready, retry_at_ms: None, warns_again_at_ms: 0 }
     }
 
+    /// From now on these count; whoever is connected stays.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
+    }
+
     pub fn set_ready(&mut self, listener: ListenerId) {
         if !self.ready.contains(&listener) {
             self.ready.push(listener);

@@ -17,6 +17,7 @@ mod memberships;
 mod net;
 mod output_queue;
 mod receiving;
+mod reloading;
 mod session;
 
 pub use connection::OutputLimits;
@@ -24,6 +25,7 @@ pub use files::Files;
 pub use memberships::Memberships;
 pub use net::{Accept, Accepted, BindError, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
+pub use reloading::Reload;
 pub use session::{Session, Shared, all_encoders};
 
 use std::io;
@@ -74,6 +76,8 @@ pub struct Reactor<N: Net, J: Journal> {
     /// When to be gone, once asked to stop.
     stops_at_ms: Option<u64>,
     absence_round: AbsenceRound,
+    /// Reads the configuration again.
+    reload: Option<Box<dyn FnMut() -> Option<Reload>>>,
     /// Why to end at once.
     failure: Option<String>,
     /// Outcomes of the journal may wait that it will not announce.
@@ -107,6 +111,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             output_limits: OutputLimits::default(),
             stops_at_ms: None,
             absence_round: AbsenceRound::default(),
+            reload: None,
             failure: None,
             may_have_outcomes: false,
             ready: Vec::new(),
@@ -221,7 +226,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.note_readiness(connection, readable, writable, ended);
                 }
                 Readiness::Stop => self.stop(),
-                Readiness::Reload => log::info!("SIGHUP: there is nothing to reload; options change with a restart"),
+                Readiness::Reload => self.reload(),
             }
         }
         self.ready = ready;
