@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
@@ -20,11 +21,16 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
-use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
-use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
+#[cfg(feature = "tls")]
+use snugd::options::TlsFiles;
+use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
+use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::reloading::Reloader;
 use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
-use snugd::{accounts, log_output, subcommand, surroundings, ws};
+use snugd::service::ServiceManager;
+#[cfg(feature = "tls")]
+use snugd::tls::ServerKeys;
+use snugd::{accounts, leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -56,7 +62,7 @@ struct Failure {
     sentence: String,
 }
 
-fn run(options: Options) -> Result<(), Failure> {
+fn run(mut options: Options) -> Result<(), Failure> {
     let while_running = |error: io::Error| Failure {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
@@ -66,17 +72,44 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
+    #[cfg(feature = "tls")]
+    let keys = options.tls.as_ref().map(load_keys).transpose()?;
+    let mut handed_over =
+        HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
+    if handed_over.has(ListenerPort::LineTls) && options.tls.is_none() {
+        let sentence = if cfg!(feature = "tls") {
+            "The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key."
+        } else {
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build."
+        };
+        return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
+    }
+    // What listens already need not be told where.
+    options.listeners.retain(|listener| !handed_over.has(listener.port));
+    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
+    let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
+    warn_of_one_address(&listeners, &options.proxy_protocol);
     let interfaces = interfaces();
+    let host = greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces);
+    #[cfg(feature = "tls")]
+    let certified_host = keys.as_ref().and_then(|keys| keys.host_for(&host));
+    #[cfg(not(feature = "tls"))]
+    let certified_host = None;
+    #[cfg(feature = "tls")]
+    if let Some(keys) = keys {
+        net.set_tls(keys);
+    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
         // Behind a Unix socket is a proxy, most likely at the usual port.
         web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
-        host: greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces),
+        is_secure: options.tls.is_some() && web.is_some(),
+        is_certified_host: certified_host.is_some(),
+        host: certified_host.unwrap_or(host),
     };
 
     let mut reloader = Reloader::new(std::env::args_os(), &options);
@@ -122,6 +155,7 @@ fn run(options: Options) -> Result<(), Failure> {
         connections: options.max_connections,
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
+        proxy_protocol: options.proxy_protocol,
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
@@ -142,9 +176,17 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Some(manager) = ServiceManager::from_environment() {
+        // Whom it is told does not make the program what it is.
+        let _ = manager.tell(&[NotifyState::Ready]);
+        reactor.set_observer(Box::new(manager));
+    }
 
-    reactor.run().map_err(|error| match error.kind() {
+    let ended = reactor.run();
+    leaving::leave_in_time(FAILED_WHILE_RUNNING);
+    // What is with the journal is written before the program ends.
+    drop(reactor);
+    ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
@@ -154,6 +196,31 @@ fn run(options: Options) -> Result<(), Failure> {
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
+}
+
+/// Terminals that come by a Unix socket have no address, unless their proxy tells it.
+fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
+    let is_told = proxy_protocol.contains(&ProxyPeer::Unix);
+    let is_unix = |listener: &&Listener| listener.address.tcp().is_none();
+    let is_line = |listener: &&Listener| matches!(listener.port, ListenerPort::Line | ListenerPort::LineTls);
+    if let Some(listener) = listeners.iter().filter(is_line).find(is_unix).filter(|_| !is_told) {
+        log::info!(
+            "whoever comes by {} counts as one address; if a proxy brings them, have it send PROXY headers, and say \
+             --proxy-protocol unix",
+            listener.address
+        );
+    }
+}
+
+/// Reads the certificate and its key.
+#[cfg(feature = "tls")]
+fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
+    let keys = ServerKeys::load(&files.certificate, &files.key)
+        .map_err(|sentence| Failure { status: UNUSABLE_FILE, sentence })?;
+    if let Some(warning) = keys.warning() {
+        log::warn!("{warning}");
+    }
+    Ok(keys)
 }
 
 /// A journal, and the accounts and rooms that it remembers.
@@ -191,12 +258,12 @@ fn interfaces() -> Vec<Interface> {
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
-fn bind(options: &Options) -> Result<MioNet, BindError> {
+fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
     const MOST_ATTEMPTS: u32 = 60;
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(&options.listeners) {
+        match MioNet::bind(wanted, handed_over) {
             Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {

@@ -7,6 +7,9 @@ use sd_notify::NotifyState;
 
 use crate::options::{Changes, FilesPlace, Findings, Options, Setting};
 use crate::reactor::{AdmissionLimits, Reload};
+use crate::service::ServiceManager;
+#[cfg(feature = "tls")]
+use crate::tls::ServerKeys;
 
 /// Reads the options again.
 pub struct Reloader {
@@ -21,6 +24,8 @@ pub struct Reloader {
 struct Started {
     settings: Vec<Setting>,
     shares_files: bool,
+    #[cfg(feature = "tls")]
+    is_tls: bool,
     allowed_hosts: Vec<String>,
 }
 
@@ -33,6 +38,8 @@ impl Reloader {
             started: Started {
                 settings: options.settings.clone(),
                 shares_files: options.files.place != FilesPlace::Off,
+                #[cfg(feature = "tls")]
+                is_tls: options.tls.is_some(),
                 allowed_hosts: options.web.allowed_hosts.clone(),
             },
         }
@@ -41,11 +48,13 @@ impl Reloader {
     /// Reads them. What the log is to say, and to which level, is in force at once; the rest is for the reactor. `None`:
     /// something is wrong, and everything stays as it was.
     pub fn reload(&mut self) -> Option<Reload> {
-        // systemd waits for the latter to be as late as the former (sd_notify(3), RELOADING=1).
-        let begun = NotifyState::monotonic_usec_now().map(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
+        let manager = ServiceManager::from_environment();
+        let tell = |states: &[NotifyState<'_>]| manager.as_ref().map(|manager| manager.tell(states));
+        // By the time it knows that what it is told last belongs to what it has asked for (sd_notify(3), RELOADING=1).
+        let begun = NotifyState::monotonic_usec_now().map(|now| tell(&[NotifyState::Reloading, now]));
         let reload = self.read();
         if begun.is_ok() {
-            let _ = sd_notify::notify(&[NotifyState::Ready]);
+            let _ = tell(&[NotifyState::Ready]);
         }
         reload
     }
@@ -56,6 +65,14 @@ impl Reloader {
             Ok(options) => options,
             Err(exit) => {
                 let sentence = exit.text.strip_prefix("snugd: ").unwrap_or(&exit.text);
+                log::warn!("the options stay as they were: {sentence}");
+                return None;
+            }
+        };
+        #[cfg(feature = "tls")]
+        let keys = match self.read_keys(&options) {
+            Ok(keys) => keys,
+            Err(sentence) => {
                 log::warn!("the options stay as they were: {sentence}");
                 return None;
             }
@@ -71,10 +88,32 @@ impl Reloader {
             log::warn!("changed, but in force only after a restart: {}", at_restart.join(", "));
         }
         self.settings.clone_from(&options.settings);
-        Some(self.prepare(options, &at_restart))
+        Some(self.prepare(
+            options,
+            &at_restart,
+            #[cfg(feature = "tls")]
+            keys,
+        ))
     }
 
-    fn prepare(&self, options: Options, at_restart: &[String]) -> Reload {
+    /// The certificate, which may have been renewed, if connections are encrypted at all.
+    #[cfg(feature = "tls")]
+    fn read_keys(&self, options: &Options) -> Result<Option<ServerKeys>, String> {
+        let Some(files) = options.tls.as_ref().filter(|_| self.started.is_tls) else { return Ok(None) };
+        let keys = ServerKeys::load(&files.certificate, &files.key)?;
+        match keys.warning() {
+            Some(warning) => log::warn!("{warning}"),
+            None => log::info!("the certificate was read again"),
+        }
+        Ok(Some(keys))
+    }
+
+    fn prepare(
+        &self,
+        options: Options,
+        at_restart: &[String],
+        #[cfg(feature = "tls")] keys: Option<ServerKeys>,
+    ) -> Reload {
         let Options { mut limits, files, mut web, .. } = options;
         limits.file_bytes = if self.started.shares_files { files.limits.file_bytes } else { 0 };
         // The host of another address may not come in by the one that is still in force.
@@ -85,7 +124,15 @@ impl Reloader {
             connections: options.max_connections,
             per_address: options.max_per_address,
             trusted_proxies: web.trusted_proxies.clone(),
+            proxy_protocol: options.proxy_protocol,
         };
-        Reload { limits, files: files.limits, admission, web }
+        Reload {
+            limits,
+            files: files.limits,
+            admission,
+            web,
+            #[cfg(feature = "tls")]
+            keys,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
-use super::cidr::Cidr;
+use super::cidr::{Cidr, ProxyPeer};
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
     self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, PublicUrl, Shell, WebAddress, number, read_base_path,
@@ -44,6 +44,14 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_METRICS_LISTEN", value_name = "ADDR")]
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub metrics_listen: Vec<ListenAddress>,
+
+    /// PEM file of the certificate and those above it: pages over HTTPS
+    #[arg(long, env = "SNUGD_TLS_CERT", value_name = "FILE", help_heading = "Addresses")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM file of its key
+    #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
+    pub tls_key: Option<PathBuf>,
 
     /// SQLite file that keeps rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]
@@ -153,6 +161,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_TRUSTED_PROXY", value_name = "CIDR")]
     #[arg(value_delimiter = ',', value_parser = Cidr::read, help_heading = "Behind a proxy")]
     pub trusted_proxy: Vec<Cidr>,
+
+    /// Who sends PROXY headers, as 10.0.0.1, or unix [default: none]
+    #[arg(long, env = "SNUGD_PROXY_PROTOCOL", value_name = "CIDR")]
+    #[arg(value_delimiter = ',', value_parser = ProxyPeer::read, help_heading = "Behind a proxy")]
+    pub proxy_protocol: Vec<ProxyPeer>,
 
     /// Whose pages may connect and post forms [default: the Host itself]
     #[arg(long, env = "SNUGD_ALLOWED_ORIGIN", value_name = "ORIGIN")]

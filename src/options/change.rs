@@ -18,11 +18,15 @@ const RELOADED: &[&str] = &[
     "max-file",
     "max-files",
     "trusted-proxy",
+    "proxy-protocol",
     "allowed-origin",
     "allowed-host",
     "verbose",
     "quiet",
 ];
+
+/// Files that are read again, if there were some when the program was started, and still are.
+const READ_AGAIN: &[&str] = &["tls-cert", "tls-key"];
 
 /// The names of options that are set to something else than before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,9 +43,14 @@ impl Changes {
         let is_other = |(before, after): &(&Setting, &Setting)| {
             !before.values.iter().map(|(value, _)| value).eq(after.values.iter().map(|(value, _)| value))
         };
-        let changed = before.iter().zip(after).filter(is_other).map(|(_, after)| after.name.clone());
-        let (reloaded, at_restart) = changed.partition(|name| RELOADED.contains(&name.as_str()));
-        Changes { reloaded, at_restart }
+        let is_reloaded = |(before, after): &(&Setting, &Setting)| {
+            let name = after.name.as_str();
+            let is_there = !before.values.is_empty() && !after.values.is_empty();
+            RELOADED.contains(&name) || READ_AGAIN.contains(&name) && is_there
+        };
+        let (reloaded, at_restart): (Vec<_>, Vec<_>) = before.iter().zip(after).filter(is_other).partition(is_reloaded);
+        let names = |pairs: Vec<(&Setting, &Setting)>| pairs.iter().map(|(_, after)| after.name.clone()).collect();
+        Changes { reloaded: names(reloaded), at_restart: names(at_restart) }
     }
 }
 
@@ -55,7 +64,7 @@ mod tests {
     #[test]
     fn what_can_change_is_an_option() {
         let command = Arguments::command();
-        for name in RELOADED {
+        for name in RELOADED.iter().chain(READ_AGAIN) {
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(name)), "there is no option {name}");
         }
     }

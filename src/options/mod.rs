@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, Subcommand};
 pub use change::Changes;
-pub use cidr::Cidr;
+pub use cidr::{Cidr, ProxyPeer};
 pub use command_line::definition;
 use fault::Fault;
 use listener::OptionalListen;
@@ -41,6 +41,8 @@ pub struct Options {
     pub settings: Vec<Setting>,
     /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
     pub listeners: Vec<Listener>,
+    /// By what the server shows who it is; `None`: nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// The files that are shared in rooms.
@@ -53,6 +55,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Connections open at once from one address, so that one client cannot use all connections; 0: no limit.
     pub max_per_address: usize,
+    /// Peers from which a header of the PROXY protocol is expected, on every listener.
+    pub proxy_protocol: Vec<ProxyPeer>,
     /// Who may claim a name, and who has to have.
     pub accounts: AccountPolicy,
     /// The names of accounts that are operators in every room.
@@ -63,6 +67,15 @@ pub struct Options {
     pub log: LogFormat,
     /// The least important records that are logged: `-q` shows less, `-v` more.
     pub log_level: log::LevelFilter,
+}
+
+/// The files by which the server shows who it is, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its certificate, and those that lead from it to one that clients know.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
 }
 
 /// The limits of rooms.
@@ -326,6 +339,21 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
         faults.push(Fault::new(&["admin", "data", "auth-header"], sentence));
     }
 
+    let tls = match (arguments.tls_cert, arguments.tls_key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (Some(_), None) => {
+            let sentence = "--tls-cert needs the certificate's key: name it with --tls-key.";
+            faults.push(Fault::new(&["tls-cert", "tls-key"], sentence));
+            None
+        }
+        (None, Some(_)) => {
+            let sentence = "--tls-key needs its certificate: name it with --tls-cert.";
+            faults.push(Fault::new(&["tls-cert", "tls-key"], sentence));
+            None
+        }
+    };
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {
@@ -347,6 +375,7 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     Options {
         settings: Vec::new(),
         listeners,
+        tls,
         files,
         data: arguments.data,
         subcommand: arguments.subcommand,
@@ -365,6 +394,7 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,
+        proxy_protocol: arguments.proxy_protocol,
         accounts: arguments.accounts,
         admins: arguments.admin,
         web: WebOptions {
@@ -403,9 +433,15 @@ fn resolve_listeners(arguments: &Arguments, faults: &mut Vec<Fault>) -> Vec<List
     }
     add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen, faults));
     add(ListenerPort::Metrics, &arguments.metrics_listen);
-    if listeners.iter().any(|listener| listener.port == ListenerPort::LineTls) {
-        let sentence = "This snugd was built without TLS, so it has no --line-tls-listen; use another build.";
-        faults.push(Fault::new(&["line-tls-listen"], sentence));
+    let has_line_tls = listeners.iter().any(|listener| listener.port == ListenerPort::LineTls);
+    if has_line_tls && arguments.tls_cert.is_none() && cfg!(feature = "tls") {
+        let sentence = "--line-tls-listen needs a certificate: name it and its key with --tls-cert and --tls-key.";
+        faults.push(Fault::new(&["line-tls-listen", "tls-cert"], sentence));
+    }
+    if (has_line_tls || arguments.tls_cert.is_some()) && !cfg!(feature = "tls") {
+        let sentence =
+            "This snugd was built without TLS, so it has no --tls-cert and no --line-tls-listen; use another build.";
+        faults.push(Fault::new(&["line-tls-listen", "tls-cert"], sentence));
     }
     for (index, one) in listeners.iter().enumerate() {
         if let Some(other) = listeners[index + 1..].iter().find(|other| collide(&one.address, &other.address)) {

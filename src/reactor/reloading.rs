@@ -5,6 +5,8 @@ use super::net::Net;
 use super::{AdmissionLimits, Reactor};
 use crate::journal::Journal;
 use crate::options::{FileLimits, Limits, WebOptions};
+#[cfg(feature = "tls")]
+use crate::tls::ServerKeys;
 use crate::ws;
 
 /// What is in force from now on.
@@ -18,6 +20,9 @@ pub struct Reload {
     pub admission: AdmissionLimits,
     /// Whom the pages trust.
     pub web: WebOptions,
+    /// By what the server shows who it is; `None`: by what it did before.
+    #[cfg(feature = "tls")]
+    pub keys: Option<ServerKeys>,
 }
 
 impl<N: Net, J: Journal> Reactor<N, J> {
@@ -29,7 +34,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// The program is told to read its configuration again.
     pub(super) fn reload(&mut self) {
         let Some(reload) = self.reload.as_mut().and_then(|reload| reload()) else { return };
-        let Reload { limits, files, admission, web } = reload;
+        #[cfg(feature = "tls")]
+        if let Some(keys) = reload.keys {
+            self.net.renew_keys(keys);
+        }
+        let Reload { limits, files, admission, web, .. } = reload;
         self.admission.set_limits(admission);
         if let Some(own) = &mut self.files {
             own.set_limits(files);

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::accounts;
 use crate::files;
 use crate::options::{Exit, FilesPlace, Findings, Listener, ListenerPort, Options, Setting, Source, nearest_variable};
-use crate::reactor::{BindError, MioNet};
+use crate::reactor::{BindError, HandedOver, MioNet};
 
 const MISUSED: u8 = 2;
 
@@ -34,6 +34,7 @@ pub(super) fn check(args: impl Iterator<Item = OsString>, as_json: bool) -> Resu
     if let Some(options) = options.filter(|_| wrong.is_empty()) {
         look_at_files(&options, &mut wrong);
         look_at_admins(&options, &mut wrong, &mut notes);
+        look_at_certificate(&options, &mut wrong, &mut notes);
         look_at_network(&options, &mut notes);
         look_at_limits(&options, &mut notes);
     }
@@ -202,6 +203,21 @@ fn look_at_admins(options: &Options, wrong: &mut Vec<String>, notes: &mut Vec<St
     }
 }
 
+#[cfg(feature = "tls")]
+fn look_at_certificate(options: &Options, wrong: &mut Vec<String>, notes: &mut Vec<String>) {
+    let Some(files) = &options.tls else { return };
+    match crate::tls::ServerKeys::load(&files.certificate, &files.key) {
+        Ok(keys) => {
+            notes.extend(keys.warning().map(|warning| format!("In {}: {warning}.", files.certificate.display())))
+        }
+        Err(sentence) => wrong.push(sentence),
+    }
+}
+
+/// There are none without TLS, and the options name none.
+#[cfg(not(feature = "tls"))]
+fn look_at_certificate(_options: &Options, _wrong: &mut [String], _notes: &mut [String]) {}
+
 // ---- network
 
 fn look_at_network(options: &Options, notes: &mut Vec<String>) {
@@ -209,11 +225,16 @@ fn look_at_network(options: &Options, notes: &mut Vec<String>) {
         notes.extend(listening_fault(listener));
     }
     let is_behind_proxy = !options.web.trusted_proxies.is_empty();
-    let everywhere = options.listeners.iter().filter(|listener| is_in_the_open(listener));
+    let is_tls = options.tls.is_some();
+    let everywhere = options.listeners.iter().filter(|listener| is_in_the_open(listener, is_tls));
     for listener in everywhere.filter(|_| !is_behind_proxy) {
+        let address = &listener.address;
+        let instead = match listener.port {
+            ListenerPort::Line => "--line-tls-listen is where terminals connect encrypted",
+            _ => "--tls-cert and --tls-key encrypt it, or a proxy does",
+        };
         notes.push(format!(
-            "What is said by way of {} is not encrypted: whoever is on the way can read it.",
-            listener.address
+            "What is said by way of {address} is not encrypted: whoever is on the way can read it; {instead}."
         ));
     }
     for proxy in options.web.trusted_proxies.iter().filter(|proxy| proxy.is_wide()) {
@@ -223,7 +244,13 @@ fn look_at_network(options: &Options, notes: &mut Vec<String>) {
         ));
     }
     let public_url = options.web.public_url.as_deref().unwrap_or_default();
-    if public_url.starts_with("https:") && !is_behind_proxy {
+    if public_url.starts_with("http:") && is_tls {
+        notes.push(
+            "--public-url is http, but browsers are encrypted here: invitations lead to a redirect; write https."
+                .to_owned(),
+        );
+    }
+    if public_url.starts_with("https:") && !is_tls && !is_behind_proxy {
         notes.push(
             "--public-url is https, so there is a proxy, but --trusted-proxy names none: all who come by it count as \
              one address, and cookies are not marked Secure."
@@ -233,14 +260,16 @@ fn look_at_network(options: &Options, notes: &mut Vec<String>) {
 }
 
 /// Whether others than this machine's users connect there without encryption.
-fn is_in_the_open(listener: &Listener) -> bool {
-    let is_plain = matches!(listener.port, ListenerPort::Web | ListenerPort::Line);
+fn is_in_the_open(listener: &Listener, is_tls: bool) -> bool {
+    let is_plain = listener.port == ListenerPort::Line || listener.port == ListenerPort::Web && !is_tls;
     is_plain && listener.address.tcp().is_some_and(|address| !address.ip().to_canonical().is_loopback())
 }
 
 /// Why the server could not listen there now.
 fn listening_fault(listener: &Listener) -> Option<String> {
-    let Err(BindError { error, .. }) = MioNet::bind(std::slice::from_ref(listener)) else { return None };
+    let Err(BindError { error, .. }) = MioNet::bind(std::slice::from_ref(listener), &mut HandedOver::default()) else {
+        return None;
+    };
     let (option, address) = (listener.port.option(), &listener.address);
     Some(match error.kind() {
         ErrorKind::AddrInUse => format!("{address} is in use ({option}): by a snugd that runs, or by something else."),
