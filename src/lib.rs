@@ -21,6 +21,7 @@ pub mod meter;
 pub mod options;
 pub mod proxy_protocol;
 pub mod reactor;
+pub mod reloading;
 pub mod rooms;
 pub mod service;
 pub mod session_api;
