@@ -1,14 +1,29 @@
-//! What can be done with a data file instead of serving: `snugd backup`, `snugd export` and `snugd account`.
+//! What can be done instead of serving: with a data file, `snugd backup`, `snugd export` and `snugd account`; and
+//! `snugd join`, whose client is a part of its own.
 
 use crate::options::{Exit, Subcommand};
 
-/// Runs a subcommand. The data file may be in use meanwhile.
+/// Runs a subcommand.
 ///
 /// # Errors
 /// The exit status, and the sentence to print.
-#[cfg(feature = "sqlite")]
 pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {
+        #[cfg(feature = "client")]
+        Subcommand::Join(options) => crate::client::run(options),
+        #[cfg(not(feature = "client"))]
+        Subcommand::Join(_) => {
+            Err(Exit::misused("This snugd was built without its client; use another build, a browser or nc."))
+        }
+        subcommand => run_on_file(subcommand),
+    }
+}
+
+/// The data file may be in use meanwhile.
+#[cfg(feature = "sqlite")]
+fn run_on_file(subcommand: &Subcommand) -> Result<(), Exit> {
+    match subcommand {
+        Subcommand::Join(_) => unreachable!("it needs no file"),
         Subcommand::Backup { file, to, files } => with_file::back_up(file, to, files.as_deref()),
         #[cfg(feature = "accounts")]
         Subcommand::Account { action } => managing_accounts::run(action),
@@ -20,12 +35,9 @@ pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
     }
 }
 
-/// Does nothing: there are no data files without SQLite.
-///
-/// # Errors
-/// Always.
+/// There are no data files without SQLite.
 #[cfg(not(feature = "sqlite"))]
-pub fn run(_subcommand: &Subcommand) -> Result<(), Exit> {
+fn run_on_file(_subcommand: &Subcommand) -> Result<(), Exit> {
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
 

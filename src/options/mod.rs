@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-pub use arguments::{AccountSubcommand, Subcommand};
+pub use arguments::{AccountSubcommand, JoinOptions, Subcommand};
 pub use cidr::Cidr;
 use values::LineListen;
-pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat};
+pub use values::{AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;

@@ -100,6 +100,28 @@ impl ExportFormat {
     }
 }
 
+/// Whether colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColourChoice {
+    /// At a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Also in a pipe.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl ColourChoice {
+    pub(super) fn read(value: &str) -> Result<ColourChoice, &'static str> {
+        match value {
+            "auto" => Ok(ColourChoice::Auto),
+            "always" => Ok(ColourChoice::Always),
+            "never" => Ok(ColourChoice::Never),
+            _ => Err("auto, always or never"),
+        }
+    }
+}
+
 /// Where terminals connect, if anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineListen {
