@@ -7,6 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use fast_qr::{ECL, QRBuilder};
 
 use crate::invitation::Invitation;
+use crate::options::Listener;
 
 /// One address of one of this machine's network interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +19,8 @@ pub struct Interface {
 }
 
 /// The lines for programs that wait until the server is ready: one for each listener.
-pub fn listening_lines(web: SocketAddr, line: Option<SocketAddr>) -> String {
-    let mut text = format!("listening web {web}\n");
-    if let Some(line) = line {
-        text += &format!("listening line {line}\n");
-    }
-    text
+pub fn listening_lines(listeners: &[Listener]) -> String {
+    listeners.iter().map(|listener| format!("listening {listener}\n")).collect()
 }
 
 /// The host that others most likely reach a server by that is bound to `bound`: the address itself if it
@@ -48,7 +45,7 @@ pub fn greeting(
     let ways_in = |reach| {
         let mut ways = Vec::new();
         for host in hosts(web.ip(), interfaces, reach) {
-            ways.push(format!("http://{host}:{}{}", web.port(), invitation.base_path));
+            ways.push(format!("{}://{host}:{}{}", invitation.scheme(), web.port(), invitation.base_path));
         }
         if let Some(line) = line {
             for host in hosts(line.ip(), interfaces, reach) {

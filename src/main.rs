@@ -1,7 +1,7 @@
 //! Wiring: options in, reactor out, and the exit status.
 #![forbid(unsafe_code)]
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
@@ -20,10 +21,15 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
-use snugd::options::{AccountPolicy, Options};
-use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Port, Reactor, Shared, all_encoders};
+#[cfg(feature = "tls")]
+use snugd::options::TlsFiles;
+use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
+use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
-use snugd::{log_output, subcommand, surroundings, ws};
+use snugd::service::ServiceManager;
+#[cfg(feature = "tls")]
+use snugd::tls::ServerKeys;
+use snugd::{leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -55,7 +61,7 @@ struct Failure {
     sentence: String,
 }
 
-fn run(options: Options) -> Result<(), Failure> {
+fn run(mut options: Options) -> Result<(), Failure> {
     let while_running = |error: io::Error| Failure {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
@@ -65,16 +71,44 @@ fn run(options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
-    let web = net.bound_address(Port::Web).map_err(while_running)?.unwrap_or(options.listen);
-    let line = net.bound_address(Port::Line).map_err(while_running)?;
+    #[cfg(feature = "tls")]
+    let keys = options.tls.as_ref().map(load_keys).transpose()?;
+    let mut handed_over =
+        HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
+    if handed_over.has(ListenerPort::LineTls) && options.tls.is_none() {
+        let sentence = if cfg!(feature = "tls") {
+            "The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key."
+        } else {
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build."
+        };
+        return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
+    }
+    // What listens already need not be told where.
+    options.listeners.retain(|listener| !handed_over.has(listener.port));
+    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
+    let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
+    let listeners = net.bound_listeners().map_err(while_running)?;
+    let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
+    warn_of_one_address(&listeners, &options.proxy_protocol);
     let interfaces = interfaces();
+    let host = greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces);
+    #[cfg(feature = "tls")]
+    let certified_host = keys.as_ref().and_then(|keys| keys.host_for(&host));
+    #[cfg(not(feature = "tls"))]
+    let certified_host = None;
+    #[cfg(feature = "tls")]
+    if let Some(keys) = keys {
+        net.set_tls(keys);
+    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
-        web_port: web.port(),
+        // Behind a Unix socket is a proxy, most likely at the usual port.
+        web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
-        host: greeting::best_host(web.ip(), &interfaces),
+        is_secure: options.tls.is_some() && web.is_some(),
+        is_certified_host: certified_host.is_some(),
+        host: certified_host.unwrap_or(host),
     };
 
     let limits = options.limits;
@@ -118,6 +152,7 @@ fn run(options: Options) -> Result<(), Failure> {
         connections: options.max_connections,
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
+        proxy_protocol: options.proxy_protocol,
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
@@ -130,20 +165,58 @@ fn run(options: Options) -> Result<(), Failure> {
     }
 
     let mut stdout = io::stdout();
-    let mut words = greeting::listening_lines(web, line);
-    if stdout.is_terminal() {
+    let mut words = greeting::listening_lines(&listeners);
+    if let Some(web) = web.filter(|_| stdout.is_terminal()) {
         let columns = terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0));
         words += &greeting::greeting(web, line, &interfaces, &invitation, columns);
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Some(manager) = ServiceManager::from_environment() {
+        // Whom it is told does not make the program what it is.
+        let _ = manager.tell(&[NotifyState::Ready]);
+        reactor.set_observer(Box::new(manager));
+    }
 
-    reactor.run().map_err(|error| match error.kind() {
+    let ended = reactor.run();
+    leaving::leave_in_time(FAILED_WHILE_RUNNING);
+    // What is with the journal is written before the program ends.
+    drop(reactor);
+    ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// The first of the listeners of this kind that is at a TCP port.
+fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
+    listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
+}
+
+/// Terminals that come by a Unix socket have no address, unless their proxy tells it.
+fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
+    let is_told = proxy_protocol.contains(&ProxyPeer::Unix);
+    let is_unix = |listener: &&Listener| listener.address.tcp().is_none();
+    let is_line = |listener: &&Listener| matches!(listener.port, ListenerPort::Line | ListenerPort::LineTls);
+    if let Some(listener) = listeners.iter().filter(is_line).find(is_unix).filter(|_| !is_told) {
+        log::info!(
+            "whoever comes by {} counts as one address; if a proxy brings them, have it send PROXY headers, and say \
+             --proxy-protocol unix",
+            listener.address
+        );
+    }
+}
+
+/// Reads the certificate and its key.
+#[cfg(feature = "tls")]
+fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
+    let keys = ServerKeys::load(&files.certificate, &files.key)
+        .map_err(|sentence| Failure { status: UNUSABLE_FILE, sentence })?;
+    if let Some(warning) = keys.warning() {
+        log::warn!("{warning}");
+    }
+    Ok(keys)
 }
 
 /// The names given with `--admin`.
@@ -190,13 +263,13 @@ fn interfaces() -> Vec<Interface> {
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
-fn bind(options: &Options) -> Result<MioNet, BindError> {
+fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
     const MOST_ATTEMPTS: u32 = 60;
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(options.listen, options.line_listen) {
-            Err(BindError { wanted: Some((_, address)), error })
+        match MioNet::bind(wanted, handed_over) {
+            Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {
                 if attempts == 1 {
@@ -212,15 +285,22 @@ fn bind(options: &Options) -> Result<MioNet, BindError> {
 
 /// The sentence for a listener that cannot be opened: it names the likely culprit.
 fn cannot_bind(error: &BindError) -> Failure {
-    let BindError { wanted, ref error } = *error;
-    let Some((port, address)) = wanted else {
+    let BindError { wanted, error } = error;
+    let Some(Listener { port, address }) = wanted else {
         let sentence = format!("The system does not let this program begin ({error}); start it again.");
         return Failure { status: FAILED_WHILE_RUNNING, sentence };
     };
-    let option = if port == Port::Line { "--line-listen" } else { "--listen" };
+    let sentence = match address {
+        ListenAddress::Tcp(address) => explain_tcp(port.option(), *address, error),
+        ListenAddress::Unix(path) => explain_unix(port.option(), path, error),
+    };
+    Failure { status: CANNOT_BIND, sentence }
+}
+
+fn explain_tcp(option: &str, address: SocketAddr, error: &io::Error) -> String {
     let other_port = address.port().checked_add(1000).unwrap_or(address.port().saturating_sub(1000));
     let elsewhere = format!("choose another with {option} {}", SocketAddr::new(address.ip(), other_port));
-    let sentence = match error.kind() {
+    match error.kind() {
         io::ErrorKind::AddrInUse if cfg!(target_os = "macos") && address.port() == 5000 => format!(
             "Port 5000 is in use, most likely by macOS's AirPlay Receiver: turn that off in System Settings, or \
              {elsewhere}."
@@ -236,16 +316,42 @@ fn cannot_bind(error: &BindError) -> Failure {
             format!("{} is no address of this machine; use one that is, or [::] for all, with {option}.", address.ip())
         }
         _ => format!("Cannot listen on {address} ({error}); {elsewhere}."),
-    };
-    Failure { status: CANNOT_BIND, sentence }
+    }
+}
+
+fn explain_unix(option: &str, path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    let folder = "the folder that it is to be in";
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "Somebody listens at {path} already, most likely a snugd that is running: stop that one, or choose another \
+             path with {option} unix:PATH."
+        ),
+        io::ErrorKind::AlreadyExists => format!(
+            "There is something at {path} that is no socket, and that is left as it is: move it away, or choose another \
+             path with {option} unix:PATH."
+        ),
+        io::ErrorKind::NotFound => {
+            format!(
+                "Cannot make the socket {path}, since {folder} is not there: create that, or choose another path with \
+                     {option} unix:PATH."
+            )
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "Cannot make the socket {path}, since {folder} is not this user's to write in: choose another path with \
+             {option} unix:PATH, or make it so."
+        ),
+        _ => format!("Cannot listen at {path} ({error}); choose another path with {option} unix:PATH."),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn failure(kind: io::ErrorKind, port: Port, address: &str) -> (u8, String) {
-        let wanted = Some((port, address.parse().expect("an address in a test")));
+    fn failure(kind: io::ErrorKind, port: ListenerPort, address: &str) -> (u8, String) {
+        let address = ListenAddress::Tcp(address.parse().expect("an address in a test"));
+        let wanted = Some(Listener { port, address });
         let Failure { status, sentence } = cannot_bind(&BindError { wanted, error: kind.into() });
         (status, sentence)
     }
@@ -255,26 +361,26 @@ mod tests {
         use io::ErrorKind::{AddrNotAvailable, OutOfMemory, PermissionDenied};
         let cases = [
             (
-                failure(PermissionDenied, Port::Web, "[::]:80"),
+                failure(PermissionDenied, ListenerPort::Web, "[::]:80"),
                 "Port 80 is only for administrators here; choose another with --listen [::]:1080.",
             ),
             (
-                failure(PermissionDenied, Port::Line, "0.0.0.0:23"),
+                failure(PermissionDenied, ListenerPort::Line, "0.0.0.0:23"),
                 "Port 23 is only for administrators here; choose another with --line-listen 0.0.0.0:1023.",
             ),
             (
-                failure(AddrNotAvailable, Port::Line, "[2001:db8::1]:5001"),
+                failure(AddrNotAvailable, ListenerPort::Line, "[2001:db8::1]:5001"),
                 "2001:db8::1 is no address of this machine; use one that is, or [::] for all, with --line-listen.",
             ),
             (
-                failure(OutOfMemory, Port::Web, "[::1]:5000"),
+                failure(OutOfMemory, ListenerPort::Web, "[::1]:5000"),
                 "Cannot listen on [::1]:5000 (out of memory); choose another with --listen [::1]:6000.",
             ),
         ];
         for ((status, sentence), expected) in cases {
             assert_eq!((status, sentence.as_str()), (CANNOT_BIND, expected));
         }
-        let (_, sentence) = failure(io::ErrorKind::AddrInUse, Port::Web, "[::]:65000");
+        let (_, sentence) = failure(io::ErrorKind::AddrInUse, ListenerPort::Web, "[::]:65000");
         assert!(sentence.ends_with("choose another with --listen [::]:64000."), "{sentence}");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socket2::SockRef;
-use support::server::{command, signal};
+use support::server::{command, command_with_few_descriptors, signal};
 use support::terminal::NAME_PROMPT;
 use support::{DEADLINE, HttpClient, Server, Terminal, WebSocketClient, eventually, find_program};
 
@@ -69,6 +69,11 @@ fn help_tells_every_option() {
     for option in [
         "--listen",
         "--line-listen",
+        "--line-tls-listen",
+        "--metrics-listen",
+        "--proxy-protocol",
+        "--tls-cert",
+        "--tls-key",
         "--data",
         "--history",
         "--room-ttl",
@@ -596,9 +601,7 @@ fn nothing_private_is_ever_logged() {
 
 #[test]
 fn it_survives_running_out_of_descriptors() {
-    let snugd = command();
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(snugd.get_program());
+    let mut limited = command_with_few_descriptors();
     limited.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]);
     let server = Server::run(limited);
     let room = server.create_room();

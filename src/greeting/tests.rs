@@ -1,4 +1,5 @@
 use super::*;
+use crate::options::{ListenAddress, ListenerPort};
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address in a test")
@@ -37,6 +38,8 @@ fn page(web: &str, line: Option<&str>, public_url: Option<&str>, columns: usize)
         web_port: web.port(),
         line_port: line.map(|line| line.port()),
         host: best_host(web.ip(), &laptop()),
+        is_secure: false,
+        is_certified_host: false,
     };
     greeting(web, line, &laptop(), &invitation, columns)
 }
@@ -56,12 +59,18 @@ fn modules(drawn: &str) -> Vec<Vec<bool>> {
 
 #[test]
 fn programs_get_a_line_for_each_listener() {
-    let web = address("127.0.0.1:5000");
-    assert_eq!(listening_lines(web, None), "listening web 127.0.0.1:5000\n");
-    assert_eq!(
-        listening_lines(web, Some(address("[::1]:5001"))),
-        "listening web 127.0.0.1:5000\nlistening line [::1]:5001\n"
-    );
+    let at = |port, address| Listener { port, address };
+    let listeners = [
+        at(ListenerPort::Web, ListenAddress::Tcp(address("127.0.0.1:5000"))),
+        at(ListenerPort::Web, ListenAddress::Unix("/run/snugd.sock".into())),
+        at(ListenerPort::Line, ListenAddress::Tcp(address("[::1]:5001"))),
+        at(ListenerPort::LineTls, ListenAddress::Tcp(address("[::1]:5002"))),
+        at(ListenerPort::Metrics, ListenAddress::Tcp(address("[::1]:9000"))),
+    ];
+    assert_eq!(listening_lines(&listeners[..1]), "listening web 127.0.0.1:5000\n");
+    let all = "listening web 127.0.0.1:5000\nlistening web unix:/run/snugd.sock\nlistening line [::1]:5001\n\
+               listening line-tls [::1]:5002\nlistening metrics [::1]:9000\n";
+    assert_eq!(listening_lines(&listeners), all);
 }
 
 #[test]

@@ -70,8 +70,11 @@ const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
 /// One connection that speaks HTTP.
 #[derive(Debug)]
 pub struct Http {
-    peer: IpAddr,
+    peer: Option<IpAddr>,
     local: IpAddr,
+    /// It is told how the server is, and nothing else.
+    is_for_metrics: bool,
+    encryption: Encryption,
     deadline_ms: u64,
     scan: HeadScan,
     /// A request whose body is still arriving.
@@ -79,6 +82,17 @@ pub struct Http {
     /// A request has begun to arrive.
     has_begun: bool,
     pending: Option<Box<PendingRequest>>,
+}
+
+/// How a connection is encrypted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Encryption {
+    /// It is not, and need not be.
+    None,
+    /// By TLS.
+    Tls,
+    /// It is not, and should be.
+    Missing,
 }
 
 /// A request whose body is still arriving.
@@ -91,17 +105,40 @@ enum Partial {
 }
 
 impl Http {
-    /// A connection from the address `peer` to the address `local` of this server.
-    pub fn new(peer: IpAddr, local: IpAddr, now: Now) -> Http {
+    /// A connection from the address `peer` to the address `local` of this server; without `peer` from a program on this
+    /// machine, by a Unix socket.
+    pub fn new(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
         Http {
             peer,
             local,
+            is_for_metrics: false,
+            encryption: Encryption::None,
             deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
             scan: HeadScan::default(),
             partial: None,
             has_begun: false,
             pending: None,
         }
+    }
+
+    /// The same, over TLS.
+    pub fn encrypted(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
+        Http { encryption: Encryption::Tls, ..Http::new(peer, local, now) }
+    }
+
+    /// The client speaks without TLS where it should not: it is shown the way, and nothing else.
+    pub fn go_on_unencrypted(&mut self) {
+        self.encryption = Encryption::Missing;
+    }
+
+    /// The same, at a listener where one is told how the server is, and nothing else.
+    pub fn for_metrics(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
+        Http { is_for_metrics: true, ..Http::new(peer, local, now) }
+    }
+
+    /// Whether it is one where one is told how the server is, and nothing else.
+    pub fn is_for_metrics(&self) -> bool {
+        self.is_for_metrics
     }
 
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
@@ -203,16 +240,20 @@ impl Http {
             // What is refused before its body was read ends with that.
             keeps_alive: head.keeps_alive
                 && !site.is_stopping()
+                && self.encryption != Encryption::Missing
                 && (!routes::brings_file(head, &site.options.base_path)
                     || matches!(head.body_length, BodyLength::Absent | BodyLength::Bytes(0))),
             takes_gzip: accepts_gzip(head),
             is_http_1_0: head.is_http_1_0,
+            is_over_tls: self.encryption == Encryption::Tls,
         };
         let request = RouteRequest {
             head,
             body,
             peer: self.peer,
             local: self.local,
+            is_for_metrics: self.is_for_metrics,
+            encryption: self.encryption,
             response_options,
             date: site.date(now),
             site,
@@ -253,7 +294,7 @@ impl Http {
             }
             Ok(step) => Some(step),
             Err(fault) => {
-                self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
+                self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Some(Step::Close)
             }
         }
@@ -282,7 +323,7 @@ impl Http {
                 upload.allow();
                 return Flow::Continue;
             }
-            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(), response_options, site, now, outbox),
+            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(site), response_options, site, now, outbox),
             Reply::Shared { code, file, id, is_new } => {
                 site.meters.uploads.inc_by(is_new.into());
                 let context =
@@ -306,7 +347,7 @@ impl Http {
         match upload.answer(reply, now) {
             Ok(()) => Flow::Continue,
             Err(fault) => {
-                self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
+                self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Flow::Close
             }
         }
@@ -314,7 +355,7 @@ impl Http {
 
     /// Says that the server stops, to whoever would not know otherwise what has become of a file.
     pub fn say_goodbye(&self, now: Now, site: &Site, outbox: &mut Vec<u8>) {
-        self.refuse_upload(&sharing::stopping(), ResponseOptions::LAST, site, now, outbox);
+        self.refuse_upload(&sharing::stopping(site), self.last_options(), site, now, outbox);
     }
 
     /// Prepares for the next request.
@@ -350,7 +391,12 @@ impl Http {
             Some(Partial::Upload(_)) => b"",
             None => rest,
         };
-        ResponseOptions { is_head: start.starts_with(b"HEAD "), ..ResponseOptions::LAST }
+        ResponseOptions { is_head: start.starts_with(b"HEAD "), ..self.last_options() }
+    }
+
+    /// For the last response.
+    fn last_options(&self) -> ResponseOptions {
+        ResponseOptions { is_over_tls: self.encryption == Encryption::Tls, ..ResponseOptions::LAST }
     }
 
     /// Writes the response that waited for this reply.
@@ -389,7 +435,7 @@ impl Http {
             (None, Some(Partial::Upload(upload))) => Some(upload.description().client),
             _ => None,
         };
-        client.and_then(|client| client.forwarded_for).unwrap_or(self.peer)
+        client.and_then(|client| client.forwarded_for).or(self.peer).unwrap_or(self.local)
     }
 
     /// The name for which a trusted proxy vouches by the request that waits for its reply.

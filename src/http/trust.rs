@@ -12,16 +12,17 @@ use crate::rooms::Name;
 pub struct Client {
     /// The client's own address, if a trusted proxy reports one.
     pub forwarded_for: Option<IpAddr>,
-    /// A trusted proxy took the request over TLS.
+    /// The request came over TLS: to a trusted proxy, as that says, or else here.
     pub is_secure: bool,
 }
 
 impl Client {
-    /// Uses the fields that a trusted proxy added; those of any other peer are ignored.
-    pub fn read(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr]) -> Client {
-        let is_trusted = |address: IpAddr| is_trusted_proxy(address, trusted_proxies);
+    /// Uses the fields that a trusted proxy added; those of any other peer are ignored. `is_encrypted`: the peer's own
+    /// connection is.
+    pub fn read(head: &Head<'_, '_>, peer: Option<IpAddr>, is_encrypted: bool, trusted_proxies: &[Cidr]) -> Client {
+        let is_trusted = |address| is_trusted_proxy(address, trusted_proxies);
         if !is_trusted(peer) {
-            return Client { forwarded_for: None, is_secure: false };
+            return Client { forwarded_for: None, is_secure: is_encrypted };
         }
         // Each proxy appends the address that it sees: the client is the last one that is no trusted proxy. The
         // addresses before it may be forged.
@@ -29,25 +30,31 @@ impl Client {
         for item in head.items("x-forwarded-for").rev() {
             let Some(address) = parse_address(item) else { break };
             forwarded_for = Some(address);
-            if !is_trusted(address) {
+            if !is_trusted(Some(address)) {
                 break;
             }
         }
         let scheme = head.items("x-forwarded-proto").next_back();
         // Traefik says `wss` of a WebSocket.
-        let is_secure =
-            scheme.is_some_and(|scheme| ["https", "wss"].iter().any(|tls| tls.eq_ignore_ascii_case(scheme)));
+        let is_tls = |scheme: &str| ["https", "wss"].iter().any(|tls| tls.eq_ignore_ascii_case(scheme));
+        let is_secure = scheme.map_or(is_encrypted, is_tls);
         Client { forwarded_for, is_secure }
     }
 }
 
-/// Whether what this peer tells of its clients is believed.
-pub fn is_trusted_proxy(peer: IpAddr, trusted_proxies: &[Cidr]) -> bool {
-    trusted_proxies.iter().any(|proxies| proxies.contains(peer))
+/// Whether what this peer tells of its clients is believed. One without an address has come by a Unix socket: whoever can
+/// open that has been let in by its permissions, and who comes in from elsewhere comes by way of it.
+pub fn is_trusted_proxy(peer: Option<IpAddr>, trusted_proxies: &[Cidr]) -> bool {
+    peer.is_none_or(|peer| trusted_proxies.iter().any(|proxies| proxies.contains(peer)))
 }
 
 /// The name in this header field, if a trusted proxy has added it. One that stands there twice may be the client's own.
-pub fn read_vouched_name(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr], field: &str) -> Option<Name> {
+pub fn read_vouched_name(
+    head: &Head<'_, '_>,
+    peer: Option<IpAddr>,
+    trusted_proxies: &[Cidr],
+    field: &str,
+) -> Option<Name> {
     let mut values = head.values(field).filter(|_| is_trusted_proxy(peer, trusted_proxies));
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     Name::parse(str::from_utf8(value).ok()?)
@@ -139,10 +146,14 @@ mod tests {
     }
 
     fn client(peer: &str, fields: &str) -> Client {
+        client_over(peer, fields, false)
+    }
+
+    fn client_over(peer: &str, fields: &str, is_encrypted: bool) -> Client {
         let options = ["snugd", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"].map(Into::into);
         let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
         with_head(&format!("Host: a\r\n{fields}"), |head| {
-            Client::read(head, peer.parse().expect("an address"), &trusted)
+            Client::read(head, Some(peer.parse().expect("an address")), is_encrypted, &trusted)
         })
     }
 
@@ -167,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_secure_by_its_own_connection_or_by_its_proxys_word() {
+        assert!(client_over("192.0.2.1", "Accept: a", true).is_secure);
+        assert!(client_over("192.0.2.1", "X-Forwarded-Proto: http", true).is_secure, "not believed");
+        assert!(client_over("10.0.0.1", "Accept: a", true).is_secure, "it is the client itself");
+        assert!(!client_over("10.0.0.1", "X-Forwarded-Proto: http", true).is_secure, "its client had no TLS");
+    }
+
+    #[test]
     fn the_client_is_the_last_address_that_is_no_proxy() {
         let last = |value: &str| forwarded_for("10.0.0.1", &format!("X-Forwarded-For: {value}"));
         assert_eq!(last("1.1.1.1, 203.0.113.9, 10.2.2.2").as_deref(), Some("203.0.113.9"));
@@ -185,7 +204,7 @@ mod tests {
         let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
         let vouched = |peer: &str, fields: &str| {
             with_head(&format!("Host: a\r\n{fields}"), |head| {
-                read_vouched_name(head, peer.parse().expect("an address"), &trusted, "remote-user")
+                read_vouched_name(head, Some(peer.parse().expect("an address")), &trusted, "remote-user")
             })
         };
         assert_eq!(vouched("10.0.0.1", "Remote-User: ana"), Name::parse("ana"));

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod cidr;
+mod listener;
 mod values;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,8 +16,9 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, JoinOptions, Subcommand};
-pub use cidr::Cidr;
-use values::LineListen;
+pub use cidr::{Cidr, ProxyPeer};
+use listener::OptionalListen;
+pub use listener::{ListenAddress, Listener, ListenerPort};
 pub use values::{AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat};
 
 const WEB_PORT: u16 = 5000;
@@ -25,11 +27,10 @@ const LINE_PORT: u16 = 5001;
 /// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where browsers connect. With port 0 the system chooses a free one. `[::]` stands for IPv4 as well, and for it
-    /// alone on a system without IPv6.
-    pub listen: SocketAddr,
-    /// Where terminals connect; `None` if they are not wanted.
-    pub line_listen: Option<SocketAddr>,
+    /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
+    pub listeners: Vec<Listener>,
+    /// By what the server shows who it is; `None`: nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// The files that are shared in rooms.
@@ -42,6 +43,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Connections open at once from one address, so that one client cannot use all connections; 0: no limit.
     pub max_per_address: usize,
+    /// Peers from which a header of the PROXY protocol is expected, on every listener.
+    pub proxy_protocol: Vec<ProxyPeer>,
     /// Who may claim a name, and who has to have.
     pub accounts: AccountPolicy,
     /// The names of accounts that are operators in every room.
@@ -52,6 +55,15 @@ pub struct Options {
     pub log: LogFormat,
     /// The least important records that are logged: `-q` shows less, `-v` more.
     pub log_level: log::LevelFilter,
+}
+
+/// The files by which the server shows who it is, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its certificate, and those that lead from it to one that clients know.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
 }
 
 /// The limits of rooms.
@@ -144,6 +156,8 @@ pub struct WebOptions {
     pub allowed_origins: Vec<String>,
     /// Host names (lower case, no port) that are answered, the public URL's among them. Empty: any.
     pub allowed_hosts: Vec<String>,
+    /// `/metrics` has a listener of its own, and is not among the pages.
+    pub has_metrics_listener: bool,
 }
 
 impl Default for WebOptions {
@@ -155,6 +169,7 @@ impl Default for WebOptions {
             auth_header: None,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            has_metrics_listener: false,
         }
     }
 }
@@ -224,22 +239,7 @@ fn read_port(value: OsString) -> Result<u16, Exit> {
 
 /// Determines what depends on more than one option.
 fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
-    let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-    let listen = arguments.listen.unwrap_or_else(|| match port {
-        // As the platforms that set it have it: some of their machines have no IPv6.
-        Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
-        None => everywhere(WEB_PORT),
-    });
-    let line_listen = match (arguments.line_listen, port) {
-        (Some(LineListen::At(address)), _) => Some(address),
-        (Some(LineListen::Off), _) | (None, Some(_)) => None,
-        (None, None) => Some(everywhere(LINE_PORT)),
-    };
-    if let Some(line) = line_listen.filter(|line| collide(*line, listen)) {
-        return Err(Exit::misused(&format!(
-            "Browsers and terminals cannot share {line}; give --line-listen another port, or off."
-        )));
-    }
+    let listeners = resolve_listeners(&arguments, port)?;
 
     if arguments.data.is_some() && !cfg!(feature = "sqlite") {
         return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
@@ -265,6 +265,15 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         return Err(Exit::misused(sentence));
     }
 
+    let tls = match (arguments.tls_cert, arguments.tls_key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (Some(_), None) => {
+            return Err(Exit::misused("--tls-cert needs the certificate's key: name it with --tls-key."));
+        }
+        (None, Some(_)) => return Err(Exit::misused("--tls-key needs its certificate: name it with --tls-cert.")),
+    };
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {
@@ -282,9 +291,10 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         limits: FileLimits { file_bytes: arguments.max_file.min(arguments.max_files), all_bytes: arguments.max_files },
     };
     let told_file_bytes = if files.place == FilesPlace::Off { 0 } else { files.limits.file_bytes };
+    let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
     Ok(Options {
-        listen,
-        line_listen,
+        listeners,
+        tls,
         files,
         data: arguments.data,
         subcommand: arguments.subcommand,
@@ -303,6 +313,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,
+        proxy_protocol: arguments.proxy_protocol,
         accounts: arguments.accounts,
         admins: arguments.admin,
         web: WebOptions {
@@ -312,6 +323,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             auth_header: arguments.auth_header,
             allowed_origins: arguments.allowed_origin,
             allowed_hosts,
+            has_metrics_listener,
         },
         log: arguments.log,
         log_level: match (arguments.quiet, arguments.verbose) {
@@ -323,8 +335,90 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     })
 }
 
+/// Determines where connections are accepted.
+fn resolve_listeners(arguments: &Arguments, port: Option<u16>) -> Result<Vec<Listener>, Exit> {
+    let everywhere = |port| ListenAddress::Tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
+    let mut listeners = Vec::new();
+    let mut add = |port, addresses: &[ListenAddress]| {
+        listeners.extend(addresses.iter().map(|address| Listener { port, address: address.clone() }));
+    };
+    match (&arguments.listen[..], port) {
+        // As the platforms that set it have it: some of their machines have no IPv6.
+        ([], Some(port)) => {
+            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+            add(ListenerPort::Web, &[ListenAddress::Tcp(address)]);
+        }
+        ([], None) => add(ListenerPort::Web, &[everywhere(WEB_PORT)]),
+        (addresses, _) => add(ListenerPort::Web, addresses),
+    }
+    match (&arguments.line_listen[..], port) {
+        ([], Some(_)) => {}
+        ([], None) => add(ListenerPort::Line, &[everywhere(LINE_PORT)]),
+        (wanted, _) => add(ListenerPort::Line, &addresses_of(ListenerPort::Line, wanted)?),
+    }
+    add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen)?);
+    add(ListenerPort::Metrics, &arguments.metrics_listen);
+    let has_line_tls = listeners.iter().any(|listener| listener.port == ListenerPort::LineTls);
+    if has_line_tls && arguments.tls_cert.is_none() && cfg!(feature = "tls") {
+        let sentence = "--line-tls-listen needs a certificate: name it and its key with --tls-cert and --tls-key.";
+        return Err(Exit::misused(sentence));
+    }
+    if (has_line_tls || arguments.tls_cert.is_some()) && !cfg!(feature = "tls") {
+        let sentence =
+            "This snugd was built without TLS, so it has no --tls-cert and no --line-tls-listen; use another build.";
+        return Err(Exit::misused(sentence));
+    }
+    for (index, one) in listeners.iter().enumerate() {
+        if let Some(other) = listeners[index + 1..].iter().find(|other| collide(&one.address, &other.address)) {
+            return Err(Exit::misused(&refuse_collision(one, other)));
+        }
+    }
+    Ok(listeners)
+}
+
+/// The addresses of listeners that can be turned off.
+fn addresses_of(port: ListenerPort, wanted: &[OptionalListen]) -> Result<Vec<ListenAddress>, Exit> {
+    let at = |wanted: &OptionalListen| match wanted {
+        OptionalListen::Off => None,
+        OptionalListen::At(address) => Some(address.clone()),
+    };
+    match wanted {
+        [OptionalListen::Off] => Ok(Vec::new()),
+        _ if wanted.contains(&OptionalListen::Off) => {
+            Err(Exit::misused(&format!("{} cannot be off and somewhere at once.", port.option())))
+        }
+        _ => Ok(wanted.iter().filter_map(at).collect()),
+    }
+}
+
+/// The sentence for two listeners that want the same connections.
+fn refuse_collision(one: &Listener, other: &Listener) -> String {
+    match (one.port, other.port) {
+        (ListenerPort::Web, ListenerPort::Line) => {
+            let line = &other.address;
+            format!("Browsers and terminals cannot share {line}; give --line-listen another port, or off.")
+        }
+        (one_port, other_port) if one_port == other_port => {
+            format!("{} is given {} and {}, which are the same.", one_port.option(), one.address, other.address)
+        }
+        (one_port, other_port) => format!(
+            "{} and {} cannot share {}; give one of them another address.",
+            one_port.option(),
+            other_port.option(),
+            other.address
+        ),
+    }
+}
+
 /// Whether two listeners would want the same connections.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
+    match (one, other) {
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => collide_at(*one, *other),
+        _ => one == other,
+    }
+}
+
+fn collide_at(one: SocketAddr, other: SocketAddr) -> bool {
     let (one_ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
     // `[::]` is every address, `0.0.0.0` every IPv4 address.
     let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());

@@ -25,6 +25,11 @@ impl Site {
     pub fn new(server: &Server, base: &'static str, scheme: &'static str) -> Site {
         Site { upstream: server.web.to_string(), base, scheme }
     }
+
+    /// What is before a server that listens at this Unix socket.
+    pub fn at_socket(path: &Path) -> Site {
+        Site { upstream: format!("unix:{}", path.display()), base: "/", scheme: "http" }
+    }
 }
 
 /// How a proxy is started.
@@ -155,13 +160,13 @@ fn certify(folder: &Path) -> &Path {
     folder
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let file = folder.join(name);
     fs::write(&file, text).expect("a folder of our own");
     file
 }
 
-fn command(program: &Path, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Command {
+pub fn command(program: &Path, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments.iter().map(|argument| argument.as_ref()));
     command
