@@ -198,6 +198,8 @@ pub struct Conversation {
     lost_ms: Option<u64>,
     /// Until when what is not acknowledged is waited for, by who leaves.
     leaves_by_ms: Option<u64>,
+    /// Nobody leaves before that.
+    parts_at_ms: u64,
     /// The room to go to next.
     next: Option<(JoinTarget, Option<Name>)>,
     was_in: bool,
@@ -234,6 +236,7 @@ impl Conversation {
             failures: 0,
             lost_ms: None,
             leaves_by_ms: None,
+            parts_at_ms: 0,
             next: None,
             was_in: false,
             has_refusals: false,
@@ -307,7 +310,8 @@ impl Conversation {
             State::In => {
                 let silent_ms = if self.pings.is_empty() { SILENCE_MS } else { SILENCE_MS + PONG_MS };
                 let alive_ms = self.heard_ms + silent_ms;
-                Some(self.outbox.deadline_ms().map_or(alive_ms, |held_ms| alive_ms.min(held_ms)))
+                let parts_ms = self.leaves_by_ms.map(|_| self.parts_at_ms).filter(|_| self.outbox.is_empty());
+                [Some(alive_ms), self.outbox.deadline_ms(), parts_ms].into_iter().flatten().min()
             }
         };
         let leaves_by_ms = self.leaves_by_ms.filter(|_| !matches!(self.state, State::Leaving { .. } | State::Over));
@@ -486,8 +490,13 @@ impl Conversation {
                     }
                 }
                 Some(Err(why)) => self.refuse("no_such_event", why),
-                None if self.outbox.is_empty() && self.leaves_by_ms.is_some() => return self.part(now_ms),
-                None => return,
+                None => {
+                    let is_leaving = self.outbox.is_empty() && self.leaves_by_ms.is_some();
+                    if is_leaving && now_ms >= self.parts_at_ms {
+                        self.part(now_ms);
+                    }
+                    return;
+                }
             }
         }
     }
@@ -782,6 +791,11 @@ impl Conversation {
             return self.on_join_refused(&code, &sentence, retry_ms, now_ms);
         }
         let retry_ms = retry_ms.filter(|_| code == "rate_limited");
+        if let (State::Leaving { .. }, Some(retry_ms), None) = (&self.state, retry_ms, &cid) {
+            // Leaving came too soon after what was said last.
+            (self.state, self.parts_at_ms) = (State::In, now_ms + retry_ms.min(FAREWELL_MS));
+            return;
+        }
         match self.outbox.refuse(cid.as_deref(), retry_ms, now_ms) {
             Refusal::Later => {
                 if retry_ms.is_some_and(|retry_ms| retry_ms >= LONG_MS) {
