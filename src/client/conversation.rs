@@ -9,7 +9,7 @@ use rand::RngExt;
 use super::commands::{self, Purpose, Wanted};
 use super::incoming::{Joined, Person, Refused, ServerMessage, harmless};
 use super::link::LinkEvent;
-use super::outbox::{Item, Outbox, Refusal};
+use super::outbox::{Item, Outbox, Refusal, Sending};
 use super::program;
 use super::room::Room;
 use super::transcript::{Line, event_lines, mentions, plain_lines};
@@ -268,6 +268,11 @@ impl Conversation {
         self.message_bytes
     }
 
+    /// Whether the room was entered: what is typed before that is for nobody.
+    pub fn was_in(&self) -> bool {
+        self.was_in
+    }
+
     /// Who is in the room.
     pub fn people(&self) -> &[Person] {
         self.room.people()
@@ -377,7 +382,7 @@ impl Conversation {
         {
             match read {
                 program::Line::Ready { json, cid } => self.outbox.push(Item::Ready { json, cid, shown: None }),
-                program::Line::Ping => self.ping(Ping::Program),
+                program::Line::Ping => self.outbox.push(Item::Ping),
                 program::Line::Leave => self.leave(now),
                 program::Line::Refused(json) => {
                     self.has_refusals = true;
@@ -483,12 +488,12 @@ impl Conversation {
     fn pump(&mut self, now_ms: u64) {
         while matches!(self.state, State::In) {
             match self.outbox.next(self.room.last_messages(self.author), now_ms) {
-                Some(Ok((json, needs_barrier))) => {
+                Some(Ok(Sending::Message(json))) => self.actions.push(Action::Send(json)),
+                Some(Ok(Sending::MessageAndPing(json))) => {
                     self.actions.push(Action::Send(json));
-                    if needs_barrier {
-                        self.ping(Ping::Barrier);
-                    }
+                    self.ping(Ping::Barrier);
                 }
+                Some(Ok(Sending::Ping)) => self.ping(Ping::Program),
                 Some(Err(why)) => self.refuse("no_such_event", why),
                 None => {
                     let is_leaving = self.outbox.is_empty() && self.leaves_by_ms.is_some();
@@ -628,7 +633,7 @@ impl Conversation {
             ServerMessage::AlreadySaid(cid) => self.outbox.acknowledge(&cid),
             ServerMessage::Refused(refused) => self.on_refused(refused, now.steady_ms),
             ServerMessage::Pong => {
-                if let Some(Ping::Barrier) = self.pings.pop_front() {
+                if let Some(Ping::Barrier | Ping::Program) = self.pings.pop_front() {
                     self.outbox.pass_barrier();
                 }
             }

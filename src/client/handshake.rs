@@ -57,6 +57,12 @@ pub fn upgrade_request(address: &Address, key: &str) -> String {
     )
 }
 
+/// Asks for something that nobody is given: a server that is to be spoken to over TLS says so to this, and not to what
+/// changes something.
+pub fn probe_request(address: &Address) -> String {
+    format!("GET {}api/v1/rooms HTTP/1.1\r\n{}\r\n", address.base_path, common_fields(address))
+}
+
 /// Asks for a new room.
 pub fn create_request(address: &Address) -> String {
     format!("POST {}api/v1/rooms HTTP/1.1\r\n{}Content-Length: 0\r\n\r\n", address.base_path, common_fields(address))

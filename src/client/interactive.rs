@@ -191,7 +191,8 @@ impl Interface {
         let (prompt, editor) = match self.questions.front() {
             Some(question) => (Span::new(Tone::Plain, question.words()), &self.answer),
             None => {
-                let name = conversation.name().map_or(String::new(), |name| format!("<{name}> "));
+                let name = conversation.name().filter(|_| conversation.was_in());
+                let name = name.map_or(String::new(), |name| format!("<{name}> "));
                 let tone = conversation.author().map_or(Tone::Plain, Tone::Author);
                 (Span::new(tone, name), &self.editor)
             }
@@ -204,6 +205,8 @@ impl Interface {
     fn take_in(&mut self, event: Event, driver: &mut Driver) -> Next {
         match event {
             Event::Resize(width, height) => self.screen.resize(width.into(), height.into()),
+            // What is typed ahead may be the answer to what is about to be asked: a password is no message.
+            Event::Paste(_) if self.is_deaf(driver) => (),
             Event::Paste(text) => {
                 self.forget_key();
                 let text = text.trim_end_matches(['\r', '\n']);
@@ -227,17 +230,23 @@ impl Interface {
         let (control, alt) = (has(KeyModifiers::CONTROL), has(KeyModifiers::ALT));
         let is_asked = !self.questions.is_empty();
         match key.code {
-            KeyCode::Enter if !alt => self.submit(driver),
-            KeyCode::Enter if !is_asked => self.editor.insert("\n"),
-            KeyCode::Char('j') if control && !is_asked => self.editor.insert("\n"),
             KeyCode::Char('c') if control => self.interrupt(was_interrupted, driver),
             KeyCode::Char('d') if control && self.current().text().is_empty() => self.leave(driver),
             KeyCode::Char('l') if control => self.screen.redraw(),
             KeyCode::Char('z') if control => return Next::Suspend,
+            _ if self.is_deaf(driver) => (),
+            KeyCode::Enter if !alt => self.submit(driver),
+            KeyCode::Enter if !is_asked => self.editor.insert("\n"),
+            KeyCode::Char('j') if control && !is_asked => self.editor.insert("\n"),
             KeyCode::Tab if !is_asked => self.complete(driver),
             _ => edit(self.current(), key.code, control, alt),
         }
         Next::GoOn
+    }
+
+    /// Whether nothing can be typed: it is not in the room yet, and nothing is asked.
+    fn is_deaf(&self, driver: &Driver) -> bool {
+        self.questions.is_empty() && !driver.conversation.was_in()
     }
 
     fn current(&mut self) -> &mut Editor {

@@ -251,10 +251,13 @@ fn shake_hands<S: Read + Write>(
         _ => no_answer(address, &error),
     };
     if creates {
-        let response = handshake::exchange(&mut stream, &handshake::create_request(address)).map_err(no_answer)?;
-        if let Some(elsewhere) = redirection(&response, address) {
-            return Ok((stream, ShakenHands::Redirected(elsewhere)));
+        if !address.is_secure {
+            let response = handshake::exchange(&mut stream, &handshake::probe_request(address)).map_err(no_answer)?;
+            if let Some(elsewhere) = redirection(&response, address) {
+                return Ok((stream, ShakenHands::Redirected(elsewhere)));
+            }
         }
+        let response = handshake::exchange(&mut stream, &handshake::create_request(address)).map_err(no_answer)?;
         emit(LinkEvent::Created(read_created(&response, address)?));
     }
     let key = handshake::new_key();

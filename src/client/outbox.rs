@@ -24,6 +24,8 @@ pub enum Item {
     Delete,
     /// To the last message.
     React(Emoji),
+    /// Only an answer, once all before it is done.
+    Ping,
     /// A message that is complete. `shown`: what was typed, if it may be shown.
     Ready {
         /// The JSON object.
@@ -43,6 +45,7 @@ impl Item {
             Item::Say { kind: Kind::Me, text, .. } => format!("/me {text}"),
             Item::Edit(text) => format!("/edit {text}"),
             Item::Delete => "/delete".to_owned(),
+            Item::Ping => return None,
             Item::React(emoji) => format!("/react {}", emoji.as_str()),
             Item::Ready { shown, .. } => return shown.clone(),
         })
@@ -77,6 +80,17 @@ pub struct Outbox {
     held_until_ms: u64,
     prefix: String,
     count: u64,
+}
+
+/// What is to be sent.
+#[derive(PartialEq, Debug)]
+pub enum Sending {
+    /// A message that is acknowledged by itself.
+    Message(String),
+    /// A message that is acknowledged by the answer to a ping behind it.
+    MessageAndPing(String),
+    /// A ping that somebody has asked for.
+    Ping,
 }
 
 /// What becomes of an item that was refused.
@@ -129,9 +143,8 @@ impl Outbox {
         self.sent.as_ref().is_some_and(|sent| sent.is_sent)
     }
 
-    /// What is to be sent now, if anything: one message, and whether a ping has to follow it, whose answer acknowledges
-    /// it. `Err`: what cannot be done, since there is no such message.
-    pub fn next(&mut self, last: LastMessages, now_ms: u64) -> Option<Result<(String, bool), &'static str>> {
+    /// What is to be sent now, if anything. `Err`: what cannot be done, since there is no such message.
+    pub fn next(&mut self, last: LastMessages, now_ms: u64) -> Option<Result<Sending, &'static str>> {
         if self.is_under_way() || now_ms < self.held_until_ms {
             return None;
         }
@@ -144,7 +157,11 @@ impl Outbox {
         }
         let sent = self.sent.as_mut()?;
         sent.is_sent = true;
-        Some(Ok((sent.json.clone(), sent.cid.is_none())))
+        Some(Ok(match (&sent.item, &sent.cid) {
+            (Item::Ping, _) => Sending::Ping,
+            (_, Some(_)) => Sending::Message(sent.json.clone()),
+            (_, None) => Sending::MessageAndPing(sent.json.clone()),
+        }))
     }
 
     /// A new connection: what was on its way may be lost, and is sent again under the same client id.
@@ -204,6 +221,7 @@ impl Outbox {
                 object.word("type", "react").number("of", of).text("emoji", emoji.as_str()).flag("on", true);
                 own_cid = None;
             }
+            Item::Ping => return Ok((String::new(), None)),
             Item::Ready { json, cid, .. } => return Ok((json.clone(), cid.clone())),
         }
         object.end();
@@ -227,7 +245,10 @@ mod tests {
 
     fn next(outbox: &mut Outbox, now_ms: u64) -> Option<String> {
         let next = outbox.next(LastMessages::default(), now_ms)?;
-        Some(next.expect("it can be said").0)
+        match next.expect("it can be said") {
+            Sending::Message(json) | Sending::MessageAndPing(json) => Some(json),
+            Sending::Ping => panic!("nobody has asked for it"),
+        }
     }
 
     #[test]
@@ -271,7 +292,7 @@ mod tests {
         assert!(outbox.next(LastMessages::default(), 0).is_some_and(|next| next.is_err()));
         outbox.push(Item::Delete);
         let last = LastMessages { own: Some(7), ..LastMessages::default() };
-        assert_eq!(outbox.next(last, 0), Some(Ok((r#"{"type":"delete","of":7}"#.to_owned(), true))));
+        assert_eq!(outbox.next(last, 0), Some(Ok(Sending::MessageAndPing(r#"{"type":"delete","of":7}"#.to_owned()))));
         outbox.pass_barrier();
         assert!(outbox.is_empty());
     }

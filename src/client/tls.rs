@@ -107,7 +107,10 @@ fn sentence(host: &str, error: &io::Error) -> String {
     let untrusted = |why: &str, what: &str| format!("The certificate of {host} is not trusted: {why}. {what}");
     match fault {
         Some(Error::InvalidCertificate(fault)) => match fault {
-            CertificateError::UnknownIssuer => untrusted(
+            // Somebody known may bear the issuer's name by chance.
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => untrusted(
                 "nobody whom this system knows has issued it",
                 "If it is the right one, give its issuer's certificate with --ca FILE.",
             ),

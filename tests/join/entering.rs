@@ -32,9 +32,12 @@ fn a_key_and_a_password_are_asked_for_and_not_shown() {
     ben.expect("mode");
     ben.send(json!({"type": "leave"}));
     let mut ben = ClientTerminal::start(&[&server.web.to_string(), &room, "--name", "ben"]);
+    ben.wait_for_last("Key:");
+    ben.send("sesame\r");
     ben.wait_for_last("Password:");
-    ben.send("wrong horse\r");
-    ben.wait_for_row("! ");
+    // What is typed before it is asked for is no message.
+    ben.send("wrong horse\rpassword\r");
+    ben.wait_for_row("do not belong together");
     ben.wait_for_last("Password:");
     ben.send("correct horse\r");
     ben.wait_for_row(&format!("* {room}. "));
@@ -42,6 +45,7 @@ fn a_key_and_a_password_are_asked_for_and_not_shown() {
     cleo.wait_for_last("Key:");
     cleo.send("sesame\r");
     cleo.wait_for_row(&format!("* {room}. "));
+    assert!(!cleo.rows().iter().any(|row| row.contains("<ben>")), "nothing was said");
     for terminal in [&ben, &cleo] {
         assert!(!terminal.bytes().contains("horse") && !terminal.bytes().contains("sesame"));
     }

@@ -100,7 +100,11 @@ fn lines_go_in_and_come_out() {
     let (status, lines, errors) = client.wait();
     assert_eq!((status, errors.as_str()), (0, ""));
     let welcome = format!("* {room}. 1 here: ben (web). Invite: http://{}/{room}", server.web);
-    assert_eq!(lines, [welcome], "what it said itself is not told again, and nothing is coloured");
+    assert_eq!(
+        lines,
+        [welcome.as_str(), "* ben came in (web)", "* -- now --"],
+        "what it said itself is not told again"
+    );
 }
 
 #[test]

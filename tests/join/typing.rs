@@ -15,7 +15,8 @@ fn room_of_two() -> (Server, ClientTerminal, WebSocketClient) {
 
 /// What ben hears next.
 fn heard(ben: &mut WebSocketClient) -> String {
-    ben.expect("message")["text"].as_str().expect("a text").to_owned()
+    let said = ben.expect_where("a message of ana's", |event| event["type"] == "message" && event["author"] == 2);
+    said["text"].as_str().expect("a text").to_owned()
 }
 
 #[test]
@@ -76,11 +77,11 @@ fn another_size_of_the_terminal_changes_nothing_but_the_rows() {
     ana.wait_for_last("<ana> typed before it became so narrow");
     ana.resize(30, 10);
     ana.wait_for("all in 30 columns", |rows| {
-        let at = rows.iter().position(|row| row.contains("<ben> a message that"));
+        let at = rows.iter().position(|row| row.contains("<ben> a message that is"));
         at.is_some_and(|at| {
-            rows[at].ends_with("<ben> a message that")
-                && rows[at + 1] == "      is rather long for a"
-                && rows[at + 2] == "      small terminal"
+            rows[at].ends_with("<ben> a message that is")
+                && rows[at + 1] == "      rather long for a small"
+                && rows[at + 2] == "      terminal"
                 && rows[at + 3] == "<ana> typed before it became"
                 && rows[at + 4] == "      so narrow"
         })
@@ -99,6 +100,7 @@ fn lines_come_back_with_up_and_keys_are_those_of_shells() {
         ana.send(&format!("{line}\r"));
         assert_eq!(heard(&mut ben), line);
     }
+    ana.wait_for_row("<ana> second");
     ana.send("draft\x1b[A");
     ana.wait_for_last("<ana> second");
     ana.send("\x1b[A");
