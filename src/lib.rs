@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod files;
 pub mod greeting;
 pub mod http;
@@ -21,6 +23,7 @@ pub mod meter;
 pub mod options;
 pub mod proxy_protocol;
 pub mod reactor;
+pub mod reloading;
 pub mod rooms;
 pub mod service;
 pub mod session_api;

@@ -25,11 +25,12 @@ use snugd::line::{self, LocalClock};
 use snugd::options::TlsFiles;
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
 use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
-use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
+use snugd::reloading::Reloader;
+use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
 use snugd::service::ServiceManager;
 #[cfg(feature = "tls")]
 use snugd::tls::ServerKeys;
-use snugd::{leaving, log_output, subcommand, surroundings, ws};
+use snugd::{accounts, leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Err(exit) => return exit.report(),
     };
     if let Some(wanted) = &options.subcommand {
-        return subcommand::run(wanted).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
+        return subcommand::run(wanted, std::env::args_os()).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
     }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,6 +113,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         host: certified_host.unwrap_or(host),
     };
 
+    let mut reloader = Reloader::new(std::env::args_os(), &options);
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
@@ -121,7 +123,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
     if options.accounts == AccountPolicy::Required {
         rooms.require_accounts();
     }
-    rooms.set_admins(&parse_admins(&options.admins)?);
+    let misused = |sentence| Failure { status: MISUSED, sentence };
+    rooms.set_admins(&accounts::parse_admins(&options.admins).map_err(misused)?);
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(net.waker().map_err(while_running)?);
     let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
     if let Some(file) = &options.data {
@@ -157,6 +160,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
+    reactor.set_reload(Box::new(move || reloader.reload()));
     #[cfg(feature = "accounts")]
     reactor.set_authenticator(authenticator);
     if let Some(store) = store {
@@ -240,15 +244,6 @@ fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
         log::warn!("{warning}");
     }
     Ok(keys)
-}
-
-/// The names given with `--admin`.
-fn parse_admins(typed: &[String]) -> Result<Vec<Name>, Failure> {
-    let parse = |typed: &String| {
-        let sentence = format!("--admin wants the name of an account, not {typed:?}. See snugd --help.");
-        Name::parse(typed).ok_or(Failure { status: MISUSED, sentence })
-    };
-    typed.iter().map(parse).collect()
 }
 
 /// A journal, and the accounts and rooms that it remembers.

@@ -55,6 +55,11 @@ impl Admission {
         Admission { limits, by_address, watchers: 0, ready, retry_at_ms: None }
     }
 
+    /// From now on these count; whoever is connected stays.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
+    }
+
     pub fn set_ready(&mut self, listener: ListenerId) {
         if !self.ready.contains(&listener) {
             self.ready.push(listener);

@@ -20,6 +20,7 @@ mod observing;
 mod output_queue;
 mod proxy_header;
 mod receiving;
+mod reloading;
 mod session;
 mod stopping;
 mod watching;
@@ -32,6 +33,7 @@ pub use net::{
 };
 pub use observing::{Condition, Observer};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
+pub use reloading::Reload;
 pub use session::{Session, Shared, all_encoders};
 
 use std::io;
@@ -89,6 +91,8 @@ pub struct Reactor<N: Net, J: Journal> {
     observer: Option<Box<dyn Observer>>,
     absence_round: AbsenceRound,
     watch: Watch,
+    /// Reads the configuration again.
+    reload: Option<Box<dyn FnMut() -> Option<Reload>>>,
     /// Why to end at once.
     failure: Option<String>,
     /// Outcomes of the journal may wait that it will not announce.
@@ -126,6 +130,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             observer: None,
             absence_round: AbsenceRound::default(),
             watch: Watch::default(),
+            reload: None,
             failure: None,
             may_have_outcomes: false,
             ready: Vec::new(),
@@ -250,7 +255,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.note_readiness(connection, readable, writable, ended);
                 }
                 Readiness::Stop => self.stop(),
-                Readiness::Reload => log::info!("SIGHUP: there is nothing to reload; options change with a restart"),
+                Readiness::Reload => self.reload(),
             }
         }
         self.ready = ready;

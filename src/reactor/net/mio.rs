@@ -264,6 +264,11 @@ impl Net for MioNet {
         acknowledgements.overdue_ms(local, peer).unwrap_or(0)
     }
 
+    #[cfg(feature = "tls")]
+    fn renew_keys(&mut self, keys: ServerKeys) {
+        self.set_tls(keys);
+    }
+
     fn close_listeners(&mut self) {
         for mut listener in self.listeners.drain(..) {
             let _ = self.poll.registry().deregister(listener.source());
