@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod files;
 pub mod greeting;
 pub mod http;
@@ -17,6 +19,7 @@ pub mod json;
 pub mod leaving;
 pub mod line;
 pub mod log_output;
+pub mod meter;
 pub mod options;
 pub mod proxy_protocol;
 pub mod reactor;

@@ -67,7 +67,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
     };
-    log_output::install(options.log, options.log_level).map_err(|error| while_running(io::Error::other(error)))?;
+    log_output::install(options.log, options.log_level, surroundings::logs_to_journal())
+        .map_err(|error| while_running(io::Error::other(error)))?;
     // Each connection is a descriptor; most systems allow more than they give at first.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
@@ -147,7 +148,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let shared = Shared {
         site,
         ws: ws::Context::new(&limits),
-        line: line::Context { limits, invitation: invitation.clone(), clock },
+        line: line::Context { limits, invitation: invitation.clone(), clock, refusals: Default::default() },
         other: None,
         upgraded: None,
     };
@@ -182,15 +183,37 @@ fn run(mut options: Options) -> Result<(), Failure> {
         reactor.set_observer(Box::new(manager));
     }
 
+    note_start(&listeners, options.data.as_deref());
+
     let ended = reactor.run();
+    note_end(&reactor);
     leaving::leave_in_time(FAILED_WHILE_RUNNING);
     // What is with the journal is written before the program ends.
     drop(reactor);
+    log::logger().flush();
     ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// Notes what was started, unless somebody at a terminal is told in other words.
+fn note_start(listeners: &[Listener], data: Option<&Path>) {
+    if io::stderr().is_terminal() {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let listeners = listeners.iter().map(Listener::to_string).collect::<Vec<_>>().join(", ");
+    let rooms = if data.is_some() { "in the data file" } else { "in memory" };
+    log::info!(event = "started", version, listeners; "snugd {version} is up, with its rooms {rooms}");
+}
+
+/// Notes what was done until the end.
+fn note_end<N: Net, J: Journal>(reactor: &Reactor<N, J>) {
+    let connections = reactor.meters().all_accepted();
+    let messages = reactor.rooms().counts().messages();
+    log::info!(event = "stopped", connections, messages; "stopped");
 }
 
 /// The first of the listeners of this kind that is at a TCP port.

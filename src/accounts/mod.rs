@@ -136,6 +136,8 @@ pub enum Next {
 pub struct Authenticator {
     policy: AccountPolicy,
     worker: Box<dyn PasswordWorker>,
+    /// Jobs that the worker has taken, and not done.
+    waiting: usize,
     /// For whom a trusted proxy has vouched when their WebSockets began.
     vouched: HashMap<ConnectionId, Name>,
     tries_by_name: KeyedLimiter<u64>,
@@ -151,6 +153,7 @@ impl Authenticator {
         Authenticator {
             policy,
             worker,
+            waiting: 0,
             vouched: HashMap::new(),
             tries_by_name: KeyedLimiter::new(tries),
             tries_by_address: AddressLimiter::new(tries),
@@ -292,7 +295,10 @@ impl Authenticator {
             let _ = self.tries_by_address.take(address, now.steady_ms);
         }
         match self.worker.submit(Box::new(job)) {
-            Ok(()) => Next::Wait,
+            Ok(()) => {
+                self.waiting += 1;
+                Next::Wait
+            }
             Err(job) => {
                 self.give_back(&job);
                 Next::Refuse(Refusal::TooManyPasswords { retry_ms: QUEUE_RETRY_MS })
@@ -309,7 +315,14 @@ impl Authenticator {
 
     /// Something that is done, and whose it was.
     pub fn take_done(&mut self) -> Option<(ConnectionId, Done)> {
-        self.worker.take_done().map(|done| (done.job.connection, done))
+        let done = self.worker.take_done()?;
+        self.waiting -= 1;
+        Some((done.job.connection, done))
+    }
+
+    /// How many passwords wait to be compared or hashed.
+    pub fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Whether something is done that nobody will be woken for.

@@ -87,6 +87,16 @@ impl Quotas {
         self.used_bytes
     }
 
+    /// How many files are kept.
+    pub fn kept_files(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Bytes that all files may have.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limits.all_bytes
+    }
+
     /// A file is to arrive, of so many bytes if that is known: they are kept free for it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::assets::Assets;
 use super::date::{DateClock, HttpDate};
-use super::metrics::{Meters, Metrics};
+use super::metrics::{Figures, Format, Meters, Metrics};
 use super::pages::{Home, PAGE_FIELDS, Pages, REFERRER_POLICY, room_policy};
 use super::response::{HTML, Prepared, Response};
 use crate::invitation::Invitation;
@@ -20,6 +20,16 @@ const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
 /// For a response that is meant for one client.
 pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
+/// Whether this server can do what it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Health {
+    /// It can.
+    Well,
+    /// What is said cannot be stored.
+    Failing,
+    /// So much waits to be stored that nothing more is taken.
+    Congested,
+}
 /// What cannot be done for a reason that may pass, such as a full disk, is tried again after this time.
 pub(super) const UNAVAILABLE_RETRY_MS: u64 = 5_000;
 
@@ -29,6 +39,9 @@ pub struct Site {
     /// What the other modules count.
     pub meters: Meters,
     metrics: Metrics,
+    /// What there is, and how it is, as it was looked up for whoever asks.
+    figures: Figures,
+    health: Health,
     dates: DateClock,
     /// After this time those who ask for something may ask again; once the server stops.
     stopping_retry_ms: Option<u32>,
@@ -50,11 +63,12 @@ pub struct Site {
 impl Site {
     /// Prepares the responses that are the same for everybody.
     pub fn new(options: &WebOptions, limits: &Limits, invitation: Invitation) -> Site {
-        let (metrics, meters) = Metrics::new();
         let pages = Pages::new(&options.base_path, limits.code_length, limits.message_bytes);
         Site {
-            meters,
-            metrics,
+            meters: Meters::default(),
+            metrics: Metrics::default(),
+            figures: Figures::default(),
+            health: Health::Well,
             dates: DateClock::new(),
             stopping_retry_ms: None,
             foreign_origin: Once::new(),
@@ -86,6 +100,21 @@ impl Site {
     /// server may be there.
     pub fn begin_stopping(&mut self, retry_ms: u32) {
         self.stopping_retry_ms = Some(retry_ms);
+    }
+
+    /// What there is, and how it is, for whoever has just asked.
+    pub fn note_state(&mut self, figures: Figures, health: Health) {
+        (self.figures, self.health) = (figures, health);
+    }
+
+    /// Why nobody should be sent here, in a word; `None`: there is no reason.
+    pub(super) fn unready_word(&self) -> Option<&'static str> {
+        match self.health {
+            _ if self.is_stopping() => Some("stopping\n"),
+            Health::Well => None,
+            Health::Failing => Some("storage failing\n"),
+            Health::Congested => Some("storage congested\n"),
+        }
     }
 
     /// Whether the server is about to end.
@@ -146,8 +175,8 @@ impl Site {
         response.fields(&fields).body(HTML, page.html.as_bytes());
     }
 
-    pub(super) fn write_metrics(&self, counts: Counts) -> String {
-        self.metrics.write(counts)
+    pub(super) fn write_metrics(&self, format: Format, counts: &Counts, limits: &Limits) -> String {
+        self.metrics.write(format, &self.meters, &self.figures, counts, limits)
     }
 }
 

@@ -222,7 +222,7 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--files", ""], "\"--files\" wants a folder, or off, not \"\"."),
         (&["--max-file", "0K"], "\"--max-file\" wants a size like 64K, 25M or 1G, at least 1K, not \"0K\"."),
         (&["--max-files", "25"], "\"--max-files\" wants a size like 64K, 25M or 1G, at least 1K, not \"25\"."),
-        (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
+        (&["--log", "xml"], "\"--log\" wants text, logfmt or json, not \"xml\"."),
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),
         (&["--quiet=1"], "\"--quiet\" takes no value."),
@@ -232,11 +232,11 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
         (
             &["8080"],
-            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
     ];
     for (args, expected) in cases {

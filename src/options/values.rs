@@ -13,6 +13,8 @@ const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
 pub enum LogFormat {
     /// A line for people.
     Text,
+    /// Names and values, for people and machines.
+    Logfmt,
     /// A JSON object a line, for machines.
     Json,
 }
@@ -78,6 +80,17 @@ pub enum ExportFormat {
     Text,
     /// A JSON object a line, as WebSockets are sent them.
     Json,
+}
+
+/// Whether colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColourChoice {
+    /// At a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Also in a pipe.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every address is meant, IPv4 and IPv6.

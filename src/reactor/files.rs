@@ -62,6 +62,11 @@ impl Files {
         self.readers.borrow().store.has_done()
     }
 
+    /// How many files are kept, their bytes with those that are arriving, and how many these may be.
+    pub fn figures(&self) -> (usize, u64, u64) {
+        (self.quotas.kept_files(), self.quotas.used_bytes(), self.quotas.limit_bytes())
+    }
+
     fn submit(&self, job: FileJob) {
         self.readers.borrow_mut().store.submit(job);
     }
@@ -316,8 +321,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 files.remove(id);
             }
         }
-        let Some(files) = &self.files else { return };
-        self.shared.meters().file_bytes.set(files.quotas.used_bytes() as i64);
     }
 
     /// Puts a part of a file behind what the connection is still to be sent.

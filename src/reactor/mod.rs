@@ -23,6 +23,7 @@ mod receiving;
 mod reloading;
 mod session;
 mod stopping;
+mod watching;
 
 pub use connection::OutputLimits;
 pub use files::Files;
@@ -49,6 +50,7 @@ use connections::Connections;
 use deadlines::Deadlines;
 use handshakes::Handshakes;
 use stopping::Stopping;
+use watching::Watch;
 
 /// Bytes read from one connection in one turn, so that nobody waits long for one that sends a lot.
 const READ_BUDGET_BYTES: usize = 64 * 1024;
@@ -88,6 +90,7 @@ pub struct Reactor<N: Net, J: Journal> {
     /// Whoever watches over the program.
     observer: Option<Box<dyn Observer>>,
     absence_round: AbsenceRound,
+    watch: Watch,
     /// Reads the configuration again.
     reload: Option<Box<dyn FnMut() -> Option<Reload>>>,
     /// Why to end at once.
@@ -108,7 +111,8 @@ pub struct Reactor<N: Net, J: Journal> {
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// A reactor that has accepted nobody yet.
-    pub fn new(mut net: N, rooms: Rooms, journal: J, shared: Shared, limits: AdmissionLimits) -> Reactor<N, J> {
+    pub fn new(mut net: N, rooms: Rooms, journal: J, mut shared: Shared, limits: AdmissionLimits) -> Reactor<N, J> {
+        shared.site.meters.journal = journal.meters();
         Reactor {
             now: net.now(),
             net,
@@ -125,6 +129,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             stopping: None,
             observer: None,
             absence_round: AbsenceRound::default(),
+            watch: Watch::default(),
             reload: None,
             failure: None,
             may_have_outcomes: false,
@@ -170,6 +175,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// The system cannot tell any more what is ready, or the journal is broken.
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
+        self.begin_turn();
         self.receive();
         self.gather()?;
         self.expire();
@@ -181,6 +187,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.submit_files();
         self.journal.dispatch(self.now);
         self.tell_observer();
+        self.end_turn();
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 
@@ -208,6 +215,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Connections that hold a slot.
     pub fn connection_count(&self) -> usize {
         self.connections.slab.len()
+    }
+
+    /// Bytes of all shared files, those that are arriving included.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.as_ref().map_or(0, |files| files.figures().1)
     }
 
     /// Bytes of memory in output queues: the most of one connection, and of all.

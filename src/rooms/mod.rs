@@ -14,6 +14,7 @@ mod claiming;
 mod code;
 mod command;
 mod committing;
+mod counts;
 mod dedup_index;
 mod emoji;
 mod event;
@@ -60,6 +61,7 @@ pub use command::{
     AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, ListedBan, Membership, ProvenCommand,
     Refusal, Reply, RoomCommand, RoomRef, Share, Sharer, Span,
 };
+pub use counts::{Counts, EVENT_KINDS};
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use executing::Execution;
@@ -138,25 +140,6 @@ pub trait Encoder {
     fn tells_token(&self) -> bool {
         true
     }
-}
-
-/// Figures about the rooms, for those who run the program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Living rooms.
-    pub rooms: usize,
-    /// Members with a place, those briefly away included.
-    pub members: usize,
-    /// Bytes of memory that the rooms' history takes.
-    pub history_bytes: usize,
-    /// Rooms made since the start.
-    pub rooms_created: u64,
-    /// Events recorded since the start.
-    pub events: u64,
-    /// Messages among them.
-    pub messages: u64,
-    /// Refusals given since the start.
-    pub refusals: u64,
 }
 
 /// Every room, and the rules of the chat.
@@ -301,13 +284,6 @@ impl Rooms {
         &self.limits
     }
 
-    /// Figures for those who run the program.
-    pub fn counts(&self) -> Counts {
-        let members = self.rooms.iter().map(|(_, room)| room.state.roster.places()).sum();
-        let history_bytes = self.history_memory.used_bytes();
-        Counts { rooms: self.codes.len(), members, history_bytes, ..self.counts }
-    }
-
     /// A living room.
     ///
     /// # Panics
@@ -347,7 +323,6 @@ impl Rooms {
 
     /// Refuses a command that a connection waits for, before it was executed.
     pub fn refuse_command(&mut self, connection: ConnectionId, refusal: Refusal) {
-        self.counts.refusals += 1;
         self.reply(connection, Reply::Refused { refusal, cid: None, is_answer: true });
     }
 

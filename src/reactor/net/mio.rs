@@ -183,6 +183,10 @@ impl Net for MioNet {
         Now { steady_ms: self.started.elapsed().as_millis() as u64, wall_ms: wall.as_millis() as u64 }
     }
 
+    fn elapsed_us(&mut self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
     fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout_ms.map(Duration::from_millis)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),

@@ -151,6 +151,11 @@ pub trait Net {
     /// The time.
     fn now(&mut self) -> Now;
 
+    /// Microseconds since some moment, for measuring how long things take.
+    fn elapsed_us(&mut self) -> u64 {
+        self.now().steady_ms * 1000
+    }
+
     /// Waits until something is ready, at most `timeout_ms` (`None`: for ever); appends it to `ready`.
     ///
     /// # Errors
