@@ -49,6 +49,8 @@ pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, Me
         web_port: bound.port(),
         line_port: None,
         host: bound.ip().to_string(),
+        is_secure: false,
+        is_certified_host: false,
     };
     let rooms = Rooms::new(limits.clone(), all_encoders(LocalClock::utc(), String::new()), StdRng::seed_from_u64(0));
     let shared = Shared {

@@ -45,7 +45,7 @@ pub fn greeting(
     let ways_in = |reach| {
         let mut ways = Vec::new();
         for host in hosts(web.ip(), interfaces, reach) {
-            ways.push(format!("http://{host}:{}{}", web.port(), invitation.base_path));
+            ways.push(format!("{}://{host}:{}{}", invitation.scheme(), web.port(), invitation.base_path));
         }
         if let Some(line) = line {
             for host in hosts(line.ip(), interfaces, reach) {

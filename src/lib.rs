@@ -21,10 +21,13 @@ pub mod meter;
 pub mod options;
 pub mod proxy_protocol;
 pub mod reactor;
+pub mod reloading;
 pub mod rooms;
 pub mod service;
 pub mod session_api;
 pub mod subcommand;
 pub mod surroundings;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod ws;

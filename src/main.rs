@@ -21,11 +21,16 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
+#[cfg(feature = "tls")]
+use snugd::options::TlsFiles;
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
 use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
-use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
+use snugd::reloading::Reloader;
+use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
 use snugd::service::ServiceManager;
-use snugd::{leaving, log_output, subcommand, surroundings, ws};
+#[cfg(feature = "tls")]
+use snugd::tls::ServerKeys;
+use snugd::{accounts, leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -38,7 +43,7 @@ fn main() -> ExitCode {
         Err(exit) => return exit.report(),
     };
     if let Some(wanted) = &options.subcommand {
-        return subcommand::run(wanted).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
+        return subcommand::run(wanted, std::env::args_os()).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
     }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,11 +73,16 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
+    #[cfg(feature = "tls")]
+    let keys = options.tls.as_ref().map(load_keys).transpose()?;
     let mut handed_over =
         HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
-    if handed_over.has(ListenerPort::LineTls) {
-        let sentence =
-            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build.";
+    if handed_over.has(ListenerPort::LineTls) && options.tls.is_none() {
+        let sentence = if cfg!(feature = "tls") {
+            "The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key."
+        } else {
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build."
+        };
         return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
     }
     // What listens already need not be told where.
@@ -83,15 +93,27 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
     warn_of_one_address(&listeners, &options.proxy_protocol);
     let interfaces = interfaces();
+    let host = greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces);
+    #[cfg(feature = "tls")]
+    let certified_host = keys.as_ref().and_then(|keys| keys.host_for(&host));
+    #[cfg(not(feature = "tls"))]
+    let certified_host = None;
+    #[cfg(feature = "tls")]
+    if let Some(keys) = keys {
+        net.set_tls(keys);
+    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
         // Behind a Unix socket is a proxy, most likely at the usual port.
         web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
-        host: greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces),
+        is_secure: options.tls.is_some() && web.is_some(),
+        is_certified_host: certified_host.is_some(),
+        host: certified_host.unwrap_or(host),
     };
 
+    let mut reloader = Reloader::new(std::env::args_os(), &options);
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
@@ -101,7 +123,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
     if options.accounts == AccountPolicy::Required {
         rooms.require_accounts();
     }
-    rooms.set_admins(&parse_admins(&options.admins)?);
+    let misused = |sentence| Failure { status: MISUSED, sentence };
+    rooms.set_admins(&accounts::parse_admins(&options.admins).map_err(misused)?);
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(net.waker().map_err(while_running)?);
     let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
     if let Some(file) = &options.data {
@@ -137,6 +160,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
+    reactor.set_reload(Box::new(move || reloader.reload()));
     #[cfg(feature = "accounts")]
     reactor.set_authenticator(authenticator);
     if let Some(store) = store {
@@ -211,13 +235,15 @@ fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
     }
 }
 
-/// The names given with `--admin`.
-fn parse_admins(typed: &[String]) -> Result<Vec<Name>, Failure> {
-    let parse = |typed: &String| {
-        let sentence = format!("--admin wants the name of an account, not {typed:?}. See snugd --help.");
-        Name::parse(typed).ok_or(Failure { status: MISUSED, sentence })
-    };
-    typed.iter().map(parse).collect()
+/// Reads the certificate and its key.
+#[cfg(feature = "tls")]
+fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
+    let keys = ServerKeys::load(&files.certificate, &files.key)
+        .map_err(|sentence| Failure { status: UNUSABLE_FILE, sentence })?;
+    if let Some(warning) = keys.warning() {
+        log::warn!("{warning}");
+    }
+    Ok(keys)
 }
 
 /// A journal, and the accounts and rooms that it remembers.

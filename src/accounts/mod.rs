@@ -34,6 +34,18 @@ const MINUTE_MS: u64 = 60_000;
 /// Where the queue is full it is worth asking again after this time: so long a few of those before it take.
 const QUEUE_RETRY_MS: u64 = 1_000;
 
+/// The names of accounts that are operators everywhere.
+///
+/// # Errors
+/// One is no name: the sentence to print.
+pub fn parse_admins(typed: &[String]) -> Result<Vec<Name>, String> {
+    let parse = |typed: &String| {
+        Name::parse(typed)
+            .ok_or_else(|| format!("--admin wants the name of an account, not {typed:?}. See snugd --help."))
+    };
+    typed.iter().map(parse).collect()
+}
+
 /// Something that takes the processor's time: to be done by a [`PasswordWorker`].
 pub struct Job {
     connection: ConnectionId,
@@ -148,6 +160,11 @@ impl Authenticator {
             registrations: AddressLimiter::new(Rate::new(registrations, MINUTE_MS, registrations)),
             hasher: RandomState::new(),
         }
+    }
+
+    /// From now on so many names may be claimed a minute from one address; 0: no limit.
+    pub fn set_registrations(&mut self, registrations: u32) {
+        self.registrations.set_rate(Rate::new(registrations, MINUTE_MS, registrations));
     }
 
     /// A trusted proxy has vouched for whoever is on the other side of this connection.

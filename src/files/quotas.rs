@@ -77,6 +77,11 @@ impl Quotas {
         Quotas { limits, used_bytes, arriving: HashMap::new(), kept, shares: HashMap::new() }
     }
 
+    /// From now on these count: what is kept already stays, and what arrives is looked at as it comes.
+    pub fn set_limits(&mut self, limits: FileLimits) {
+        self.limits = limits;
+    }
+
     /// Bytes of all files, kept and arriving.
     pub fn used_bytes(&self) -> u64 {
         self.used_bytes

@@ -38,6 +38,8 @@ fn page(web: &str, line: Option<&str>, public_url: Option<&str>, columns: usize)
         web_port: web.port(),
         line_port: line.map(|line| line.port()),
         host: best_host(web.ip(), &laptop()),
+        is_secure: false,
+        is_certified_host: false,
     };
     greeting(web, line, &laptop(), &invitation, columns)
 }

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use http::StatusCode;
 
+use super::Access;
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::pending::{PendingKind, PendingRequest};
@@ -38,8 +39,8 @@ pub struct RouteRequest<'r> {
     pub peer: Option<IpAddr>,
     /// The address of this server to which the connection leads.
     pub local: IpAddr,
-    /// It came to a listener where one is told how the server is, and nothing else.
-    pub is_for_metrics: bool,
+    /// How the client has come in.
+    pub access: Access,
     /// How the response is written.
     pub response_options: ResponseOptions,
     /// The date of the response.
@@ -66,7 +67,8 @@ impl RouteRequest<'_> {
 
     /// Who sent this.
     pub(super) fn client(&self) -> Client {
-        Client::read(self.head, self.peer, &self.site.options.trusted_proxies)
+        let is_encrypted = self.access == Access::Tls;
+        Client::read(self.head, self.peer, is_encrypted, &self.site.options.trusted_proxies)
     }
 
     /// Notes it where a proxy that could say whose request this is does not.

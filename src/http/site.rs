@@ -64,9 +64,6 @@ impl Site {
     /// Prepares the responses that are the same for everybody.
     pub fn new(options: &WebOptions, limits: &Limits, invitation: Invitation) -> Site {
         let pages = Pages::new(&options.base_path, limits.code_length, limits.message_bytes);
-        let home = pages.home(&Home::default()).into_bytes();
-        let fields = [&PAGE_FIELDS[..], &[HOME_CACHE]].concat();
-        let public_origin = options.public_url.as_deref().and_then(origin_of);
         Site {
             meters: Meters::default(),
             metrics: Metrics::default(),
@@ -76,15 +73,27 @@ impl Site {
             stopping_retry_ms: None,
             foreign_origin: Once::new(),
             unknown_client: Once::new(),
-            allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
+            allowed_origins: origins_of(options),
             options: options.clone(),
             message_bytes: limits.message_bytes,
             file_limit_bytes: Some(limits.file_bytes).filter(|bytes| *bytes > 0),
             invitation,
+            home: prepare_home(&pages),
             pages,
-            home: Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home)))),
             assets: Assets::new(&options.base_path),
         }
+    }
+
+    /// From now on these count. The pages are where they were.
+    pub fn set_limits(&mut self, options: &WebOptions, limits: &Limits) {
+        self.pages = Pages::new(&self.options.base_path, limits.code_length, limits.message_bytes);
+        self.home = prepare_home(&self.pages);
+        self.message_bytes = limits.message_bytes;
+        self.file_limit_bytes = Some(limits.file_bytes).filter(|bytes| *bytes > 0);
+        self.options.allowed_hosts.clone_from(&options.allowed_hosts);
+        self.options.allowed_origins.clone_from(&options.allowed_origins);
+        self.options.trusted_proxies.clone_from(&options.trusted_proxies);
+        self.allowed_origins = origins_of(&self.options);
     }
 
     /// From now on `/readyz` answers 503, and each connection is closed after its next response. After `retry_ms` another
@@ -169,6 +178,19 @@ impl Site {
     pub(super) fn write_metrics(&self, format: Format, counts: &Counts, limits: &Limits) -> String {
         self.metrics.write(format, &self.meters, &self.figures, counts, limits)
     }
+}
+
+/// The home page as whoever comes first is shown it.
+fn prepare_home(pages: &Pages) -> Prepared {
+    let home = pages.home(&Home::default()).into_bytes();
+    let fields = [&PAGE_FIELDS[..], &[HOME_CACHE]].concat();
+    Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home))))
+}
+
+/// Origins that are allowed in addition to that of the requested host.
+fn origins_of(options: &WebOptions) -> Vec<String> {
+    let public_origin = options.public_url.as_deref().and_then(origin_of);
+    options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect()
 }
 
 /// Scheme and authority of a URL.

@@ -57,6 +57,8 @@ impl Server {
             web_port: 5000,
             line_port: Some(5001),
             host: "192.168.1.20".into(),
+            is_secure: false,
+            is_certified_host: false,
         };
         Server {
             site: Site::new(&options.web, &options.limits, invitation),

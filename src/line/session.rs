@@ -252,6 +252,12 @@ impl Line {
         self.format.warn("You read too slowly; the connection is closed.", outbox);
     }
 
+    /// Turns away who speaks without TLS where terminals speak over it.
+    pub fn ask_for_tls(&self, outbox: &mut Vec<u8>) {
+        let words = "Terminals speak over TLS here, as in: openssl s_client -quiet -connect HOST:PORT";
+        self.format.warn(words, outbox);
+    }
+
     /// Turns away what speaks TLS.
     fn look_at_opening(&self, input: &Input<'_>, context: &Context, outbox: &mut Vec<u8>) -> Option<Step> {
         let Stage::Unjoined(unjoined) = &self.stage else { return None };

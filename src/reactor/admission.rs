@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::Reactor;
 use super::connection::Connection;
 use super::connections::connection_id;
-use super::net::{Accept, Accepted, ListenerId, Net, Port};
+use super::net::{Accept, Accepted, ListenerId, Net, Port, Stream};
 use super::proxy_header::AwaitedHeader;
 use super::session::Session;
 use crate::http::metrics::CloseReason;
@@ -53,6 +53,11 @@ impl Admission {
     pub fn new(limits: AdmissionLimits) -> Admission {
         let (by_address, ready) = (HashMap::new(), Vec::new());
         Admission { limits, by_address, watchers: 0, ready, retry_at_ms: None }
+    }
+
+    /// From now on these count; whoever is connected stays.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
     }
 
     pub fn set_ready(&mut self, listener: ListenerId) {
@@ -150,8 +155,17 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// What is said to the peer: in one write, to a connection that gets no slot.
-    pub fn words(self, port: Port) -> &'static [u8] {
+    /// What is said to the peer: in one write, to a connection that gets no slot. Over TLS, for which there is no time,
+    /// no more than that it is no fault of the peer's: `internal_error` (RFC 8446 section 6).
+    pub fn words(self, listener: ListenerId) -> &'static [u8] {
+        if listener.is_tls {
+            return &[21, 3, 3, 0, 2, 2, 80];
+        }
+        self.words_at(listener.port)
+    }
+
+    /// What is said to a peer that speaks what is spoken at this port.
+    pub fn words_at(self, port: Port) -> &'static [u8] {
         match (self, port) {
             (Refused::Full, Port::Web | Port::Metrics) => {
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
@@ -185,7 +199,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             // More may wait, unless it turns out otherwise.
             let mut may_have_more = true;
             for _ in 0..ACCEPTS_A_TURN {
-                match self.net.accept(listener, Refused::Full.words(listener.port)) {
+                match self.net.accept(listener, Refused::Full.words(listener)) {
                     Accept::Connection(connection) => self.admit(listener, connection),
                     Accept::Nothing => {
                         may_have_more = false;
@@ -233,19 +247,26 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     log::info!(event = "refused", cause = "address"; "a connection is refused: its address has enough");
                 }
             };
-            return self.net.refuse(stream, refused.words(port));
+            return self.net.refuse(stream, refused.words(listener));
         }
         let generation = self.connections.new_generation();
         let mut hello = Vec::new();
         let session = match sends_header {
             true => Session::ProxyHeader(Box::new(AwaitedHeader::new(listener, peer, local, self.now))),
-            false => Session::new(port, peer, local, &self.shared, self.now, &mut hello),
+            false => Session::new(listener, peer, local, &self.shared, self.now, &mut hello),
         };
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
         self.shared.meters().accepted(port != Port::Line);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
+        if sends_header {
+            connection.stream.hold_encryption();
+        }
+        if connection.stream.is_handshaking() {
+            self.begin_handshake(slot);
+        }
+        let connection = &mut self.connections.slab[slot];
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
             connection.note_reason(CloseReason::Refused);

@@ -2,7 +2,7 @@
 
 use super::Reactor;
 use super::connection::{FILE_STALLED_MS, Pending, Phase};
-use super::net::Net;
+use super::net::{Net, Stream};
 use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 
@@ -39,7 +39,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connection = &mut self.connections.slab[slot];
         let stalled_ms = connection.stalled_ms(now_ms);
         let limit_ms = if connection.output.has_range() { FILE_STALLED_MS } else { DRAIN_MS };
-        if stalled_ms < limit_ms && !connection.output.is_empty() {
+        if stalled_ms < limit_ms && !connection.is_drained() {
             connection.until_ms = now_ms + limit_ms - stalled_ms;
         } else {
             connection.until_ms = u64::MAX;
@@ -85,6 +85,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 authenticator.forget(id);
             }
             let connection = self.connections.slab.remove(slot);
+            if connection.stream.is_handshaking() {
+                self.handshakes.end();
+            }
             self.admission.release(connection.address, connection.session.watches());
             self.meters().closed(connection.close_reason.unwrap_or(CloseReason::Lost));
             self.net.close(connection.stream);

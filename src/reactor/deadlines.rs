@@ -43,6 +43,7 @@ impl Deadlines {
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Does what is due: in connections, in the rooms, and what the journal has done meanwhile.
     pub(super) fn expire(&mut self) {
+        self.give_up_handshakes();
         while let Some((due_ms, id)) = self.deadlines.take_due(self.now.steady_ms) {
             let Some(slot) = self.connections.find(id) else { continue };
             let connection = &mut self.connections.slab[slot];

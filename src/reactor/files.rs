@@ -17,6 +17,7 @@ use super::net::Net;
 use super::output_queue::Range;
 use crate::files::{CHUNK_BYTES, FileDone, FileJob, FileStore, Quotas, ReaderId, StoreFault, UploadId};
 use crate::journal::Journal;
+use crate::options::FileLimits;
 use crate::rooms::{Address, ConnectionId, FileId};
 use crate::session_api::{FilePart, FileReply, FileRequest, Flow};
 
@@ -39,6 +40,11 @@ struct Arriving {
 }
 
 impl Files {
+    /// From now on these count.
+    pub fn set_limits(&mut self, limits: FileLimits) {
+        self.quotas.set_limits(limits);
+    }
+
     /// `random` draws ids, which are the files' secrets.
     pub fn new(store: Box<dyn FileStore>, quotas: Quotas, random: StdRng) -> Files {
         Files {

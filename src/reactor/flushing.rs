@@ -1,8 +1,10 @@
 //! From output queues and logs to sockets: the only place that writes to them.
 
+use std::io::Write;
+
 use super::Reactor;
 use super::connection::Phase;
-use super::net::Net;
+use super::net::{Net, Stream};
 use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::{RoomId, SlowConsumer};
@@ -119,9 +121,16 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             return self.relay();
         }
         let linger_ms = if self.stopping.is_some() { LAST_LINGER_MS } else { LINGER_MS };
+        if self.connections.slab[slot].phase == Phase::Draining && self.connections.slab[slot].is_drained() {
+            self.connections.slab[slot].stream.say_end();
+            self.connections.send(slot, &[]);
+        }
         let connection = &mut self.connections.slab[slot];
-        if connection.phase == Phase::Draining && connection.output.is_empty() {
-            if !connection.is_output_lost {
+        if connection.phase == Phase::Draining && connection.is_drained() {
+            if connection.is_output_lost {
+                // Why a peer was given up that breaks TLS, which it may be there to read.
+                let _ = connection.stream.flush();
+            } else {
                 self.net.end_sending(&mut connection.stream);
             }
             connection.phase = Phase::Lingering;

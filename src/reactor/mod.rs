@@ -13,12 +13,14 @@ mod deadlines;
 mod executing;
 mod files;
 mod flushing;
+mod handshakes;
 mod memberships;
 mod net;
 mod observing;
 mod output_queue;
 mod proxy_header;
 mod receiving;
+mod reloading;
 mod session;
 mod stopping;
 mod watching;
@@ -31,6 +33,7 @@ pub use net::{
 };
 pub use observing::{Condition, Observer};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
+pub use reloading::Reload;
 pub use session::{Session, Shared, all_encoders};
 
 use std::io;
@@ -45,6 +48,7 @@ use admission::Admission;
 pub use admission::AdmissionLimits;
 use connections::Connections;
 use deadlines::Deadlines;
+use handshakes::Handshakes;
 use stopping::Stopping;
 use watching::Watch;
 
@@ -77,6 +81,7 @@ pub struct Reactor<N: Net, J: Journal> {
     files: Option<Files>,
     connections: Connections<N::Stream>,
     admission: Admission,
+    handshakes: Handshakes,
     deadlines: Deadlines,
     output_limits: OutputLimits,
     now: Now,
@@ -86,6 +91,8 @@ pub struct Reactor<N: Net, J: Journal> {
     observer: Option<Box<dyn Observer>>,
     absence_round: AbsenceRound,
     watch: Watch,
+    /// Reads the configuration again.
+    reload: Option<Box<dyn FnMut() -> Option<Reload>>>,
     /// Why to end at once.
     failure: Option<String>,
     /// Outcomes of the journal may wait that it will not announce.
@@ -116,12 +123,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             files: None,
             connections: Connections::new(),
             admission: Admission::new(limits),
+            handshakes: Handshakes::default(),
             deadlines: Deadlines::default(),
             output_limits: OutputLimits::default(),
             stopping: None,
             observer: None,
             absence_round: AbsenceRound::default(),
             watch: Watch::default(),
+            reload: None,
             failure: None,
             may_have_outcomes: false,
             ready: Vec::new(),
@@ -228,6 +237,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn wait(&mut self) -> io::Result<()> {
         self.received_from = 0;
+        self.handshakes.begin_turn();
         self.poll(self.timeout_ms()).map(|_| ())
     }
 
@@ -245,7 +255,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.note_readiness(connection, readable, writable, ended);
                 }
                 Readiness::Stop => self.stop(),
-                Readiness::Reload => log::info!("SIGHUP: there is nothing to reload; options change with a restart"),
+                Readiness::Reload => self.reload(),
             }
         }
         self.ready = ready;
@@ -284,6 +294,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let looks_again_ms = self.journal.is_congested().then_some(self.now.steady_ms + CONGESTION_CHECK_MS);
         let due = [
             self.deadlines.next_ms(),
+            self.handshakes.next_ms(),
             self.rooms.next_deadline_ms(),
             self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
             self.stopping.as_ref().map(Stopping::due_ms),

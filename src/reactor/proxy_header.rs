@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use std::sync::Once;
 
 use super::Reactor;
-use super::net::{ListenerId, Net};
+use super::net::{ListenerId, Net, Stream};
 use super::session::Session;
 use crate::journal::Journal;
 use crate::proxy_protocol::{self, HeaderFault, Source};
@@ -92,13 +92,18 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             if let Err(refused) = self.admission.move_to(from, address.into(), is_counted) {
                 log::debug!("a connection is refused: {refused:?}");
                 self.meters().refused_too_many_from_address.inc();
-                self.connections.queue_output(slot, refused.words(listener.port));
+                self.connections.queue_output(slot, refused.words(listener));
                 return self.begin_closing(slot);
             }
             self.connections.slab[slot].address = address.into();
         }
-        let session = Session::new(listener.port, peer, local, &self.shared, self.now, &mut self.scratch);
-        self.connections.slab[slot].session = session;
+        let session = Session::new(listener, peer, local, &self.shared, self.now, &mut self.scratch);
+        let connection = &mut self.connections.slab[slot];
+        connection.session = session;
+        connection.stream.begin_encryption();
+        if connection.stream.is_handshaking() {
+            self.begin_handshake(slot);
+        }
         self.send_scratch(slot);
         if !self.connections.slab[slot].session.notices_absence() {
             self.watch_for_absence();

@@ -27,7 +27,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let Some(slot) = self.connections.find(id) else { continue };
             // Whoever may not be read from now is looked at again in the next turn.
             let is_put_off = self.journal.is_congested() && !self.connections.slab[slot].session.watches();
-            if is_put_off || self.is_held_up(slot) {
+            if is_put_off || self.is_held_up(slot) || self.puts_off_handshake(slot) {
                 later.push(id);
                 continue;
             }
@@ -73,7 +73,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             return;
         }
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let count = if connection.reads() { self.read(slot, &mut buffer) } else { 0 };
+        let was_handshaking = connection.stream.is_handshaking();
+        let most_bytes = connection.session.most_input_bytes(connection.pending.as_slice()).min(buffer.len());
+        let count = if connection.reads() { self.read(slot, &mut buffer[..most_bytes]) } else { 0 };
+        if was_handshaking && !self.connections.slab[slot].stream.is_handshaking() {
+            self.end_handshake(slot);
+        }
         let connection = &mut self.connections.slab[slot];
         self.shared.meters().received_bytes.inc_by(count as u64);
         if connection.pending.is_empty() {
@@ -104,7 +109,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Reads what is there, at most one buffer. Returns how much it was.
     fn read(&mut self, slot: usize, buffer: &mut [u8]) -> usize {
         let connection = &mut self.connections.slab[slot];
-        match connection.stream.read(buffer) {
+        let outcome = connection.stream.read(buffer);
+        if connection.stream.has_output() {
+            self.connections.queue_flush(slot);
+        }
+        let connection = &mut self.connections.slab[slot];
+        match outcome {
             Ok(0) => {
                 connection.is_readable = false;
                 connection.has_ended = true;
@@ -124,7 +134,17 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 0
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                // The peer may still read, but what it began last may not be whole.
+                connection.is_readable = false;
+                connection.is_broken = true;
+                connection.has_ended = true;
+                0
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    self.shared.meters().tls_faults.inc();
+                }
                 // What was received before is still carried out.
                 connection.lose_output();
                 connection.is_readable = false;
@@ -186,7 +206,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         if let Some(address) = upgrade.forwarded_for.map(Address::from) {
             if self.admission.move_to(self.connections.slab[slot].address, address, true).is_err() {
                 self.meters().refused_too_many_from_address.inc();
-                let words = Refused::TooManyFromAddress.words(Port::Web);
+                let words = Refused::TooManyFromAddress.words_at(Port::Web);
                 self.connections.queue_output(slot, words);
                 self.connections.slab[slot].note_reason(CloseReason::Refused);
                 return self.begin_closing(slot);

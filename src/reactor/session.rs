@@ -2,12 +2,13 @@
 
 use core::net::IpAddr;
 
-use super::net::Port;
+use super::net::{ListenerId, Port};
 use super::proxy_header::AwaitedHeader;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
 use crate::meter::Counter;
+use crate::proxy_protocol;
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
 use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
@@ -60,14 +61,15 @@ pub enum Session {
 impl Session {
     /// The first protocol of a connection; it may have something to say at once.
     pub fn new(
-        port: Port,
+        listener: ListenerId,
         peer: Option<IpAddr>,
         local: IpAddr,
         shared: &Shared,
         now: Now,
         outbox: &mut Vec<u8>,
     ) -> Session {
-        match (port, shared.other) {
+        match (listener.port, shared.other) {
+            (Port::Web, _) if listener.is_tls => Session::Http(Box::new(Http::encrypted(peer, local, now))),
             (Port::Web, _) => Session::Http(Box::new(Http::new(peer, local, now))),
             (Port::Metrics, _) => Session::Http(Box::new(Http::for_metrics(peer, local, now))),
             (Port::Other, Some(new_session)) => Session::Other(new_session(now, outbox)),
@@ -80,6 +82,15 @@ impl Session {
         match shared.upgraded {
             Some(new_session) => Session::Other(new_session(now, outbox)),
             None => Session::Ws(Ws::new(upgrade, now)),
+        }
+    }
+
+    /// How much may be read beyond what is pending. Behind the header of a proxy TLS may follow, which is not for the
+    /// session to see.
+    pub fn most_input_bytes(&self, pending: &[u8]) -> usize {
+        match self {
+            Session::ProxyHeader(header) if header.listener.is_tls => proxy_protocol::missing_bytes(pending),
+            _ => usize::MAX,
         }
     }
 
@@ -143,6 +154,19 @@ impl Session {
             Session::Http(http) => http.answer_file(reply, &shared.site, now, outbox),
             Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
         }
+    }
+
+    /// The peer speaks without TLS where it should not.
+    pub fn go_on_unencrypted(&mut self, outbox: &mut Vec<u8>) -> Flow {
+        match self {
+            Session::Http(http) => http.go_on_unencrypted(),
+            Session::Line(line) => {
+                line.ask_for_tls(outbox);
+                return Flow::Close;
+            }
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Other(_) => return Flow::Close,
+        }
+        Flow::Continue
     }
 
     /// Says that the server stops, and when to come back.

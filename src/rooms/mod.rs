@@ -211,14 +211,32 @@ const MINUTE_MS: u64 = 60_000;
 /// nothing either about rooms that some of them know.
 const UNFAMILIAR_CODES: u32 = 5;
 
+/// What one address may do how often.
+struct AddressRates {
+    unknown_codes: Option<Rate>,
+    unfamiliar_codes: Option<Rate>,
+    creations: Option<Rate>,
+}
+
+impl AddressRates {
+    fn of(limits: &Limits) -> AddressRates {
+        let a_minute = |number| Rate::new(number, MINUTE_MS, number);
+        AddressRates {
+            unknown_codes: a_minute(limits.join_rate),
+            unfamiliar_codes: a_minute(limits.join_rate.saturating_mul(UNFAMILIAR_CODES)),
+            creations: a_minute(limits.create_rate),
+        }
+    }
+}
+
 impl Rooms {
     /// No rooms yet. `encoders` are the encodings in which rooms can be read, named by their places.
     pub fn new(limits: Limits, encoders: Vec<Box<dyn Encoder>>, random: StdRng) -> Rooms {
-        let unfamiliar_rate = limits.join_rate.saturating_mul(UNFAMILIAR_CODES);
+        let AddressRates { unknown_codes, unfamiliar_codes, creations } = AddressRates::of(&limits);
         Rooms {
-            unknown_codes: AddressLimiter::new(Rate::new(limits.join_rate, MINUTE_MS, limits.join_rate)),
-            unfamiliar_codes: AddressLimiter::new(Rate::new(unfamiliar_rate, MINUTE_MS, unfamiliar_rate)),
-            creations: AddressLimiter::new(Rate::new(limits.create_rate, MINUTE_MS, limits.create_rate)),
+            unknown_codes: AddressLimiter::new(unknown_codes),
+            unfamiliar_codes: AddressLimiter::new(unfamiliar_codes),
+            creations: AddressLimiter::new(creations),
             shares: AddressLimiter::new(Rate::new(sharing::SHARES, MINUTE_MS, sharing::SHARES)),
             history_memory: HistoryMemory::new(limits.memory_bytes),
             limits,
@@ -248,6 +266,17 @@ impl Rooms {
             admins: Vec::new(),
             admin_accounts: Arc::default(),
         }
+    }
+
+    /// From now on these limits count; what rooms have already stays. How many events are kept is no other than before:
+    /// the journal was told that when it was opened.
+    pub fn set_limits(&mut self, limits: Limits) {
+        let AddressRates { unknown_codes, unfamiliar_codes, creations } = AddressRates::of(&limits);
+        self.unknown_codes.set_rate(unknown_codes);
+        self.unfamiliar_codes.set_rate(unfamiliar_codes);
+        self.creations.set_rate(creations);
+        self.history_memory.set_limit(limits.memory_bytes);
+        self.limits = Limits { history_events: self.limits.history_events, ..limits };
     }
 
     /// The rules that hold here.

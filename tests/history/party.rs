@@ -1,5 +1,8 @@
 //! Clients of all kinds over real sockets, driven by seeded chance from a single thread.
 
+// Each file of tests is a program of its own and uses only part of this.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

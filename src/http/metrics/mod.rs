@@ -56,6 +56,12 @@ pub struct Meters {
     pub websocket_faults: Counter,
     /// Connections closed because of input that is no text from a terminal.
     pub line_faults: Counter,
+    /// Connections closed because of what breaks TLS, or of a client that refuses the certificate.
+    pub tls_faults: Counter,
+    /// TLS handshakes that succeeded.
+    pub tls_handshakes: Counter,
+    /// TLS handshakes that were given up: they took too long, or there were too many.
+    pub tls_handshakes_given_up: Counter,
     /// What was refused by the rooms, or by HTTP.
     pub refusals: RefusalCounts,
     /// How long turns of the loop take, without waiting.
@@ -160,7 +166,11 @@ pub struct Figures {
 
 /// What the program was built with.
 fn features() -> String {
-    let features = [("accounts", cfg!(feature = "accounts")), ("sqlite", cfg!(feature = "sqlite"))];
+    let features = [
+        ("accounts", cfg!(feature = "accounts")),
+        ("sqlite", cfg!(feature = "sqlite")),
+        ("tls", cfg!(feature = "tls")),
+    ];
     features.into_iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| name).collect::<Vec<_>>().join(",")
 }
 
@@ -225,12 +235,16 @@ fn write_connections(out: &mut Exposition, meters: &Meters, figures: &Figures) {
         ("websocket", &meters.websocket_faults),
         ("line", &meters.line_faults),
         ("proxy", &meters.proxy_header_faults),
+        ("tls", &meters.tls_faults),
     ];
     let help = "Connections closed because of a protocol error, by protocol";
     out.counters("snugd_protocol_faults", help, "protocol", faults.map(read));
     let help = "Connections closed because they read too slowly";
     out.counter("snugd_slow_readers_closed", help, meters.slow_consumers_closed.get());
     out.counter("snugd_websockets", "WebSocket handshakes accepted", meters.websockets.get());
+    out.counter("snugd_tls_handshakes", "TLS handshakes that succeeded", meters.tls_handshakes.get());
+    let help = "TLS handshakes given up, because they took too long or were too many";
+    out.counter("snugd_tls_handshakes_given_up", help, meters.tls_handshakes_given_up.get());
 }
 
 fn write_rooms(out: &mut Exposition, counts: &Counts) {

@@ -80,6 +80,8 @@ impl World {
             web_port: 5000,
             line_port: Some(5001),
             host: "localhost".into(),
+            is_secure: false,
+            is_certified_host: false,
         };
         let encoders: Vec<Box<dyn Encoder>> = vec![
             Box::new(JsonLineEncoder),

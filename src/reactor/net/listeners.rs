@@ -109,12 +109,14 @@ impl OpenListener {
         self.port
     }
 
-    /// As it is known outside of the system.
-    pub fn id(&self, index: usize) -> ListenerId {
+    /// As it is known outside of the system, where the web port is over TLS or not. Whoever comes by a Unix socket is on
+    /// this machine, and needs none.
+    pub fn id(&self, index: usize, is_web_tls: bool) -> ListenerId {
+        let is_tcp = matches!(self.socket, ListeningSocket::Tcp(_));
         let (port, is_tls) = match self.port {
-            ListenerPort::Web => (Port::Web, false),
+            ListenerPort::Web => (Port::Web, is_tcp && is_web_tls),
             ListenerPort::Line => (Port::Line, false),
-            ListenerPort::LineTls => (Port::Line, true),
+            ListenerPort::LineTls => (Port::Line, is_tcp),
             ListenerPort::Metrics => (Port::Metrics, false),
         };
         ListenerId { index: index as u16, port, is_tls }

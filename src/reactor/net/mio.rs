@@ -1,6 +1,8 @@
 //! The real system, by mio.
 
 use std::io::{self, Read, Write};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -12,10 +14,16 @@ use super::super::acknowledgements::Acknowledgements;
 use super::handed_over::HandedOver;
 use super::listeners::{BindError, OpenListener};
 use super::stream::MioStream;
+#[cfg(feature = "tls")]
+use super::tls::TlsStream;
 use super::{Accept, HangUp, ListenerId, Net, Readiness};
+#[cfg(feature = "tls")]
+use super::{Accepted, Port};
 use crate::options::Listener;
 use crate::rooms::ConnectionId;
 use crate::time::Now;
+#[cfg(feature = "tls")]
+use crate::tls::ServerKeys;
 
 /// Connections that are told at once that no descriptor is left for them.
 const REFUSALS_AT_ONCE: u32 = 256;
@@ -41,6 +49,9 @@ pub struct MioNet {
     started: Instant,
     /// Given up for a moment when no descriptor is left, to take a connection and tell it.
     spare: Option<Socket>,
+    /// By what this server shows who it is; `None`: nothing is encrypted.
+    #[cfg(feature = "tls")]
+    keys: Option<ServerKeys>,
 }
 
 impl MioNet {
@@ -69,7 +80,37 @@ impl MioNet {
             acknowledgements: Acknowledgements::open(),
             started: Instant::now(),
             spare: spare_descriptor(),
+            #[cfg(feature = "tls")]
+            keys: None,
         })
+    }
+
+    /// Has what is spoken on TCP at the web port, and at terminals' own encrypted one, encrypted with these keys: on
+    /// connections that are accepted from now on.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, keys: ServerKeys) {
+        self.keys = Some(keys);
+    }
+
+    fn is_web_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.keys.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// A connection to a listener whose connections are encrypted.
+    #[cfg(feature = "tls")]
+    fn encrypted(&self, id: ListenerId, accepted: Accepted<MioStream>) -> Accepted<MioStream> {
+        let Accepted { stream, peer, local } = accepted;
+        let stream = match (stream, &self.keys) {
+            (MioStream::Tcp(stream), Some(keys)) => {
+                let config = if id.port == Port::Web { keys.web() } else { keys.line() };
+                MioStream::Tls(Box::new(TlsStream::new(stream, Arc::clone(config))))
+            }
+            (stream, _) => stream,
+        };
+        Accepted { stream, peer, local }
     }
 
     /// Takes the signals by which the program is told to stop, or to read its configuration again; until then each ends
@@ -151,6 +192,7 @@ impl Net for MioNet {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
+        let is_web_tls = self.is_web_tls();
         for event in &self.events {
             ready.push(match event.token() {
                 SIGNALS => {
@@ -164,7 +206,7 @@ impl Net for MioNet {
                 }
                 WAKER => continue,
                 Token(id) => match self.listeners.get(LISTENER - id) {
-                    Some(listener) => Readiness::Listener(listener.id(LISTENER - id)),
+                    Some(listener) => Readiness::Listener(listener.id(LISTENER - id, is_web_tls)),
                     None => Readiness::Connection {
                         connection: ConnectionId(id as u64),
                         readable: event.is_readable() || event.is_read_closed() || event.is_error(),
@@ -181,6 +223,8 @@ impl Net for MioNet {
         loop {
             let Some(listener) = self.listener(id) else { return Accept::Nothing };
             match listener.accept() {
+                #[cfg(feature = "tls")]
+                Ok(accepted) if id.is_tls => return Accept::Connection(self.encrypted(id, accepted)),
                 Ok(accepted) => return Accept::Connection(accepted),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accept::Nothing,
                 Err(error) if is_out_of_descriptors(&error) => {
@@ -198,7 +242,8 @@ impl Net for MioNet {
         self.poll.registry().register(stream.source(), Token(connection.0 as usize), both)
     }
 
-    fn refuse(&mut self, mut stream: MioStream, words: &[u8]) {
+    fn refuse(&mut self, stream: MioStream, words: &[u8]) {
+        let mut stream = stream.into_socket();
         let _ = stream.write(words);
         stream.end_sending();
         // What has arrived must be read, or closing would take back what was just said (RFC 9112, 9.6).
@@ -217,6 +262,11 @@ impl Net for MioNet {
         let Some(acknowledgements) = &mut self.acknowledgements else { return 0 };
         let Some((local, peer)) = stream.addresses() else { return 0 };
         acknowledgements.overdue_ms(local, peer).unwrap_or(0)
+    }
+
+    #[cfg(feature = "tls")]
+    fn renew_keys(&mut self, keys: ServerKeys) {
+        self.set_tls(keys);
     }
 
     fn close_listeners(&mut self) {
