@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod files;
 pub mod greeting;
 pub mod http;
+pub mod interfaces;
 pub mod invitation;
 pub mod journal;
 pub mod json;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use core::net::{Ipv4Addr, SocketAddr};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use rand::rngs::{StdRng, SysRng};
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
-use snugd::greeting::{self, Interface};
+use snugd::greeting::{self, Facts};
 use snugd::http::Site;
+use snugd::interfaces::Network;
 use snugd::invitation::Invitation;
 #[cfg(feature = "sqlite")]
 use snugd::journal::sqlite::SqliteJournal;
@@ -68,13 +69,13 @@ fn run(options: Options) -> Result<(), Failure> {
     let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
     let web = net.bound_address(Port::Web).map_err(while_running)?.unwrap_or(options.listen);
     let line = net.bound_address(Port::Line).map_err(while_running)?;
-    let interfaces = interfaces();
+    let network = Network::of_this_machine();
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
         web_port: web.port(),
         line_port: line.map(|address| address.port()),
-        host: greeting::best_host(web.ip(), &interfaces),
+        host: network.best_host(web.ip()),
     };
 
     let limits = options.limits;
@@ -131,9 +132,18 @@ fn run(options: Options) -> Result<(), Failure> {
 
     let mut stdout = io::stdout();
     let mut words = greeting::listening_lines(web, line);
-    if stdout.is_terminal() {
-        let columns = terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0));
-        words += &greeting::greeting(web, line, &interfaces, &invitation, columns);
+    if let Some(screen) = surroundings::screen() {
+        let facts = Facts {
+            web: &[web],
+            line: line.as_slice(),
+            network: &network,
+            invitation: &invitation,
+            local_name: None,
+            is_encrypted: false,
+            data: options.data.as_deref(),
+            is_container: surroundings::is_container(),
+        };
+        words += &greeting::greeting(&facts, screen);
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
@@ -182,11 +192,6 @@ fn open_journal(
     _wake: impl Fn() + Send + Sync + 'static,
 ) -> Result<OpenedJournal, Failure> {
     unreachable!("the options have refused it")
-}
-
-fn interfaces() -> Vec<Interface> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.into_iter().map(|found| Interface { address: found.ip(), name: found.name }).collect()
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.

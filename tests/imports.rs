@@ -15,6 +15,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/accounts", &["accounts", "rooms", "options", "time"]),
     ("src/files", &["files", "rooms", "options", "time"]),
     ("src/invitation.rs", &["rooms"]),
+    ("src/interfaces.rs", &[]),
+    ("src/greeting.rs", &["interfaces", "invitation"]),
     ("src/http", &["http", "rooms", "json", "files", "session_api", "time", "options", "invitation"]),
     ("src/ws", &["ws", "rooms", "json", "session_api", "time", "options"]),
     ("src/line", &["line", "rooms", "json", "session_api", "time", "options", "invitation"]),
