@@ -15,8 +15,8 @@ use snugd::http::Site;
 use snugd::invitation::Invitation;
 use snugd::journal::MemoryJournal;
 use snugd::line::{self, LocalClock};
-use snugd::options::Options;
-use snugd::reactor::{AdmissionLimits, HangUp, MioNet, OutputLimits, Port, Reactor, Shared, all_encoders};
+use snugd::options::{ListenAddress, Listener, ListenerPort, Options};
+use snugd::reactor::{AdmissionLimits, HangUp, MioNet, OutputLimits, Reactor, Shared, all_encoders};
 use snugd::rooms::{EncoderId, Reply, Rooms};
 use snugd::session_api::{Flow, Input, Protocol, Step, encoders};
 use snugd::time::Now;
@@ -38,9 +38,10 @@ fn main() -> io::Result<()> {
 /// A server at this address, and the port that it took.
 pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, MemoryJournal>)> {
     let options = Options::parse_command_line(["echo".into()]).map_err(|exit| io::Error::other(exit.text))?;
-    let mut net = MioNet::bind(address, None).map_err(|unusable| unusable.error)?;
+    let wanted = Listener { port: ListenerPort::Web, address: ListenAddress::Tcp(address) };
+    let mut net = MioNet::bind(&[wanted]).map_err(|unusable| unusable.error)?;
     net.take_signals(HangUp::Stop)?;
-    let bound = net.bound_address(Port::Web)?.unwrap_or(address);
+    let bound = net.bound_listeners()?[0].address.tcp().unwrap_or(address);
     let limits = options.limits;
     let invitation = Invitation {
         public_url: None,

@@ -9,15 +9,12 @@ use std::path::Path;
 
 use crate::interfaces::{Network, url_host};
 use crate::invitation::Invitation;
+use crate::options::{ListenAddress, Listener, ListenerPort};
 pub use qr_code::Colours;
 
 /// The lines for programs that wait until the server is ready: one for each listener.
-pub fn listening_lines(web: SocketAddr, line: Option<SocketAddr>) -> String {
-    let mut text = format!("listening web {web}\n");
-    if let Some(line) = line {
-        text += &format!("listening line {line}\n");
-    }
-    text
+pub fn listening_lines(listeners: &[Listener]) -> String {
+    listeners.iter().map(|listener| format!("listening {listener}\n")).collect()
 }
 
 /// The screen that the page is for.
@@ -36,10 +33,8 @@ pub struct Screen {
 /// What there is to tell.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
-    /// The addresses really bound for browsers, ports included.
-    pub web: &'a [SocketAddr],
-    /// Those for terminals.
-    pub line: &'a [SocketAddr],
+    /// Where it really listens, ports included.
+    pub listeners: &'a [Listener],
     /// This machine's own addresses.
     pub network: &'a Network,
     /// What invitations say.
@@ -156,12 +151,18 @@ impl Facts<'_> {
 
     /// What a phone in the same network is to open.
     fn phone_url(&self) -> Option<String> {
-        let bound = self.web.iter().find(|web| !self.hosts(web.ip(), Reach::Network).is_empty());
-        match (&self.invitation.public_url, bound) {
-            (Some(_), _) => Some(self.invitation.home_url(Ipv4Addr::LOCALHOST.into())),
-            (None, Some(bound)) => self.urls(*bound, Reach::Network).into_iter().next(),
-            (None, None) => None,
+        match self.invitation.public_url {
+            Some(_) => Some(self.invitation.home_url(Ipv4Addr::LOCALHOST.into())),
+            None => self.tcp(ListenerPort::Web).flat_map(|web| self.urls(web, Reach::Network)).next(),
         }
+    }
+
+    /// The TCP addresses of listeners of this kind.
+    fn tcp(&self, port: ListenerPort) -> impl Iterator<Item = SocketAddr> {
+        self.listeners
+            .iter()
+            .filter(move |listener| listener.port == port)
+            .filter_map(|listener| listener.address.tcp())
     }
 
     /// Whether what is said crosses a network as it is. Behind a public address of HTTPS, a proxy encrypts it.
@@ -174,34 +175,39 @@ impl Facts<'_> {
 
     /// Whether others may come by the network.
     fn is_open(&self) -> bool {
-        self.web.iter().any(|web| !self.network.reachable_by(web.ip()).is_empty())
+        self.tcp(ListenerPort::Web).any(|web| !self.network.reachable_by(web.ip()).is_empty())
     }
 
     fn ways_in(&self, reach: Reach) -> Vec<String> {
-        let mut ways = Vec::new();
-        for web in self.web {
-            ways.extend(self.urls(*web, reach));
-        }
+        let mut ways: Vec<String> = self.tcp(ListenerPort::Web).flat_map(|web| self.urls(web, reach)).collect();
         let is_near = reach == Reach::Network && !ways.is_empty();
-        if let (Some(name), Some(web)) = (self.local_name.filter(|_| is_near), self.web.first()) {
+        if let (Some(name), Some(web)) = (self.local_name.filter(|_| is_near), self.tcp(ListenerPort::Web).next()) {
             ways.insert(1, self.url(name, web.port()));
         }
-        let mut terminals = Vec::new();
-        for line in self.line {
-            // Neither wants an IPv6 address in brackets, but where a port follows it.
+        // Neither wants an IPv6 address in brackets, but where a port follows it.
+        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
+        let mut comfortable = None;
+        for line in self.tcp(ListenerPort::Line) {
             for host in self.hosts(line.ip(), reach) {
-                let address = host.trim_matches(['[', ']']);
-                ways.push(format!("nc {address} {}", line.port()));
-                terminals.push(match line.port() {
-                    USUAL_LINE_PORT => format!("snugd join {address} CODE"),
+                ways.push(format!("nc {} {}", bare(&host), line.port()));
+                comfortable.get_or_insert(match line.port() {
+                    USUAL_LINE_PORT => format!("snugd join {} CODE", bare(&host)),
                     port => format!("snugd join {host}:{port} CODE"),
                 });
             }
         }
-        // The comfortable way is told once: to others if there are any.
-        let is_told =
-            reach == Reach::Network || !self.line.iter().any(|line| !self.hosts(line.ip(), Reach::Network).is_empty());
-        ways.extend(terminals.into_iter().take(usize::from(is_told)));
+        for line in self.tcp(ListenerPort::LineTls) {
+            ways.extend(
+                self.hosts(line.ip(), reach).iter().map(|host| format!("ncat --ssl {} {}", bare(host), line.port())),
+            );
+        }
+        // It is told once: to others if there are any.
+        let is_for_others = self.tcp(ListenerPort::Line).any(|line| !self.hosts(line.ip(), Reach::Network).is_empty());
+        ways.extend(comfortable.filter(|_| is_for_others == (reach == Reach::Network)));
+        if reach == Reach::Machine {
+            let sockets = self.listeners.iter().filter(|listener| matches!(listener.address, ListenAddress::Unix(_)));
+            ways.extend(sockets.map(|listener| listener.address.to_string()));
+        }
         ways
     }
 

@@ -1,7 +1,7 @@
 //! Wiring: options in, reactor out, and the exit status.
 #![forbid(unsafe_code)]
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,8 +21,8 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
-use snugd::options::{AccountPolicy, Options};
-use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Port, Reactor, Shared, all_encoders};
+use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
+use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
 use snugd::{log_output, subcommand, surroundings, ws};
 
@@ -67,15 +67,16 @@ fn run(options: Options) -> Result<(), Failure> {
     log::debug!("{descriptors} descriptors may be open");
 
     let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
-    let web = net.bound_address(Port::Web).map_err(while_running)?.unwrap_or(options.listen);
-    let line = net.bound_address(Port::Line).map_err(while_running)?;
+    let listeners = net.bound_listeners().map_err(while_running)?;
+    let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
     let network = Network::of_this_machine();
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
-        web_port: web.port(),
+        // Behind a Unix socket is a proxy, most likely at the usual port.
+        web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
-        host: network.best_host(web.ip()),
+        host: network.best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip())),
     };
 
     let limits = options.limits;
@@ -131,11 +132,10 @@ fn run(options: Options) -> Result<(), Failure> {
     }
 
     let mut stdout = io::stdout();
-    let mut words = greeting::listening_lines(web, line);
+    let mut words = greeting::listening_lines(&listeners);
     if let Some(screen) = surroundings::screen() {
         let facts = Facts {
-            web: &[web],
-            line: line.as_slice(),
+            listeners: &listeners,
             network: &network,
             invitation: &invitation,
             local_name: None,
@@ -154,6 +154,11 @@ fn run(options: Options) -> Result<(), Failure> {
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// The first of the listeners of this kind that is at a TCP port.
+fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
+    listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
 }
 
 /// The names given with `--admin`.
@@ -200,8 +205,8 @@ fn bind(options: &Options) -> Result<MioNet, BindError> {
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(options.listen, options.line_listen) {
-            Err(BindError { wanted: Some((_, address)), error })
+        match MioNet::bind(&options.listeners) {
+            Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {
                 if attempts == 1 {
@@ -217,15 +222,22 @@ fn bind(options: &Options) -> Result<MioNet, BindError> {
 
 /// The sentence for a listener that cannot be opened: it names the likely culprit.
 fn cannot_bind(error: &BindError) -> Failure {
-    let BindError { wanted, ref error } = *error;
-    let Some((port, address)) = wanted else {
+    let BindError { wanted, error } = error;
+    let Some(Listener { port, address }) = wanted else {
         let sentence = format!("The system does not let this program begin ({error}); start it again.");
         return Failure { status: FAILED_WHILE_RUNNING, sentence };
     };
-    let option = if port == Port::Line { "--line-listen" } else { "--listen" };
+    let sentence = match address {
+        ListenAddress::Tcp(address) => explain_tcp(port.option(), *address, error),
+        ListenAddress::Unix(path) => explain_unix(port.option(), path, error),
+    };
+    Failure { status: CANNOT_BIND, sentence }
+}
+
+fn explain_tcp(option: &str, address: SocketAddr, error: &io::Error) -> String {
     let other_port = address.port().checked_add(1000).unwrap_or(address.port().saturating_sub(1000));
     let elsewhere = format!("choose another with {option} {}", SocketAddr::new(address.ip(), other_port));
-    let sentence = match error.kind() {
+    match error.kind() {
         io::ErrorKind::AddrInUse if cfg!(target_os = "macos") && address.port() == 5000 => format!(
             "Port 5000 is in use, most likely by macOS's AirPlay Receiver: turn that off in System Settings, or \
              {elsewhere}."
@@ -241,16 +253,42 @@ fn cannot_bind(error: &BindError) -> Failure {
             format!("{} is no address of this machine; use one that is, or [::] for all, with {option}.", address.ip())
         }
         _ => format!("Cannot listen on {address} ({error}); {elsewhere}."),
-    };
-    Failure { status: CANNOT_BIND, sentence }
+    }
+}
+
+fn explain_unix(option: &str, path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    let folder = "the folder that it is to be in";
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "Somebody listens at {path} already, most likely a snugd that is running: stop that one, or choose another \
+             path with {option} unix:PATH."
+        ),
+        io::ErrorKind::AlreadyExists => format!(
+            "There is something at {path} that is no socket, and that is left as it is: move it away, or choose another \
+             path with {option} unix:PATH."
+        ),
+        io::ErrorKind::NotFound => {
+            format!(
+                "Cannot make the socket {path}, since {folder} is not there: create that, or choose another path with \
+                     {option} unix:PATH."
+            )
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "Cannot make the socket {path}, since {folder} is not this user's to write in: choose another path with \
+             {option} unix:PATH, or make it so."
+        ),
+        _ => format!("Cannot listen at {path} ({error}); choose another path with {option} unix:PATH."),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn failure(kind: io::ErrorKind, port: Port, address: &str) -> (u8, String) {
-        let wanted = Some((port, address.parse().expect("an address in a test")));
+    fn failure(kind: io::ErrorKind, port: ListenerPort, address: &str) -> (u8, String) {
+        let address = ListenAddress::Tcp(address.parse().expect("an address in a test"));
+        let wanted = Some(Listener { port, address });
         let Failure { status, sentence } = cannot_bind(&BindError { wanted, error: kind.into() });
         (status, sentence)
     }
@@ -260,26 +298,26 @@ mod tests {
         use io::ErrorKind::{AddrNotAvailable, OutOfMemory, PermissionDenied};
         let cases = [
             (
-                failure(PermissionDenied, Port::Web, "[::]:80"),
+                failure(PermissionDenied, ListenerPort::Web, "[::]:80"),
                 "Port 80 is only for administrators here; choose another with --listen [::]:1080.",
             ),
             (
-                failure(PermissionDenied, Port::Line, "0.0.0.0:23"),
+                failure(PermissionDenied, ListenerPort::Line, "0.0.0.0:23"),
                 "Port 23 is only for administrators here; choose another with --line-listen 0.0.0.0:1023.",
             ),
             (
-                failure(AddrNotAvailable, Port::Line, "[2001:db8::1]:5001"),
+                failure(AddrNotAvailable, ListenerPort::Line, "[2001:db8::1]:5001"),
                 "2001:db8::1 is no address of this machine; use one that is, or [::] for all, with --line-listen.",
             ),
             (
-                failure(OutOfMemory, Port::Web, "[::1]:5000"),
+                failure(OutOfMemory, ListenerPort::Web, "[::1]:5000"),
                 "Cannot listen on [::1]:5000 (out of memory); choose another with --listen [::1]:6000.",
             ),
         ];
         for ((status, sentence), expected) in cases {
             assert_eq!((status, sentence.as_str()), (CANNOT_BIND, expected));
         }
-        let (_, sentence) = failure(io::ErrorKind::AddrInUse, Port::Web, "[::]:65000");
+        let (_, sentence) = failure(io::ErrorKind::AddrInUse, ListenerPort::Web, "[::]:65000");
         assert!(sentence.ends_with("choose another with --listen [::]:64000."), "{sentence}");
     }
 }

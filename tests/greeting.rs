@@ -9,6 +9,7 @@ use rexpect::session::{PtySession, spawn_command};
 use snugd::greeting::{Colours, Facts, Screen, greeting};
 use snugd::interfaces::{Interface, Network};
 use snugd::invitation::Invitation;
+use snugd::options::{ListenAddress, Listener, ListenerPort};
 use support::DEADLINE;
 use support::server::command;
 
@@ -109,7 +110,8 @@ fn page(public_url: Option<&str>, screen: Screen) -> String {
         is_point_to_point: false,
     };
     let network = Network { interfaces: vec![wlan], default_route: Vec::new() };
-    let (web, line) = ("[::]:5000".parse().expect("an address"), "[::]:5001".parse().expect("an address"));
+    let at = |port, address: &str| Listener { port, address: ListenAddress::Tcp(address.parse().expect("an address")) };
+    let listeners = [at(ListenerPort::Web, "[::]:5000"), at(ListenerPort::Line, "[::]:5001")];
     let invitation = Invitation {
         public_url: public_url.map(str::to_owned),
         base_path: "/".to_owned(),
@@ -118,8 +120,7 @@ fn page(public_url: Option<&str>, screen: Screen) -> String {
         host: network.best_host("::".parse().expect("an address")),
     };
     let facts = Facts {
-        web: &[web],
-        line: &[line],
+        listeners: &listeners,
         network: &network,
         invitation: &invitation,
         local_name: Some("snugd.local"),

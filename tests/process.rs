@@ -69,6 +69,8 @@ fn help_tells_every_option() {
     for option in [
         "--listen",
         "--line-listen",
+        "--line-tls-listen",
+        "--metrics-listen",
         "--data",
         "--history",
         "--room-ttl",

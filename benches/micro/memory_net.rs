@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::rc::Rc;
 
-use snugd::reactor::{Accept, Accepted, Net, Port, Readiness};
+use snugd::reactor::{Accept, Accepted, ListenerId, Net, Port, Readiness, Stream};
 use snugd::rooms::ConnectionId;
 use snugd::time::Now;
 
@@ -34,6 +34,8 @@ impl Socket {
 
 /// The server's end.
 pub struct MemoryStream(Rc<Socket>);
+
+impl Stream for MemoryStream {}
 
 impl Read for MemoryStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -78,7 +80,7 @@ impl MemoryNet {
     pub fn connect(&mut self, port: Port) -> Rc<Socket> {
         let socket = Rc::new(Socket::default());
         self.backlog.push_back((port, Rc::clone(&socket)));
-        self.ready.push(Readiness::Listener(port));
+        self.ready.push(Readiness::Listener(ListenerId { index: 0, port, is_tls: false }));
         socket
     }
 
@@ -107,12 +109,12 @@ impl Net for MemoryNet {
         Ok(())
     }
 
-    fn accept(&mut self, port: Port, _refusal: &[u8]) -> Accept<MemoryStream> {
-        let place = self.backlog.iter().position(|(waits_at, _)| *waits_at == port);
+    fn accept(&mut self, listener: ListenerId, _refusal: &[u8]) -> Accept<MemoryStream> {
+        let place = self.backlog.iter().position(|(waits_at, _)| *waits_at == listener.port);
         match place.and_then(|place| self.backlog.remove(place)) {
             Some((_, socket)) => {
                 let address = LOCALHOST.into();
-                Accept::Connection(Accepted { stream: MemoryStream(socket), peer: address, local: address })
+                Accept::Connection(Accepted { stream: MemoryStream(socket), peer: Some(address), local: address })
             }
             None => Accept::Nothing,
         }

@@ -13,7 +13,7 @@ fn site() -> Site {
 }
 
 fn connection() -> Http {
-    Http::new(LOCALHOST.into(), LOCALHOST.into(), NOW)
+    Http::new(Some(LOCALHOST.into()), LOCALHOST.into(), NOW)
 }
 
 /// A request as browsers send them.

@@ -80,7 +80,7 @@ impl Hall {
                                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
                 ([request.as_bytes(), &frame(&join)].concat(), r#""type":"joined""#.to_owned())
             }
-            Port::Line | Port::Other => {
+            Port::Line | Port::Metrics | Port::Other => {
                 (format!("/join {} {name}\r\n", code()).into_bytes(), format!("* {}. ", code()))
             }
         };
@@ -104,7 +104,7 @@ impl Hall {
         for _ in 0..messages {
             let said = match self.port {
                 Port::Web => self.message.next(),
-                Port::Line | Port::Other => &mut self.line,
+                Port::Line | Port::Metrics | Port::Other => &mut self.line,
             };
             self.reactor.net_mut().send(&self.members[0], said);
         }

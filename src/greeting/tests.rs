@@ -1,5 +1,6 @@
 use super::*;
 use crate::interfaces::Interface;
+use crate::options::ListenAddress;
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address in a test")
@@ -20,10 +21,14 @@ fn network() -> Network {
 const PLAIN: Screen = Screen { columns: 80, rows: 24, has_blocks: false, colours: Colours::None };
 const USUAL: Screen = Screen { columns: 80, rows: 24, has_blocks: true, colours: Colours::Indexed };
 
+fn listeners(web: &str, line: &str) -> Vec<Listener> {
+    let line = (!line.is_empty()).then(|| at(ListenerPort::Line, line));
+    [at(ListenerPort::Web, web)].into_iter().chain(line).collect()
+}
+
 /// What a server is like that listens at these addresses, and in all else as usual.
 struct Example {
-    web: Vec<SocketAddr>,
-    line: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
     public_url: Option<&'static str>,
     local_name: Option<&'static str>,
     is_encrypted: bool,
@@ -34,8 +39,7 @@ struct Example {
 impl Example {
     fn at(web: &str, line: &str) -> Example {
         Example {
-            web: vec![address(web)],
-            line: if line.is_empty() { Vec::new() } else { vec![address(line)] },
+            listeners: listeners(web, line),
             public_url: None,
             local_name: None,
             is_encrypted: false,
@@ -46,16 +50,17 @@ impl Example {
 
     fn page(&self, screen: Screen) -> String {
         let network = network();
+        let first = |port| self.listeners.iter().find(|listener| listener.port == port)?.address.tcp();
+        let web = first(ListenerPort::Web);
         let invitation = Invitation {
             public_url: self.public_url.map(str::to_owned),
             base_path: "/".to_owned(),
-            web_port: self.web[0].port(),
-            line_port: self.line.first().map(|line| line.port()),
-            host: network.best_host(self.web[0].ip()),
+            web_port: web.map_or(80, |web| web.port()),
+            line_port: first(ListenerPort::Line).map(|line| line.port()),
+            host: network.best_host(web.map_or(Ipv4Addr::LOCALHOST.into(), |web| web.ip())),
         };
         let facts = Facts {
-            web: &self.web,
-            line: &self.line,
+            listeners: &self.listeners,
             network: &network,
             invitation: &invitation,
             local_name: self.local_name,
@@ -67,14 +72,27 @@ impl Example {
     }
 }
 
+fn at(port: ListenerPort, text: &str) -> Listener {
+    let address = match text.strip_prefix("unix:") {
+        Some(path) => ListenAddress::Unix(path.into()),
+        None => ListenAddress::Tcp(address(text)),
+    };
+    Listener { port, address }
+}
+
 #[test]
 fn programs_get_a_line_for_each_listener() {
-    let web = address("127.0.0.1:5000");
-    assert_eq!(listening_lines(web, None), "listening web 127.0.0.1:5000\n");
-    assert_eq!(
-        listening_lines(web, Some(address("[::1]:5001"))),
-        "listening web 127.0.0.1:5000\nlistening line [::1]:5001\n"
-    );
+    let listeners = [
+        at(ListenerPort::Web, "127.0.0.1:5000"),
+        at(ListenerPort::Web, "unix:/run/snugd.sock"),
+        at(ListenerPort::Line, "[::1]:5001"),
+        at(ListenerPort::LineTls, "[::1]:5002"),
+        at(ListenerPort::Metrics, "[::1]:9000"),
+    ];
+    assert_eq!(listening_lines(&listeners[..1]), "listening web 127.0.0.1:5000\n");
+    let all = "listening web 127.0.0.1:5000\nlistening web unix:/run/snugd.sock\nlistening line [::1]:5001\n\
+               listening line-tls [::1]:5002\nlistening metrics [::1]:9000\n";
+    assert_eq!(listening_lines(&listeners), all);
 }
 
 #[test]
@@ -174,16 +192,22 @@ fn bound_to_one_address_the_page_shows_only_that() {
 #[test]
 fn every_listener_is_shown() {
     let mut example = Example::at("127.0.0.1:5000", "[::]:7001");
-    example.web.push(address("192.168.1.20:80"));
+    example.listeners.push(at(ListenerPort::Web, "192.168.1.20:80"));
+    example.listeners.push(at(ListenerPort::Web, "unix:/run/snugd.sock"));
+    example.listeners.push(at(ListenerPort::LineTls, "[::]:5002"));
+    example.listeners.push(at(ListenerPort::Metrics, "[::]:9000"));
     let page = example.page(PLAIN);
     for way in [
         "http://192.168.1.20/\n",
         "http://localhost:5000/\n",
         "nc 192.168.1.20 7001\n",
-        "snugd join 192.168.1.20:7001 CODE",
+        "snugd join 192.168.1.20:7001 CODE\n",
+        "ncat --ssl 192.168.1.20 5002\n",
+        "    unix:/run/snugd.sock\n",
     ] {
         assert!(page.contains(way), "{way} in {page}");
     }
+    assert!(!page.contains("9000"), "it is for no person: {page}");
 }
 
 #[test]

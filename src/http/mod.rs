@@ -70,8 +70,10 @@ const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
 /// One connection that speaks HTTP.
 #[derive(Debug)]
 pub struct Http {
-    peer: IpAddr,
+    peer: Option<IpAddr>,
     local: IpAddr,
+    /// It is told how the server is, and nothing else.
+    is_for_metrics: bool,
     deadline_ms: u64,
     scan: HeadScan,
     /// A request whose body is still arriving.
@@ -91,17 +93,24 @@ enum Partial {
 }
 
 impl Http {
-    /// A connection from the address `peer` to the address `local` of this server.
-    pub fn new(peer: IpAddr, local: IpAddr, now: Now) -> Http {
+    /// A connection from the address `peer` to the address `local` of this server; without `peer` from a program on this
+    /// machine, by a Unix socket.
+    pub fn new(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
         Http {
             peer,
             local,
+            is_for_metrics: false,
             deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
             scan: HeadScan::default(),
             partial: None,
             has_begun: false,
             pending: None,
         }
+    }
+
+    /// The same, at a listener where one is told how the server is, and nothing else.
+    pub fn for_metrics(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
+        Http { is_for_metrics: true, ..Http::new(peer, local, now) }
     }
 
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
@@ -213,6 +222,7 @@ impl Http {
             body,
             peer: self.peer,
             local: self.local,
+            is_for_metrics: self.is_for_metrics,
             response_options,
             date: site.date(now),
             site,
@@ -389,7 +399,7 @@ impl Http {
             (None, Some(Partial::Upload(upload))) => Some(upload.description().client),
             _ => None,
         };
-        client.and_then(|client| client.forwarded_for).unwrap_or(self.peer)
+        client.and_then(|client| client.forwarded_for).or(self.peer).unwrap_or(self.local)
     }
 
     /// The name for which a trusted proxy vouches by the request that waits for its reply.

@@ -34,10 +34,12 @@ pub struct RouteRequest<'r> {
     pub head: &'r Head<'r, 'r>,
     /// Its body.
     pub body: &'r [u8],
-    /// The address at the other end of the connection.
-    pub peer: IpAddr,
+    /// The address at the other end of the connection; `None`: it is a program on this machine, by a Unix socket.
+    pub peer: Option<IpAddr>,
     /// The address of this server to which the connection leads.
     pub local: IpAddr,
+    /// It came to a listener where one is told how the server is, and nothing else.
+    pub is_for_metrics: bool,
     /// How the response is written.
     pub response_options: ResponseOptions,
     /// The date of the response.

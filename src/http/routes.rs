@@ -124,6 +124,9 @@ pub fn brings_file(head: &Head<'_, '_>, base_path: &str) -> bool {
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
     let base_path = &site.options.base_path;
+    if request.is_for_metrics {
+        return request.watch(outbox);
+    }
     let route = head.path.strip_prefix(base_path.as_str()).map(Route::find);
     if !route.is_some_and(Route::answers_any_host) && !is_answered_host(head.host, &site.options.allowed_hosts) {
         request.respond(StatusCode::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
@@ -173,10 +176,8 @@ pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome 
         Route::ApiRoom(code) => api::describe_room(request, code, outbox),
         Route::ApiEvents(code) => api::read_events(request, code, outbox),
         Route::ApiUnknown => api::not_found(request, outbox),
-        Route::Alive => request.plain(StatusCode::OK, "ok\n", outbox),
-        Route::Ready if site.is_stopping() => request.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox),
-        Route::Ready => request.plain(StatusCode::OK, "ok\n", outbox),
-        Route::Metrics => request.ask(Command::Inspect, PendingKind::Metrics),
+        Route::Metrics if site.options.has_metrics_listener => request.not_found(outbox),
+        Route::Alive | Route::Ready | Route::Metrics => request.tell_state(route, outbox),
         Route::Unknown => request.not_found(outbox),
     }
 }
@@ -186,6 +187,37 @@ impl RouteRequest<'_> {
     fn tell_methods(&self, methods: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
         self.respond(StatusCode::NO_CONTENT, outbox).field("Allow", methods).end();
         RouteOutcome::Answered
+    }
+
+    /// Answers at a listener where one is told how the server is, and nothing else. It is under no base path, since no
+    /// proxy is before it.
+    fn watch(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
+        let route = self.head.path.strip_prefix('/').map_or(Route::Unknown, Route::find);
+        match (route, self.head.method) {
+            (Route::Alive | Route::Ready | Route::Metrics, Method::Get | Method::Head) => {
+                self.tell_state(route, outbox)
+            }
+            (Route::Alive | Route::Ready | Route::Metrics, Method::Options) => {
+                self.tell_methods(route.allowed_methods(), outbox)
+            }
+            (Route::Alive | Route::Ready | Route::Metrics, _) => {
+                let response = self.respond(StatusCode::METHOD_NOT_ALLOWED, outbox);
+                response.field("Allow", route.allowed_methods()).text("This method is not allowed here.\n");
+                RouteOutcome::Answered
+            }
+            _ => self.plain(StatusCode::NOT_FOUND, "Here are /metrics, /healthz and /readyz alone.\n", outbox),
+        }
+    }
+
+    /// Answers one of the routes that tell how the server is.
+    fn tell_state(&self, route: Route<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
+        match route {
+            Route::Metrics => self.ask(Command::Inspect, PendingKind::Metrics),
+            Route::Ready if self.site.is_stopping() => {
+                self.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox)
+            }
+            _ => self.plain(StatusCode::OK, "ok\n", outbox),
+        }
     }
 
     fn home(&self, outbox: &mut Vec<u8>) -> RouteOutcome {

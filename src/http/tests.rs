@@ -67,7 +67,7 @@ impl Server {
     fn connect(&self) -> Connection {
         let (peer, local) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         Connection {
-            http: Http::new(peer, local, self.now),
+            http: Http::new(Some(peer), local, self.now),
             unread: Vec::new(),
             outbox: Vec::new(),
             caller: peer,

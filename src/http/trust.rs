@@ -18,8 +18,8 @@ pub struct Client {
 
 impl Client {
     /// Uses the fields that a trusted proxy added; those of any other peer are ignored.
-    pub fn read(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr]) -> Client {
-        let is_trusted = |address: IpAddr| is_trusted_proxy(address, trusted_proxies);
+    pub fn read(head: &Head<'_, '_>, peer: Option<IpAddr>, trusted_proxies: &[Cidr]) -> Client {
+        let is_trusted = |address| is_trusted_proxy(address, trusted_proxies);
         if !is_trusted(peer) {
             return Client { forwarded_for: None, is_secure: false };
         }
@@ -29,7 +29,7 @@ impl Client {
         for item in head.items("x-forwarded-for").rev() {
             let Some(address) = parse_address(item) else { break };
             forwarded_for = Some(address);
-            if !is_trusted(address) {
+            if !is_trusted(Some(address)) {
                 break;
             }
         }
@@ -41,13 +41,19 @@ impl Client {
     }
 }
 
-/// Whether what this peer tells of its clients is believed.
-pub fn is_trusted_proxy(peer: IpAddr, trusted_proxies: &[Cidr]) -> bool {
-    trusted_proxies.iter().any(|proxies| proxies.contains(peer))
+/// Whether what this peer tells of its clients is believed. One without an address has come by a Unix socket: whoever can
+/// open that has been let in by its permissions, and who comes in from elsewhere comes by way of it.
+pub fn is_trusted_proxy(peer: Option<IpAddr>, trusted_proxies: &[Cidr]) -> bool {
+    peer.is_none_or(|peer| trusted_proxies.iter().any(|proxies| proxies.contains(peer)))
 }
 
 /// The name in this header field, if a trusted proxy has added it. One that stands there twice may be the client's own.
-pub fn read_vouched_name(head: &Head<'_, '_>, peer: IpAddr, trusted_proxies: &[Cidr], field: &str) -> Option<Name> {
+pub fn read_vouched_name(
+    head: &Head<'_, '_>,
+    peer: Option<IpAddr>,
+    trusted_proxies: &[Cidr],
+    field: &str,
+) -> Option<Name> {
     let mut values = head.values(field).filter(|_| is_trusted_proxy(peer, trusted_proxies));
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     Name::parse(str::from_utf8(value).ok()?)
@@ -142,7 +148,7 @@ mod tests {
         let options = ["snugd", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"].map(Into::into);
         let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
         with_head(&format!("Host: a\r\n{fields}"), |head| {
-            Client::read(head, peer.parse().expect("an address"), &trusted)
+            Client::read(head, Some(peer.parse().expect("an address")), &trusted)
         })
     }
 
@@ -185,7 +191,7 @@ mod tests {
         let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
         let vouched = |peer: &str, fields: &str| {
             with_head(&format!("Host: a\r\n{fields}"), |head| {
-                read_vouched_name(head, peer.parse().expect("an address"), &trusted, "remote-user")
+                read_vouched_name(head, Some(peer.parse().expect("an address")), &trusted, "remote-user")
             })
         };
         assert_eq!(vouched("10.0.0.1", "Remote-User: ana"), Name::parse("ana"));

@@ -1,6 +1,5 @@
 //! The options, their help, and the sentence that tells what is wrong with them.
 
-use core::net::SocketAddr;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,10 +11,10 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::Exit;
 use super::cidr::Cidr;
+use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
-    self, AccountPolicy, ExportFormat, FilesPlace, LineListen, LogFormat, PublicUrl, number, read_address,
-    read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
-    read_time_ms,
+    self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, PublicUrl, number, read_base_path, read_count,
+    read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch, read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
@@ -24,9 +23,9 @@ use super::values::{
 #[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 #[command(after_help = "\
 Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; [::] is every
-address, IPv4 and IPv6, 0.0.0.0 every IPv4 address, and port 0 takes a free one. Times are written
-15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. An admin, proxy, origin or host option can be repeated, or
-hold several values with commas between them.
+address, IPv4 and IPv6, 0.0.0.0 every IPv4 address, and port 0 takes a free one; unix:PATH is a
+Unix socket. Times are written 15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. An address, admin, proxy,
+origin or host option can be repeated, or hold several values with commas between them.
 
 Each option is also an environment variable, SNUGD_ and its name in capitals: --line-listen is
 SNUGD_LINE_LISTEN. The option wins. PORT=8080 means --listen 0.0.0.0:8080 --line-listen off, unless
@@ -34,13 +33,23 @@ asked for otherwise.")]
 pub(super) struct Arguments {
     /// Where browsers connect [default: [::]:5000]
     #[arg(long, env = "SNUGD_LISTEN", value_name = "ADDR")]
-    #[arg(value_parser = read_address, help_heading = "Addresses")]
-    pub listen: Option<SocketAddr>,
+    #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
+    pub listen: Vec<ListenAddress>,
 
     /// Where nc and telnet connect; off: nowhere [default: [::]:5001]
     #[arg(long, env = "SNUGD_LINE_LISTEN", value_name = "ADDR")]
-    #[arg(value_parser = values::read_line_listen, help_heading = "Addresses")]
-    pub line_listen: Option<LineListen>,
+    #[arg(value_delimiter = ',', value_parser = OptionalListen::read, help_heading = "Addresses")]
+    pub line_listen: Vec<OptionalListen>,
+
+    /// Where terminals connect over TLS [default: nowhere]
+    #[arg(long, env = "SNUGD_LINE_TLS_LISTEN", value_name = "ADDR")]
+    #[arg(value_delimiter = ',', value_parser = OptionalListen::read, help_heading = "Addresses")]
+    pub line_tls_listen: Vec<OptionalListen>,
+
+    /// Where /metrics is, instead of where browsers connect
+    #[arg(long, env = "SNUGD_METRICS_LISTEN", value_name = "ADDR")]
+    #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
+    pub metrics_listen: Vec<ListenAddress>,
 
     /// SQLite file that keeps rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod cidr;
+mod listener;
 mod values;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,7 +17,8 @@ use std::process::ExitCode;
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, Subcommand};
 pub use cidr::Cidr;
-use values::LineListen;
+use listener::OptionalListen;
+pub use listener::{ListenAddress, Listener, ListenerPort};
 pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat};
 
 const WEB_PORT: u16 = 5000;
@@ -25,11 +27,8 @@ const LINE_PORT: u16 = 5001;
 /// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where browsers connect. With port 0 the system chooses a free one. `[::]` stands for IPv4 as well, and for it
-    /// alone on a system without IPv6.
-    pub listen: SocketAddr,
-    /// Where terminals connect; `None` if they are not wanted.
-    pub line_listen: Option<SocketAddr>,
+    /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
+    pub listeners: Vec<Listener>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// The files that are shared in rooms.
@@ -144,6 +143,8 @@ pub struct WebOptions {
     pub allowed_origins: Vec<String>,
     /// Host names (lower case, no port) that are answered, the public URL's among them. Empty: any.
     pub allowed_hosts: Vec<String>,
+    /// `/metrics` has a listener of its own, and is not among the pages.
+    pub has_metrics_listener: bool,
 }
 
 impl Default for WebOptions {
@@ -155,6 +156,7 @@ impl Default for WebOptions {
             auth_header: None,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            has_metrics_listener: false,
         }
     }
 }
@@ -224,22 +226,7 @@ fn read_port(value: OsString) -> Result<u16, Exit> {
 
 /// Determines what depends on more than one option.
 fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
-    let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-    let listen = arguments.listen.unwrap_or_else(|| match port {
-        // As the platforms that set it have it: some of their machines have no IPv6.
-        Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
-        None => everywhere(WEB_PORT),
-    });
-    let line_listen = match (arguments.line_listen, port) {
-        (Some(LineListen::At(address)), _) => Some(address),
-        (Some(LineListen::Off), _) | (None, Some(_)) => None,
-        (None, None) => Some(everywhere(LINE_PORT)),
-    };
-    if let Some(line) = line_listen.filter(|line| collide(*line, listen)) {
-        return Err(Exit::misused(&format!(
-            "Browsers and terminals cannot share {line}; give --line-listen another port, or off."
-        )));
-    }
+    let listeners = resolve_listeners(&arguments, port)?;
 
     if arguments.data.is_some() && !cfg!(feature = "sqlite") {
         return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
@@ -282,9 +269,9 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         limits: FileLimits { file_bytes: arguments.max_file.min(arguments.max_files), all_bytes: arguments.max_files },
     };
     let told_file_bytes = if files.place == FilesPlace::Off { 0 } else { files.limits.file_bytes };
+    let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
     Ok(Options {
-        listen,
-        line_listen,
+        listeners,
         files,
         data: arguments.data,
         subcommand: arguments.subcommand,
@@ -312,6 +299,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             auth_header: arguments.auth_header,
             allowed_origins: arguments.allowed_origin,
             allowed_hosts,
+            has_metrics_listener,
         },
         log: arguments.log,
         log_level: match (arguments.quiet, arguments.verbose) {
@@ -323,8 +311,84 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     })
 }
 
+/// Determines where connections are accepted.
+fn resolve_listeners(arguments: &Arguments, port: Option<u16>) -> Result<Vec<Listener>, Exit> {
+    let everywhere = |port| ListenAddress::Tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
+    let mut listeners = Vec::new();
+    let mut add = |port, addresses: &[ListenAddress]| {
+        listeners.extend(addresses.iter().map(|address| Listener { port, address: address.clone() }));
+    };
+    match (&arguments.listen[..], port) {
+        // As the platforms that set it have it: some of their machines have no IPv6.
+        ([], Some(port)) => {
+            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+            add(ListenerPort::Web, &[ListenAddress::Tcp(address)]);
+        }
+        ([], None) => add(ListenerPort::Web, &[everywhere(WEB_PORT)]),
+        (addresses, _) => add(ListenerPort::Web, addresses),
+    }
+    match (&arguments.line_listen[..], port) {
+        ([], Some(_)) => {}
+        ([], None) => add(ListenerPort::Line, &[everywhere(LINE_PORT)]),
+        (wanted, _) => add(ListenerPort::Line, &addresses_of(ListenerPort::Line, wanted)?),
+    }
+    add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen)?);
+    add(ListenerPort::Metrics, &arguments.metrics_listen);
+    if listeners.iter().any(|listener| listener.port == ListenerPort::LineTls) {
+        let sentence = "This snugd was built without TLS, so it has no --line-tls-listen; use another build.";
+        return Err(Exit::misused(sentence));
+    }
+    for (index, one) in listeners.iter().enumerate() {
+        if let Some(other) = listeners[index + 1..].iter().find(|other| collide(&one.address, &other.address)) {
+            return Err(Exit::misused(&refuse_collision(one, other)));
+        }
+    }
+    Ok(listeners)
+}
+
+/// The addresses of listeners that can be turned off.
+fn addresses_of(port: ListenerPort, wanted: &[OptionalListen]) -> Result<Vec<ListenAddress>, Exit> {
+    let at = |wanted: &OptionalListen| match wanted {
+        OptionalListen::Off => None,
+        OptionalListen::At(address) => Some(address.clone()),
+    };
+    match wanted {
+        [OptionalListen::Off] => Ok(Vec::new()),
+        _ if wanted.contains(&OptionalListen::Off) => {
+            Err(Exit::misused(&format!("{} cannot be off and somewhere at once.", port.option())))
+        }
+        _ => Ok(wanted.iter().filter_map(at).collect()),
+    }
+}
+
+/// The sentence for two listeners that want the same connections.
+fn refuse_collision(one: &Listener, other: &Listener) -> String {
+    match (one.port, other.port) {
+        (ListenerPort::Web, ListenerPort::Line) => {
+            let line = &other.address;
+            format!("Browsers and terminals cannot share {line}; give --line-listen another port, or off.")
+        }
+        (one_port, other_port) if one_port == other_port => {
+            format!("{} is given {} and {}, which are the same.", one_port.option(), one.address, other.address)
+        }
+        (one_port, other_port) => format!(
+            "{} and {} cannot share {}; give one of them another address.",
+            one_port.option(),
+            other_port.option(),
+            other.address
+        ),
+    }
+}
+
 /// Whether two listeners would want the same connections.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+fn collide(one: &ListenAddress, other: &ListenAddress) -> bool {
+    match (one, other) {
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => collide_at(*one, *other),
+        _ => one == other,
+    }
+}
+
+fn collide_at(one: SocketAddr, other: SocketAddr) -> bool {
     let (one_ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
     // `[::]` is every address, `0.0.0.0` every IPv4 address.
     let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());

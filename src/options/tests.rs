@@ -25,8 +25,12 @@ fn refusal(args: &[&str], port: Option<&str>) -> String {
 
 fn listeners(args: &[&str], port: Option<&str>) -> (String, String) {
     let options = parse(args, port).expect("options");
-    let line = options.line_listen.map(|address| address.to_string());
-    (options.listen.to_string(), line.unwrap_or("off".to_owned()))
+    let at = |port| {
+        let found = options.listeners.iter().filter(|listener| listener.port == port);
+        found.map(|listener| listener.address.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let line = Some(at(ListenerPort::Line)).filter(|line| !line.is_empty());
+    (at(ListenerPort::Web), line.unwrap_or("off".to_owned()))
 }
 
 fn pair(web: &str, line: &str) -> (String, String) {
@@ -55,8 +59,8 @@ fn each_option_says_what_it_says() {
         --allowed-host c.example --log json -vv --accounts closed --admin ana,ben --data f.db \
         --auth-header Remote-User --files shared --max-file 64K --max-files 8G";
     let options = options(&all.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(options.listen.to_string(), "[::1]:80");
-    assert_eq!(options.line_listen.map(|line| line.to_string()).as_deref(), Some("127.0.0.1:23"));
+    let listeners: Vec<String> = options.listeners.iter().map(Listener::to_string).collect();
+    assert_eq!(listeners, ["web [::1]:80", "line 127.0.0.1:23"]);
     assert_eq!(
         options.limits,
         Limits {

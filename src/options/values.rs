@@ -100,20 +100,6 @@ impl ExportFormat {
     }
 }
 
-/// Where terminals connect, if anywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineListen {
-    Off,
-    At(SocketAddr),
-}
-
-pub(super) fn read_line_listen(value: &str) -> Result<LineListen, &'static str> {
-    if value == "off" {
-        return Ok(LineListen::Off);
-    }
-    read_address(value).map(LineListen::At).map_err(|_| "an address like [::]:5001 or :5001, or off")
-}
-
 /// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every address is meant, IPv4 and IPv6.
 pub(super) fn read_address(value: &str) -> Result<SocketAddr, &'static str> {
     let wanted = "an address like [::]:5000, 127.0.0.1:5000 or :5000";

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Reactor;
 use super::connection::Connection;
 use super::connections::connection_id;
-use super::net::{Accept, Accepted, Net, Port};
+use super::net::{Accept, Accepted, ListenerId, Net, Port};
 use super::session::Session;
 use crate::journal::Journal;
 use crate::options::Cidr;
@@ -37,7 +37,7 @@ pub struct Admission {
     limits: AdmissionLimits,
     by_address: HashMap<Address, u32>,
     /// Listeners at which connections may wait that no edge will announce.
-    ready: Vec<Port>,
+    ready: Vec<ListenerId>,
     /// When to accept again, after the descriptors ran out.
     retry_at_ms: Option<u64>,
     /// Until then it is not logged again that descriptors ran out.
@@ -50,9 +50,9 @@ impl Admission {
         Admission { limits, by_address, ready, retry_at_ms: None, warns_again_at_ms: 0 }
     }
 
-    pub fn set_ready(&mut self, port: Port) {
-        if !self.ready.contains(&port) {
-            self.ready.push(port);
+    pub fn set_ready(&mut self, listener: ListenerId) {
+        if !self.ready.contains(&listener) {
+            self.ready.push(listener);
         }
     }
 
@@ -111,12 +111,12 @@ impl Refused {
     /// What is said to the peer: in one write, to a connection that gets no slot.
     pub fn words(self, port: Port) -> &'static [u8] {
         match (self, port) {
-            (Refused::Full, Port::Web) => {
+            (Refused::Full, Port::Web | Port::Metrics) => {
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
                   Content-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\r\n\
                   The server is full. Try again shortly.\n"
             }
-            (Refused::TooManyFromAddress, Port::Web) => {
+            (Refused::TooManyFromAddress, Port::Web | Port::Metrics) => {
                 b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 10\r\nConnection: close\r\n\
                   Content-Type: text/plain; charset=utf-8\r\nContent-Length: 40\r\n\r\n\
                   Too many connections from your address.\n"
@@ -134,12 +134,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             return;
         }
         self.admission.retry_at_ms = None;
-        for port in std::mem::take(&mut self.admission.ready) {
+        for listener in std::mem::take(&mut self.admission.ready) {
             // More may wait, unless it turns out otherwise.
             let mut may_have_more = true;
             for _ in 0..ACCEPTS_A_TURN {
-                match self.net.accept(port, Refused::Full.words(port)) {
-                    Accept::Connection(connection) => self.admit(port, connection),
+                match self.net.accept(listener, Refused::Full.words(listener.port)) {
+                    Accept::Connection(connection) => self.admit(listener.port, connection),
                     Accept::Nothing => {
                         may_have_more = false;
                         break;
@@ -152,7 +152,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 }
             }
             if may_have_more {
-                self.admission.set_ready(port);
+                self.admission.set_ready(listener);
             }
         }
     }
@@ -167,8 +167,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn admit(&mut self, port: Port, accepted: Accepted<N::Stream>) {
         let Accepted { stream, peer, local } = accepted;
-        let address = Address::from(peer);
-        let is_proxy = self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
+        // Whoever comes by a Unix socket is a program on this machine.
+        let address = Address::from(peer.unwrap_or(local));
+        let is_trusted = |peer| self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
+        let is_proxy = peer.is_none_or(is_trusted);
         if let Err(refused) = self.admission.admit(address, !is_proxy, self.connections.slab.len()) {
             log::debug!("a connection is refused: {refused:?}");
             match refused {
@@ -184,7 +186,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
         self.shared.meters().open_connections.inc();
-        self.shared.meters().accepted(port == Port::Web);
+        self.shared.meters().accepted(port != Port::Line);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {

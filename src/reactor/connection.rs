@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn who_is_sent_a_file_has_a_minute_to_take_some_of_it_whatever_its_session_allows() {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let http = Http::new(address, address, Now { steady_ms: 3_600_000, wall_ms: 0 });
+        let http = Http::new(Some(address), address, Now { steady_ms: 3_600_000, wall_ms: 0 });
         let session = Session::Http(Box::new(http));
         let now = Now { steady_ms: 0, wall_ms: 0 };
         let mut connection = Connection::new(Vec::new(), session, Address::from(address), 0, now);

@@ -22,7 +22,7 @@ mod session;
 pub use connection::OutputLimits;
 pub use files::Files;
 pub use memberships::Memberships;
-pub use net::{Accept, Accepted, BindError, HangUp, MioNet, Net, Port, Readiness};
+pub use net::{Accept, Accepted, BindError, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
 pub use session::{Session, Shared, all_encoders};
 
@@ -216,7 +216,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let is_any = !ready.is_empty();
         for readiness in ready.drain(..) {
             match readiness {
-                Readiness::Listener(port) => self.admission.set_ready(port),
+                Readiness::Listener(listener) => self.admission.set_ready(listener),
                 Readiness::Connection { connection, readable, writable, ended } => {
                     self.note_readiness(connection, readable, writable, ended);
                 }

@@ -7,7 +7,7 @@ use super::admission::Refused;
 use super::connection::Phase;
 use super::executing::QUEUED_BUDGET_BYTES;
 use super::flushing::LINGER_MS;
-use super::net::{Net, Port};
+use super::net::{Net, Port, Stream};
 use super::session::Session;
 use crate::journal::Journal;
 use crate::rooms::Address;
@@ -95,9 +95,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 0
             }
             Ok(count) => {
-                // Less than asked for means that there is no more until the next edge; the end of the input,
-                // though, may have been announced already.
-                connection.is_readable = count == buffer.len() || connection.is_ending || connection.is_output_lost;
+                // If there is no more until the next edge, the end of the input may all the same have been announced
+                // already.
+                let may_have_more = connection.stream.may_have_more(count, buffer.len());
+                connection.is_readable = may_have_more || connection.is_ending || connection.is_output_lost;
                 count
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -57,9 +57,17 @@ pub enum Session {
 
 impl Session {
     /// The first protocol of a connection; it may have something to say at once.
-    pub fn new(port: Port, peer: IpAddr, local: IpAddr, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Session {
+    pub fn new(
+        port: Port,
+        peer: Option<IpAddr>,
+        local: IpAddr,
+        shared: &Shared,
+        now: Now,
+        outbox: &mut Vec<u8>,
+    ) -> Session {
         match (port, shared.other) {
             (Port::Web, _) => Session::Http(Box::new(Http::new(peer, local, now))),
+            (Port::Metrics, _) => Session::Http(Box::new(Http::for_metrics(peer, local, now))),
             (Port::Other, Some(new_session)) => Session::Other(new_session(now, outbox)),
             (Port::Line | Port::Other, _) => Session::Line(Line::new(local, now, outbox)),
         }

@@ -10,9 +10,12 @@ use std::rc::Rc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use snugd::reactor::{Accept, Accepted, Net, Port, Readiness};
+use snugd::reactor::{Accept, Accepted, ListenerId, Net, Port, Readiness, Stream};
 use snugd::rooms::ConnectionId;
 use snugd::time::Now;
+
+/// What is spoken at its listeners, of each one; in their order.
+const PORTS: [Port; 4] = [Port::Web, Port::Line, Port::Metrics, Port::Other];
 
 /// One connection, seen from both ends.
 #[derive(Default)]
@@ -52,7 +55,7 @@ impl Socket {
 pub struct World {
     sockets: Vec<Socket>,
     backlog: VecDeque<(Port, usize)>,
-    listener_edge: [bool; 3],
+    listener_edge: [bool; PORTS.len()],
     closed: Vec<ConnectionId>,
     random: StdRng,
     pub now: Now,
@@ -74,7 +77,7 @@ impl World {
         Rc::new(RefCell::new(World {
             sockets: Vec::new(),
             backlog: VecDeque::new(),
-            listener_edge: [false; 3],
+            listener_edge: [false; PORTS.len()],
             closed: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             now: Now { steady_ms: 1, wall_ms: 1_700_000_000_000 },
@@ -186,7 +189,7 @@ impl World {
             }
         }
         self.backlog.clear();
-        self.listener_edge = [false; 3];
+        self.listener_edge = [false; PORTS.len()];
         self.closed.clear();
     }
 
@@ -229,10 +232,10 @@ impl World {
     // ---- the reactor's side
 
     fn take_edges(&mut self, ready: &mut Vec<Readiness>) {
-        for port in [Port::Web, Port::Line, Port::Other] {
+        for port in PORTS {
             if self.listener_edge[port as usize] && !self.chance(20) {
                 self.listener_edge[port as usize] = false;
-                ready.push(Readiness::Listener(port));
+                ready.push(Readiness::Listener(ListenerId { index: port as u16, port, is_tls: false }));
             }
         }
         for number in 0..self.sockets.len() {
@@ -264,6 +267,8 @@ pub struct SimStream {
     world: SharedWorld,
     socket: usize,
 }
+
+impl Stream for SimStream {}
 
 impl Read for SimStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -353,18 +358,18 @@ impl Net for SimNet {
         Ok(())
     }
 
-    fn accept(&mut self, port: Port, _refusal: &[u8]) -> Accept<SimStream> {
+    fn accept(&mut self, listener: ListenerId, _refusal: &[u8]) -> Accept<SimStream> {
         let mut world = self.0.borrow_mut();
         if world.chance(2) && !world.backlog.is_empty() {
             return Accept::OutOfDescriptors { refused: 0 };
         }
-        let Some(place) = world.backlog.iter().position(|(waits_at, _)| *waits_at == port) else {
+        let Some(place) = world.backlog.iter().position(|(waits_at, _)| *waits_at == listener.port) else {
             return Accept::Nothing;
         };
         let (_, socket) = world.backlog.remove(place).expect("found");
         let address = [127, 0, 0, 1].into();
         let stream = SimStream { world: Rc::clone(&self.0), socket };
-        Accept::Connection(Accepted { stream, peer: address, local: address })
+        Accept::Connection(Accepted { stream, peer: Some(address), local: address })
     }
 
     fn register(&mut self, stream: &mut SimStream, connection: ConnectionId) -> io::Result<()> {

@@ -27,10 +27,13 @@ impl Server {
         Server::with(&[])
     }
 
-    /// Starts it with free ports and these options.
+    /// Starts it with free ports, where these options name none, and these options.
     pub fn with(options: &[&str]) -> Server {
         let mut command = command();
-        command.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]).args(options);
+        for listen in ["--listen", "--line-listen"].into_iter().filter(|listen| !options.contains(listen)) {
+            command.args([listen, "127.0.0.1:0"]);
+        }
+        command.args(options);
         Server::run(command)
     }
 

@@ -1,0 +1,152 @@
+//! The only place that knows sockets and clocks: what the reactor asks of the system. `mio` is the real system's
+//! answer, `listeners` how it listens, `stream` what is read from and written to.
+
+mod listeners;
+mod mio;
+mod stream;
+
+use core::net::IpAddr;
+use std::io::{self, Read, Write};
+
+use crate::rooms::ConnectionId;
+use crate::time::Now;
+
+pub use self::listeners::BindError;
+pub use self::mio::MioNet;
+
+/// Which protocol is spoken first on a listener's connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Port {
+    /// HTTP, and WebSockets by way of it.
+    Web,
+    /// The terminal protocol.
+    Line,
+    /// HTTP that tells how the server is, and nothing else.
+    Metrics,
+    /// A protocol that is brought from outside; the real system has no listener for it.
+    Other,
+}
+
+/// A listener, among those of one system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListenerId {
+    /// Which one it is.
+    pub index: u16,
+    /// What is spoken there first.
+    pub port: Port,
+    /// Whether that is spoken over TLS.
+    pub is_tls: bool,
+}
+
+/// Something to be looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// There are connections to accept.
+    Listener(ListenerId),
+    /// A connection can be read from or written to.
+    Connection {
+        /// Which one; it may have been closed meanwhile.
+        connection: ConnectionId,
+        /// There is something to read, or the end, or an error.
+        readable: bool,
+        /// There is room to write, or an error.
+        writable: bool,
+        /// The peer sends no more: reading goes on until the end is seen.
+        ended: bool,
+    },
+    /// The program is asked to stop.
+    Stop,
+    /// The program is asked to read its configuration again.
+    Reload,
+}
+
+/// What SIGHUP means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HangUp {
+    /// Nothing: who started the program has it ignored, as `nohup` does.
+    Ignore,
+    /// The terminal is closed: the program stops.
+    Stop,
+    /// A service is told to read its configuration again.
+    Reload,
+}
+
+/// A new connection.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// Its stream, not yet registered.
+    pub stream: S,
+    /// The peer's address; `None`: it is a program on this machine that came by a Unix socket.
+    pub peer: Option<IpAddr>,
+    /// The address under which the peer found this machine.
+    pub local: IpAddr,
+}
+
+/// What came of accepting.
+#[derive(Debug)]
+pub enum Accept<S> {
+    /// A connection.
+    Connection(Accepted<S>),
+    /// None waits.
+    Nothing,
+    /// There is no descriptor for one more. Those who waited have been told so; more may come, and nothing will
+    /// announce them: they are to be asked for again.
+    OutOfDescriptors {
+        /// How many have been told.
+        refused: u32,
+    },
+}
+
+/// A connection's two-way stream. It never blocks, and nothing but flushing writes to it.
+pub trait Stream: Read + Write {
+    /// Whether there may be more to read, after a read of `count` bytes that could have been `asked`, before an edge
+    /// announces it. On a plain socket a short read has drained it.
+    fn may_have_more(&self, count: usize, asked: usize) -> bool {
+        count == asked
+    }
+
+    /// Whether it has bytes of its own that wait to be written.
+    fn has_output(&self) -> bool {
+        false
+    }
+}
+
+/// What the reactor needs of the system: sockets that do not block, readiness by edges, time.
+pub trait Net {
+    /// A connection's two-way stream.
+    type Stream: Stream;
+
+    /// The time.
+    fn now(&mut self) -> Now;
+
+    /// Waits until something is ready, at most `timeout_ms` (`None`: for ever); appends it to `ready`.
+    ///
+    /// # Errors
+    /// The system cannot tell any more.
+    fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()>;
+
+    /// Takes a connection that waits at a listener. `refusal` is said to those that there is no descriptor for.
+    fn accept(&mut self, listener: ListenerId, refusal: &[u8]) -> Accept<Self::Stream>;
+
+    /// Has the stream's readiness reported under this id, both ways, once for each change.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    fn register(&mut self, stream: &mut Self::Stream, connection: ConnectionId) -> io::Result<()>;
+
+    /// Sends what of `words` fits into the send buffer, and closes.
+    fn refuse(&mut self, stream: Self::Stream, words: &[u8]);
+
+    /// Ends the sending side: the peer reads the end after what was sent.
+    fn end_sending(&mut self, stream: &mut Self::Stream);
+
+    /// Closes the stream.
+    fn close(&mut self, stream: Self::Stream);
+
+    /// For how long the peer's system has acknowledged nothing of what it was sent, although that was sent again and
+    /// again; 0: nothing is overdue, or the system does not tell.
+    fn overdue_ms(&mut self, stream: &Self::Stream) -> u64;
+
+    /// Accepts no more.
+    fn close_listeners(&mut self);
+}
