@@ -17,6 +17,8 @@ pub mod journal;
 pub mod json;
 pub mod line;
 pub mod log_output;
+#[cfg(feature = "mdns")]
+pub mod mdns;
 pub mod options;
 pub mod reactor;
 pub mod rooms;

@@ -21,6 +21,8 @@ use snugd::invitation::Invitation;
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
+#[cfg(feature = "mdns")]
+use snugd::mdns;
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
 use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
@@ -56,7 +58,7 @@ struct Failure {
     sentence: String,
 }
 
-fn run(options: Options) -> Result<(), Failure> {
+fn run(mut options: Options) -> Result<(), Failure> {
     let while_running = |error: io::Error| Failure {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
@@ -70,6 +72,13 @@ fn run(options: Options) -> Result<(), Failure> {
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
     let network = Network::of_this_machine();
+    #[cfg(feature = "mdns")]
+    let (local_name, _announcement) = announce(&options, &listeners);
+    #[cfg(not(feature = "mdns"))]
+    let local_name = None;
+    if let Some(name) = local_name.as_ref().filter(|_| !options.web.allowed_hosts.is_empty()) {
+        options.web.allowed_hosts.push(String::clone(name));
+    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
@@ -138,7 +147,7 @@ fn run(options: Options) -> Result<(), Failure> {
             listeners: &listeners,
             network: &network,
             invitation: &invitation,
-            local_name: None,
+            local_name: local_name.as_deref(),
             is_encrypted: false,
             data: options.data.as_deref(),
             is_container: surroundings::is_container(),
@@ -154,6 +163,21 @@ fn run(options: Options) -> Result<(), Failure> {
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// Announces the server on the network, if that is wanted and of use: by which name, and for how long.
+#[cfg(feature = "mdns")]
+fn announce(options: &Options, listeners: &[Listener]) -> (Option<String>, Option<mdns::Announcement>) {
+    let Some(name) = &options.mdns else { return (None, None) };
+    let web = listeners.iter().filter(|listener| listener.port == ListenerPort::Web);
+    let announced = mdns::Announced {
+        name: name.clone(),
+        web: web.filter_map(|listener| listener.address.tcp()).collect(),
+        path: options.web.base_path.clone(),
+        is_encrypted: false,
+    };
+    let announcement = mdns::Announcement::begin(&announced);
+    (announcement.is_some().then(|| mdns::local_name(name)), announcement)
 }
 
 /// The first of the listeners of this kind that is at a TCP port.

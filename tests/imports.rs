@@ -16,6 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/files", &["files", "rooms", "options", "time"]),
     ("src/invitation.rs", &["rooms"]),
     ("src/interfaces.rs", &[]),
+    ("src/mdns.rs", &["interfaces"]),
     ("src/greeting.rs", &["interfaces", "invitation", "options"]),
     ("src/http", &["http", "rooms", "json", "files", "session_api", "time", "options", "invitation"]),
     ("src/ws", &["ws", "rooms", "json", "session_api", "time", "options"]),

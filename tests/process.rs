@@ -69,6 +69,7 @@ fn help_tells_every_option() {
     for option in [
         "--listen",
         "--line-listen",
+        "--mdns",
         "--line-tls-listen",
         "--metrics-listen",
         "--data",

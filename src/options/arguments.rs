@@ -13,7 +13,7 @@ use super::Exit;
 use super::cidr::Cidr;
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
-    self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, PublicUrl, number, read_base_path, read_count,
+    self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, MdnsName, PublicUrl, number, read_base_path, read_count,
     read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch, read_time_ms,
 };
 
@@ -50,6 +50,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_METRICS_LISTEN", value_name = "ADDR")]
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub metrics_listen: Vec<ListenAddress>,
+
+    /// Name on the LAN, found as http://NAME.local; off: none [default: snugd]
+    #[arg(long, env = "SNUGD_MDNS", value_name = "NAME")]
+    #[arg(value_parser = MdnsName::read, help_heading = "Addresses")]
+    pub mdns: Option<MdnsName>,
 
     /// SQLite file that keeps rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]

@@ -19,16 +19,20 @@ pub use arguments::{AccountSubcommand, Subcommand};
 pub use cidr::Cidr;
 use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
+use values::MdnsName;
 pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
+const MDNS_NAME: &str = "snugd";
 
 /// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
     pub listeners: Vec<Listener>,
+    /// The name by which the network finds this machine, without `.local`; `None` if it is to have none.
+    pub mdns: Option<String>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// The files that are shared in rooms.
@@ -227,6 +231,7 @@ fn read_port(value: OsString) -> Result<u16, Exit> {
 /// Determines what depends on more than one option.
 fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     let listeners = resolve_listeners(&arguments, port)?;
+    let mdns = resolve_mdns(arguments.mdns, port)?;
 
     if arguments.data.is_some() && !cfg!(feature = "sqlite") {
         return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
@@ -272,6 +277,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
     Ok(Options {
         listeners,
+        mdns,
         files,
         data: arguments.data,
         subcommand: arguments.subcommand,
@@ -309,6 +315,20 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             (false, _) => log::LevelFilter::Trace,
         },
     })
+}
+
+/// Determines the name on the network. Where a platform sets `PORT` there is nobody beside the machine.
+fn resolve_mdns(wanted: Option<MdnsName>, port: Option<u16>) -> Result<Option<String>, Exit> {
+    match wanted {
+        Some(MdnsName::Off) => Ok(None),
+        Some(MdnsName::Name(_)) if !cfg!(feature = "mdns") => {
+            let sentence = "This snugd was built without mDNS, so it has no name on the network; use another build.";
+            Err(Exit::misused(sentence))
+        }
+        Some(MdnsName::Name(name)) => Ok(Some(name)),
+        None if port.is_some() || !cfg!(feature = "mdns") => Ok(None),
+        None => Ok(Some(MDNS_NAME.to_owned())),
+    }
 }
 
 /// Determines where connections are accepted.
