@@ -30,6 +30,10 @@ const ASLEEP_MS = 10_000;
 const LEFT = 1000;
 const TAKEN_OVER = 4001;
 const KICKED = 4003;
+/** How a server that stops says when to come back, in milliseconds; and how long that may be at most. */
+const STOPPING = 1001;
+const COME_BACK_IN = /come back in (\d{1,6}) ms/;
+const LONGEST_ASKED_MS = 60_000;
 
 export class Connection {
   #url;
@@ -140,7 +144,7 @@ export class Connection {
     if (code === LEFT) this.#handlers.left();
     else if (code === TAKEN_OVER) this.#handlers.takenOver(reason);
     else if (code === KICKED) this.#handlers.kicked(reason);
-    else this.#retryLater(code);
+    else this.#retryLater(code, code === STOPPING ? askedDelay(reason) : undefined);
   }
 
   /** The first answer is on its way: whatever is asked now would wait behind it. */
@@ -176,16 +180,25 @@ export class Connection {
     this.#timer = setTimeout(() => this.lose(), patience_ms);
   }
 
-  /** Doubling delays, each drawn at random so that a full room does not come back in one instant. */
-  #retryLater(code) {
+  /**
+   * Doubling delays, each drawn at random so that a full room does not come back in one instant.
+   * @param {number} [asked_ms] the delay that the server has drawn for this page
+   */
+  #retryLater(code, asked_ms) {
     const ceiling = Math.min(SHORTEST_DELAY_MS * 2 ** this.#failures, LONGEST_DELAY_MS);
-    const wait_ms = ceiling * (0.5 + Math.random() / 2);
-    this.#failures += 1;
+    const wait_ms = asked_ms ?? ceiling * (0.5 + Math.random() / 2);
+    if (asked_ms === undefined) this.#failures += 1;
     this.#retrying = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.connect(), wait_ms);
     this.#handlers.lost(wait_ms, code);
   }
+}
+
+/** After how many milliseconds a server that stops wants this page back; undefined: it does not say. */
+function askedDelay(reason) {
+  const [, asked] = reason.match(COME_BACK_IN) ?? [];
+  return asked && Math.min(Number(asked), LONGEST_ASKED_MS);
 }
 
 /** A machine that was asleep is told by the time alone. A page out of sight is woken rarely, and looks when it is seen. */

@@ -16,7 +16,7 @@ use snugd::invitation::Invitation;
 use snugd::journal::MemoryJournal;
 use snugd::line::{self, LocalClock};
 use snugd::options::{ListenAddress, Listener, ListenerPort, Options};
-use snugd::reactor::{AdmissionLimits, HangUp, MioNet, OutputLimits, Reactor, Shared, all_encoders};
+use snugd::reactor::{AdmissionLimits, HandedOver, HangUp, MioNet, OutputLimits, Reactor, Shared, all_encoders};
 use snugd::rooms::{EncoderId, Reply, Rooms};
 use snugd::session_api::{Flow, Input, Protocol, Step, encoders};
 use snugd::time::Now;
@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
 pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, MemoryJournal>)> {
     let options = Options::parse_command_line(["echo".into()]).map_err(|exit| io::Error::other(exit.text))?;
     let wanted = Listener { port: ListenerPort::Web, address: ListenAddress::Tcp(address) };
-    let mut net = MioNet::bind(&[wanted]).map_err(|unusable| unusable.error)?;
+    let mut net = MioNet::bind(&[wanted], &mut HandedOver::default()).map_err(|unusable| unusable.error)?;
     net.take_signals(HangUp::Stop)?;
     let bound = net.bound_listeners()?[0].address.tcp().unwrap_or(address);
     let limits = options.limits;
@@ -49,6 +49,8 @@ pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, Me
         web_port: bound.port(),
         line_port: None,
         host: bound.ip().to_string(),
+        is_secure: false,
+        is_certified_host: false,
     };
     let rooms = Rooms::new(limits.clone(), all_encoders(LocalClock::utc(), String::new()), StdRng::seed_from_u64(0));
     let shared = Shared {

@@ -87,8 +87,10 @@ missing_packages() {
     have_python_websockets || printf ' python3-websockets'
     have_node_ws || printf ' node-ws'
     have_somewhere nginx || printf ' nginx-light'
+    [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || printf ' libnginx-mod-stream'
     have_somewhere haproxy || printf ' haproxy'
     have_somewhere apache2 || printf ' apache2-bin'
+    have systemd-socket-activate || printf ' systemd'
     have_somewhere caddy || printf ' caddy'
 }
 
@@ -144,7 +146,7 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts mdns; do
+for features in "" sqlite accounts mdns tls; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
 done
 

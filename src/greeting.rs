@@ -41,8 +41,6 @@ pub struct Facts<'a> {
     pub invitation: &'a Invitation,
     /// The name by which the network finds this machine, as `snugd.local`.
     pub local_name: Option<&'a str>,
-    /// Whether browsers come over TLS.
-    pub is_encrypted: bool,
     /// Where history is kept.
     pub data: Option<&'a Path>,
     /// Whether this is a container, whose own addresses mean nothing outside it.
@@ -141,7 +139,7 @@ impl Facts<'_> {
                 text.push("--data FILE keeps it.".to_owned());
             }
         }
-        if !self.is_encrypted && self.is_exposed() {
+        if !self.invitation.is_secure && self.is_exposed() {
             text.push("Others on the network can read along:".to_owned());
             text.push("--tls-cert and --tls-key encrypt.".to_owned());
         }
@@ -181,7 +179,9 @@ impl Facts<'_> {
     fn ways_in(&self, reach: Reach) -> Vec<String> {
         let mut ways: Vec<String> = self.tcp(ListenerPort::Web).flat_map(|web| self.urls(web, reach)).collect();
         let is_near = reach == Reach::Network && !ways.is_empty();
-        if let (Some(name), Some(web)) = (self.local_name.filter(|_| is_near), self.tcp(ListenerPort::Web).next()) {
+        // A certificate for a name is good for no other.
+        let local_name = self.local_name.filter(|_| is_near && !self.invitation.is_certified_host);
+        if let (Some(name), Some(web)) = (local_name, self.tcp(ListenerPort::Web).next()) {
             ways.insert(1, self.url(name, web.port()));
         }
         // Neither wants an IPv6 address in brackets, but where a port follows it.
@@ -212,11 +212,15 @@ impl Facts<'_> {
     }
 
     fn urls(&self, bound: SocketAddr, reach: Reach) -> Vec<String> {
-        self.hosts(bound.ip(), reach).iter().map(|host| self.url(host, bound.port())).collect()
+        let mut hosts = self.hosts(bound.ip(), reach);
+        if reach == Reach::Network && self.invitation.is_certified_host && !hosts.is_empty() {
+            hosts = vec![self.invitation.host.clone()];
+        }
+        hosts.iter().map(|host| self.url(host, bound.port())).collect()
     }
 
     fn url(&self, host: &str, port: u16) -> String {
-        let (scheme, usual_port) = if self.is_encrypted { ("https", 443) } else { ("http", 80) };
+        let (scheme, usual_port) = if self.invitation.is_secure { ("https", 443) } else { ("http", 80) };
         let port = if port == usual_port { String::new() } else { format!(":{port}") };
         format!("{scheme}://{host}{port}{}", self.invitation.base_path)
     }

@@ -17,6 +17,10 @@ pub struct Invitation {
     pub line_port: Option<u16>,
     /// A host by which others on the network are likely to find this machine.
     pub host: String,
+    /// The pages come over TLS.
+    pub is_secure: bool,
+    /// The certificate is for `host`, and not for this machine's addresses.
+    pub is_certified_host: bool,
 }
 
 impl Invitation {
@@ -40,7 +44,7 @@ impl Invitation {
     fn is_own_loopback(&self, authority: &str) -> bool {
         let host = match authority.strip_suffix(&format!(":{}", self.web_port)) {
             Some(host) => host,
-            None if self.web_port == 80 => authority,
+            None if self.web_port == if self.is_secure { 443 } else { 80 } => authority,
             None => return false,
         };
         let address = host.trim_matches(['[', ']']).parse().map(|address: IpAddr| address.to_canonical());
@@ -52,8 +56,19 @@ impl Invitation {
     pub fn home_url(&self, local: IpAddr) -> String {
         match &self.public_url {
             Some(url) => format!("{url}/"),
-            None => format!("http://{}:{}{}", self.host_for(local), self.web_port, self.base_path),
+            None => format!("{}{}", self.origin(local), self.base_path),
         }
+    }
+
+    /// Scheme, host and port of the pages, for somebody who reached this server under the address `local`.
+    pub fn origin(&self, local: IpAddr) -> String {
+        let host = if self.is_certified_host { self.host.clone() } else { self.host_for(local) };
+        format!("{}://{host}:{}", self.scheme(), self.web_port)
+    }
+
+    /// The scheme of the pages.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
     }
 
     /// The command by which a terminal comes in, if terminals are served.
@@ -84,6 +99,8 @@ mod tests {
             web_port: 5000,
             line_port: Some(5001),
             host: "192.168.1.20".into(),
+            is_secure: false,
+            is_certified_host: false,
         }
     }
 
@@ -122,6 +139,16 @@ mod tests {
         let by_host = |host: &str| at_port_80.room_url_by_host(host, false, address("127.0.0.1"), code);
         assert_eq!(by_host("localhost"), "http://192.168.1.20:80/chat/KXQT");
         assert_eq!(by_host("chat.lan"), "http://chat.lan/chat/KXQT");
+    }
+
+    #[test]
+    fn over_tls_the_name_is_shown_that_the_certificate_is_for() {
+        let code = RoomCode::parse("KXQT").expect("a code");
+        let secure = Invitation { is_secure: true, ..invitation() };
+        assert_eq!(secure.room_url(address("10.0.0.7"), code), "https://10.0.0.7:5000/KXQT");
+        let certified = Invitation { host: "chat.lan".into(), is_certified_host: true, ..secure };
+        assert_eq!(certified.room_url(address("10.0.0.7"), code), "https://chat.lan:5000/KXQT");
+        assert_eq!(certified.terminal_command(address("10.0.0.7")).as_deref(), Some("nc 10.0.0.7 5001"));
     }
 
     #[test]

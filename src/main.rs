@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
@@ -23,10 +24,15 @@ use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
 #[cfg(feature = "mdns")]
 use snugd::mdns;
-use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options};
-use snugd::reactor::{AdmissionLimits, BindError, Files, MioNet, Net, Reactor, Shared, all_encoders};
+#[cfg(feature = "tls")]
+use snugd::options::TlsFiles;
+use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
+use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
-use snugd::{log_output, subcommand, surroundings, ws};
+use snugd::service::ServiceManager;
+#[cfg(feature = "tls")]
+use snugd::tls::ServerKeys;
+use snugd::{leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -68,12 +74,37 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
 
-    let mut net = bind(&options).map_err(|error| cannot_bind(&error))?;
+    #[cfg(feature = "tls")]
+    let keys = options.tls.as_ref().map(load_keys).transpose()?;
+    let mut handed_over =
+        HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
+    if handed_over.has(ListenerPort::LineTls) && options.tls.is_none() {
+        let sentence = if cfg!(feature = "tls") {
+            "The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key."
+        } else {
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build."
+        };
+        return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
+    }
+    // What listens already need not be told where.
+    options.listeners.retain(|listener| !handed_over.has(listener.port));
+    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
+    let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
+    warn_of_one_address(&listeners, &options.proxy_protocol);
     let network = Network::of_this_machine();
+    let host = network.best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()));
+    #[cfg(feature = "tls")]
+    let certified_host = keys.as_ref().and_then(|keys| keys.host_for(&host));
+    #[cfg(not(feature = "tls"))]
+    let certified_host = None;
+    #[cfg(feature = "tls")]
+    if let Some(keys) = keys {
+        net.set_tls(keys);
+    }
     #[cfg(feature = "mdns")]
-    let (local_name, _announcement) = announce(&options, &listeners);
+    let (local_name, announcement) = announce(&options, &listeners);
     #[cfg(not(feature = "mdns"))]
     let local_name = None;
     if let Some(name) = local_name.as_ref().filter(|_| !options.web.allowed_hosts.is_empty()) {
@@ -85,7 +116,9 @@ fn run(mut options: Options) -> Result<(), Failure> {
         // Behind a Unix socket is a proxy, most likely at the usual port.
         web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
-        host: network.best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip())),
+        is_secure: options.tls.is_some() && web.is_some(),
+        is_certified_host: certified_host.is_some(),
+        host: certified_host.unwrap_or(host),
     };
 
     let limits = options.limits;
@@ -129,6 +162,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         connections: options.max_connections,
         per_address: options.max_per_address,
         trusted_proxies: options.web.trusted_proxies,
+        proxy_protocol: options.proxy_protocol,
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
@@ -148,7 +182,6 @@ fn run(mut options: Options) -> Result<(), Failure> {
             network: &network,
             invitation: &invitation,
             local_name: local_name.as_deref(),
-            is_encrypted: false,
             data: options.data.as_deref(),
             is_container: surroundings::is_container(),
         };
@@ -156,9 +189,19 @@ fn run(mut options: Options) -> Result<(), Failure> {
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    if let Some(manager) = ServiceManager::from_environment() {
+        // Whom it is told does not make the program what it is.
+        let _ = manager.tell(&[NotifyState::Ready]);
+        reactor.set_observer(Box::new(manager));
+    }
 
-    reactor.run().map_err(|error| match error.kind() {
+    let ended = reactor.run();
+    #[cfg(feature = "mdns")]
+    drop(announcement);
+    leaving::leave_in_time(FAILED_WHILE_RUNNING);
+    // What is with the journal is written before the program ends.
+    drop(reactor);
+    ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
@@ -174,7 +217,7 @@ fn announce(options: &Options, listeners: &[Listener]) -> (Option<String>, Optio
         name: name.clone(),
         web: web.filter_map(|listener| listener.address.tcp()).collect(),
         path: options.web.base_path.clone(),
-        is_encrypted: false,
+        is_encrypted: options.tls.is_some(),
     };
     let announcement = mdns::Announcement::begin(&announced);
     (announcement.is_some().then(|| mdns::local_name(name)), announcement)
@@ -183,6 +226,31 @@ fn announce(options: &Options, listeners: &[Listener]) -> (Option<String>, Optio
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
+}
+
+/// Terminals that come by a Unix socket have no address, unless their proxy tells it.
+fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
+    let is_told = proxy_protocol.contains(&ProxyPeer::Unix);
+    let is_unix = |listener: &&Listener| listener.address.tcp().is_none();
+    let is_line = |listener: &&Listener| matches!(listener.port, ListenerPort::Line | ListenerPort::LineTls);
+    if let Some(listener) = listeners.iter().filter(is_line).find(is_unix).filter(|_| !is_told) {
+        log::info!(
+            "whoever comes by {} counts as one address; if a proxy brings them, have it send PROXY headers, and say \
+             --proxy-protocol unix",
+            listener.address
+        );
+    }
+}
+
+/// Reads the certificate and its key.
+#[cfg(feature = "tls")]
+fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
+    let keys = ServerKeys::load(&files.certificate, &files.key)
+        .map_err(|sentence| Failure { status: UNUSABLE_FILE, sentence })?;
+    if let Some(warning) = keys.warning() {
+        log::warn!("{warning}");
+    }
+    Ok(keys)
 }
 
 /// The names given with `--admin`.
@@ -224,12 +292,12 @@ fn open_journal(
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
-fn bind(options: &Options) -> Result<MioNet, BindError> {
+fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
     const MOST_ATTEMPTS: u32 = 60;
     let is_service = surroundings::is_service();
     let mut attempts = 1;
     loop {
-        match MioNet::bind(&options.listeners) {
+        match MioNet::bind(wanted, handed_over) {
             Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
                 if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
             {

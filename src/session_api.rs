@@ -4,6 +4,7 @@
 //! other protocol. The reactor calls it; it never calls back.
 
 use crate::files::{Content, StoreFault, UploadRefusal};
+use crate::proxy_protocol::Source;
 use crate::rooms::{Command, EncoderId, FileId, Reply, Rooms};
 use crate::time::Now;
 
@@ -67,6 +68,8 @@ pub enum Step {
     Fault,
     /// Go on as a WebSocket, with the bytes that are left.
     Upgrade(Upgrade),
+    /// Go on as what is spoken there, with the bytes that are left: the proxy has said from whom they come.
+    Proxied(Source),
     /// Have something done about the file that arrives over this connection.
     File(FileRequest),
     /// See no input before something has come of that.

@@ -118,13 +118,14 @@ fn page(public_url: Option<&str>, screen: Screen) -> String {
         web_port: 5000,
         line_port: Some(5001),
         host: network.best_host("::".parse().expect("an address")),
+        is_secure: false,
+        is_certified_host: false,
     };
     let facts = Facts {
         listeners: &listeners,
         network: &network,
         invitation: &invitation,
         local_name: Some("snugd.local"),
-        is_encrypted: false,
         data: None,
         is_container: false,
     };

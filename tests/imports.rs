@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 /// Modules of ours that the code in each place may name. Tests beside the code may name more.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("src/time.rs", &[]),
+    ("src/tls.rs", &[]),
     ("src/options", &[]),
-    ("src/session_api.rs", &["rooms", "files", "time"]),
+    ("src/proxy_protocol.rs", &[]),
+    ("src/session_api.rs", &["rooms", "files", "proxy_protocol", "time"]),
     ("src/rooms", &["options", "time"]),
     ("src/json", &["rooms", "options"]),
     ("src/journal", &["journal", "rooms", "time"]),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socket2::SockRef;
-use support::server::{command, signal};
+use support::server::{command, command_with_few_descriptors, signal};
 use support::terminal::NAME_PROMPT;
 use support::{DEADLINE, HttpClient, Server, Terminal, WebSocketClient, eventually, find_program};
 
@@ -72,6 +72,9 @@ fn help_tells_every_option() {
         "--mdns",
         "--line-tls-listen",
         "--metrics-listen",
+        "--proxy-protocol",
+        "--tls-cert",
+        "--tls-key",
         "--data",
         "--history",
         "--room-ttl",
@@ -146,9 +149,10 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
 }
 
 /// Every variable, with a value that makes no sense in it. Every path could be a data file.
-const WRONG_VARIABLES: [(&str, &str); 24] = [
+const WRONG_VARIABLES: [(&str, &str); 25] = [
     ("SNUGD_LISTEN", "nowhere"),
     ("SNUGD_LINE_LISTEN", "nowhere"),
+    ("SNUGD_MDNS", "a b"),
     ("SNUGD_HISTORY", "0"),
     ("SNUGD_ROOM_TTL", "15"),
     ("SNUGD_GRACE", "soon"),
@@ -599,9 +603,7 @@ fn nothing_private_is_ever_logged() {
 
 #[test]
 fn it_survives_running_out_of_descriptors() {
-    let snugd = command();
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(snugd.get_program());
+    let mut limited = command_with_few_descriptors();
     limited.args(["--listen", "127.0.0.1:0", "--line-listen", "127.0.0.1:0"]);
     let server = Server::run(limited);
     let room = server.create_room();

@@ -37,6 +37,8 @@ pub fn invitation() -> Invitation {
         web_port: 5000,
         line_port: Some(5001),
         host: "localhost".into(),
+        is_secure: false,
+        is_certified_host: false,
     }
 }
 

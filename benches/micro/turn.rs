@@ -49,7 +49,7 @@ impl Hall {
             upgraded: None,
         };
         let rooms = Rooms::new(limits, all_encoders(LocalClock::utc(), String::new()), random());
-        let unlimited = AdmissionLimits { connections: 0, per_address: 0, trusted_proxies: Vec::new() };
+        let unlimited = AdmissionLimits::default();
         let reactor = Reactor::new(MemoryNet::default(), rooms, MemoryJournal::default(), shared, unlimited);
         let line = format!("{}\r\n", text(TEXT_BYTES)).into_bytes();
         let mut hall = Hall { reactor, port, members: Vec::new(), message: MessageFrame::new(TEXT_BYTES), line };

@@ -32,6 +32,7 @@ struct Example {
     public_url: Option<&'static str>,
     local_name: Option<&'static str>,
     is_encrypted: bool,
+    certified_host: Option<&'static str>,
     data: Option<&'static str>,
     is_container: bool,
 }
@@ -43,6 +44,7 @@ impl Example {
             public_url: None,
             local_name: None,
             is_encrypted: false,
+            certified_host: None,
             data: None,
             is_container: false,
         }
@@ -57,14 +59,18 @@ impl Example {
             base_path: "/".to_owned(),
             web_port: web.map_or(80, |web| web.port()),
             line_port: first(ListenerPort::Line).map(|line| line.port()),
-            host: network.best_host(web.map_or(Ipv4Addr::LOCALHOST.into(), |web| web.ip())),
+            host: match self.certified_host {
+                Some(host) => host.to_owned(),
+                None => network.best_host(web.map_or(Ipv4Addr::LOCALHOST.into(), |web| web.ip())),
+            },
+            is_secure: self.is_encrypted,
+            is_certified_host: self.certified_host.is_some(),
         };
         let facts = Facts {
             listeners: &self.listeners,
             network: &network,
             invitation: &invitation,
             local_name: self.local_name,
-            is_encrypted: self.is_encrypted,
             data: self.data.map(Path::new),
             is_container: self.is_container,
         };
@@ -234,6 +240,14 @@ fn encrypted_it_is_https_and_nobody_reads_along() {
     let page = Example { is_encrypted: true, ..Example::at("[::]:5000", "") }.page(PLAIN);
     assert!(page.contains("https://192.168.1.20:5000/") && !page.contains("http://"), "{page}");
     assert!(!page.contains("read along"), "{page}");
+    let certified = Example {
+        is_encrypted: true,
+        certified_host: Some("chat.example.org"),
+        local_name: Some("snugd.local"),
+        ..Example::at("[::]:5000", "[::]:5001")
+    };
+    let page = certified.page(PLAIN);
+    assert!(page.contains("    https://chat.example.org:5000/\n    nc 192.168.1.20 5001\n"), "{page}");
 }
 
 #[test]

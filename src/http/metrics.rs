@@ -49,12 +49,20 @@ pub struct Meters {
     pub file_bytes: Gauge,
     /// Connections closed because they read too slowly.
     pub slow_consumers_closed: Counter,
+    /// Connections closed because a proxy did not say from whom they came.
+    pub proxy_header_faults: Counter,
     /// Connections closed because of an HTTP request that is malformed or too long.
     pub http_faults: Counter,
     /// Connections closed because of a WebSocket frame that breaks RFC 6455.
     pub websocket_faults: Counter,
     /// Connections closed because of input that is no text from a terminal.
     pub line_faults: Counter,
+    /// Connections closed because of what breaks TLS, or of a client that refuses the certificate.
+    pub tls_faults: Counter,
+    /// TLS handshakes that succeeded.
+    pub tls_handshakes: Counter,
+    /// TLS handshakes that were given up: they took too long, or there were too many.
+    pub tls_handshakes_given_up: Counter,
 }
 
 impl Meters {
@@ -113,9 +121,13 @@ impl Metrics {
             downloads: counter(r, "downloads", "Files, or parts of them, that were asked for"),
             file_bytes,
             slow_consumers_closed: counter(r, "slow_readers_closed", "Connections closed because they read too slowly"),
+            proxy_header_faults: faults_in("proxy"),
             http_faults: faults_in("http"),
             websocket_faults: faults_in("websocket"),
             line_faults: faults_in("line"),
+            tls_faults: faults_in("tls"),
+            tls_handshakes: counter(r, "tls_handshakes", "TLS handshakes that succeeded"),
+            tls_handshakes_given_up: counter(r, "tls_handshakes_given_up", "TLS handshakes that took too long"),
         };
         let rooms = RoomMeters::default();
         r.register("rooms", "Rooms that exist now", rooms.rooms.clone());

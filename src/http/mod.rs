@@ -72,8 +72,7 @@ const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
 pub struct Http {
     peer: Option<IpAddr>,
     local: IpAddr,
-    /// It is told how the server is, and nothing else.
-    is_for_metrics: bool,
+    access: Access,
     deadline_ms: u64,
     scan: HeadScan,
     /// A request whose body is still arriving.
@@ -81,6 +80,19 @@ pub struct Http {
     /// A request has begun to arrive.
     has_begun: bool,
     pending: Option<Box<PendingRequest>>,
+}
+
+/// How a client has come in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// Without TLS, as everybody does here.
+    Plain,
+    /// Over TLS.
+    Tls,
+    /// Without TLS where others come over it: it is shown the way, and nothing else.
+    WithoutTls,
+    /// Where one is told how the server is, and nothing else.
+    Metrics,
 }
 
 /// A request whose body is still arriving.
@@ -99,7 +111,7 @@ impl Http {
         Http {
             peer,
             local,
-            is_for_metrics: false,
+            access: Access::Plain,
             deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
             scan: HeadScan::default(),
             partial: None,
@@ -108,9 +120,24 @@ impl Http {
         }
     }
 
+    /// The same, over TLS.
+    pub fn encrypted(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
+        Http { access: Access::Tls, ..Http::new(peer, local, now) }
+    }
+
+    /// The client speaks without TLS where it should not: it is shown the way, and nothing else.
+    pub fn go_on_unencrypted(&mut self) {
+        self.access = Access::WithoutTls;
+    }
+
     /// The same, at a listener where one is told how the server is, and nothing else.
     pub fn for_metrics(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
-        Http { is_for_metrics: true, ..Http::new(peer, local, now) }
+        Http { access: Access::Metrics, ..Http::new(peer, local, now) }
+    }
+
+    /// Whether it is one where one is told how the server is, and nothing else.
+    pub fn is_for_metrics(&self) -> bool {
+        self.access == Access::Metrics
     }
 
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
@@ -212,17 +239,19 @@ impl Http {
             // What is refused before its body was read ends with that.
             keeps_alive: head.keeps_alive
                 && !site.is_stopping()
+                && self.access != Access::WithoutTls
                 && (!routes::brings_file(head, &site.options.base_path)
                     || matches!(head.body_length, BodyLength::Absent | BodyLength::Bytes(0))),
             takes_gzip: accepts_gzip(head),
             is_http_1_0: head.is_http_1_0,
+            is_over_tls: self.access == Access::Tls,
         };
         let request = RouteRequest {
             head,
             body,
             peer: self.peer,
             local: self.local,
-            is_for_metrics: self.is_for_metrics,
+            access: self.access,
             response_options,
             date: site.date(now),
             site,
@@ -263,7 +292,7 @@ impl Http {
             }
             Ok(step) => Some(step),
             Err(fault) => {
-                self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
+                self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Some(Step::Close)
             }
         }
@@ -292,7 +321,7 @@ impl Http {
                 upload.allow();
                 return Flow::Continue;
             }
-            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(), response_options, site, now, outbox),
+            Reply::ShareAllowed => self.refuse_upload(&sharing::stopping(site), response_options, site, now, outbox),
             Reply::Shared { code, file, id, is_new } => {
                 site.meters.uploads.inc_by(is_new.into());
                 let context =
@@ -316,7 +345,7 @@ impl Http {
         match upload.answer(reply, now) {
             Ok(()) => Flow::Continue,
             Err(fault) => {
-                self.refuse_upload(&fault, ResponseOptions::LAST, site, now, outbox);
+                self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Flow::Close
             }
         }
@@ -324,7 +353,7 @@ impl Http {
 
     /// Says that the server stops, to whoever would not know otherwise what has become of a file.
     pub fn say_goodbye(&self, now: Now, site: &Site, outbox: &mut Vec<u8>) {
-        self.refuse_upload(&sharing::stopping(), ResponseOptions::LAST, site, now, outbox);
+        self.refuse_upload(&sharing::stopping(site), self.last_options(), site, now, outbox);
     }
 
     /// Prepares for the next request.
@@ -360,7 +389,12 @@ impl Http {
             Some(Partial::Upload(_)) => b"",
             None => rest,
         };
-        ResponseOptions { is_head: start.starts_with(b"HEAD "), ..ResponseOptions::LAST }
+        ResponseOptions { is_head: start.starts_with(b"HEAD "), ..self.last_options() }
+    }
+
+    /// For the last response.
+    fn last_options(&self) -> ResponseOptions {
+        ResponseOptions { is_over_tls: self.access == Access::Tls, ..ResponseOptions::LAST }
     }
 
     /// Writes the response that waited for this reply.

@@ -91,7 +91,8 @@ impl ResponseContext<'_> {
 
     fn respond_refused<'o>(&self, refusal: &Refusal, outbox: &'o mut Vec<u8>) -> Response<'o> {
         let response = self.respond(status_of(refusal), outbox);
-        match refusal.retry_ms() {
+        let is_unavailable = status_of(refusal) == StatusCode::SERVICE_UNAVAILABLE;
+        match refusal.retry_ms().or_else(|| is_unavailable.then(|| self.site.retry_ms())) {
             Some(retry_ms) => response.field("Retry-After", &retry_ms.div_ceil(1000).max(1).to_string()),
             // RFC 9110 section 15.5.2: a 401 says how to go on. Who has a token of the room needs no key.
             None if matches!(refusal, Refusal::KeyRequired { .. }) => {

@@ -4,13 +4,14 @@ use core::net::IpAddr;
 
 use http::StatusCode;
 
+use super::Access;
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::pending::{PendingKind, PendingRequest};
 use super::request::Head;
 use super::response::{Response, ResponseOptions};
 use super::site::{NOT_STORED, Site};
-use super::trust::{Client, Origin, read_vouched_name};
+use super::trust::{Client, Origin, is_trusted_proxy, read_vouched_name};
 use super::upload::Upload;
 use crate::rooms::{Command, Name};
 use crate::session_api::Upgrade;
@@ -38,8 +39,8 @@ pub struct RouteRequest<'r> {
     pub peer: Option<IpAddr>,
     /// The address of this server to which the connection leads.
     pub local: IpAddr,
-    /// It came to a listener where one is told how the server is, and nothing else.
-    pub is_for_metrics: bool,
+    /// How the client has come in.
+    pub access: Access,
     /// How the response is written.
     pub response_options: ResponseOptions,
     /// The date of the response.
@@ -57,13 +58,24 @@ impl RouteRequest<'_> {
     /// Sends a command to the rooms; their reply becomes the response.
     pub(super) fn ask(&self, command: Command, kind: PendingKind) -> RouteOutcome {
         let (client, vouched_name) = (self.client(), self.vouched_name());
+        if !matches!(kind, PendingKind::Metrics) {
+            self.note_client(client);
+        }
         let pending = PendingRequest { kind, client, vouched_name, response_options: self.response_options };
         RouteOutcome::Pending(command, Box::new(pending))
     }
 
     /// Who sent this.
     pub(super) fn client(&self) -> Client {
-        Client::read(self.head, self.peer, &self.site.options.trusted_proxies)
+        let is_encrypted = self.access == Access::Tls;
+        Client::read(self.head, self.peer, is_encrypted, &self.site.options.trusted_proxies)
+    }
+
+    /// Notes it where a proxy that could say whose request this is does not.
+    pub(super) fn note_client(&self, client: Client) {
+        if client.forwarded_for.is_none() && is_trusted_proxy(self.peer, &self.site.options.trusted_proxies) {
+            self.site.note_unknown_client();
+        }
     }
 
     /// The sessions that the browser has.
@@ -90,6 +102,14 @@ impl RouteRequest<'_> {
     pub(super) fn plain(&self, status: StatusCode, words: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
         let (name, value) = NOT_STORED;
         self.respond(status, outbox).field(name, value).text(words);
+        RouteOutcome::Answered
+    }
+
+    /// Says that the server stops, and when another may be there.
+    pub(super) fn stopping(&self, words: &str, outbox: &mut Vec<u8>) -> RouteOutcome {
+        let retry_s = self.site.retry_ms().div_ceil(1000).to_string();
+        let fields = [NOT_STORED, ("Retry-After", retry_s.as_str())];
+        self.respond(StatusCode::SERVICE_UNAVAILABLE, outbox).fields(&fields).text(words);
         RouteOutcome::Answered
     }
 }

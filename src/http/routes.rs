@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::Access;
 use super::api;
 use super::download::Download;
 use super::form::{HomeForm, decode_path};
@@ -124,8 +125,10 @@ pub fn brings_file(head: &Head<'_, '_>, base_path: &str) -> bool {
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
     let base_path = &site.options.base_path;
-    if request.is_for_metrics {
-        return request.watch(outbox);
+    match request.access {
+        Access::Plain | Access::Tls => (),
+        Access::WithoutTls => return request.lead_to_tls(outbox),
+        Access::Metrics => return request.watch(outbox),
     }
     let route = head.path.strip_prefix(base_path.as_str()).map(Route::find);
     if !route.is_some_and(Route::answers_any_host) && !is_answered_host(head.host, &site.options.allowed_hosts) {
@@ -209,13 +212,39 @@ impl RouteRequest<'_> {
         }
     }
 
+    /// Answers what came without TLS where everything else comes over it. Whoever only asks whether the server is there
+    /// may ask like this: nothing is told that a certificate would have to vouch for.
+    fn lead_to_tls(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
+        let (head, site) = (self.head, self.site);
+        let route = head.path.strip_prefix(site.options.base_path.as_str()).map_or(Route::Unknown, Route::find);
+        let reads = matches!(head.method, Method::Get | Method::Head);
+        if reads && matches!(route, Route::Alive | Route::Ready) {
+            return self.tell_state(route, outbox);
+        }
+        if !is_answered_host(head.host, &site.options.allowed_hosts) {
+            self.respond(StatusCode::MISDIRECTED_REQUEST, outbox).text("This server does not answer for that host.\n");
+            return RouteOutcome::Answered;
+        }
+        let origin = match head.host {
+            "" => site.invitation.origin(self.local),
+            host => format!("https://{host}"),
+        };
+        if !reads {
+            // What it brings has gone over the line already: it is not told to send that again.
+            let words = format!("This server is reached over TLS alone: {origin}{}\n", site.options.base_path);
+            return self.plain(StatusCode::FORBIDDEN, &words, outbox);
+        }
+        let query = if head.query.is_empty() { String::new() } else { format!("?{}", head.query) };
+        let response = self.respond(StatusCode::PERMANENT_REDIRECT, outbox);
+        response.field("Location", &format!("{origin}{}{query}", head.path)).empty();
+        RouteOutcome::Answered
+    }
+
     /// Answers one of the routes that tell how the server is.
     fn tell_state(&self, route: Route<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
         match route {
             Route::Metrics => self.ask(Command::Inspect, PendingKind::Metrics),
-            Route::Ready if self.site.is_stopping() => {
-                self.plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n", outbox)
-            }
+            Route::Ready if self.site.is_stopping() => self.stopping("stopping\n", outbox),
             _ => self.plain(StatusCode::OK, "ok\n", outbox),
         }
     }
@@ -372,7 +401,7 @@ impl RouteRequest<'_> {
     /// a page or a file, of which the client is told by the status that it got no WebSocket.
     fn upgrade(&self, outbox: &mut Vec<u8>) -> RouteOutcome {
         if self.site.is_stopping() {
-            return self.plain(StatusCode::SERVICE_UNAVAILABLE, "This server is stopping.\n", outbox);
+            return self.stopping("This server is stopping.\n", outbox);
         }
         let handshake = match Handshake::read(self.head) {
             Ok(handshake) => handshake,
@@ -388,8 +417,9 @@ impl RouteRequest<'_> {
         let mut response = Vec::new();
         handshake.write(&mut response);
         let sessions = self.sessions().into_vec();
-        let (vouched_name, forwarded_for) = (self.vouched_name(), self.client().forwarded_for);
-        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for, response })
+        let (vouched_name, client) = (self.vouched_name(), self.client());
+        self.note_client(client);
+        RouteOutcome::Upgraded(Upgrade { sessions, vouched_name, forwarded_for: client.forwarded_for, response })
     }
 }
 

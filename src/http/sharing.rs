@@ -13,7 +13,7 @@ use super::replies::{ResponseContext, written};
 use super::request::BodyLength;
 use super::response::{Response, ResponseOptions};
 use super::route_request::{RouteOutcome, RouteRequest};
-use super::site::NOT_STORED;
+use super::site::{NOT_STORED, Site};
 use super::upload::{NewUpload, Upload};
 use super::upload_fault::{UploadFault, bad};
 use crate::json;
@@ -106,7 +106,7 @@ fn read(request: &RouteRequest<'_>, code: &str, brought: Brought<'_>) -> Result<
         return Err(refuse(StatusCode::FORBIDDEN, "forbidden", "Pages of another site may not share files here."));
     }
     if site.is_stopping() {
-        return Err(stopping());
+        return Err(stopping(site));
     }
     // RFC 9110 section 14.5: `curl -C` sends the rest of a file, which is not to be taken for the file.
     if head.value("content-range").is_some() {
@@ -151,9 +151,10 @@ fn read(request: &RouteRequest<'_>, code: &str, brought: Brought<'_>) -> Result<
 }
 
 /// The server does not take it any more.
-pub fn stopping() -> UploadFault {
+pub fn stopping(site: &Site) -> UploadFault {
     let words = "This server is stopping: nobody has seen that file.".into();
-    UploadFault { status: StatusCode::SERVICE_UNAVAILABLE, code: "storage_failed", words, retry_ms: None }
+    let retry_ms = Some(site.retry_ms());
+    UploadFault { status: StatusCode::SERVICE_UNAVAILABLE, code: "storage_failed", words, retry_ms }
 }
 
 /// The boundary, if the body is a form. What `Content-Type` says otherwise counts for nothing: a file is what is in it.

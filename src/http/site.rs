@@ -20,6 +20,9 @@ const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
 /// For a response that is meant for one client.
 pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
+/// What cannot be done for a reason that may pass, such as a full disk, is tried again after this time.
+pub(super) const UNAVAILABLE_RETRY_MS: u64 = 5_000;
+
 /// The web site of this server.
 #[derive(Debug)]
 pub struct Site {
@@ -27,8 +30,10 @@ pub struct Site {
     pub meters: Meters,
     metrics: Metrics,
     dates: DateClock,
-    is_stopping: bool,
+    /// After this time those who ask for something may ask again; once the server stops.
+    stopping_retry_ms: Option<u32>,
     foreign_origin: Once,
+    unknown_client: Once,
     /// Origins that are allowed in addition to that of the requested host.
     pub(super) allowed_origins: Vec<String>,
     pub(super) options: WebOptions,
@@ -54,8 +59,9 @@ impl Site {
             meters,
             metrics,
             dates: DateClock::new(),
-            is_stopping: false,
+            stopping_retry_ms: None,
             foreign_origin: Once::new(),
+            unknown_client: Once::new(),
             allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
             options: options.clone(),
             message_bytes: limits.message_bytes,
@@ -67,14 +73,20 @@ impl Site {
         }
     }
 
-    /// From now on `/readyz` answers 503, and each connection is closed after its next response.
-    pub fn begin_stopping(&mut self) {
-        self.is_stopping = true;
+    /// From now on `/readyz` answers 503, and each connection is closed after its next response. After `retry_ms` another
+    /// server may be there.
+    pub fn begin_stopping(&mut self, retry_ms: u32) {
+        self.stopping_retry_ms = Some(retry_ms);
     }
 
     /// Whether the server is about to end.
     pub fn is_stopping(&self) -> bool {
-        self.is_stopping
+        self.stopping_retry_ms.is_some()
+    }
+
+    /// After what time those may ask again whom something cannot be done for at this time.
+    pub(super) fn retry_ms(&self) -> u64 {
+        self.stopping_retry_ms.map_or(UNAVAILABLE_RETRY_MS, u64::from)
     }
 
     /// A page is refused because of its origin. Once a run the log says how that may come of a proxy that does not pass
@@ -85,6 +97,17 @@ impl Site {
                 "a page was refused, since its Origin is not the Host that was asked for; if there is a proxy in front \
                  of this server, have it pass on the header Host (nginx: proxy_set_header Host $http_host; Apache: \
                  ProxyPreserveHost On), or name the address of the pages with --public-url or --allowed-origin"
+            );
+        });
+    }
+
+    /// A proxy does not say whose request it passes on. Once a run the log says what follows from that.
+    pub(super) fn note_unknown_client(&self) {
+        self.unknown_client.call_once(|| {
+            log::warn!(
+                "a request came by a Unix socket or from a trusted proxy without X-Forwarded-For, so that what is counted \
+                 by address counts everybody behind it as one; if there is a proxy, have it say whose requests they are \
+                 (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for)"
             );
         });
     }

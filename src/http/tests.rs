@@ -56,6 +56,8 @@ impl Server {
             web_port: 5000,
             line_port: Some(5001),
             host: "192.168.1.20".into(),
+            is_secure: false,
+            is_certified_host: false,
         };
         Server {
             site: Site::new(&options.web, &options.limits, invitation),
@@ -137,6 +139,7 @@ impl Connection {
                 Step::Close => self.is_closed = true,
                 Step::Fault => (self.is_closed, self.is_at_fault) = (true, true),
                 Step::File(request) => self.store(server, request),
+                Step::Proxied(_) => panic!("that is settled before"),
                 Step::AwaitFile => panic!("what is stored here is stored at once"),
                 Step::Upgrade(upgrade) => {
                     self.outbox.extend_from_slice(&upgrade.response);
@@ -631,10 +634,13 @@ fn says_how_it_is() {
     assert!(metrics.field("Content-Type").is_some_and(|value| value.starts_with("application/openmetrics-text")));
     metrics.says("\nsnugd_rooms 1\n");
     metrics.says("\nsnugd_http_requests_total 4\n");
-    server.site.begin_stopping();
+    server.site.begin_stopping(750);
     assert_eq!(server.get("/healthz").status, 200);
     let answer = server.get("/readyz");
-    assert_eq!((answer.status, answer.field("Connection")), (503, Some("close")));
+    assert_eq!(
+        (answer.status, answer.field("Connection"), answer.field("Retry-After")),
+        (503, Some("close"), Some("1"))
+    );
 }
 
 // ---- who asks

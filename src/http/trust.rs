@@ -12,16 +12,17 @@ use crate::rooms::Name;
 pub struct Client {
     /// The client's own address, if a trusted proxy reports one.
     pub forwarded_for: Option<IpAddr>,
-    /// A trusted proxy took the request over TLS.
+    /// The request came over TLS: to a trusted proxy, as that says, or else here.
     pub is_secure: bool,
 }
 
 impl Client {
-    /// Uses the fields that a trusted proxy added; those of any other peer are ignored.
-    pub fn read(head: &Head<'_, '_>, peer: Option<IpAddr>, trusted_proxies: &[Cidr]) -> Client {
+    /// Uses the fields that a trusted proxy added; those of any other peer are ignored. `is_encrypted`: the peer's own
+    /// connection is.
+    pub fn read(head: &Head<'_, '_>, peer: Option<IpAddr>, is_encrypted: bool, trusted_proxies: &[Cidr]) -> Client {
         let is_trusted = |address| is_trusted_proxy(address, trusted_proxies);
         if !is_trusted(peer) {
-            return Client { forwarded_for: None, is_secure: false };
+            return Client { forwarded_for: None, is_secure: is_encrypted };
         }
         // Each proxy appends the address that it sees: the client is the last one that is no trusted proxy. The
         // addresses before it may be forged.
@@ -35,8 +36,8 @@ impl Client {
         }
         let scheme = head.items("x-forwarded-proto").next_back();
         // Traefik says `wss` of a WebSocket.
-        let is_secure =
-            scheme.is_some_and(|scheme| ["https", "wss"].iter().any(|tls| tls.eq_ignore_ascii_case(scheme)));
+        let is_tls = |scheme: &str| ["https", "wss"].iter().any(|tls| tls.eq_ignore_ascii_case(scheme));
+        let is_secure = scheme.map_or(is_encrypted, is_tls);
         Client { forwarded_for, is_secure }
     }
 }
@@ -145,10 +146,14 @@ mod tests {
     }
 
     fn client(peer: &str, fields: &str) -> Client {
+        client_over(peer, fields, false)
+    }
+
+    fn client_over(peer: &str, fields: &str, is_encrypted: bool) -> Client {
         let options = ["snugd", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"].map(Into::into);
         let trusted = Options::parse_command_line(options).expect("options").web.trusted_proxies;
         with_head(&format!("Host: a\r\n{fields}"), |head| {
-            Client::read(head, Some(peer.parse().expect("an address")), &trusted)
+            Client::read(head, Some(peer.parse().expect("an address")), is_encrypted, &trusted)
         })
     }
 
@@ -170,6 +175,14 @@ mod tests {
             assert!(!client("192.0.2.1", &told).is_secure, "{scheme}");
         }
         assert_eq!(forwarded_for("10.0.0.1", "Accept: a"), None);
+    }
+
+    #[test]
+    fn a_request_is_secure_by_its_own_connection_or_by_its_proxys_word() {
+        assert!(client_over("192.0.2.1", "Accept: a", true).is_secure);
+        assert!(client_over("192.0.2.1", "X-Forwarded-Proto: http", true).is_secure, "not believed");
+        assert!(client_over("10.0.0.1", "Accept: a", true).is_secure, "it is the client itself");
+        assert!(!client_over("10.0.0.1", "X-Forwarded-Proto: http", true).is_secure, "its client had no TLS");
     }
 
     #[test]

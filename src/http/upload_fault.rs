@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::site::UNAVAILABLE_RETRY_MS;
 use crate::files::{StoreFault, UploadRefusal};
 use crate::rooms::size_words;
 
@@ -50,12 +51,16 @@ impl From<UploadRefusal> for UploadFault {
 
 impl From<StoreFault> for UploadFault {
     fn from(fault: StoreFault) -> UploadFault {
-        let (status, words) = match fault {
-            StoreFault::Full => (StatusCode::INSUFFICIENT_STORAGE, "The disk is full, so nobody has seen that file."),
-            StoreFault::Failed => {
-                (StatusCode::SERVICE_UNAVAILABLE, "That could not be stored, so nobody has seen it. Try again.")
+        let (status, words, retry_ms) = match fault {
+            StoreFault::Full => {
+                (StatusCode::INSUFFICIENT_STORAGE, "The disk is full, so nobody has seen that file.", None)
             }
+            StoreFault::Failed => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "That could not be stored, so nobody has seen it. Try again.",
+                Some(UNAVAILABLE_RETRY_MS),
+            ),
         };
-        UploadFault { status, code: "storage_failed", words: words.into(), retry_ms: None }
+        UploadFault { status, code: "storage_failed", words: words.into(), retry_ms }
     }
 }

@@ -37,6 +37,11 @@ pub trait Journal {
     fn is_congested(&self) -> bool {
         false
     }
+
+    /// Whether it has nothing to do, and what has come of everything can be taken.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 impl<J: Journal + ?Sized> Journal for Box<J> {
@@ -62,6 +67,10 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn is_congested(&self) -> bool {
         (**self).is_congested()
+    }
+
+    fn is_settled(&self) -> bool {
+        (**self).is_settled()
     }
 }
 

@@ -240,15 +240,22 @@ impl Line {
         Flow::Close
     }
 
-    /// Says that the server stops.
-    pub fn goodbye(&self, outbox: &mut Vec<u8>) {
+    /// Says that the server stops, and when to come back.
+    pub fn goodbye(&self, retry_ms: u32, outbox: &mut Vec<u8>) {
         self.end_prompt(outbox);
-        self.format.notice("The server is stopping. Bye.", outbox);
+        let seconds = retry_ms.div_ceil(1000);
+        self.format.notice(format_args!("The server is stopping; come back in {seconds} s."), outbox);
     }
 
     /// Says that the peer reads too slowly to be sent everything.
     pub fn too_slow(&self, outbox: &mut Vec<u8>) {
         self.format.warn("You read too slowly; the connection is closed.", outbox);
+    }
+
+    /// Turns away who speaks without TLS where terminals speak over it.
+    pub fn ask_for_tls(&self, outbox: &mut Vec<u8>) {
+        let words = "Terminals speak over TLS here, as in: openssl s_client -quiet -connect HOST:PORT";
+        self.format.warn(words, outbox);
     }
 
     /// Turns away what speaks TLS.

@@ -616,11 +616,12 @@ fn last_words() {
     let (prompted, joined) = (world.connect(), world.connect_as("ben"));
     let words = |world: &World, terminal: usize| {
         let mut outbox = Vec::new();
-        world.terminals[terminal].line.goodbye(&mut outbox);
+        world.terminals[terminal].line.goodbye(1_250, &mut outbox);
         world.terminals[terminal].line.too_slow(&mut outbox);
         String::from_utf8(outbox).expect("UTF-8")
     };
-    let expected = "* The server is stopping. Bye.\r\n! You read too slowly; the connection is closed.\r\n";
+    let expected =
+        "* The server is stopping; come back in 2 s.\r\n! You read too slowly; the connection is closed.\r\n";
     assert_eq!(words(&world, prompted), format!("\r\n{expected}"));
     assert_eq!(words(&world, joined), expected);
     world.type_in(joined, "/json\n");

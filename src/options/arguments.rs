@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::Exit;
-use super::cidr::Cidr;
+use super::cidr::{Cidr, ProxyPeer};
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
     self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, MdnsName, PublicUrl, number, read_base_path, read_count,
@@ -50,6 +50,14 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_METRICS_LISTEN", value_name = "ADDR")]
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub metrics_listen: Vec<ListenAddress>,
+
+    /// PEM file of the certificate and those above it: pages over HTTPS
+    #[arg(long, env = "SNUGD_TLS_CERT", value_name = "FILE", help_heading = "Addresses")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM file of its key
+    #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
+    pub tls_key: Option<PathBuf>,
 
     /// Name on the LAN, found as http://NAME.local; off: none [default: snugd]
     #[arg(long, env = "SNUGD_MDNS", value_name = "NAME")]
@@ -164,6 +172,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_TRUSTED_PROXY", value_name = "CIDR")]
     #[arg(value_delimiter = ',', value_parser = Cidr::read, help_heading = "Behind a proxy")]
     pub trusted_proxy: Vec<Cidr>,
+
+    /// Who sends PROXY headers, as 10.0.0.1, or unix [default: none]
+    #[arg(long, env = "SNUGD_PROXY_PROTOCOL", value_name = "CIDR")]
+    #[arg(value_delimiter = ',', value_parser = ProxyPeer::read, help_heading = "Behind a proxy")]
+    pub proxy_protocol: Vec<ProxyPeer>,
 
     /// Whose pages may connect and post forms [default: the Host itself]
     #[arg(long, env = "SNUGD_ALLOWED_ORIGIN", value_name = "ORIGIN")]

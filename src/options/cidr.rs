@@ -26,6 +26,36 @@ impl Cidr {
     }
 }
 
+/// Proxies from which a header of the PROXY protocol is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyPeer {
+    /// Those at these addresses.
+    Block(Cidr),
+    /// Those that come by a Unix socket.
+    Unix,
+}
+
+impl ProxyPeer {
+    /// Reads `unix`, or addresses as [`Cidr::read`] does.
+    pub(super) fn read(value: &str) -> Result<ProxyPeer, &'static str> {
+        match value.trim() {
+            "unix" => Ok(ProxyPeer::Unix),
+            block => Cidr::read(block)
+                .map(ProxyPeer::Block)
+                .map_err(|_| "addresses like 10.0.0.0/8, fd00::/8 or 127.0.0.1, or unix"),
+        }
+    }
+
+    /// Whether this peer is one of them; one without an address has come by a Unix socket.
+    pub fn contains(&self, peer: Option<IpAddr>) -> bool {
+        match (self, peer) {
+            (ProxyPeer::Block(block), Some(peer)) => block.contains(peer),
+            (ProxyPeer::Unix, None) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The IPv4 block that is written as an IPv6 block, if it is one. Addresses are compared as IPv4 where they
 /// can be, so such a block is kept as IPv4 too.
 fn mapped_ipv4(block: IpNet) -> Option<Ipv4Net> {

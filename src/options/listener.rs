@@ -23,7 +23,7 @@ impl Display for Listener {
 }
 
 /// What is spoken on a listener's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListenerPort {
     /// HTTP, and WebSockets by way of it.
     Web,

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, Subcommand};
-pub use cidr::Cidr;
+pub use cidr::{Cidr, ProxyPeer};
 use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
 use values::MdnsName;
@@ -31,6 +31,8 @@ const MDNS_NAME: &str = "snugd";
 pub struct Options {
     /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
     pub listeners: Vec<Listener>,
+    /// By what the server shows who it is; `None`: nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// The name by which the network finds this machine, without `.local`; `None` if it is to have none.
     pub mdns: Option<String>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
@@ -45,6 +47,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Connections open at once from one address, so that one client cannot use all connections; 0: no limit.
     pub max_per_address: usize,
+    /// Peers from which a header of the PROXY protocol is expected, on every listener.
+    pub proxy_protocol: Vec<ProxyPeer>,
     /// Who may claim a name, and who has to have.
     pub accounts: AccountPolicy,
     /// The names of accounts that are operators in every room.
@@ -55,6 +59,15 @@ pub struct Options {
     pub log: LogFormat,
     /// The least important records that are logged: `-q` shows less, `-v` more.
     pub log_level: log::LevelFilter,
+}
+
+/// The files by which the server shows who it is, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its certificate, and those that lead from it to one that clients know.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
 }
 
 /// The limits of rooms.
@@ -257,6 +270,15 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         return Err(Exit::misused(sentence));
     }
 
+    let tls = match (arguments.tls_cert, arguments.tls_key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (Some(_), None) => {
+            return Err(Exit::misused("--tls-cert needs the certificate's key: name it with --tls-key."));
+        }
+        (None, Some(_)) => return Err(Exit::misused("--tls-key needs its certificate: name it with --tls-cert.")),
+    };
+
     let mut allowed_hosts = arguments.allowed_host;
     let public_url = arguments.public_url.map(|url| {
         if !allowed_hosts.contains(&url.host) {
@@ -277,6 +299,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
     Ok(Options {
         listeners,
+        tls,
         mdns,
         files,
         data: arguments.data,
@@ -296,6 +319,7 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
         },
         max_connections: arguments.max_connections,
         max_per_address: arguments.max_per_ip,
+        proxy_protocol: arguments.proxy_protocol,
         accounts: arguments.accounts,
         admins: arguments.admin,
         web: WebOptions {
@@ -354,8 +378,14 @@ fn resolve_listeners(arguments: &Arguments, port: Option<u16>) -> Result<Vec<Lis
     }
     add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen)?);
     add(ListenerPort::Metrics, &arguments.metrics_listen);
-    if listeners.iter().any(|listener| listener.port == ListenerPort::LineTls) {
-        let sentence = "This snugd was built without TLS, so it has no --line-tls-listen; use another build.";
+    let has_line_tls = listeners.iter().any(|listener| listener.port == ListenerPort::LineTls);
+    if has_line_tls && arguments.tls_cert.is_none() && cfg!(feature = "tls") {
+        let sentence = "--line-tls-listen needs a certificate: name it and its key with --tls-cert and --tls-key.";
+        return Err(Exit::misused(sentence));
+    }
+    if (has_line_tls || arguments.tls_cert.is_some()) && !cfg!(feature = "tls") {
+        let sentence =
+            "This snugd was built without TLS, so it has no --tls-cert and no --line-tls-listen; use another build.";
         return Err(Exit::misused(sentence));
     }
     for (index, one) in listeners.iter().enumerate() {

@@ -1,19 +1,24 @@
 //! Which connections are accepted: how many at once, and how many from one address.
 
+use core::net::IpAddr;
 use std::collections::HashMap;
 
 use super::Reactor;
 use super::connection::Connection;
 use super::connections::connection_id;
-use super::net::{Accept, Accepted, ListenerId, Net, Port};
+use super::net::{Accept, Accepted, ListenerId, Net, Port, Stream};
+use super::proxy_header::AwaitedHeader;
 use super::session::Session;
 use crate::journal::Journal;
-use crate::options::Cidr;
+use crate::options::{Cidr, ProxyPeer};
 use crate::rooms::Address;
 use crate::time::Now;
 
 /// Connections accepted in one turn, so that those who are connected do not wait for a crowd that comes.
 const ACCEPTS_A_TURN: usize = 256;
+
+/// Connections that those who watch the server may have at once.
+const MOST_WATCHERS: usize = 16;
 
 /// After the descriptors ran out, it is tried again after this time.
 const RETRY_MS: u64 = 100;
@@ -30,12 +35,16 @@ pub struct AdmissionLimits {
     pub per_address: usize,
     /// Proxies: many people come by way of each of their addresses, so those are not counted.
     pub trusted_proxies: Vec<Cidr>,
+    /// Those that say with a header of the PROXY protocol from whom a connection comes.
+    pub proxy_protocol: Vec<ProxyPeer>,
 }
 
 /// Who is connected, and who waits to be accepted.
 pub struct Admission {
     limits: AdmissionLimits,
     by_address: HashMap<Address, u32>,
+    /// Connections of those who watch the server.
+    watchers: usize,
     /// Listeners at which connections may wait that no edge will announce.
     ready: Vec<ListenerId>,
     /// When to accept again, after the descriptors ran out.
@@ -47,7 +56,7 @@ pub struct Admission {
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Admission {
         let (by_address, ready) = (HashMap::new(), Vec::new());
-        Admission { limits, by_address, ready, retry_at_ms: None, warns_again_at_ms: 0 }
+        Admission { limits, by_address, watchers: 0, ready, retry_at_ms: None, warns_again_at_ms: 0 }
     }
 
     pub fn set_ready(&mut self, listener: ListenerId) {
@@ -65,11 +74,36 @@ impl Admission {
         self.retry_at_ms
     }
 
-    /// Counts a connection from this address in, if there is a place for it.
-    fn admit(&mut self, address: Address, is_counted: bool, open: usize) -> Result<(), Refused> {
-        if self.limits.connections > 0 && open >= self.limits.connections {
+    /// Whether many people come by way of this peer: a proxy that is trusted, or a program on this machine, which has come
+    /// by a Unix socket.
+    pub fn is_proxy(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_none_or(|peer| self.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer)))
+    }
+
+    /// Whether this peer is to say with a header of the PROXY protocol from whom a connection comes.
+    fn sends_header(&self, peer: Option<IpAddr>) -> bool {
+        self.limits.proxy_protocol.iter().any(|proxies| proxies.contains(peer))
+    }
+
+    /// Counts a connection of somebody who watches the server in, if there is a place for it. None of the places for others
+    /// is taken, nor can others take these.
+    fn admit_watcher(&mut self) -> Result<(), Refused> {
+        if self.watchers >= MOST_WATCHERS {
             return Err(Refused::Full);
         }
+        self.watchers += 1;
+        Ok(())
+    }
+
+    /// Counts a connection from this address in, if there is a place for it; `open` connections are there.
+    fn admit(&mut self, address: Address, is_counted: bool, open: usize) -> Result<(), Refused> {
+        if self.limits.connections > 0 && open >= self.limits.connections + self.watchers {
+            return Err(Refused::Full);
+        }
+        self.count_in(address, is_counted)
+    }
+
+    fn count_in(&mut self, address: Address, is_counted: bool) -> Result<(), Refused> {
         let count = self.by_address.entry(address).or_default();
         if is_counted && self.limits.per_address > 0 && *count as usize >= self.limits.per_address {
             return Err(Refused::TooManyFromAddress);
@@ -79,18 +113,25 @@ impl Admission {
     }
 
     /// Counts a connection for another address from here on: the one behind a proxy. If that has as many as it may
-    /// have, nothing changes.
-    pub fn move_to(&mut self, from: Address, to: Address) -> Result<(), Refused> {
-        self.release(from);
-        let moved = self.admit(to, true, 0);
+    /// have, and is counted, nothing changes.
+    pub fn move_to(&mut self, from: Address, to: Address, is_counted: bool) -> Result<(), Refused> {
+        self.count_out(from);
+        let moved = self.count_in(to, is_counted);
         if moved.is_err() {
             *self.by_address.entry(from).or_default() += 1;
         }
         moved
     }
 
-    /// Counts a connection from this address out.
-    pub fn release(&mut self, address: Address) {
+    /// Counts a connection out: one from this address, or of somebody who watches the server.
+    pub fn release(&mut self, address: Address, watches: bool) {
+        match watches {
+            true => self.watchers -= 1,
+            false => self.count_out(address),
+        }
+    }
+
+    fn count_out(&mut self, address: Address) {
         if let Some(count) = self.by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -108,8 +149,17 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// What is said to the peer: in one write, to a connection that gets no slot.
-    pub fn words(self, port: Port) -> &'static [u8] {
+    /// What is said to the peer: in one write, to a connection that gets no slot. Over TLS, for which there is no time,
+    /// no more than that it is no fault of the peer's: `internal_error` (RFC 8446 section 6).
+    pub fn words(self, listener: ListenerId) -> &'static [u8] {
+        if listener.is_tls {
+            return &[21, 3, 3, 0, 2, 2, 80];
+        }
+        self.words_at(listener.port)
+    }
+
+    /// What is said to a peer that speaks what is spoken at this port.
+    pub fn words_at(self, port: Port) -> &'static [u8] {
         match (self, port) {
             (Refused::Full, Port::Web | Port::Metrics) => {
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
@@ -130,16 +180,21 @@ impl Refused {
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Accepts whoever waits, up to a turn's worth.
     pub(super) fn accept(&mut self) {
-        if !self.admission.is_ready(self.now) || self.journal.is_congested() {
+        if !self.admission.is_ready(self.now) {
             return;
         }
         self.admission.retry_at_ms = None;
         for listener in std::mem::take(&mut self.admission.ready) {
+            // Whoever watches the server is told how it is then as well.
+            if self.journal.is_congested() && listener.port != Port::Metrics {
+                self.admission.set_ready(listener);
+                continue;
+            }
             // More may wait, unless it turns out otherwise.
             let mut may_have_more = true;
             for _ in 0..ACCEPTS_A_TURN {
-                match self.net.accept(listener, Refused::Full.words(listener.port)) {
-                    Accept::Connection(connection) => self.admit(listener.port, connection),
+                match self.net.accept(listener, Refused::Full.words(listener)) {
+                    Accept::Connection(connection) => self.admit(listener, connection),
                     Accept::Nothing => {
                         may_have_more = false;
                         break;
@@ -165,29 +220,44 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
-    fn admit(&mut self, port: Port, accepted: Accepted<N::Stream>) {
+    fn admit(&mut self, listener: ListenerId, accepted: Accepted<N::Stream>) {
+        let port = listener.port;
         let Accepted { stream, peer, local } = accepted;
         // Whoever comes by a Unix socket is a program on this machine.
         let address = Address::from(peer.unwrap_or(local));
-        let is_trusted = |peer| self.admission.limits.trusted_proxies.iter().any(|proxy| proxy.contains(peer));
-        let is_proxy = peer.is_none_or(is_trusted);
-        if let Err(refused) = self.admission.admit(address, !is_proxy, self.connections.slab.len()) {
+        let sends_header = self.admission.sends_header(peer);
+        let is_counted = !sends_header && !self.admission.is_proxy(peer);
+        let admitted = match port {
+            Port::Metrics => self.admission.admit_watcher(),
+            _ => self.admission.admit(address, is_counted, self.connections.slab.len()),
+        };
+        if let Err(refused) = admitted {
             log::debug!("a connection is refused: {refused:?}");
             match refused {
                 Refused::Full => self.meters().refused_full.inc(),
                 Refused::TooManyFromAddress => self.meters().refused_too_many_from_address.inc(),
             };
-            return self.net.refuse(stream, refused.words(port));
+            return self.net.refuse(stream, refused.words(listener));
         }
         let generation = self.connections.new_generation();
         let mut hello = Vec::new();
-        let session = Session::new(port, peer, local, &self.shared, self.now, &mut hello);
+        let session = match sends_header {
+            true => Session::ProxyHeader(Box::new(AwaitedHeader::new(listener, peer, local, self.now))),
+            false => Session::new(listener, peer, local, &self.shared, self.now, &mut hello),
+        };
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
         self.shared.meters().open_connections.inc();
         self.shared.meters().accepted(port != Port::Line);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
+        if sends_header {
+            connection.stream.hold_encryption();
+        }
+        if connection.stream.is_handshaking() {
+            self.begin_handshake(slot);
+        }
+        let connection = &mut self.connections.slab[slot];
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
             self.closed.push(connection_id(slot, generation));

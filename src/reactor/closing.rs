@@ -2,14 +2,11 @@
 
 use super::Reactor;
 use super::connection::{FILE_STALLED_MS, Pending, Phase};
-use super::net::Net;
+use super::net::{Net, Stream};
 use crate::journal::Journal;
 
 /// A closing connection that takes nothing of what it is still to be sent for so long is given up.
 const DRAIN_MS: u64 = 5_000;
-
-/// Once asked to stop, the program ends after this time at the latest.
-const STOP_MS: u64 = 5_000;
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// The session is over: its members leave or keep their places, what is queued is still sent.
@@ -40,7 +37,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connection = &mut self.connections.slab[slot];
         let stalled_ms = connection.stalled_ms(now_ms);
         let limit_ms = if connection.output.has_range() { FILE_STALLED_MS } else { DRAIN_MS };
-        if stalled_ms < limit_ms && !connection.output.is_empty() {
+        if stalled_ms < limit_ms && !connection.is_drained() {
             connection.until_ms = now_ms + limit_ms - stalled_ms;
         } else {
             connection.until_ms = u64::MAX;
@@ -85,38 +82,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 authenticator.forget(id);
             }
             let connection = self.connections.slab.remove(slot);
-            self.admission.release(connection.address);
+            if connection.stream.is_handshaking() {
+                self.handshakes.end();
+            }
+            self.admission.release(connection.address, connection.session.watches());
             self.meters().open_connections.dec();
             self.net.close(connection.stream);
             self.relay();
-        }
-    }
-
-    /// Tells every connection that the server stops, closes them, and accepts no more. A request that has begun is
-    /// answered first: what it asked for may be done, and who sent it would not know.
-    pub(super) fn stop(&mut self) {
-        if self.stops_at_ms.is_some() {
-            return;
-        }
-        log::info!("stopping");
-        self.stops_at_ms = Some(self.now.steady_ms + STOP_MS);
-        self.shared.site.begin_stopping();
-        self.net.close_listeners();
-        let slots: Vec<usize> = self.connections.slab.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
-            let connection = &self.connections.slab[slot];
-            if connection.phase != Phase::Open || connection.session.is_within_request() {
-                continue;
-            }
-            self.queue_unread(slot);
-            let memberships = self.connections.slab[slot].memberships.take();
-            for &membership in memberships.as_slice() {
-                // Nobody is told that others part: everybody does. Nothing of a room outlives this.
-                self.rooms.detach(membership, &mut self.connections);
-            }
-            self.connections.slab[slot].session.say_goodbye(&self.shared, self.now, &mut self.scratch);
-            self.send_scratch(slot);
-            self.begin_closing(slot);
         }
     }
 }

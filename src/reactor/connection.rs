@@ -1,8 +1,9 @@
 //! One connection: its stream, what it has received and not understood yet, what it is still to be sent.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::memberships::Memberships;
+use super::net::Stream;
 use super::output_queue::{OutputQueue, SpareBuffers};
 use super::session::Session;
 use crate::rooms::Address;
@@ -93,6 +94,10 @@ impl Pending {
         self.0.is_none()
     }
 
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |bytes| bytes)
+    }
+
     /// Leaves none behind.
     pub fn take(&mut self) -> Vec<u8> {
         self.0.take().map_or_else(Vec::new, |bytes| bytes.into_vec())
@@ -134,7 +139,7 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: Write> Connection<S> {
+impl<S: Stream> Connection<S> {
     /// Whether the session may be shown input now.
     pub fn listens(&self) -> bool {
         self.phase == Phase::Open
@@ -158,27 +163,37 @@ impl<S: Write> Connection<S> {
         own.into_iter().chain(session).chain(stalled).min()
     }
 
-    /// Sends the output queue and then `parts`, as much as the system takes. Returns how much of `parts` it took.
+    /// Whether it was sent all that it was to be sent, or cannot be.
+    pub fn is_drained(&self) -> bool {
+        self.output.is_empty() && !self.stream.has_output() || self.is_output_lost || self.stream.is_handshaking()
+    }
+
+    /// Sends what the stream has of its own, the output queue and then `parts`, as much as the system takes. Returns how
+    /// much of `parts` it took.
     ///
     /// Where the connection turns out to be broken, everything is taken, since nobody waits for it any more.
     pub fn send(&mut self, parts: &[&[u8]], now_ms: u64, spare: &mut SpareBuffers) -> usize {
         let wanted: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
-        while self.is_writable && !(self.output.is_empty() && sent == wanted) {
+        while self.is_writable {
             let before = self.output.unsent_bytes();
-            let written = if sent == 0 {
-                self.output.write(&mut self.stream, parts, spare)
+            let written = if self.stream.has_output() {
+                self.stream.flush().map(|()| None)
+            } else if self.output.is_empty() && sent == wanted || self.stream.is_handshaking() {
+                break;
+            } else if sent == 0 {
+                self.output.write(&mut self.stream, parts, spare).map(Some)
             } else {
                 let (first, rest) = rest_of(parts, sent);
                 match rest {
-                    [] => self.output.write(&mut self.stream, &[first], spare),
-                    _ => self.output.write(&mut self.stream, &[&[first], rest].concat(), spare),
+                    [] => self.output.write(&mut self.stream, &[first], spare).map(Some),
+                    _ => self.output.write(&mut self.stream, &[&[first], rest].concat(), spare).map(Some),
                 }
             };
             match written {
-                Ok(0) if before == self.output.unsent_bytes() => self.lose_output(),
+                Ok(Some(0)) if before == self.output.unsent_bytes() => self.lose_output(),
                 Ok(count) => {
-                    sent += count;
+                    sent += count.unwrap_or(0);
                     self.note_progress(now_ms);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -234,6 +249,7 @@ fn rest_of<'p, 'b>(parts: &'p [&'b [u8]], mut skipped: usize) -> (&'b [u8], &'p 
 #[cfg(test)]
 mod tests {
     use core::net::{IpAddr, Ipv4Addr};
+    use std::io::Cursor;
 
     use super::super::output_queue::Range;
     use super::*;
@@ -257,7 +273,7 @@ mod tests {
         let http = Http::new(Some(address), address, Now { steady_ms: 3_600_000, wall_ms: 0 });
         let session = Session::Http(Box::new(http));
         let now = Now { steady_ms: 0, wall_ms: 0 };
-        let mut connection = Connection::new(Vec::new(), session, Address::from(address), 0, now);
+        let mut connection = Connection::new(Cursor::new(Vec::new()), session, Address::from(address), 0, now);
         let idle_until_ms = connection.due_ms().expect("it does not stay for ever");
         connection.output.push_range(Box::new(File));
         assert_eq!(connection.due_ms(), Some(60_000));

@@ -1,10 +1,9 @@
 //! All connections, by slot, and the queues of those that are to be looked at.
 
-use std::io::Write;
-
 use slab::Slab;
 
 use super::connection::{Connection, Phase};
+use super::net::Stream;
 use super::output_queue::SpareBuffers;
 use super::{GENERATION_MASK, SLOT_BITS};
 use crate::rooms::{Address, ConnectionId, Delivery};
@@ -80,7 +79,7 @@ impl<S> Connections<S> {
     }
 }
 
-impl<S: Write> Connections<S> {
+impl<S: Stream> Connections<S> {
     /// Sends what a connection's output queue holds, and then `parts`. Returns how much of `parts` was taken.
     pub fn send(&mut self, slot: usize, parts: &[&[u8]]) -> usize {
         let connection = &mut self.slab[slot];
@@ -99,7 +98,7 @@ impl<S: Write> Connections<S> {
     }
 }
 
-impl<S: Write> Delivery for Connections<S> {
+impl<S: Stream> Delivery for Connections<S> {
     fn write(&mut self, connection: ConnectionId, parts: &[&[u8]]) -> usize {
         self.find(connection).map_or(0, |slot| self.send(slot, parts))
     }
@@ -131,17 +130,18 @@ pub fn connection_id(slot: usize, generation: u32) -> ConnectionId {
 #[cfg(test)]
 mod tests {
     use core::net::{IpAddr, Ipv4Addr};
+    use std::io::Cursor;
 
     use super::*;
     use crate::line::Line;
     use crate::reactor::session::Session;
     use crate::time::Now;
 
-    fn connection() -> Connection<Vec<u8>> {
+    fn connection() -> Connection<Cursor<Vec<u8>>> {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let now = Now { steady_ms: 0, wall_ms: 0 };
         let session = Session::Line(Line::new(address, now, &mut Vec::new()));
-        Connection::new(Vec::new(), session, Address::from(address), 0, now)
+        Connection::new(Cursor::new(Vec::new()), session, Address::from(address), 0, now)
     }
 
     #[test]
@@ -154,6 +154,6 @@ mod tests {
         connections.slab[slot].phase = Phase::Draining;
         connections.queue(id, b", said too late");
         connections.send(slot, &[]);
-        assert_eq!(String::from_utf8_lossy(&connections.slab[slot].stream), "said, goodbye");
+        assert_eq!(String::from_utf8_lossy(connections.slab[slot].stream.get_ref()), "said, goodbye");
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use super::session::Session;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
 use crate::session_api::Flow;
@@ -41,6 +42,7 @@ impl Deadlines {
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Does what is due: in connections, in the rooms, and what the journal has done meanwhile.
     pub(super) fn expire(&mut self) {
+        self.give_up_handshakes();
         while let Some((due_ms, id)) = self.deadlines.take_due(self.now.steady_ms) {
             let Some(slot) = self.connections.find(id) else { continue };
             let connection = &mut self.connections.slab[slot];
@@ -74,6 +76,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 let flow = connection.session.expire(self.now, &mut self.scratch);
                 self.send_scratch(slot);
                 if flow == Flow::Close {
+                    if let Session::ProxyHeader(_) = self.connections.slab[slot].session {
+                        self.meters().proxy_header_faults.inc();
+                    }
                     self.begin_closing(slot);
                 }
             }

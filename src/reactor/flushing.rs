@@ -1,13 +1,18 @@
 //! From output queues and logs to sockets: the only place that writes to them.
 
+use std::io::Write;
+
 use super::Reactor;
 use super::connection::Phase;
-use super::net::Net;
+use super::net::{Net, Stream};
 use crate::journal::Journal;
 use crate::rooms::{RoomId, SlowConsumer};
 
 /// A peer that has been sent everything has this long to end its side, or to send more.
 pub(super) const LINGER_MS: u64 = 2_000;
+
+/// The same once the program stops: those who connect to the next one wait for that.
+const LAST_LINGER_MS: u64 = 1_000;
 
 /// What is written for one room in a turn, in bytes; each write counts as some more: enough for one message to a
 /// thousand members. A room with more than that goes on in the next turn, and does not hold up the others.
@@ -110,13 +115,21 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.leave_rooms(slot);
             return self.relay();
         }
+        let linger_ms = if self.stopping.is_some() { LAST_LINGER_MS } else { LINGER_MS };
+        if self.connections.slab[slot].phase == Phase::Draining && self.connections.slab[slot].is_drained() {
+            self.connections.slab[slot].stream.say_end();
+            self.connections.send(slot, &[]);
+        }
         let connection = &mut self.connections.slab[slot];
-        if connection.phase == Phase::Draining && connection.output.is_empty() {
-            if !connection.is_output_lost {
+        if connection.phase == Phase::Draining && connection.is_drained() {
+            if connection.is_output_lost {
+                // Why a peer was given up that breaks TLS, which it may be there to read.
+                let _ = connection.stream.flush();
+            } else {
                 self.net.end_sending(&mut connection.stream);
             }
             connection.phase = Phase::Lingering;
-            connection.until_ms = self.now.steady_ms + LINGER_MS;
+            connection.until_ms = self.now.steady_ms + linger_ms;
             if connection.has_ended || connection.is_output_lost {
                 self.closed.push(id);
             }

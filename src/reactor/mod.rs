@@ -13,16 +13,23 @@ mod deadlines;
 mod executing;
 mod files;
 mod flushing;
+mod handshakes;
 mod memberships;
 mod net;
+mod observing;
 mod output_queue;
+mod proxy_header;
 mod receiving;
 mod session;
+mod stopping;
 
 pub use connection::OutputLimits;
 pub use files::Files;
 pub use memberships::Memberships;
-pub use net::{Accept, Accepted, BindError, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream};
+pub use net::{
+    Accept, Accepted, BindError, HandOverError, HandedOver, HangUp, ListenerId, MioNet, Net, Port, Readiness, Stream,
+};
+pub use observing::{Condition, Observer};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
 pub use session::{Session, Shared, all_encoders};
 
@@ -38,6 +45,8 @@ use admission::Admission;
 pub use admission::AdmissionLimits;
 use connections::Connections;
 use deadlines::Deadlines;
+use handshakes::Handshakes;
+use stopping::Stopping;
 
 /// Bytes read from one connection in one turn, so that nobody waits long for one that sends a lot.
 const READ_BUDGET_BYTES: usize = 64 * 1024;
@@ -68,11 +77,14 @@ pub struct Reactor<N: Net, J: Journal> {
     files: Option<Files>,
     connections: Connections<N::Stream>,
     admission: Admission,
+    handshakes: Handshakes,
     deadlines: Deadlines,
     output_limits: OutputLimits,
     now: Now,
-    /// When to be gone, once asked to stop.
-    stops_at_ms: Option<u64>,
+    /// Once asked to stop.
+    stopping: Option<Stopping>,
+    /// Whoever watches over the program.
+    observer: Option<Box<dyn Observer>>,
     absence_round: AbsenceRound,
     /// Why to end at once.
     failure: Option<String>,
@@ -103,9 +115,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             files: None,
             connections: Connections::new(),
             admission: Admission::new(limits),
+            handshakes: Handshakes::default(),
             deadlines: Deadlines::default(),
             output_limits: OutputLimits::default(),
-            stops_at_ms: None,
+            stopping: None,
+            observer: None,
             absence_round: AbsenceRound::default(),
             failure: None,
             may_have_outcomes: false,
@@ -155,18 +169,20 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.gather()?;
         self.expire();
         self.resume();
+        self.go_on_stopping();
         self.journal.dispatch(self.now);
         self.flush();
         self.reap();
         self.submit_files();
         self.journal.dispatch(self.now);
+        self.tell_observer();
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 
     /// Whether the program was asked to stop and nothing is left to do.
     pub fn has_stopped(&self) -> bool {
-        let is_empty = self.connections.slab.is_empty();
-        self.stops_at_ms.is_some_and(|stops_at_ms| is_empty || self.now.steady_ms >= stops_at_ms)
+        let (connections, now_ms) = (self.connections.slab.len(), self.now.steady_ms);
+        self.stopping.as_ref().is_some_and(|stopping| stopping.is_over(connections, now_ms))
     }
 
     /// What the system is asked of, for whoever drives the reactor from outside.
@@ -204,6 +220,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn wait(&mut self) -> io::Result<()> {
         self.received_from = 0;
+        self.handshakes.begin_turn();
         self.poll(self.timeout_ms()).map(|_| ())
     }
 
@@ -252,6 +269,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             || self.rooms.is_searching()
             || self.authenticator.as_ref().is_some_and(Authenticator::has_done)
             || self.files.as_ref().is_some_and(Files::has_done)
+            || self.stopping.as_ref().is_some_and(Stopping::is_telling)
             || self.may_have_outcomes;
         if is_busy {
             return Some(0);
@@ -259,10 +277,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let looks_again_ms = self.journal.is_congested().then_some(self.now.steady_ms + CONGESTION_CHECK_MS);
         let due = [
             self.deadlines.next_ms(),
+            self.handshakes.next_ms(),
             self.rooms.next_deadline_ms(),
             self.admission.retry_at_ms().filter(|_| !self.journal.is_congested()),
-            self.stops_at_ms,
+            self.stopping.as_ref().map(Stopping::due_ms),
             self.absence_round.due_ms,
+            self.observer.as_ref().and_then(|observer| observer.due_ms()),
             looks_again_ms,
         ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))

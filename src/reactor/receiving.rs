@@ -9,6 +9,7 @@ use super::executing::QUEUED_BUDGET_BYTES;
 use super::flushing::LINGER_MS;
 use super::net::{Net, Port, Stream};
 use super::session::Session;
+use super::stopping::Stopping;
 use crate::journal::Journal;
 use crate::rooms::Address;
 use crate::session_api::{Input, Step, Upgrade};
@@ -24,11 +25,16 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         for id in queue.drain(..) {
             let Some(slot) = self.connections.find(id) else { continue };
             // Whoever may not be read from now is looked at again in the next turn.
-            if self.journal.is_congested() || self.is_held_up(slot) {
+            let is_put_off = self.journal.is_congested() && !self.connections.slab[slot].session.watches();
+            if is_put_off || self.is_held_up(slot) || self.puts_off_handshake(slot) {
                 later.push(id);
                 continue;
             }
             self.connections.slab[slot].is_in_receive_queue = false;
+            if self.is_deaf_to(slot) {
+                // It is queued again when it is closed.
+                continue;
+            }
             self.received_from += 1;
             self.receive_from(slot);
             if self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
@@ -46,6 +52,15 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         memberships.iter().any(|membership| self.rooms.is_room_saturated(membership.room))
     }
 
+    /// Whether the program stops, and hears no more of this connection. Requests are heard to the last, since most of
+    /// those who send them do not come back by themselves.
+    fn is_deaf_to(&self, slot: usize) -> bool {
+        let connection = &self.connections.slab[slot];
+        self.stopping.as_ref().is_some_and(Stopping::is_deaf)
+            && connection.phase == Phase::Open
+            && !matches!(connection.session, Session::Http(_))
+    }
+
     /// Reads once from a connection, and has its session look at what there is.
     fn receive_from(&mut self, slot: usize) {
         let connection = &mut self.connections.slab[slot];
@@ -57,7 +72,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             return;
         }
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let count = if connection.reads() { self.read(slot, &mut buffer) } else { 0 };
+        let was_handshaking = connection.stream.is_handshaking();
+        let most_bytes = connection.session.most_input_bytes(connection.pending.as_slice()).min(buffer.len());
+        let count = if connection.reads() { self.read(slot, &mut buffer[..most_bytes]) } else { 0 };
+        if was_handshaking && !self.connections.slab[slot].stream.is_handshaking() {
+            self.end_handshake(slot);
+        }
         let connection = &mut self.connections.slab[slot];
         self.shared.meters().received_bytes.inc_by(count as u64);
         if connection.pending.is_empty() {
@@ -88,7 +108,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Reads what is there, at most one buffer. Returns how much it was.
     fn read(&mut self, slot: usize, buffer: &mut [u8]) -> usize {
         let connection = &mut self.connections.slab[slot];
-        match connection.stream.read(buffer) {
+        let outcome = connection.stream.read(buffer);
+        if connection.stream.has_output() {
+            self.connections.queue_flush(slot);
+        }
+        let connection = &mut self.connections.slab[slot];
+        match outcome {
             Ok(0) => {
                 connection.is_readable = false;
                 connection.has_ended = true;
@@ -108,7 +133,17 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 0
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                // The peer may still read, but what it began last may not be whole.
+                connection.is_readable = false;
+                connection.is_broken = true;
+                connection.has_ended = true;
+                0
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    self.shared.meters().tls_faults.inc();
+                }
                 // What was received before is still carried out.
                 connection.lose_output();
                 connection.is_readable = false;
@@ -153,6 +188,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
+                Step::Proxied(source) => self.begin_proxied(slot, source),
                 Step::File(request) => self.ask_about_file(slot, request),
                 Step::AwaitFile => self.connections.slab[slot].awaits_reply = true,
             }
@@ -165,9 +201,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// An HTTP connection goes on as a WebSocket, if the client behind it may have one more.
     fn upgrade(&mut self, slot: usize, upgrade: Upgrade) {
         if let Some(address) = upgrade.forwarded_for.map(Address::from) {
-            if self.admission.move_to(self.connections.slab[slot].address, address).is_err() {
+            if self.admission.move_to(self.connections.slab[slot].address, address, true).is_err() {
                 self.meters().refused_too_many_from_address.inc();
-                let words = Refused::TooManyFromAddress.words(Port::Web);
+                let words = Refused::TooManyFromAddress.words_at(Port::Web);
                 self.connections.queue_output(slot, words);
                 return self.begin_closing(slot);
             }

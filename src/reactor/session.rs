@@ -4,10 +4,12 @@ use core::net::IpAddr;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::net::Port;
+use super::net::{ListenerId, Port};
+use super::proxy_header::AwaitedHeader;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
+use crate::proxy_protocol;
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
 use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
@@ -45,6 +47,8 @@ pub fn all_encoders(clock: LocalClock, home_url: String) -> Vec<Box<dyn Encoder>
 
 /// One connection's protocol.
 pub enum Session {
+    /// None yet: its proxy has to say first from whom it comes.
+    ProxyHeader(Box<AwaitedHeader>),
     /// Requests and responses.
     Http(Box<Http>),
     /// JSON messages in frames.
@@ -58,14 +62,15 @@ pub enum Session {
 impl Session {
     /// The first protocol of a connection; it may have something to say at once.
     pub fn new(
-        port: Port,
+        listener: ListenerId,
         peer: Option<IpAddr>,
         local: IpAddr,
         shared: &Shared,
         now: Now,
         outbox: &mut Vec<u8>,
     ) -> Session {
-        match (port, shared.other) {
+        match (listener.port, shared.other) {
+            (Port::Web, _) if listener.is_tls => Session::Http(Box::new(Http::encrypted(peer, local, now))),
             (Port::Web, _) => Session::Http(Box::new(Http::new(peer, local, now))),
             (Port::Metrics, _) => Session::Http(Box::new(Http::for_metrics(peer, local, now))),
             (Port::Other, Some(new_session)) => Session::Other(new_session(now, outbox)),
@@ -81,9 +86,19 @@ impl Session {
         }
     }
 
+    /// How much may be read beyond what is pending. Behind the header of a proxy TLS may follow, which is not for the
+    /// session to see.
+    pub fn most_input_bytes(&self, pending: &[u8]) -> usize {
+        match self {
+            Session::ProxyHeader(header) if header.listener.is_tls => proxy_protocol::missing_bytes(pending),
+            _ => usize::MAX,
+        }
+    }
+
     /// Looks at the input.
     pub fn receive(&mut self, input: &mut Input<'_>, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Step {
         match self {
+            Session::ProxyHeader(header) => header.receive(input),
             Session::Http(http) => http.receive(input, &shared.site, now, outbox),
             Session::Ws(ws) => ws.receive(input, &shared.ws, now, outbox),
             Session::Line(line) => line.receive(input, &shared.line, now, outbox),
@@ -94,6 +109,8 @@ impl Session {
     /// Writes an answer of the rooms.
     pub fn reply(&mut self, reply: Reply, rooms: &Rooms, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
+            // It has asked nothing.
+            Session::ProxyHeader(_) => Flow::Close,
             Session::Http(http) => http.reply(reply, rooms, &shared.site, now, outbox),
             Session::Ws(ws) => ws.reply(reply, rooms, &shared.ws, outbox),
             Session::Line(line) => line.reply(reply, rooms, &shared.line, now, outbox),
@@ -104,6 +121,7 @@ impl Session {
     /// When [`expire`](Self::expire) is to be called, if at all.
     pub fn deadline_ms(&self) -> Option<u64> {
         match self {
+            Session::ProxyHeader(header) => Some(header.deadline_ms()),
             Session::Http(http) => http.deadline_ms(),
             Session::Ws(ws) => Some(ws.deadline_ms()),
             Session::Line(line) => line.deadline_ms(),
@@ -114,6 +132,7 @@ impl Session {
     /// The session's deadline has come.
     pub fn expire(&mut self, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
+            Session::ProxyHeader(header) => header.expire(now),
             Session::Http(http) => http.expire(now, outbox),
             Session::Ws(ws) => ws.expire(now, outbox),
             Session::Line(line) => line.expire(now, outbox),
@@ -126,7 +145,7 @@ impl Session {
         match self {
             Session::Http(http) => http.note_progress(now),
             Session::Ws(ws) => ws.note_progress(now),
-            Session::Line(_) | Session::Other(_) => (),
+            Session::ProxyHeader(_) | Session::Line(_) | Session::Other(_) => (),
         }
     }
 
@@ -134,17 +153,30 @@ impl Session {
     pub fn answer_file(&mut self, reply: FileReply, shared: &Shared, now: Now, outbox: &mut Vec<u8>) -> Flow {
         match self {
             Session::Http(http) => http.answer_file(reply, &shared.site, now, outbox),
-            Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => Flow::Continue,
         }
     }
 
-    /// Says that the server stops.
-    pub fn say_goodbye(&self, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
+    /// The peer speaks without TLS where it should not.
+    pub fn go_on_unencrypted(&mut self, outbox: &mut Vec<u8>) -> Flow {
+        match self {
+            Session::Http(http) => http.go_on_unencrypted(),
+            Session::Line(line) => {
+                line.ask_for_tls(outbox);
+                return Flow::Close;
+            }
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Other(_) => return Flow::Close,
+        }
+        Flow::Continue
+    }
+
+    /// Says that the server stops, and when to come back.
+    pub fn say_goodbye(&self, retry_ms: u32, shared: &Shared, now: Now, outbox: &mut Vec<u8>) {
         match self {
             Session::Http(http) => http.say_goodbye(now, &shared.site, outbox),
-            Session::Other(_) => (),
-            Session::Ws(ws) => ws.say_goodbye(outbox),
-            Session::Line(line) => line.goodbye(outbox),
+            Session::ProxyHeader(_) | Session::Other(_) => (),
+            Session::Ws(ws) => ws.say_goodbye(retry_ms, outbox),
+            Session::Line(line) => line.goodbye(retry_ms, outbox),
         }
     }
 
@@ -156,7 +188,7 @@ impl Session {
     /// Says that the peer reads too slowly to be sent everything.
     pub fn say_too_slow(&self, outbox: &mut Vec<u8>) {
         match self {
-            Session::Http(_) => (),
+            Session::ProxyHeader(_) | Session::Http(_) => (),
             Session::Ws(ws) => ws.say_too_slow(outbox),
             Session::Line(line) => line.too_slow(outbox),
             Session::Other(other) => other.say_too_slow(outbox),
@@ -171,12 +203,22 @@ impl Session {
 
     /// Whether it notices by itself that its peer is gone: by pings, or since nobody may be idle for long.
     pub fn notices_absence(&self) -> bool {
-        matches!(self, Session::Http(_) | Session::Ws(_))
+        matches!(self, Session::ProxyHeader(_) | Session::Http(_) | Session::Ws(_))
+    }
+
+    /// Whether it is there to be told how the server is, and for nothing else.
+    pub fn watches(&self) -> bool {
+        match self {
+            Session::ProxyHeader(header) => header.listener.port == Port::Metrics,
+            Session::Http(http) => http.is_for_metrics(),
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => false,
+        }
     }
 
     /// The counter for what peers do against this protocol.
     pub fn faults<'a>(&self, meters: &'a Meters) -> &'a Counter {
         match self {
+            Session::ProxyHeader(_) => &meters.proxy_header_faults,
             Session::Http(_) => &meters.http_faults,
             Session::Ws(_) => &meters.websocket_faults,
             Session::Line(_) | Session::Other(_) => &meters.line_faults,
@@ -187,14 +229,14 @@ impl Session {
     pub fn via(&self) -> Via {
         match self {
             Session::Http(_) | Session::Ws(_) => Via::Web,
-            Session::Line(_) | Session::Other(_) => Via::Line,
+            Session::ProxyHeader(_) | Session::Line(_) | Session::Other(_) => Via::Line,
         }
     }
 
     /// The encoding in which it reads a room.
     pub fn encoder(&self) -> EncoderId {
         match self {
-            Session::Http(_) | Session::Ws(_) => encoders::WEB,
+            Session::ProxyHeader(_) | Session::Http(_) | Session::Ws(_) => encoders::WEB,
             Session::Line(line) => line.encoder(),
             Session::Other(other) => other.encoder(),
         }
@@ -204,7 +246,7 @@ impl Session {
     pub fn vouched_name(&self) -> Option<&Name> {
         match self {
             Session::Http(http) => http.vouched_name(),
-            Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
         }
     }
 
@@ -212,7 +254,7 @@ impl Session {
     pub fn forwarded_address(&self) -> Option<IpAddr> {
         match self {
             Session::Http(http) => Some(http.client_address()),
-            Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
+            Session::ProxyHeader(_) | Session::Ws(_) | Session::Line(_) | Session::Other(_) => None,
         }
     }
 }

@@ -257,9 +257,10 @@ impl Ws {
         Flow::Continue
     }
 
-    /// Says that the server stops.
-    pub fn say_goodbye(&self, outbox: &mut Vec<u8>) {
-        frame::write_close(outbox, CloseCode::Away, "The server is stopping.");
+    /// Says that the server stops, and when to come back.
+    pub fn say_goodbye(&self, retry_ms: u32, outbox: &mut Vec<u8>) {
+        let words = format!("The server is stopping; come back in {retry_ms} ms.");
+        frame::write_close(outbox, CloseCode::Away, &words);
     }
 
     /// Says that the peer reads too slowly to be sent everything: it comes back with `since`.

@@ -1,5 +1,8 @@
 //! Clients of all kinds over real sockets, driven by seeded chance from a single thread.
 
+// Each file of tests is a program of its own and uses only part of this.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -65,6 +68,14 @@ impl Party {
         self.go_on_until("messages are acknowledged", |party| {
             party.step();
             party.history.acknowledged() >= wanted
+        });
+    }
+
+    /// Says nothing new, until everybody is here and has what was said.
+    pub fn gather(&mut self) {
+        self.go_on_until("everybody is here", |party| {
+            party.clients.iter_mut().for_each(|client| client.retry(&mut party.history));
+            party.clients.iter().all(|client| client.is_settled(&party.history))
         });
     }
 

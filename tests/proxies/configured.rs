@@ -25,6 +25,11 @@ impl Site {
     pub fn new(server: &Server, base: &'static str, scheme: &'static str) -> Site {
         Site { upstream: server.web.to_string(), base, scheme }
     }
+
+    /// What is before a server that listens at this Unix socket.
+    pub fn at_socket(path: &Path) -> Site {
+        Site { upstream: format!("unix:{}", path.display()), base: "/", scheme: "http" }
+    }
 }
 
 /// How a proxy is started.
@@ -142,7 +147,7 @@ pub fn apache(site: Site) -> Proxy {
 }
 
 /// Puts a certificate for the host into a folder: `certificate.pem`, `key.pem`, and `both.pem`.
-fn certify(folder: &Path) -> &Path {
+pub fn certify(folder: &Path) -> &Path {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let mut openssl = Command::new(find_program(&["openssl"], "openssl"));
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
@@ -155,13 +160,13 @@ fn certify(folder: &Path) -> &Path {
     folder
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let file = folder.join(name);
     fs::write(&file, text).expect("a folder of our own");
     file
 }
 
-fn command(program: &Path, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Command {
+pub fn command(program: &Path, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments.iter().map(|argument| argument.as_ref()));
     command

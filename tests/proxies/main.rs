@@ -6,16 +6,20 @@
 mod support;
 
 mod configured;
+mod passing;
 mod proxy;
 mod readme;
 #[path = "../clients/robin.rs"]
 mod robin;
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::PathBuf;
 use std::process::Command;
 
 use configured::{Site, Start, apache, caddy, haproxy, nginx};
-use proxy::{Proxy, connect_from};
+use proxy::{ORDINARY_USER, Proxy, connect_from};
 use readme::options;
 use serde_json::json;
 use support::program::run_to_end;
@@ -85,7 +89,11 @@ impl Browser {
 fn page_form_and_web_socket_pass(start: Start, base: &'static str) {
     let server = server_behind(base, &[]);
     let proxy = start(Site::new(&server, base, "http"));
-    let ana = Browser::new(ANA, &proxy);
+    page_form_and_web_socket_pass_to(&server, &proxy, base);
+}
+
+fn page_form_and_web_socket_pass_to(server: &Server, proxy: &Proxy, base: &str) {
+    let ana = Browser::new(ANA, proxy);
 
     let home = ana.get(base, &[]);
     assert_eq!(home.status, 200, "{}", home.text());
@@ -102,7 +110,7 @@ fn page_form_and_web_socket_pass(start: Start, base: &'static str) {
     let mut socket = ana.web_socket(base, &cookie).expect("the handshake passes");
     socket.send(json!({"type": "join", "room": room}));
     assert_eq!(socket.expect("joined")["name"], "ana");
-    let mut ben = Terminal::join(&server, &room, "ben");
+    let mut ben = Terminal::join(server, &room, "ben");
     assert_eq!(socket.expect("enter")["name"], "ben");
     socket.say("grüße from behind a proxy");
     ben.expect_said("<ana> grüße from behind a proxy");
@@ -131,8 +139,11 @@ fn page_form_and_web_socket_pass(start: Start, base: &'static str) {
 /// Who asks for too many rooms that are not there is told so; others are not, whatever the first one says of itself.
 fn requests_are_counted_by_their_clients(start: Start) {
     let server = server_behind("/", &["--join-rate", "2"]);
-    let proxy = start(Site::new(&server, "/", "http"));
-    let (ana, ben) = (Browser::new(ANA, &proxy), Browser::new(BEN, &proxy));
+    requests_are_counted_by_their_clients_at(&start(Site::new(&server, "/", "http")));
+}
+
+fn requests_are_counted_by_their_clients_at(proxy: &Proxy) {
+    let (ana, ben) = (Browser::new(ANA, proxy), Browser::new(BEN, proxy));
     let ask = |browser: &Browser, headers: &[(&str, &str)]| browser.get("/BBBBBB", headers).status;
     assert_eq!([ask(&ana, &[]), ask(&ana, &[]), ask(&ana, &[])], [404, 404, 429]);
     assert_eq!(ask(&ana, &[("X-Forwarded-For", "203.0.113.9")]), 429, "what it makes up does not count");
@@ -237,6 +248,35 @@ fn nginx_ends_tls() {
 #[test]
 fn nginxs_restart_is_not_noticed() {
     a_restart_is_not_noticed_in_the_room(nginx);
+}
+
+/// As `docs/unix-sockets.md` has it: nginx is another user, who is let in by the group of the socket's folder.
+#[test]
+fn nginx_passes_everything_on_by_a_unix_socket() {
+    let folder = shared_folder("socket");
+    let path = folder.join("snugd.sock");
+    let mut command = support::server::command();
+    command.args(["--listen", &format!("unix:{}", path.display()), "--line-listen", "127.0.0.1:0"]);
+    command.args(["--public-url", &format!("https://{HOST}"), "--join-rate", "2"]);
+    let server = Server::run(command);
+    let proxy = nginx(Site::at_socket(&path));
+    page_form_and_web_socket_pass_to(&server, &proxy, "/");
+    requests_are_counted_by_their_clients_at(&proxy);
+    assert!(!server.log().contains("X-Forwarded-For"), "it is there: {}", server.log());
+    drop(server);
+    assert!(!path.exists(), "the socket is gone");
+    std::fs::remove_dir(folder).expect("nothing else is there");
+}
+
+/// A folder whose files are the proxy's to open.
+fn shared_folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("snugd-{name}-{}", std::process::id()));
+    std::fs::create_dir(&folder).expect("the system has a folder for temporary ones");
+    if std::fs::metadata(&folder).expect("it is there").uid() == 0 {
+        chown(&folder, None, Some(ORDINARY_USER)).expect("root may give it away");
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o2750)).expect("it is ours");
+    }
+    folder
 }
 
 #[test]

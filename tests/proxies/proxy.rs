@@ -15,7 +15,7 @@ use crate::support::server::signal;
 use crate::support::{DEADLINE, eventually, find_program};
 
 /// Whom root becomes: `nobody`, who owns nothing.
-const ORDINARY_USER: u32 = 65_534;
+pub const ORDINARY_USER: u32 = 65_534;
 
 /// A running proxy. Dropping it stops it and removes its folder.
 pub struct Proxy {
@@ -146,7 +146,7 @@ impl Drop for Folder {
 
 /// An address that nobody listens on. Proxies cannot be given port 0, as nobody would learn which one they took. The
 /// system gives away none of these ports by itself, as they are below those that it chooses from.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     eventually("there is a free port", || {
         let address = SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(20_000..32_000)));
         TcpListener::bind(address).is_ok().then_some(address)

@@ -1,13 +1,23 @@
-//! The configurations as README shows them: what people copy is what is tested.
+//! The configurations as README and the pages in `docs/` show them: what people copy is what is tested.
 
 const README: &str = include_str!("../../README.md");
+const PROXY_PROTOCOL: &str = include_str!("../../docs/proxy-protocol.md");
 
 /// The code block in this language.
 pub fn code_block(language: &str) -> String {
+    code_block_of(README, language)
+}
+
+/// The code block in this language that says how a proxy passes bytes on and tells whose they are.
+pub fn passing_block(language: &str) -> String {
+    code_block_of(PROXY_PROTOCOL, language)
+}
+
+fn code_block_of(page: &str, language: &str) -> String {
     let start = format!("\n```{language}\n");
-    let (_, rest) = README.split_once(&start).unwrap_or_else(|| panic!("README has no block in {language}"));
+    let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("there is no block in {language}"));
     let (block, rest) = rest.split_once("\n```").expect("a block has an end");
-    assert!(!rest.contains(&start), "README has two blocks in {language}");
+    assert!(!rest.contains(&start), "there are two blocks in {language}");
     block.to_owned()
 }
 

@@ -161,6 +161,8 @@ impl Conditions {
             web_port: 5000,
             line_port: Some(5001),
             host: "localhost".into(),
+            is_secure: false,
+            is_certified_host: false,
         };
         let site = Site::new(&WebOptions::default(), &limits, invitation.clone());
         let shared = Shared {

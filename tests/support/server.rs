@@ -15,6 +15,8 @@ pub struct Server {
     child: Child,
     pub web: SocketAddr,
     line: Option<SocketAddr>,
+    /// All that it listens at, as it says so: `web 127.0.0.1:5000`.
+    pub listeners: Vec<String>,
     /// What it writes to standard output after the lines that tell where it listens.
     output: Receiver<String>,
     log: Arc<Mutex<String>>,
@@ -39,15 +41,16 @@ impl Server {
 
     /// Runs a command that becomes the program, and waits until it listens for browsers and terminals.
     pub fn run(command: Command) -> Server {
-        Server::run_with_listeners(command, &["web", "line"])
+        Server::run_listening(command, &["web", "line"])
     }
 
     /// Runs a command that becomes the program without a port for terminals.
     pub fn run_without_line(command: Command) -> Server {
-        Server::run_with_listeners(command, &["web"])
+        Server::run_listening(command, &["web"])
     }
 
-    fn run_with_listeners(mut command: Command, kinds: &[&str]) -> Server {
+    /// Runs a command that becomes the program, and waits until it listens for each of these, in this order.
+    pub fn run_listening(mut command: Command, kinds: &[&str]) -> Server {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -56,15 +59,22 @@ impl Server {
             .expect("the program can be started");
         let output = lines_of(child.stdout.take().expect("it is piped"));
         let (log, log_reader) = text_of(child.stderr.take().expect("it is piped"));
-        let mut addresses = kinds.iter().map(|kind| next_listener(&output, kind, &log));
-        let web = addresses.next().expect("there is one for browsers at least");
-        let line = addresses.next();
-        Server { child, web, line, output, log, log_reader: Some(log_reader) }
+        let listeners: Vec<String> = kinds.iter().map(|kind| next_listener(&output, kind, &log)).collect();
+        // By a Unix socket nobody comes in this way.
+        let first = |kind: &str| listeners.iter().find_map(|line| line.strip_prefix(kind)?.parse().ok());
+        let web = first("web ").unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        let line = first("line ");
+        Server { child, web, line, listeners, output, log, log_reader: Some(log_reader) }
     }
 
     /// Where terminals connect.
     pub fn line(&self) -> SocketAddr {
         self.line.expect("it listens for terminals")
+    }
+
+    /// The address of the listener at this place in the order in which it says where it listens.
+    pub fn listener(&self, place: usize) -> &str {
+        self.listeners[place].split_once(' ').expect("a kind and an address").1
     }
 
     /// The home page's address as invitations show it.
@@ -170,6 +180,13 @@ pub fn command() -> Command {
     without_settings(Command::new(env!("CARGO_BIN_EXE_snugd")))
 }
 
+/// The same, with so few descriptors that a crowd uses them up.
+pub fn command_with_few_descriptors() -> Command {
+    let mut command = without_settings(Command::new("sh"));
+    command.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_snugd")]);
+    command
+}
+
 /// The same, with SIGINT as it is for a program in the foreground: where the tests run in the background of a shell it is
 /// ignored, and is so by all that they start.
 pub fn command_to_interrupt() -> Command {
@@ -181,7 +198,8 @@ pub fn command_to_interrupt() -> Command {
 fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if ["PORT", "INVOCATION_ID", "NOTIFY_SOCKET"].contains(&&*name) || name.starts_with("SNUGD_") {
+        let is_of_service = name.starts_with("LISTEN_") || name.starts_with("WATCHDOG_");
+        if ["PORT", "INVOCATION_ID", "NOTIFY_SOCKET"].contains(&&*name) || name.starts_with("SNUGD_") || is_of_service {
             command.env_remove(&*name);
         }
     }
@@ -196,13 +214,13 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.expect("there is a shell").success(), "no process {pid} to send {name}");
 }
 
-/// The address in the line that tells where it listens for this kind of peer.
-fn next_listener(output: &Receiver<String>, kind: &str, log: &Mutex<String>) -> SocketAddr {
+/// What the line says that tells where it listens for this kind of peer.
+fn next_listener(output: &Receiver<String>, kind: &str, log: &Mutex<String>) -> String {
     let Ok(line) = output.recv_timeout(DEADLINE) else {
         panic!("the server does not say where it listens; its log:\n{}", log.lock().expect("readable"));
     };
-    let address = line.strip_prefix(&format!("listening {kind} ")).and_then(|address| address.parse().ok());
-    address.unwrap_or_else(|| panic!("not the line of the {kind} listener: {line:?}"))
+    let listener = line.strip_prefix("listening ").filter(|listener| listener.split(' ').next() == Some(kind));
+    listener.unwrap_or_else(|| panic!("not the line of the {kind} listener: {line:?}")).to_owned()
 }
 
 /// The lines of a stream, read by a thread of their own.

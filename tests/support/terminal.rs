@@ -16,7 +16,11 @@ pub struct Terminal {
 impl Terminal {
     /// A connection on which nothing has been said yet.
     pub fn connect(server: &Server) -> Terminal {
-        let stream = TcpStream::connect(server.line()).expect("the server accepts connections");
+        Terminal::over(TcpStream::connect(server.line()).expect("the server accepts connections"))
+    }
+
+    /// The same, over a connection that is there.
+    pub fn over(stream: TcpStream) -> Terminal {
         stream.set_nodelay(true).expect("a TCP socket can");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket has timeouts");
         stream.set_write_timeout(Some(DEADLINE)).expect("a socket has timeouts");

@@ -1,7 +1,7 @@
 //! The way back to the reactor, for both threads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::journal::Outcome;
@@ -13,6 +13,8 @@ pub(super) struct Load {
     pub submitted: AtomicUsize,
     /// Changes that could not be stored yet.
     pub backlog: AtomicUsize,
+    /// Nobody waits for what is still to be read.
+    pub is_over: AtomicBool,
 }
 
 /// Carries outcomes to the reactor, and wakes it.
@@ -35,7 +37,7 @@ impl Answers {
 
     /// So many changes have been looked at, and so many of all are still to be stored.
     pub(super) fn finish(&self, proposals: usize, backlog: usize) {
-        self.load.submitted.fetch_sub(proposals, Ordering::Relaxed);
         self.load.backlog.store(backlog, Ordering::Relaxed);
+        self.load.submitted.fetch_sub(proposals, Ordering::Release);
     }
 }

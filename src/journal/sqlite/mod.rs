@@ -205,6 +205,11 @@ impl Journal for SqliteJournal {
     fn is_congested(&self) -> bool {
         self.has_too_many() && !self.stalled
     }
+
+    fn is_settled(&self) -> bool {
+        // In this order: what is put into the backlog is counted there before it is none of the submitted.
+        self.load.submitted.load(Ordering::Acquire) == 0 && self.load.backlog.load(Ordering::Acquire) == 0
+    }
 }
 
 impl Drop for SqliteJournal {
@@ -215,6 +220,7 @@ impl Drop for SqliteJournal {
                 let _ = channel.send(proposal);
             }
         }
+        self.load.is_over.store(true, Ordering::Relaxed);
         self.requests = None;
         for thread in self.threads.drain(..) {
             // A thread that has panicked has said so itself.

@@ -2,6 +2,7 @@
 //! connection of their own, so that a long reading delays no commit.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
@@ -29,6 +30,7 @@ pub(super) fn run(connection: &Connection, requests: &Receiver<ReadRequest>, ans
             }
         }
         let request = match requests.recv_timeout(watch.pause()) {
+            Ok(_) if answers.load.is_over.load(Ordering::Relaxed) => return,
             Ok(request) => request,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,

@@ -80,6 +80,8 @@ impl World {
             web_port: 5000,
             line_port: Some(5001),
             host: "localhost".into(),
+            is_secure: false,
+            is_certified_host: false,
         };
         let encoders: Vec<Box<dyn Encoder>> = vec![
             Box::new(JsonLineEncoder),
@@ -227,7 +229,9 @@ impl World {
                     let _ = self.rooms.execute(&caller, &memberships, command, self.now, &mut outboxes);
                     self.deliver();
                 }
-                Step::Upgrade(_) | Step::File(_) | Step::AwaitFile => panic!("a terminal is no HTTP client"),
+                Step::Upgrade(_) | Step::Proxied(_) | Step::File(_) | Step::AwaitFile => {
+                    panic!("a terminal is no HTTP client")
+                }
             }
         }
     }

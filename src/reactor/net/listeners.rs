@@ -53,6 +53,8 @@ pub struct BindError {
 pub struct OpenListener {
     port: ListenerPort,
     socket: ListeningSocket,
+    /// Who came before it was ours has none of our options.
+    sets_options: bool,
 }
 
 enum ListeningSocket {
@@ -75,17 +77,46 @@ impl OpenListener {
             ListenAddress::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         };
         match socket {
-            Ok(socket) => Ok(OpenListener { port: wanted.port, socket }),
+            Ok(socket) => Ok(OpenListener { port: wanted.port, socket, sets_options: !OPTIONS_ARE_INHERITED }),
             Err(error) => Err(BindError { wanted: Some(wanted.clone()), error }),
         }
     }
 
-    /// As it is known outside of the system.
-    pub fn id(&self, index: usize) -> ListenerId {
+    /// One that listens already.
+    #[cfg(unix)]
+    pub fn handed_over_tcp(port: ListenerPort, listener: std::net::TcpListener) -> OpenListener {
+        let socket = ListeningSocket::Tcp(TcpListener::from_std(listener));
+        OpenListener { port, socket, sets_options: true }
+    }
+
+    /// One that listens already, at a path that is not ours to remove.
+    #[cfg(unix)]
+    pub fn handed_over_unix(
+        port: ListenerPort,
+        path: PathBuf,
+        listener: std::os::unix::net::UnixListener,
+    ) -> OpenListener {
+        let file = SocketFile { path, identity: None };
+        OpenListener {
+            port,
+            socket: ListeningSocket::Unix(file, UnixListener::from_std(listener)),
+            sets_options: false,
+        }
+    }
+
+    /// What is spoken there.
+    pub fn port(&self) -> ListenerPort {
+        self.port
+    }
+
+    /// As it is known outside of the system, where the web port is over TLS or not. Whoever comes by a Unix socket is on
+    /// this machine, and needs none.
+    pub fn id(&self, index: usize, is_web_tls: bool) -> ListenerId {
+        let is_tcp = matches!(self.socket, ListeningSocket::Tcp(_));
         let (port, is_tls) = match self.port {
-            ListenerPort::Web => (Port::Web, false),
+            ListenerPort::Web => (Port::Web, is_tcp && is_web_tls),
             ListenerPort::Line => (Port::Line, false),
-            ListenerPort::LineTls => (Port::Line, true),
+            ListenerPort::LineTls => (Port::Line, is_tcp),
             ListenerPort::Metrics => (Port::Metrics, false),
         };
         ListenerId { index: index as u16, port, is_tls }
@@ -106,7 +137,7 @@ impl OpenListener {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                if !OPTIONS_ARE_INHERITED {
+                if self.sets_options {
                     set_options(&SockRef::from(&stream));
                 }
                 let peer = peer.ip().to_canonical();
@@ -185,18 +216,18 @@ fn set_options(socket: &Socket) {
     let _ = socket.set_tcp_notsent_lowat(UNSENT_LIMIT_BYTES);
 }
 
-/// The file of a Unix socket. It goes with this, unless it has become another's.
+/// The file of a Unix socket. It goes with this, unless it was or has become another's.
 #[cfg(unix)]
 struct SocketFile {
     path: PathBuf,
     /// Device and number, by which it is told from others of its name.
-    identity: (u64, u64),
+    identity: Option<(u64, u64)>,
 }
 
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity_of(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if self.identity.is_some() && identity_of(&self.path).ok() == self.identity {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -219,7 +250,7 @@ fn listen_unix(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
-    let file = SocketFile { path: path.to_owned(), identity: identity_of(path)? };
+    let file = SocketFile { path: path.to_owned(), identity: Some(identity_of(path)?) };
     // Nobody can connect before it listens, whatever its permissions are until here.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;

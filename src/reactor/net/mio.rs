@@ -1,6 +1,8 @@
 //! The real system, by mio.
 
 use std::io::{self, Read, Write};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -9,12 +11,19 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Socket, Type};
 
 use super::super::acknowledgements::Acknowledgements;
+use super::handed_over::HandedOver;
 use super::listeners::{BindError, OpenListener};
 use super::stream::MioStream;
+#[cfg(feature = "tls")]
+use super::tls::TlsStream;
 use super::{Accept, HangUp, ListenerId, Net, Readiness};
+#[cfg(feature = "tls")]
+use super::{Accepted, Port};
 use crate::options::Listener;
 use crate::rooms::ConnectionId;
 use crate::time::Now;
+#[cfg(feature = "tls")]
+use crate::tls::ServerKeys;
 
 /// Connections that are told at once that no descriptor is left for them.
 const REFUSALS_AT_ONCE: u32 = 256;
@@ -40,22 +49,28 @@ pub struct MioNet {
     started: Instant,
     /// Given up for a moment when no descriptor is left, to take a connection and tell it.
     spare: Option<Socket>,
+    /// By what this server shows who it is; `None`: nothing is encrypted.
+    #[cfg(feature = "tls")]
+    keys: Option<ServerKeys>,
 }
 
 impl MioNet {
-    /// Listens where it is told.
+    /// Listens where it is told, and accepts what comes to sockets that are handed over: those are taken once nothing can
+    /// fail any more but the system.
     ///
     /// # Errors
     /// An address cannot be bound: which one, and why.
-    pub fn bind(wanted: &[Listener]) -> Result<MioNet, BindError> {
+    pub fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
         let system = |error| BindError { wanted: None, error };
         let poll = Poll::new().map_err(system)?;
         let mut listeners = Vec::new();
         for wanted in wanted {
-            let mut listener = OpenListener::open(wanted)?;
-            let token = Token(LISTENER - listeners.len());
+            listeners.push(OpenListener::open(wanted)?);
+        }
+        listeners.append(&mut handed_over.listeners);
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            let token = Token(LISTENER - index);
             poll.registry().register(listener.source(), token, Interest::READABLE).map_err(system)?;
-            listeners.push(listener);
         }
         Ok(MioNet {
             listeners,
@@ -65,7 +80,37 @@ impl MioNet {
             acknowledgements: Acknowledgements::open(),
             started: Instant::now(),
             spare: spare_descriptor(),
+            #[cfg(feature = "tls")]
+            keys: None,
         })
+    }
+
+    /// Has what is spoken on TCP at the web port, and at terminals' own encrypted one, encrypted with these keys: on
+    /// connections that are accepted from now on.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, keys: ServerKeys) {
+        self.keys = Some(keys);
+    }
+
+    fn is_web_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.keys.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// A connection to a listener whose connections are encrypted.
+    #[cfg(feature = "tls")]
+    fn encrypted(&self, id: ListenerId, accepted: Accepted<MioStream>) -> Accepted<MioStream> {
+        let Accepted { stream, peer, local } = accepted;
+        let stream = match (stream, &self.keys) {
+            (MioStream::Tcp(stream), Some(keys)) => {
+                let config = if id.port == Port::Web { keys.web() } else { keys.line() };
+                MioStream::Tls(Box::new(TlsStream::new(stream, Arc::clone(config))))
+            }
+            (stream, _) => stream,
+        };
+        Accepted { stream, peer, local }
     }
 
     /// Takes the signals by which the program is told to stop, or to read its configuration again; until then each ends
@@ -95,12 +140,14 @@ impl MioNet {
         Ok(move || waker.wake().unwrap_or(()))
     }
 
-    /// Where it really listens: with the ports that were taken where any was good.
+    /// Where it really listens, those for browsers first: with the ports that were taken where any was good.
     ///
     /// # Errors
     /// The system does not tell.
     pub fn bound_listeners(&self) -> io::Result<Vec<Listener>> {
-        self.listeners.iter().map(OpenListener::bound).collect()
+        let mut bound = self.listeners.iter().map(OpenListener::bound).collect::<io::Result<Vec<_>>>()?;
+        bound.sort_by_key(|listener| listener.port);
+        Ok(bound)
     }
 
     fn listener(&self, id: ListenerId) -> Option<&OpenListener> {
@@ -141,6 +188,7 @@ impl Net for MioNet {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
+        let is_web_tls = self.is_web_tls();
         for event in &self.events {
             ready.push(match event.token() {
                 SIGNALS => {
@@ -154,7 +202,7 @@ impl Net for MioNet {
                 }
                 WAKER => continue,
                 Token(id) => match self.listeners.get(LISTENER - id) {
-                    Some(listener) => Readiness::Listener(listener.id(LISTENER - id)),
+                    Some(listener) => Readiness::Listener(listener.id(LISTENER - id, is_web_tls)),
                     None => Readiness::Connection {
                         connection: ConnectionId(id as u64),
                         readable: event.is_readable() || event.is_read_closed() || event.is_error(),
@@ -171,6 +219,8 @@ impl Net for MioNet {
         loop {
             let Some(listener) = self.listener(id) else { return Accept::Nothing };
             match listener.accept() {
+                #[cfg(feature = "tls")]
+                Ok(accepted) if id.is_tls => return Accept::Connection(self.encrypted(id, accepted)),
                 Ok(accepted) => return Accept::Connection(accepted),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accept::Nothing,
                 Err(error) if is_out_of_descriptors(&error) => {
@@ -188,7 +238,8 @@ impl Net for MioNet {
         self.poll.registry().register(stream.source(), Token(connection.0 as usize), both)
     }
 
-    fn refuse(&mut self, mut stream: MioStream, words: &[u8]) {
+    fn refuse(&mut self, stream: MioStream, words: &[u8]) {
+        let mut stream = stream.into_socket();
         let _ = stream.write(words);
         stream.end_sending();
         // What has arrived must be read, or closing would take back what was just said (RFC 9112, 9.6).
@@ -244,7 +295,7 @@ mod tests {
 
     fn listening(address: SocketAddr) -> MioNet {
         let wanted = Listener { port: ListenerPort::Web, address: ListenAddress::Tcp(address) };
-        MioNet::bind(&[wanted]).expect("a free port")
+        MioNet::bind(&[wanted], &mut HandedOver::default()).expect("a free port")
     }
 
     /// Somebody who connects to this host, at both ends.
@@ -310,6 +361,26 @@ mod tests {
     fn a_connection_has_the_options_that_it_needs() {
         let mut net = listening(([127, 0, 0, 1], 0).into());
         let (_client, accepted) = connect(&mut net, Ipv4Addr::LOCALHOST.into());
+        assert_has_options(&accepted);
+        assert!(matches!(net.accept(WEB, b""), Accept::Nothing), "it does not block");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_waited_at_a_socket_that_is_handed_over_has_them_as_well() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a socket can");
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        let handed_over = OpenListener::handed_over_tcp(ListenerPort::Web, listener);
+        let mut net = MioNet::bind(&[], &mut HandedOver { listeners: vec![handed_over] }).expect("nothing is bound");
+        let mut ready = Vec::new();
+        net.wait(None, &mut ready).expect("it can wait");
+        assert_eq!(ready, [Readiness::Listener(WEB)]);
+        let Accept::Connection(accepted) = net.accept(WEB, b"") else { panic!("somebody waits") };
+        assert_has_options(&accepted);
+    }
+
+    fn assert_has_options(accepted: &Accepted<MioStream>) {
         let MioStream::Tcp(stream) = &accepted.stream else { panic!("it is one of TCP") };
         let socket = SockRef::from(stream);
         assert!(socket.tcp_nodelay().expect("an option") && socket.keepalive().expect("an option"));
@@ -318,6 +389,5 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_retries().expect("an option"), KEEPALIVE_ATTEMPTS);
         #[cfg(any(target_vendor = "apple", target_os = "android", target_os = "linux"))]
         assert_eq!(socket.tcp_notsent_lowat().expect("an option"), UNSENT_LIMIT_BYTES);
-        assert!(matches!(net.accept(WEB, b""), Accept::Nothing), "it does not block");
     }
 }

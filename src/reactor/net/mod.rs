@@ -1,9 +1,13 @@
 //! The only place that knows sockets and clocks: what the reactor asks of the system. `mio` is the real system's
-//! answer, `listeners` how it listens, `stream` what is read from and written to.
+//! answer, `listeners` how it listens, `handed_over` what listens already, `stream` what is read from and written to,
+//! `tls` how that is encrypted.
 
+mod handed_over;
 mod listeners;
 mod mio;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 use core::net::IpAddr;
 use std::io::{self, Read, Write};
@@ -11,6 +15,7 @@ use std::io::{self, Read, Write};
 use crate::rooms::ConnectionId;
 use crate::time::Now;
 
+pub use self::handed_over::{HandOverError, HandedOver};
 pub use self::listeners::BindError;
 pub use self::mio::MioNet;
 
@@ -105,11 +110,36 @@ pub trait Stream: Read + Write {
         count == asked
     }
 
-    /// Whether it has bytes of its own that wait to be written.
+    /// Whether it has bytes of its own that wait to be written: flushing writes them.
     fn has_output(&self) -> bool {
         false
     }
+
+    /// Whether it is still to be agreed on how it is encrypted: until then nothing is read but what serves that, and
+    /// nothing can be written.
+    fn is_handshaking(&self) -> bool {
+        false
+    }
+
+    /// Whether what is read and written is encrypted. One that is at a listener where it should be, and is not once the
+    /// handshake is over, belongs to a peer that speaks without.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
+
+    /// A header comes first that is not encrypted: of a proxy, which says whose connection it passes on.
+    fn hold_encryption(&mut self) {}
+
+    /// The header has been read: what follows is encrypted, if that is spoken here.
+    fn begin_encryption(&mut self) {}
+
+    /// Has the peer told that nothing more is sent, if what is spoken below says so by bytes of its own; these wait to be
+    /// written. It may be told again.
+    fn say_end(&mut self) {}
 }
+
+#[cfg(test)]
+impl Stream for io::Cursor<Vec<u8>> {}
 
 /// What the reactor needs of the system: sockets that do not block, readiness by edges, time.
 pub trait Net {

@@ -9,6 +9,8 @@ use mio::net::TcpStream;
 use mio::net::UnixStream;
 
 use super::Stream;
+#[cfg(feature = "tls")]
+use super::tls::TlsStream;
 
 /// A connection of the real system.
 #[derive(Debug)]
@@ -18,6 +20,9 @@ pub enum MioStream {
     /// From a program on this machine.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// By TCP, over TLS.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl MioStream {
@@ -27,6 +32,17 @@ impl MioStream {
             MioStream::Tcp(stream) => stream,
             #[cfg(unix)]
             MioStream::Unix(stream) => stream,
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.socket_mut(),
+        }
+    }
+
+    /// The connection without what is spoken on it.
+    pub(super) fn into_socket(self) -> MioStream {
+        match self {
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => MioStream::Tcp(stream.into_socket()),
+            stream => stream,
         }
     }
 
@@ -37,20 +53,78 @@ impl MioStream {
             MioStream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             MioStream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.socket().shutdown(Shutdown::Write),
         };
     }
 
     /// The addresses of both ends, this one first, of a connection by TCP.
     pub(super) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
-        match self {
-            MioStream::Tcp(stream) => stream.local_addr().ok().zip(stream.peer_addr().ok()),
+        let stream = match self {
+            MioStream::Tcp(stream) => stream,
             #[cfg(unix)]
-            MioStream::Unix(_) => None,
-        }
+            MioStream::Unix(_) => return None,
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.socket(),
+        };
+        stream.local_addr().ok().zip(stream.peer_addr().ok())
     }
 }
 
-impl Stream for MioStream {}
+impl Stream for MioStream {
+    fn may_have_more(&self, count: usize, asked: usize) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.may_have_more(count, asked),
+            _ => count == asked,
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.has_output(),
+            _ => false,
+        }
+    }
+
+    fn is_handshaking(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.is_handshaking(),
+            _ => false,
+        }
+    }
+
+    fn is_encrypted(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.is_encrypted(),
+            _ => false,
+        }
+    }
+
+    fn hold_encryption(&mut self) {
+        #[cfg(feature = "tls")]
+        if let MioStream::Tls(stream) = self {
+            stream.hold_encryption();
+        }
+    }
+
+    fn begin_encryption(&mut self) {
+        #[cfg(feature = "tls")]
+        if let MioStream::Tls(stream) = self {
+            stream.begin_encryption();
+        }
+    }
+
+    fn say_end(&mut self) {
+        #[cfg(feature = "tls")]
+        if let MioStream::Tls(stream) = self {
+            stream.say_end();
+        }
+    }
+}
 
 impl Read for MioStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -58,6 +132,8 @@ impl Read for MioStream {
             MioStream::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
             MioStream::Unix(stream) => stream.read(buffer),
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.read(buffer),
         }
     }
 }
@@ -68,6 +144,8 @@ impl Write for MioStream {
             MioStream::Tcp(stream) => stream.write(bytes),
             #[cfg(unix)]
             MioStream::Unix(stream) => stream.write(bytes),
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.write(bytes),
         }
     }
 
@@ -76,10 +154,16 @@ impl Write for MioStream {
             MioStream::Tcp(stream) => stream.write_vectored(slices),
             #[cfg(unix)]
             MioStream::Unix(stream) => stream.write_vectored(slices),
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.write_vectored(slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            #[cfg(feature = "tls")]
+            MioStream::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
     }
 }
