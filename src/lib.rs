@@ -20,9 +20,11 @@ pub mod line;
 pub mod log_output;
 #[cfg(feature = "mdns")]
 pub mod mdns;
+pub mod meter;
 pub mod options;
 pub mod proxy_protocol;
 pub mod reactor;
+pub mod reloading;
 pub mod rooms;
 pub mod service;
 pub mod session_api;

@@ -1,13 +1,29 @@
-//! What can be done with a data file instead of serving: `snugd backup`, `snugd export` and `snugd account`.
+//! What can be done instead of serving: `snugd backup`, `snugd export` and `snugd account` with a data file, also one that
+//! is in use; `snugd check` and `snugd healthcheck` with the options of a server.
+
+use std::ffi::OsString;
 
 use crate::options::{Exit, Subcommand};
 
-/// Runs a subcommand. The data file may be in use meanwhile.
+mod checking;
+mod completing;
+mod healthcheck;
+
+/// Runs a subcommand. `args` is the command line that asks for it.
 ///
 /// # Errors
 /// The exit status, and the sentence to print.
+pub fn run(subcommand: &Subcommand, args: impl Iterator<Item = OsString>) -> Result<(), Exit> {
+    match subcommand {
+        Subcommand::Check { json } => checking::check(args, *json),
+        Subcommand::Healthcheck { url, ready } => healthcheck::run(args, url.as_ref(), *ready),
+        Subcommand::Completions { shell } => completing::write(*shell),
+        _ => run_with_file(subcommand),
+    }
+}
+
 #[cfg(feature = "sqlite")]
-pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
+fn run_with_file(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {
         Subcommand::Backup { file, to, files } => with_file::back_up(file, to, files.as_deref()),
         #[cfg(feature = "accounts")]
@@ -17,22 +33,18 @@ pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
             Err(Exit::misused("This snugd was built without accounts, so it manages none; use another build."))
         }
         Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
+        _ => Ok(()),
     }
 }
 
-/// Does nothing: there are no data files without SQLite.
-///
-/// # Errors
-/// Always.
 #[cfg(not(feature = "sqlite"))]
-pub fn run(_subcommand: &Subcommand) -> Result<(), Exit> {
+fn run_with_file(_subcommand: &Subcommand) -> Result<(), Exit> {
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
 
 #[cfg(all(feature = "accounts", feature = "sqlite"))]
 mod managing_accounts;
 
-#[cfg(feature = "sqlite")]
 const FAILED: u8 = 1;
 #[cfg(feature = "sqlite")]
 const UNUSABLE_FILE: u8 = 4;

@@ -46,7 +46,7 @@ use replies::{ResponseContext, status_of};
 use request::{BodyLength, Head, HeadScan, Method, RequestFault, accepts_html, header_space};
 use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
-pub use site::Site;
+pub use site::{Health, Site};
 use trust::is_trusted_proxy;
 use upload::Upload;
 use upload_fault::UploadFault;
@@ -292,6 +292,7 @@ impl Http {
             }
             Ok(step) => Some(step),
             Err(fault) => {
+                site.meters.refusals.count(fault.code);
                 self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Some(Step::Close)
             }
@@ -345,6 +346,7 @@ impl Http {
         match upload.answer(reply, now) {
             Ok(()) => Flow::Continue,
             Err(fault) => {
+                site.meters.refusals.count(fault.code);
                 self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Flow::Close
             }

@@ -58,7 +58,7 @@ impl RouteRequest<'_> {
     /// Sends a command to the rooms; their reply becomes the response.
     pub(super) fn ask(&self, command: Command, kind: PendingKind) -> RouteOutcome {
         let (client, vouched_name) = (self.client(), self.vouched_name());
-        if !matches!(kind, PendingKind::Metrics) {
+        if !matches!(kind, PendingKind::Metrics(_) | PendingKind::Readiness) {
             self.note_client(client);
         }
         let pending = PendingRequest { kind, client, vouched_name, response_options: self.response_options };

@@ -7,6 +7,7 @@ use super::api;
 use super::download::Download;
 use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
+use super::metrics::Format;
 use super::pages::{Field, Home, Notice};
 use super::pending::PendingKind;
 use super::qr::draw_qr_code;
@@ -243,8 +244,11 @@ impl RouteRequest<'_> {
     /// Answers one of the routes that tell how the server is.
     fn tell_state(&self, route: Route<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
         match route {
-            Route::Metrics => self.ask(Command::Inspect, PendingKind::Metrics),
-            Route::Ready if self.site.is_stopping() => self.stopping("stopping\n", outbox),
+            Route::Metrics => {
+                let format = Format::wanted(self.head.items("accept"));
+                self.ask(Command::Inspect, PendingKind::Metrics(format))
+            }
+            Route::Ready => self.ask(Command::Inspect, PendingKind::Readiness),
             _ => self.plain(StatusCode::OK, "ok\n", outbox),
         }
     }
@@ -391,6 +395,7 @@ impl RouteRequest<'_> {
         code: &'static str,
         outbox: &mut Vec<u8>,
     ) -> RouteOutcome {
+        self.site.meters.refusals.count(code);
         let notice = Some(Notice::Error(words.to_owned(), field, code));
         let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
         let (name, code, is_invited) = (form.name.as_str(), form.code.as_str(), form.is_invited);

@@ -3,9 +3,10 @@ use clap::CommandFactory;
 use super::*;
 
 fn parse(args: &[&str], port: Option<&str>) -> Result<Options, Exit> {
-    let args: Vec<OsString> = ["snugd"].iter().chain(args).map(OsString::from).collect();
-    let port = port.map(|port| read_port(port.into())).transpose()?;
-    resolve(arguments::read_command_line(&args)?, port)
+    let environment = |name: &str| port.filter(|_| name == "PORT").map(OsString::from);
+    let command_line = command_line::read(&["snugd"].iter().chain(args).map(OsString::from).collect::<Vec<_>>())?;
+    let findings = Findings::of(Settings::gather(&[&command_line.given], Some(&environment)));
+    Ok(Options { subcommand: command_line.subcommand, ..findings.into_options()? })
 }
 
 fn options(args: &[&str]) -> Options {
@@ -98,7 +99,7 @@ fn each_option_has_a_variable_of_its_name() {
     for arg in Arguments::command().get_arguments() {
         let long = arg.get_long().expect("every option has a long name");
         let variable = arg.get_env().and_then(|name| name.to_str());
-        assert_eq!(variable, Some(arguments::variable_name(long).as_str()));
+        assert_eq!(variable, Some(settings::variable_name(long).as_str()));
     }
 }
 
@@ -132,6 +133,17 @@ fn addresses_are_written_in_many_ways() {
         let sentence = refusal(&["--listen", wrong], None);
         assert!(sentence.starts_with("snugd: \"--listen\" wants a"), "{sentence}");
     }
+}
+
+#[cfg(feature = "mdns")]
+#[test]
+fn it_has_a_name_on_the_network_but_where_a_platform_sets_a_port() {
+    let name = |args: &[&str], port| parse(args, port).expect("options").mdns;
+    assert_eq!(name(&[], None).as_deref(), Some("snugd"));
+    assert_eq!(name(&["--mdns", "Class.local"], None).as_deref(), Some("class"));
+    assert_eq!(name(&["--mdns", "off"], None), None);
+    assert_eq!(name(&[], Some("8080")), None);
+    assert_eq!(name(&["--mdns", "class"], Some("8080")).as_deref(), Some("class"));
 }
 
 #[test]
@@ -221,7 +233,7 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--files", ""], "\"--files\" wants a folder, or off, not \"\"."),
         (&["--max-file", "0K"], "\"--max-file\" wants a size like 64K, 25M or 1G, at least 1K, not \"0K\"."),
         (&["--max-files", "25"], "\"--max-files\" wants a size like 64K, 25M or 1G, at least 1K, not \"25\"."),
-        (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
+        (&["--log", "xml"], "\"--log\" wants text, logfmt or json, not \"xml\"."),
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),
         (&["--quiet=1"], "\"--quiet\" takes no value."),
@@ -231,9 +243,12 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, export) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
         ),
-        (&["8080"], "\"8080\" is neither a command (account, backup, export) nor an option, such as --listen :8080."),
+        (
+            &["8080"],
+            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+        ),
     ];
     for (args, expected) in cases {
         assert_eq!(refusal(args, None), format!("snugd: {expected} See snugd --help."));
@@ -244,10 +259,10 @@ fn wrong_usage_is_answered_with_one_sentence() {
 #[test]
 fn what_is_not_utf8_is_refused_in_words() {
     use std::os::unix::ffi::OsStringExt;
-    let args = ["snugd".into(), "--log".into(), OsString::from_vec(vec![0xff])];
+    let args = ["snugd".into(), "--grace".into(), OsString::from_vec(vec![0xff])];
     let exit = Options::parse_command_line(args).expect_err("bytes were accepted");
     assert_eq!(exit.status, 2);
-    assert_eq!(exit.text, "snugd: An option's value is not valid UTF-8. See snugd --help.");
+    assert_eq!(exit.text, "snugd: \"--grace\" wants text in UTF-8. See snugd --help.");
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use core::net::IpAddr;
 
-use prometheus_client::metrics::counter::Counter;
-
 use super::net::{ListenerId, Port};
 use super::proxy_header::AwaitedHeader;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
+use crate::meter::Counter;
 use crate::proxy_protocol;
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
 use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
@@ -222,6 +221,16 @@ impl Session {
             Session::Http(_) => &meters.http_faults,
             Session::Ws(_) => &meters.websocket_faults,
             Session::Line(_) | Session::Other(_) => &meters.line_faults,
+        }
+    }
+
+    /// What is spoken, as it is called in metrics.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Session::Http(_) => "http",
+            Session::Ws(_) => "websocket",
+            Session::Line(_) => "line",
+            Session::ProxyHeader(_) | Session::Other(_) => "other",
         }
     }
 
