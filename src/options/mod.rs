@@ -193,7 +193,7 @@ impl Default for WebOptions {
 /// Why the program ends without serving, and what it prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// The exit status: 0 where help or the version was asked for, 2 for bad usage, others as README has them.
+    /// The exit status: 0 where help or the version was asked for, 2 for bad usage, others as `docs/options.md` has them.
     pub status: u8,
     /// What was asked for, or one sentence that says what to do instead.
     pub text: String,
