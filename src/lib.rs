@@ -8,15 +8,20 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod files;
 pub mod greeting;
 pub mod http;
+pub mod interfaces;
 pub mod invitation;
 pub mod journal;
 pub mod json;
 pub mod leaving;
 pub mod line;
 pub mod log_output;
+#[cfg(feature = "mdns")]
+pub mod mdns;
 pub mod meter;
 pub mod options;
 pub mod proxy_protocol;

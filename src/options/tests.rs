@@ -135,6 +135,17 @@ fn addresses_are_written_in_many_ways() {
     }
 }
 
+#[cfg(feature = "mdns")]
+#[test]
+fn it_has_a_name_on_the_network_but_where_a_platform_sets_a_port() {
+    let name = |args: &[&str], port| parse(args, port).expect("options").mdns;
+    assert_eq!(name(&[], None).as_deref(), Some("snugd"));
+    assert_eq!(name(&["--mdns", "Class.local"], None).as_deref(), Some("class"));
+    assert_eq!(name(&["--mdns", "off"], None), None);
+    assert_eq!(name(&[], Some("8080")), None);
+    assert_eq!(name(&["--mdns", "class"], Some("8080")).as_deref(), Some("class"));
+}
+
 #[test]
 fn port_moves_the_web_and_closes_the_line() {
     let port = Some("8080");
@@ -232,11 +243,11 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
         (
             &["8080"],
-            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
     ];
     for (args, expected) in cases {
@@ -261,7 +272,7 @@ fn help_and_version_are_no_failures() {
     let exit = parse(&["--help"], None).expect_err("the help");
     assert_eq!(exit.status, 0);
     for line in exit.text.lines() {
-        assert!(line.chars().count() <= 100, "too wide to read: {line}");
+        assert!(line.chars().count() <= 80, "too wide to read: {line}");
     }
 }
 

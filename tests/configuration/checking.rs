@@ -120,6 +120,44 @@ fn what_is_allowed_but_likely_a_mistake_is_noted() {
     assert!(notes(&["--listen", &web], &[]).contains(&format!("{web} is in use (--listen)")));
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn certificates_are_looked_at() {
+    let folder = Folder::new();
+    let (certificate, key) = folder.make_certificate("chat.example");
+    let (_, other_key) = folder.make_certificate("other.example");
+    let check = |words: &[&str]| {
+        let output = run(&[&["check", "--listen", "0.0.0.0:0", "--line-listen", "off"], words].concat(), &[]);
+        (output.status.code(), stdout(&output))
+    };
+    let (status, text) = check(&["--tls-cert", &certificate, "--tls-key", &key]);
+    assert_eq!((status, under(&text, "Worth a look").len()), (Some(0), 0), "{text}");
+    let (status, text) = check(&["--tls-cert", &certificate, "--tls-key", &other_key]);
+    assert_eq!(status, Some(2));
+    assert!(under(&text, "Wrong")[0].contains("does not fit"), "{text}");
+    let (status, text) = check(&["--tls-cert", &certificate]);
+    assert_eq!(status, Some(2));
+    assert!(under(&text, "Wrong")[0].contains("--tls-key"), "{text}");
+    let url = ["--public-url", "http://chat.example", "--tls-cert", &certificate, "--tls-key", &key];
+    assert!(check(&url).1.contains("write https"));
+    let output = run(
+        &[
+            "check",
+            "--listen",
+            "127.0.0.1:0",
+            "--line-listen",
+            "0.0.0.0:0",
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+        ],
+        &[],
+    );
+    let text = stdout(&output);
+    assert!(under(&text, "Worth a look")[0].contains("--line-tls-listen is where"), "{text}");
+}
+
 #[cfg(all(feature = "accounts", feature = "sqlite"))]
 #[test]
 fn an_admin_without_an_account_is_noted() {
@@ -152,15 +190,15 @@ fn machines_are_told_in_json() {
 }
 
 #[test]
-fn every_option_is_in_the_table_of_readme() {
-    let readme = super::text_of("README.md".as_ref());
+fn every_option_is_in_the_table_of_options() {
+    let table = super::text_of("docs/options.md".as_ref());
     let found: Value = serde_json::from_slice(&run(&["check", "--json"], &NOWHERE).stdout).expect("JSON");
     let options = found["options"].as_object().expect("an object");
     assert!(options.len() > 30, "{options:?}");
     for option in options.keys() {
         let variable = format!("SNUGD_{}", option.to_uppercase().replace('-', "_"));
-        let line = readme.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{variable}`")));
-        let line = line.unwrap_or_else(|| panic!("README has no {option}"));
+        let line = table.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{variable}`")));
+        let line = line.unwrap_or_else(|| panic!("docs/options.md has no {option}"));
         assert!(line.contains(&format!("--{option}")), "{line}");
     }
 }
