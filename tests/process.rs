@@ -98,6 +98,7 @@ fn help_tells_every_option() {
         "--trusted-proxy",
         "--allowed-origin",
         "--allowed-host",
+        "--config",
         "--log",
         "--verbose",
         "--quiet",
@@ -108,7 +109,30 @@ fn help_tells_every_option() {
     ] {
         assert!(text.contains(option), "{option} in\n{text}");
     }
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "it fits a terminal:\n{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits a terminal:\n{text}");
+}
+
+#[test]
+fn a_short_help_fits_every_screen() {
+    let help = run(&["-h"]);
+    assert_eq!((help.status.code(), stderr(&help).as_str()), (Some(0), ""));
+    let text = stdout(&help);
+    assert!(text.lines().count() < 24, "and the prompt below it:\n{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits a terminal:\n{text}");
+    for words in ["--listen", "--data", "snugd --help", "check", "healthcheck", "completions"] {
+        assert!(text.contains(words), "{words} in\n{text}");
+    }
+}
+
+#[test]
+fn every_subcommand_has_a_help_that_fits() {
+    let commands = ["backup", "export", "account", "check", "healthcheck", "completions"];
+    for command in commands {
+        let help = run(&[command, "--help"]);
+        assert_eq!((help.status.code(), stderr(&help).as_str()), (Some(0), ""), "{command}");
+        let text = stdout(&help);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{command} fits a terminal:\n{text}");
+    }
 }
 
 #[test]

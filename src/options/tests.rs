@@ -232,11 +232,11 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
         (
             &["8080"],
-            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck) nor an option, such as --listen :8080.",
+            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
     ];
     for (args, expected) in cases {
@@ -261,7 +261,7 @@ fn help_and_version_are_no_failures() {
     let exit = parse(&["--help"], None).expect_err("the help");
     assert_eq!(exit.status, 0);
     for line in exit.text.lines() {
-        assert!(line.chars().count() <= 100, "too wide to read: {line}");
+        assert!(line.chars().count() <= 80, "too wide to read: {line}");
     }
 }
 
