@@ -7,8 +7,8 @@ use clap::{ArgAction, Parser};
 use super::cidr::{Cidr, ProxyPeer};
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
-    self, AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, PublicUrl, Shell, WebAddress, number,
-    read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
+    self, AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, MdnsName, PublicUrl, Shell, WebAddress,
+    number, read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
     read_time_ms,
 };
 
@@ -65,6 +65,11 @@ pub(super) struct Arguments {
     /// PEM file with its key [default: none]
     #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
     pub tls_key: Option<PathBuf>,
+
+    /// Name on the LAN, found as http://NAME.local; off: none [default: snugd]
+    #[arg(long, env = "SNUGD_MDNS", value_name = "NAME")]
+    #[arg(value_parser = MdnsName::read, help_heading = "Addresses")]
+    pub mdns: Option<MdnsName>,
 
     /// SQLite file for rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]

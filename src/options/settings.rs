@@ -194,6 +194,7 @@ impl Settings {
                 fill_in(&options, &mut found, |arg| from_config_file(arg, &path, &entries));
             }
             fill_in(&options, &mut found, |arg| from_port(arg, "line-listen", port));
+            fill_in(&options, &mut found, |arg| from_port(arg, "mdns", port));
         }
         faults.sort_by_key(|fault| fault.order);
         let all = options.iter().zip(found).map(|(arg, found)| found.unwrap_or_else(|| Setting::by_default(arg)));
@@ -307,8 +308,8 @@ fn read_port(environment: Environment<'_>, faults: &mut Vec<Fault>) -> Option<u1
     number
 }
 
-/// What `PORT` means: browsers connect there, by IPv4, as some of the platforms' machines have no IPv6; and terminals
-/// nowhere.
+/// What `PORT` means: browsers connect there, by IPv4, as some of the platforms' machines have no IPv6; terminals
+/// nowhere; and there is no network of neighbours to be found by.
 fn from_port(arg: &Arg, name: &str, port: Option<u16>) -> Option<Setting> {
     let port = port.filter(|_| arg.get_long() == Some(name))?;
     let value = if name == "listen" { format!("0.0.0.0:{port}") } else { "off".to_owned() };
