@@ -231,9 +231,12 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, export) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, export, join) nor an option, such as --listen :8080.",
         ),
-        (&["8080"], "\"8080\" is neither a command (account, backup, export) nor an option, such as --listen :8080."),
+        (
+            &["8080"],
+            "\"8080\" is neither a command (account, backup, export, join) nor an option, such as --listen :8080.",
+        ),
     ];
     for (args, expected) in cases {
         assert_eq!(refusal(args, None), format!("snugd: {expected} See snugd --help."));
