@@ -56,7 +56,7 @@ pub fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Reactor<MioNet, Me
     let shared = Shared {
         site: Site::new(&options.web, &limits, invitation.clone()),
         ws: ws::Context::new(&limits),
-        line: line::Context { limits, invitation, clock: LocalClock::utc() },
+        line: line::Context { limits, invitation, clock: LocalClock::utc(), refusals: Default::default() },
         other: None,
         upgraded: Some(|_, _| Box::new(Echo::default())),
     };

@@ -71,6 +71,10 @@ missing_packages() {
     have Xvfb || printf ' xvfb'
     have unshare || printf ' util-linux'
     have ip || printf ' iproute2'
+    have bash || printf ' bash'
+    have zsh || printf ' zsh'
+    have fish || printf ' fish'
+    have groff || printf ' groff-base'
     have nc.openbsd || printf ' netcat-openbsd'
     have nc.traditional || printf ' netcat-traditional'
     have ncat || printf ' ncat'
@@ -143,7 +147,7 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts tls; do
+for features in "" sqlite accounts completions tls; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
 done
 

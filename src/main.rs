@@ -25,11 +25,12 @@ use snugd::line::{self, LocalClock};
 use snugd::options::TlsFiles;
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
 use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
-use snugd::rooms::{Name, Rooms, StoredAccount, StoredRoom};
+use snugd::reloading::Reloader;
+use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
 use snugd::service::ServiceManager;
 #[cfg(feature = "tls")]
 use snugd::tls::ServerKeys;
-use snugd::{leaving, log_output, subcommand, surroundings, ws};
+use snugd::{accounts, leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Err(exit) => return exit.report(),
     };
     if let Some(wanted) = &options.subcommand {
-        return subcommand::run(wanted).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
+        return subcommand::run(wanted, std::env::args_os()).map_or_else(|exit| exit.report(), |()| ExitCode::SUCCESS);
     }
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,7 +67,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
         status: FAILED_WHILE_RUNNING,
         sentence: format!("The system does not let this program go on ({error}); start it again."),
     };
-    log_output::install(options.log, options.log_level).map_err(|error| while_running(io::Error::other(error)))?;
+    log_output::install(options.log, options.log_level, surroundings::logs_to_journal())
+        .map_err(|error| while_running(io::Error::other(error)))?;
     // Each connection is a descriptor; most systems allow more than they give at first.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     log::debug!("{descriptors} descriptors may be open");
@@ -111,6 +113,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         host: certified_host.unwrap_or(host),
     };
 
+    let mut reloader = Reloader::new(std::env::args_os(), &options);
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;
@@ -120,7 +123,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
     if options.accounts == AccountPolicy::Required {
         rooms.require_accounts();
     }
-    rooms.set_admins(&parse_admins(&options.admins)?);
+    let misused = |sentence| Failure { status: MISUSED, sentence };
+    rooms.set_admins(&accounts::parse_admins(&options.admins).map_err(misused)?);
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(net.waker().map_err(while_running)?);
     let mut journal: Box<dyn Journal> = Box::new(MemoryJournal::default());
     if let Some(file) = &options.data {
@@ -144,7 +148,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let shared = Shared {
         site,
         ws: ws::Context::new(&limits),
-        line: line::Context { limits, invitation: invitation.clone(), clock },
+        line: line::Context { limits, invitation: invitation.clone(), clock, refusals: Default::default() },
         other: None,
         upgraded: None,
     };
@@ -156,6 +160,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     };
     net.take_signals(surroundings::hang_up()).map_err(while_running)?;
     let mut reactor = Reactor::new(net, rooms, journal, shared, admission);
+    reactor.set_reload(Box::new(move || reloader.reload()));
     #[cfg(feature = "accounts")]
     reactor.set_authenticator(authenticator);
     if let Some(store) = store {
@@ -178,15 +183,37 @@ fn run(mut options: Options) -> Result<(), Failure> {
         reactor.set_observer(Box::new(manager));
     }
 
+    note_start(&listeners, options.data.as_deref());
+
     let ended = reactor.run();
+    note_end(&reactor);
     leaving::leave_in_time(FAILED_WHILE_RUNNING);
     // What is with the journal is written before the program ends.
     drop(reactor);
+    log::logger().flush();
     ended.map_err(|error| match error.kind() {
         // The journal's own sentence.
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// Notes what was started, unless somebody at a terminal is told in other words.
+fn note_start(listeners: &[Listener], data: Option<&Path>) {
+    if io::stderr().is_terminal() {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let listeners = listeners.iter().map(Listener::to_string).collect::<Vec<_>>().join(", ");
+    let rooms = if data.is_some() { "in the data file" } else { "in memory" };
+    log::info!(event = "started", version, listeners; "snugd {version} is up, with its rooms {rooms}");
+}
+
+/// Notes what was done until the end.
+fn note_end<N: Net, J: Journal>(reactor: &Reactor<N, J>) {
+    let connections = reactor.meters().all_accepted();
+    let messages = reactor.rooms().counts().messages();
+    log::info!(event = "stopped", connections, messages; "stopped");
 }
 
 /// The first of the listeners of this kind that is at a TCP port.
@@ -217,15 +244,6 @@ fn load_keys(files: &TlsFiles) -> Result<ServerKeys, Failure> {
         log::warn!("{warning}");
     }
     Ok(keys)
-}
-
-/// The names given with `--admin`.
-fn parse_admins(typed: &[String]) -> Result<Vec<Name>, Failure> {
-    let parse = |typed: &String| {
-        let sentence = format!("--admin wants the name of an account, not {typed:?}. See snugd --help.");
-        Name::parse(typed).ok_or(Failure { status: MISUSED, sentence })
-    };
-    typed.iter().map(parse).collect()
 }
 
 /// A journal, and the accounts and rooms that it remembers.

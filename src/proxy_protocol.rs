@@ -9,6 +9,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Bytes of a header of version 1, with its CRLF (section 2.1).
 const MOST_V1_BYTES: usize = 107;
 
+/// `PROXY UNKNOWN` and CRLF.
+const LEAST_V1_BYTES: usize = 15;
+
 const V1_SIGNATURE: &[u8] = b"PROXY ";
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -46,6 +49,20 @@ pub fn parse(received: &[u8]) -> Result<Option<(Source, usize)>, HeaderFault> {
         _ if begins(V2_SIGNATURE) => parse_v2(received),
         _ => Err(HeaderFault),
     }
+}
+
+/// How many more bytes belong at least to a header that begins with these, and is not whole: so many can be read without
+/// taking anything of what follows it.
+pub fn missing_bytes(received: &[u8]) -> usize {
+    if !received.is_empty() && V2_SIGNATURE.starts_with(&received[..received.len().min(V2_SIGNATURE.len())]) {
+        let body_bytes = match received.get(..V2_FIXED_BYTES) {
+            Some([.., high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
+            _ => 0,
+        };
+        return (V2_FIXED_BYTES + body_bytes).saturating_sub(received.len()).max(1);
+    }
+    let line_end = if received.ends_with(b"\r") { 1 } else { 2 };
+    LEAST_V1_BYTES.saturating_sub(received.len()).max(line_end)
 }
 
 /// `PROXY TCP4 192.0.2.7 192.0.2.1 56324 443` CRLF.

@@ -1,29 +1,37 @@
-//! What can be done instead of serving: with a data file, `snugd backup`, `snugd export` and `snugd account`; and
-//! `snugd join`, whose client is a part of its own.
+//! What can be done instead of serving: `snugd backup`, `snugd export` and `snugd account` with a data file, also one that
+//! is in use; `snugd check` and `snugd healthcheck` with the options of a server; `snugd join`, whose
+//! client is a part of its own.
+
+use std::ffi::OsString;
 
 use crate::options::{Exit, Subcommand};
 
-/// Runs a subcommand.
+mod checking;
+mod completing;
+mod healthcheck;
+
+/// Runs a subcommand. `args` is the command line that asks for it.
 ///
 /// # Errors
 /// The exit status, and the sentence to print.
-pub fn run(subcommand: &Subcommand) -> Result<(), Exit> {
+pub fn run(subcommand: &Subcommand, args: impl Iterator<Item = OsString>) -> Result<(), Exit> {
     match subcommand {
+        Subcommand::Check { json } => checking::check(args, *json),
+        Subcommand::Healthcheck { url, ready } => healthcheck::run(args, url.as_ref(), *ready),
+        Subcommand::Completions { shell } => completing::write(*shell),
         #[cfg(feature = "client")]
         Subcommand::Join(options) => crate::client::run(options),
         #[cfg(not(feature = "client"))]
         Subcommand::Join(_) => {
             Err(Exit::misused("This snugd was built without its client; use another build, a browser or nc."))
         }
-        subcommand => run_on_file(subcommand),
+        _ => run_with_file(subcommand),
     }
 }
 
-/// The data file may be in use meanwhile.
 #[cfg(feature = "sqlite")]
-fn run_on_file(subcommand: &Subcommand) -> Result<(), Exit> {
+fn run_with_file(subcommand: &Subcommand) -> Result<(), Exit> {
     match subcommand {
-        Subcommand::Join(_) => unreachable!("it needs no file"),
         Subcommand::Backup { file, to, files } => with_file::back_up(file, to, files.as_deref()),
         #[cfg(feature = "accounts")]
         Subcommand::Account { action } => managing_accounts::run(action),
@@ -32,19 +40,18 @@ fn run_on_file(subcommand: &Subcommand) -> Result<(), Exit> {
             Err(Exit::misused("This snugd was built without accounts, so it manages none; use another build."))
         }
         Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
+        _ => Ok(()),
     }
 }
 
-/// There are no data files without SQLite.
 #[cfg(not(feature = "sqlite"))]
-fn run_on_file(_subcommand: &Subcommand) -> Result<(), Exit> {
+fn run_with_file(_subcommand: &Subcommand) -> Result<(), Exit> {
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
 
 #[cfg(all(feature = "accounts", feature = "sqlite"))]
 mod managing_accounts;
 
-#[cfg(feature = "sqlite")]
 const FAILED: u8 = 1;
 #[cfg(feature = "sqlite")]
 const UNUSABLE_FILE: u8 = 4;

@@ -21,6 +21,28 @@ pub fn is_service() -> bool {
     (is_set("INVOCATION_ID") || is_set("NOTIFY_SOCKET")) && !is_on_terminal()
 }
 
+/// Whether standard error is systemd's journal, and not merely that of somebody whom it has started, who has redirected
+/// it since (systemd.exec(5), `JOURNAL_STREAM`).
+pub fn logs_to_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    stream.is_some_and(|stream| stderr_file().is_some_and(|file| stream == file))
+}
+
+/// The device and the number of what standard error leads to.
+#[cfg(unix)]
+fn stderr_file() -> Option<String> {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::File::from(stderr().as_fd().try_clone_to_owned().ok()?);
+    let metadata = file.metadata().ok()?;
+    Some(format!("{}:{}", metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn stderr_file() -> Option<String> {
+    None
+}
+
 fn is_on_terminal() -> bool {
     // Where it cannot be seen whether SIGHUP is ignored, standard input does not count: some `nohup` leave it as it is.
     stdout().is_terminal() || stderr().is_terminal() || (cfg!(target_os = "linux") && stdin().is_terminal())

@@ -480,7 +480,8 @@ fn health_and_figures_are_told() {
     let metrics = server.get("/metrics");
     assert_eq!(metrics.status, 200);
     let text = metrics.text();
-    for line in ["snugd_rooms 1", "snugd_members 1", "snugd_messages_total 1", "snugd_websockets_total 1"] {
+    for line in ["snugd_rooms 1", "snugd_members{via=\"web\"} 1", "snugd_messages_total 1", "snugd_websockets_total 1"]
+    {
         assert!(text.lines().any(|written| written == line), "{line} in\n{text}");
     }
     assert!(text.contains("# TYPE ") && !text.contains(&room) && !text.contains("ana"), "{text}");
@@ -922,7 +923,12 @@ fn whoever_sends_nothing_disturbs_nobody() {
     }
     drop((idle, halves));
     eventually("their places are free", || {
-        server.get("/metrics").text().lines().any(|line| line == "snugd_open_connections 1").then_some(())
+        server
+            .get("/metrics")
+            .text()
+            .lines()
+            .any(|line| line == "snugd_open_connections{protocol=\"http\"} 1")
+            .then_some(())
     });
 }
 

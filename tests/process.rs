@@ -498,18 +498,6 @@ fn who_has_sighup_ignored_as_nohup_does_keeps_it_when_the_terminal_is_closed() {
 }
 
 #[test]
-fn a_service_goes_on_when_it_is_told_to_reload() {
-    let server = Server::start();
-    let room = server.create_room();
-    let mut ana = WebSocketClient::join(&server, &room, "ana");
-    server.signal("HUP");
-    eventually("it says that there is nothing to reload", || server.log().contains("nothing to reload").then_some(()));
-    ana.say("still here");
-    assert_eq!(ana.expect("message")["text"], "still here");
-    assert!(is_served(&server));
-}
-
-#[test]
 fn what_was_said_before_the_end_arrives_before_the_goodbye() {
     let mut server = Server::with(&["--rate", "0"]);
     let room = server.create_room();

@@ -43,7 +43,7 @@ pub fn invitation() -> Invitation {
 }
 
 pub fn line_context() -> line::Context {
-    line::Context { limits: limits(), invitation: invitation(), clock: LocalClock::utc() }
+    line::Context { limits: limits(), invitation: invitation(), clock: LocalClock::utc(), refusals: Default::default() }
 }
 
 pub fn random() -> StdRng {

@@ -1,12 +1,16 @@
-// A room chat on Bun: its own WebSocket server, its own publish/subscribe.
+// A room chat on Bun: its own WebSocket server, its own publish/subscribe. PORT [CERTIFICATE KEY]: with them, over TLS.
 
 type Member = { room: string; name: string };
+
+const [certificate, key] = Bun.argv.slice(3);
+const tls = certificate && key ? { cert: Bun.file(certificate), key: Bun.file(key) } : undefined;
 
 const lastIds = new Map<string, number>();
 
 const server = Bun.serve<Member>({
   hostname: "127.0.0.1",
   port: Number(Bun.argv[2] ?? 9002),
+  tls,
   fetch(request, server) {
     if (server.upgrade(request, { data: { room: "", name: "" } })) return;
     return new Response("a WebSocket, please", { status: 426 });

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Gets and builds the peers into benches/peers/installed/: `sh benches/peers/install.sh [uws bun tokio flask]`.
+# uWebSockets over TLS needs OpenSSL's headers: apt install libssl-dev
 # ngircd, nginx and wrk come from the distribution: apt install ngircd nginx-light wrk
 set -eu
 
@@ -17,6 +18,12 @@ uws() {
     (cd "$work" && cc -O3 -DLIBUS_NO_SSL -I"$usockets" -c "$usockets"/*.c "$usockets"/eventing/*.c)
     c++ -std=c++20 -O3 -w -DLIBUS_NO_SSL -DUWS_NO_ZLIB -I"$usockets" -I"$sources/src" \
         "$peers/uws/uws.cpp" "$work"/*.o -o "$installed/uws"
+    # The same over TLS.
+    rm "$work"/*.o
+    (cd "$work" && cc -O3 -w -DLIBUS_USE_OPENSSL -I"$usockets" -c "$usockets"/*.c "$usockets"/eventing/*.c \
+        "$usockets"/crypto/*.c && c++ -std=c++20 -O3 -w -DLIBUS_USE_OPENSSL -I"$usockets" -c "$usockets"/crypto/*.cpp)
+    c++ -std=c++20 -O3 -w -DLIBUS_USE_OPENSSL -DUWS_NO_ZLIB -DWITH_TLS -I"$usockets" -I"$sources/src" \
+        "$peers/uws/uws.cpp" "$work"/*.o -lssl -lcrypto -o "$installed/uws-tls"
     rm -r "$work"
 }
 

@@ -34,6 +34,18 @@ const MINUTE_MS: u64 = 60_000;
 /// Where the queue is full it is worth asking again after this time: so long a few of those before it take.
 const QUEUE_RETRY_MS: u64 = 1_000;
 
+/// The names of accounts that are operators everywhere.
+///
+/// # Errors
+/// One is no name: the sentence to print.
+pub fn parse_admins(typed: &[String]) -> Result<Vec<Name>, String> {
+    let parse = |typed: &String| {
+        Name::parse(typed)
+            .ok_or_else(|| format!("--admin wants the name of an account, not {typed:?}. See snugd --help."))
+    };
+    typed.iter().map(parse).collect()
+}
+
 /// Something that takes the processor's time: to be done by a [`PasswordWorker`].
 pub struct Job {
     connection: ConnectionId,
@@ -124,6 +136,8 @@ pub enum Next {
 pub struct Authenticator {
     policy: AccountPolicy,
     worker: Box<dyn PasswordWorker>,
+    /// Jobs that the worker has taken, and not done.
+    waiting: usize,
     /// For whom a trusted proxy has vouched when their WebSockets began.
     vouched: HashMap<ConnectionId, Name>,
     tries_by_name: KeyedLimiter<u64>,
@@ -139,12 +153,18 @@ impl Authenticator {
         Authenticator {
             policy,
             worker,
+            waiting: 0,
             vouched: HashMap::new(),
             tries_by_name: KeyedLimiter::new(tries),
             tries_by_address: AddressLimiter::new(tries),
             registrations: AddressLimiter::new(Rate::new(registrations, MINUTE_MS, registrations)),
             hasher: RandomState::new(),
         }
+    }
+
+    /// From now on so many names may be claimed a minute from one address; 0: no limit.
+    pub fn set_registrations(&mut self, registrations: u32) {
+        self.registrations.set_rate(Rate::new(registrations, MINUTE_MS, registrations));
     }
 
     /// A trusted proxy has vouched for whoever is on the other side of this connection.
@@ -275,7 +295,10 @@ impl Authenticator {
             let _ = self.tries_by_address.take(address, now.steady_ms);
         }
         match self.worker.submit(Box::new(job)) {
-            Ok(()) => Next::Wait,
+            Ok(()) => {
+                self.waiting += 1;
+                Next::Wait
+            }
             Err(job) => {
                 self.give_back(&job);
                 Next::Refuse(Refusal::TooManyPasswords { retry_ms: QUEUE_RETRY_MS })
@@ -292,7 +315,14 @@ impl Authenticator {
 
     /// Something that is done, and whose it was.
     pub fn take_done(&mut self) -> Option<(ConnectionId, Done)> {
-        self.worker.take_done().map(|done| (done.job.connection, done))
+        let done = self.worker.take_done()?;
+        self.waiting -= 1;
+        Some((done.job.connection, done))
+    }
+
+    /// How many passwords wait to be compared or hashed.
+    pub fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Whether something is done that nobody will be woken for.

@@ -77,9 +77,24 @@ impl Quotas {
         Quotas { limits, used_bytes, arriving: HashMap::new(), kept, shares: HashMap::new() }
     }
 
+    /// From now on these count: what is kept already stays, and what arrives is looked at as it comes.
+    pub fn set_limits(&mut self, limits: FileLimits) {
+        self.limits = limits;
+    }
+
     /// Bytes of all files, kept and arriving.
     pub fn used_bytes(&self) -> u64 {
         self.used_bytes
+    }
+
+    /// How many files are kept.
+    pub fn kept_files(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Bytes that all files may have.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limits.all_bytes
     }
 
     /// A file is to arrive, of so many bytes if that is known: they are kept free for it.

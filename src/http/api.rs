@@ -79,6 +79,7 @@ fn refuse(
     message: &str,
     outbox: &mut Vec<u8>,
 ) -> RouteOutcome {
+    request.site.meters.refusals.count(code);
     write_error(request.respond(status, outbox), code, message);
     RouteOutcome::Answered
 }

@@ -46,7 +46,7 @@ use replies::{ResponseContext, status_of};
 use request::{BodyLength, Head, HeadScan, Method, RequestFault, accepts_html, header_space};
 use response::{Response, ResponseOptions};
 use route_request::{RouteOutcome, RouteRequest};
-pub use site::Site;
+pub use site::{Health, Site};
 use trust::is_trusted_proxy;
 use upload::Upload;
 use upload_fault::UploadFault;
@@ -72,9 +72,7 @@ const RESPONSES_BUDGET_BYTES: usize = 256 * 1024;
 pub struct Http {
     peer: Option<IpAddr>,
     local: IpAddr,
-    /// It is told how the server is, and nothing else.
-    is_for_metrics: bool,
-    encryption: Encryption,
+    access: Access,
     deadline_ms: u64,
     scan: HeadScan,
     /// A request whose body is still arriving.
@@ -84,15 +82,17 @@ pub struct Http {
     pending: Option<Box<PendingRequest>>,
 }
 
-/// How a connection is encrypted.
+/// How a client has come in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Encryption {
-    /// It is not, and need not be.
-    None,
-    /// By TLS.
+pub(crate) enum Access {
+    /// Without TLS, as everybody does here.
+    Plain,
+    /// Over TLS.
     Tls,
-    /// It is not, and should be.
-    Missing,
+    /// Without TLS where others come over it: it is shown the way, and nothing else.
+    WithoutTls,
+    /// Where one is told how the server is, and nothing else.
+    Metrics,
 }
 
 /// A request whose body is still arriving.
@@ -111,8 +111,7 @@ impl Http {
         Http {
             peer,
             local,
-            is_for_metrics: false,
-            encryption: Encryption::None,
+            access: Access::Plain,
             deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
             scan: HeadScan::default(),
             partial: None,
@@ -123,22 +122,22 @@ impl Http {
 
     /// The same, over TLS.
     pub fn encrypted(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
-        Http { encryption: Encryption::Tls, ..Http::new(peer, local, now) }
+        Http { access: Access::Tls, ..Http::new(peer, local, now) }
     }
 
     /// The client speaks without TLS where it should not: it is shown the way, and nothing else.
     pub fn go_on_unencrypted(&mut self) {
-        self.encryption = Encryption::Missing;
+        self.access = Access::WithoutTls;
     }
 
     /// The same, at a listener where one is told how the server is, and nothing else.
     pub fn for_metrics(peer: Option<IpAddr>, local: IpAddr, now: Now) -> Http {
-        Http { is_for_metrics: true, ..Http::new(peer, local, now) }
+        Http { access: Access::Metrics, ..Http::new(peer, local, now) }
     }
 
     /// Whether it is one where one is told how the server is, and nothing else.
     pub fn is_for_metrics(&self) -> bool {
-        self.is_for_metrics
+        self.access == Access::Metrics
     }
 
     /// Answers every complete request in the input, up to the first that the rooms have to answer.
@@ -240,20 +239,19 @@ impl Http {
             // What is refused before its body was read ends with that.
             keeps_alive: head.keeps_alive
                 && !site.is_stopping()
-                && self.encryption != Encryption::Missing
+                && self.access != Access::WithoutTls
                 && (!routes::brings_file(head, &site.options.base_path)
                     || matches!(head.body_length, BodyLength::Absent | BodyLength::Bytes(0))),
             takes_gzip: accepts_gzip(head),
             is_http_1_0: head.is_http_1_0,
-            is_over_tls: self.encryption == Encryption::Tls,
+            is_over_tls: self.access == Access::Tls,
         };
         let request = RouteRequest {
             head,
             body,
             peer: self.peer,
             local: self.local,
-            is_for_metrics: self.is_for_metrics,
-            encryption: self.encryption,
+            access: self.access,
             response_options,
             date: site.date(now),
             site,
@@ -294,6 +292,7 @@ impl Http {
             }
             Ok(step) => Some(step),
             Err(fault) => {
+                site.meters.refusals.count(fault.code);
                 self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Some(Step::Close)
             }
@@ -347,6 +346,7 @@ impl Http {
         match upload.answer(reply, now) {
             Ok(()) => Flow::Continue,
             Err(fault) => {
+                site.meters.refusals.count(fault.code);
                 self.refuse_upload(&fault, self.last_options(), site, now, outbox);
                 Flow::Close
             }
@@ -396,7 +396,7 @@ impl Http {
 
     /// For the last response.
     fn last_options(&self) -> ResponseOptions {
-        ResponseOptions { is_over_tls: self.encryption == Encryption::Tls, ..ResponseOptions::LAST }
+        ResponseOptions { is_over_tls: self.access == Access::Tls, ..ResponseOptions::LAST }
     }
 
     /// Writes the response that waited for this reply.

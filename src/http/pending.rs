@@ -3,6 +3,7 @@
 use super::cookie::Sessions;
 use super::download::Download;
 use super::form::HomeForm;
+use super::metrics::Format;
 use super::response::ResponseOptions;
 use super::trust::Client;
 use crate::rooms::{Name, RoomCode};
@@ -43,8 +44,10 @@ pub enum PendingKind {
     Description,
     /// API: a room's events.
     Events,
-    /// The program's figures.
-    Metrics,
+    /// The program's figures, in this form.
+    Metrics(Format),
+    /// Whether the program can do what it is for.
+    Readiness,
     /// A file that is being shared: the session has it.
     Upload,
     /// A shared file.

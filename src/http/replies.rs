@@ -7,7 +7,6 @@ use http::StatusCode;
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::json_response::{write_error, write_json};
-use super::metrics::OPEN_METRICS;
 use super::pages::{Field, Home, Notice, REFERRER_POLICY, RoomPage};
 use super::pending::PendingKind;
 use super::response::{HTML, Response, ResponseOptions};
@@ -68,9 +67,18 @@ impl ResponseContext<'_> {
             (PendingKind::Events, Reply::Found { code, events, before }) => {
                 write_json(ok(outbox), &written(|out| json::write_found_events(code, &events, before, out)));
             }
-            (PendingKind::Metrics, Reply::Inspected) => {
-                let figures = self.site.write_metrics(self.rooms.counts());
-                ok(outbox).fields(&[NOT_STORED]).body(OPEN_METRICS, figures.as_bytes());
+            (PendingKind::Metrics(format), Reply::Inspected) => {
+                let figures = self.site.write_metrics(format, &self.rooms.counts(), self.rooms.limits());
+                let response = ok(outbox).fields(&[NOT_STORED, ("Vary", "Accept")]);
+                response.body(format.media_type(), figures.as_bytes());
+            }
+            (PendingKind::Readiness, Reply::Inspected) => {
+                let Some(word) = self.site.unready_word() else {
+                    return ok(outbox).fields(&[NOT_STORED]).text("ok\n");
+                };
+                let retry_s = self.site.retry_ms().div_ceil(1000).to_string();
+                let fields = [NOT_STORED, ("Retry-After", retry_s.as_str())];
+                self.respond(StatusCode::SERVICE_UNAVAILABLE, outbox).fields(&fields).text(word);
             }
             (PendingKind::Download(_), Reply::Refused { refusal, .. }) => {
                 self.refused(Home::default(), &refusal, outbox)

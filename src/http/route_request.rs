@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use http::StatusCode;
 
-use super::Encryption;
+use super::Access;
 use super::cookie::Sessions;
 use super::date::HttpDate;
 use super::pending::{PendingKind, PendingRequest};
@@ -39,10 +39,8 @@ pub struct RouteRequest<'r> {
     pub peer: Option<IpAddr>,
     /// The address of this server to which the connection leads.
     pub local: IpAddr,
-    /// It came to a listener where one is told how the server is, and nothing else.
-    pub is_for_metrics: bool,
-    /// How the connection is encrypted.
-    pub encryption: Encryption,
+    /// How the client has come in.
+    pub access: Access,
     /// How the response is written.
     pub response_options: ResponseOptions,
     /// The date of the response.
@@ -60,7 +58,7 @@ impl RouteRequest<'_> {
     /// Sends a command to the rooms; their reply becomes the response.
     pub(super) fn ask(&self, command: Command, kind: PendingKind) -> RouteOutcome {
         let (client, vouched_name) = (self.client(), self.vouched_name());
-        if !matches!(kind, PendingKind::Metrics) {
+        if !matches!(kind, PendingKind::Metrics(_) | PendingKind::Readiness) {
             self.note_client(client);
         }
         let pending = PendingRequest { kind, client, vouched_name, response_options: self.response_options };
@@ -69,7 +67,7 @@ impl RouteRequest<'_> {
 
     /// Who sent this.
     pub(super) fn client(&self) -> Client {
-        let is_encrypted = self.encryption == Encryption::Tls;
+        let is_encrypted = self.access == Access::Tls;
         Client::read(self.head, self.peer, is_encrypted, &self.site.options.trusted_proxies)
     }
 

@@ -2,11 +2,12 @@
 
 use http::StatusCode;
 
-use super::Encryption;
+use super::Access;
 use super::api;
 use super::download::Download;
 use super::form::{HomeForm, decode_path};
 use super::handshake::Handshake;
+use super::metrics::Format;
 use super::pages::{Field, Home, Notice};
 use super::pending::PendingKind;
 use super::qr::draw_qr_code;
@@ -125,11 +126,10 @@ pub fn brings_file(head: &Head<'_, '_>, base_path: &str) -> bool {
 pub fn answer(request: &RouteRequest<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
     let (head, site) = (request.head, request.site);
     let base_path = &site.options.base_path;
-    if request.is_for_metrics {
-        return request.watch(outbox);
-    }
-    if request.encryption == Encryption::Missing {
-        return request.lead_to_tls(outbox);
+    match request.access {
+        Access::Plain | Access::Tls => (),
+        Access::WithoutTls => return request.lead_to_tls(outbox),
+        Access::Metrics => return request.watch(outbox),
     }
     let route = head.path.strip_prefix(base_path.as_str()).map(Route::find);
     if !route.is_some_and(Route::answers_any_host) && !is_answered_host(head.host, &site.options.allowed_hosts) {
@@ -244,8 +244,11 @@ impl RouteRequest<'_> {
     /// Answers one of the routes that tell how the server is.
     fn tell_state(&self, route: Route<'_>, outbox: &mut Vec<u8>) -> RouteOutcome {
         match route {
-            Route::Metrics => self.ask(Command::Inspect, PendingKind::Metrics),
-            Route::Ready if self.site.is_stopping() => self.stopping("stopping\n", outbox),
+            Route::Metrics => {
+                let format = Format::wanted(self.head.items("accept"));
+                self.ask(Command::Inspect, PendingKind::Metrics(format))
+            }
+            Route::Ready => self.ask(Command::Inspect, PendingKind::Readiness),
             _ => self.plain(StatusCode::OK, "ok\n", outbox),
         }
     }
@@ -392,6 +395,7 @@ impl RouteRequest<'_> {
         code: &'static str,
         outbox: &mut Vec<u8>,
     ) -> RouteOutcome {
+        self.site.meters.refusals.count(code);
         let notice = Some(Notice::Error(words.to_owned(), field, code));
         let (asks_password, wants_key) = (form.password.is_some(), !form.key.is_empty());
         let (name, code, is_invited) = (form.name.as_str(), form.code.as_str(), form.is_invited);

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::assets::Assets;
 use super::date::{DateClock, HttpDate};
-use super::metrics::{Meters, Metrics};
+use super::metrics::{Figures, Format, Meters, Metrics};
 use super::pages::{Home, PAGE_FIELDS, Pages, REFERRER_POLICY, room_policy};
 use super::response::{HTML, Prepared, Response};
 use crate::invitation::Invitation;
@@ -20,6 +20,16 @@ const HOME_CACHE: (&str, &str) = ("Cache-Control", "no-cache");
 /// For a response that is meant for one client.
 pub(super) const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
+/// Whether this server can do what it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Health {
+    /// It can.
+    Well,
+    /// What is said cannot be stored.
+    Failing,
+    /// So much waits to be stored that nothing more is taken.
+    Congested,
+}
 /// What cannot be done for a reason that may pass, such as a full disk, is tried again after this time.
 pub(super) const UNAVAILABLE_RETRY_MS: u64 = 5_000;
 
@@ -29,6 +39,9 @@ pub struct Site {
     /// What the other modules count.
     pub meters: Meters,
     metrics: Metrics,
+    /// What there is, and how it is, as it was looked up for whoever asks.
+    figures: Figures,
+    health: Health,
     dates: DateClock,
     /// After this time those who ask for something may ask again; once the server stops.
     stopping_retry_ms: Option<u32>,
@@ -50,33 +63,58 @@ pub struct Site {
 impl Site {
     /// Prepares the responses that are the same for everybody.
     pub fn new(options: &WebOptions, limits: &Limits, invitation: Invitation) -> Site {
-        let (metrics, meters) = Metrics::new();
         let pages = Pages::new(&options.base_path, limits.code_length, limits.message_bytes);
-        let home = pages.home(&Home::default()).into_bytes();
-        let fields = [&PAGE_FIELDS[..], &[HOME_CACHE]].concat();
-        let public_origin = options.public_url.as_deref().and_then(origin_of);
         Site {
-            meters,
-            metrics,
+            meters: Meters::default(),
+            metrics: Metrics::default(),
+            figures: Figures::default(),
+            health: Health::Well,
             dates: DateClock::new(),
             stopping_retry_ms: None,
             foreign_origin: Once::new(),
             unknown_client: Once::new(),
-            allowed_origins: options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect(),
+            allowed_origins: origins_of(options),
             options: options.clone(),
             message_bytes: limits.message_bytes,
             file_limit_bytes: Some(limits.file_bytes).filter(|bytes| *bytes > 0),
             invitation,
+            home: prepare_home(&pages),
             pages,
-            home: Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home)))),
             assets: Assets::new(&options.base_path),
         }
+    }
+
+    /// From now on these count. The pages are where they were.
+    pub fn set_limits(&mut self, options: &WebOptions, limits: &Limits) {
+        self.pages = Pages::new(&self.options.base_path, limits.code_length, limits.message_bytes);
+        self.home = prepare_home(&self.pages);
+        self.message_bytes = limits.message_bytes;
+        self.file_limit_bytes = Some(limits.file_bytes).filter(|bytes| *bytes > 0);
+        self.options.allowed_hosts.clone_from(&options.allowed_hosts);
+        self.options.allowed_origins.clone_from(&options.allowed_origins);
+        self.options.trusted_proxies.clone_from(&options.trusted_proxies);
+        self.allowed_origins = origins_of(&self.options);
     }
 
     /// From now on `/readyz` answers 503, and each connection is closed after its next response. After `retry_ms` another
     /// server may be there.
     pub fn begin_stopping(&mut self, retry_ms: u32) {
         self.stopping_retry_ms = Some(retry_ms);
+    }
+
+    /// What there is, and how it is, for whoever has just asked.
+    pub fn note_state(&mut self, figures: Figures, health: Health) {
+        (self.figures, self.health) = (figures, health);
+    }
+
+    /// Why nobody should be sent here, in a word; `None`: there is no reason.
+    pub(super) fn unready_word(&self) -> Option<&'static str> {
+        match self.health {
+            _ if self.is_stopping() => Some("stopping\n"),
+            Health::Well => None,
+            Health::Failing => Some("storage failing\n"),
+            Health::Congested => Some("storage congested\n"),
+        }
     }
 
     /// Whether the server is about to end.
@@ -137,9 +175,22 @@ impl Site {
         response.fields(&fields).body(HTML, page.html.as_bytes());
     }
 
-    pub(super) fn write_metrics(&self, counts: Counts) -> String {
-        self.metrics.write(counts)
+    pub(super) fn write_metrics(&self, format: Format, counts: &Counts, limits: &Limits) -> String {
+        self.metrics.write(format, &self.meters, &self.figures, counts, limits)
     }
+}
+
+/// The home page as whoever comes first is shown it.
+fn prepare_home(pages: &Pages) -> Prepared {
+    let home = pages.home(&Home::default()).into_bytes();
+    let fields = [&PAGE_FIELDS[..], &[HOME_CACHE]].concat();
+    Prepared::new(StatusCode::OK, &fields, Some((HTML, Cow::Owned(home))))
+}
+
+/// Origins that are allowed in addition to that of the requested host.
+fn origins_of(options: &WebOptions) -> Vec<String> {
+    let public_origin = options.public_url.as_deref().and_then(origin_of);
+    options.allowed_origins.iter().cloned().chain(public_origin.map(str::to_owned)).collect()
 }
 
 /// Scheme and authority of a URL.

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::assets::ASSETS_HASH;
+use super::metrics::Figures;
 use super::qr::draw_qr_code;
 use super::request::MAX_HEAD_BYTES;
 use super::*;
@@ -631,9 +632,20 @@ fn says_how_it_is() {
         assert_eq!(server.get(path).body, "ok\n");
     }
     let metrics = server.get("/metrics");
-    assert!(metrics.field("Content-Type").is_some_and(|value| value.starts_with("application/openmetrics-text")));
+    assert_eq!(metrics.field("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     metrics.says("\nsnugd_rooms 1\n");
     metrics.says("\nsnugd_http_requests_total 4\n");
+    let wanted = "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n";
+    let metrics = server.ask(wanted);
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(metrics.field("Content-Type"), Some(media_type));
+    assert!(metrics.body.ends_with("\n# EOF\n"));
+    for (health, words) in [(Health::Failing, "storage failing\n"), (Health::Congested, "storage congested\n")] {
+        server.site.note_state(Figures::default(), health);
+        let answer = server.get("/readyz");
+        assert_eq!((answer.status, answer.body.as_str()), (503, words));
+        assert_eq!(server.get("/healthz").status, 200, "it turns");
+    }
     server.site.begin_stopping(750);
     assert_eq!(server.get("/healthz").status, 200);
     let answer = server.get("/readyz");

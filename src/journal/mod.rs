@@ -8,7 +8,9 @@
 pub mod sqlite;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::meter::JournalMeters;
 use crate::rooms::{AccountAction, AccountRequestId, Name, Page, Proposal, ReadRequest};
 use crate::time::Now;
 
@@ -36,6 +38,16 @@ pub trait Journal {
     /// Whether it is congested: it works, and has so much to do that nothing more is asked of it until it has less.
     fn is_congested(&self) -> bool {
         false
+    }
+
+    /// Changes that were submitted, and are neither stored nor refused.
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    /// What it counts.
+    fn meters(&self) -> Arc<JournalMeters> {
+        Arc::default()
     }
 
     /// Whether it has nothing to do, and what has come of everything can be taken.
@@ -67,6 +79,14 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn is_congested(&self) -> bool {
         (**self).is_congested()
+    }
+
+    fn waiting(&self) -> usize {
+        (**self).waiting()
+    }
+
+    fn meters(&self) -> Arc<JournalMeters> {
+        (**self).meters()
     }
 
     fn is_settled(&self) -> bool {

@@ -1,6 +1,59 @@
 //! The contract's codes for what is refused.
 
+use crate::meter::Counter;
 use crate::rooms::{Refusal, SearchFault};
+
+/// All of them.
+pub const ERROR_CODES: [&str; 24] = [
+    "bad_request",
+    "not_joined",
+    "name_required",
+    "name_invalid",
+    "name_taken",
+    "room_required",
+    "no_such_room",
+    "room_full",
+    "room_locked",
+    "key_required",
+    "password_required",
+    "password_wrong",
+    "banned",
+    "muted",
+    "not_operator",
+    "not_yours",
+    "no_such_event",
+    "no_such_member",
+    "text_empty",
+    "text_too_long",
+    "file_too_large",
+    "quota_exceeded",
+    "rate_limited",
+    "storage_failed",
+];
+
+/// How often something was refused, by error code.
+#[derive(Debug, Default)]
+pub struct RefusalCounts([Counter; ERROR_CODES.len()]);
+
+impl RefusalCounts {
+    /// Counts one with this code, if it is one of the contract's.
+    pub fn count(&self, code: &str) {
+        if let Some(number) = ERROR_CODES.iter().position(|known| *known == code) {
+            self.0[number].inc();
+        }
+    }
+
+    /// How often something was refused with each code, in any of these.
+    pub fn sum<'a>(counts: impl IntoIterator<Item = &'a RefusalCounts>) -> [u64; ERROR_CODES.len()] {
+        let mut sums = [0; ERROR_CODES.len()];
+        for counts in counts {
+            for (sum, count) in sums.iter_mut().zip(&counts.0) {
+                *sum += count.get();
+            }
+        }
+        sums
+    }
+}
 
 /// The contract's error code for a refusal.
 pub fn error_code(refusal: &Refusal) -> &'static str {

@@ -5,7 +5,7 @@
 mod error_code;
 mod object;
 
-pub use error_code::{error_code, search_fault_code};
+pub use error_code::{ERROR_CODES, RefusalCounts, error_code, search_fault_code};
 pub use object::Object;
 
 use crate::options::Limits;

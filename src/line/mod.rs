@@ -21,7 +21,10 @@ pub use clock::LocalClock;
 pub use encoder::{JsonLineEncoder, LineEncoder};
 pub use session::Line;
 
+use std::sync::Arc;
+
 use crate::invitation::Invitation;
+use crate::json::RefusalCounts;
 use crate::options::Limits;
 
 /// What all sessions share.
@@ -33,4 +36,6 @@ pub struct Context {
     pub invitation: Invitation,
     /// The time where this server stands.
     pub clock: LocalClock,
+    /// What was refused before the rooms were asked.
+    pub refusals: Arc<RefusalCounts>,
 }

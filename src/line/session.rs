@@ -341,11 +341,13 @@ impl Line {
         let parsed = command::parse(line);
         if matches!(typed, Typed::NotUtf8(_)) && !self.may_be_said_malformed(&parsed) {
             self.is_told_of_utf8 = true;
+            context.refusals.count("bad_request");
             self.format.refuse("bad_request", NOT_UTF8, outbox);
             self.prompt(outbox);
             return None;
         }
         if command::is_mistyped_secret(line) {
+            context.refusals.count("bad_request");
             self.format.refuse("bad_request", MISTYPED_SECRET, outbox);
             self.prompt(outbox);
             return None;
@@ -355,7 +357,10 @@ impl Line {
                 self.take_password(line, outbox)
             }
             Ok(request) => self.execute(request, context, outbox),
-            Err(fault) => self.refuse(fault, outbox),
+            Err(fault) => {
+                context.refusals.count(fault.code());
+                self.refuse(fault, outbox)
+            }
         }
     }
 
@@ -473,6 +478,7 @@ impl Line {
 
     fn refuse_long_text(&self, context: &Context, outbox: &mut Vec<u8>) {
         let limit_bytes = context.limits.message_bytes;
+        context.refusals.count("text_too_long");
         let sentence = format_args!("That line is longer than {limit_bytes} bytes; it was not sent.");
         self.format.refuse("text_too_long", sentence, outbox);
     }

@@ -1,20 +1,15 @@
-//! The options, their help, and the sentence that tells what is wrong with them.
+//! The options and subcommands, and their help.
 
-use std::error::Error as _;
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::Resettable;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Parser};
 
-use super::Exit;
 use super::cidr::{Cidr, ProxyPeer};
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
-    self, AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, PublicUrl, number, read_base_path,
-    read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch, read_time_ms,
+    self, AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, PublicUrl, Shell, WebAddress, number,
+    read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
+    read_time_ms,
 };
 
 /// Chat rooms in one small binary: browsers and terminals in the same rooms
@@ -46,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(value_delimiter = ',', value_parser = OptionalListen::read, help_heading = "Addresses")]
     pub line_tls_listen: Vec<OptionalListen>,
 
-    /// Where /metrics is, instead of where browsers connect
+    /// Where /metrics is [default: with --listen]
     #[arg(long, env = "SNUGD_METRICS_LISTEN", value_name = "ADDR")]
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub metrics_listen: Vec<ListenAddress>,
@@ -140,7 +135,7 @@ pub(super) struct Arguments {
 
     /// Accounts: open to all, closed (snugd account), or required
     #[arg(long, env = "SNUGD_ACCOUNTS", value_name = "HOW", default_value = "open")]
-    #[arg(value_parser = AccountPolicy::read, help_heading = "People")]
+    #[arg(value_enum, help_heading = "People")]
     pub accounts: AccountPolicy,
 
     /// Account that is an operator everywhere [default: none]
@@ -183,9 +178,9 @@ pub(super) struct Arguments {
     #[arg(value_delimiter = ',', value_parser = read_host, help_heading = "Behind a proxy")]
     pub allowed_host: Vec<String>,
 
-    /// Form of the log on stderr: text for people, json for machines
+    /// Form of the log on stderr: text for people, logfmt or json
     #[arg(long, env = "SNUGD_LOG", value_name = "FORMAT", default_value = "text")]
-    #[arg(value_parser = LogFormat::read, help_heading = "Log")]
+    #[arg(value_enum, help_heading = "Log")]
     pub log: LogFormat,
 
     /// Log more, to follow what goes on; -vv: everything
@@ -197,6 +192,10 @@ pub(super) struct Arguments {
     #[arg(short, long, env = "SNUGD_QUIET")]
     #[arg(action = ArgAction::SetTrue, value_parser = read_switch, overrides_with = "verbose", help_heading = "Log")]
     pub quiet: bool,
+
+    /// File with these options in TOML, as listen = ":8080" [default: none]
+    #[arg(long, env = "SNUGD_CONFIG", value_name = "FILE", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
 
     #[command(subcommand)]
     pub subcommand: Option<Subcommand>,
@@ -233,8 +232,29 @@ pub enum Subcommand {
         #[arg(value_name = "CODE")]
         code: String,
         /// json: an object a line; text: as terminals show it
-        #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ExportFormat::read)]
+        #[arg(long, value_name = "FORMAT", default_value = "text", value_enum)]
         format: ExportFormat,
+    },
+    /// Tell what is in force, from where, and what is wrong; takes the same options
+    Check {
+        /// For machines: one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write what a shell needs to complete snugd's options, as bash, zsh or fish
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
+    /// Ask the server with the same options whether it is well; for containers
+    Healthcheck {
+        /// Where to ask, as http://127.0.0.1:5000 [default: where it listens]
+        #[arg(long, value_name = "URL", value_parser = values::read_web_address)]
+        url: Option<WebAddress>,
+        /// Whether it is ready to serve, not only alive
+        #[arg(long)]
+        ready: bool,
     },
 }
 
@@ -262,7 +282,7 @@ pub struct JoinOptions {
     #[arg(long)]
     pub json: bool,
     /// Colours: auto, always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColourChoice::read)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_enum)]
     pub color: ColourChoice,
     /// Ring when somebody says your name
     #[arg(long)]
@@ -318,122 +338,4 @@ pub enum AccountSubcommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
-}
-
-/// Reads the options from the command line, and those that are not there from their environment variables.
-pub(super) fn read(args: &[OsString]) -> Result<Arguments, Exit> {
-    let given = match_command_line(args)?;
-    if given.subcommand_name().is_some() {
-        // The variables are options of the server, not of subcommands.
-        return convert(&given);
-    }
-    let command = Arguments::command().mut_args(|arg| if has_variable(&arg, &given) { arg } else { unset(arg) });
-    let matches = command.try_get_matches_from(args).map_err(|error| Exit::of_environment(&error))?;
-    convert(&matches)
-}
-
-/// Reads the options from the command line alone.
-pub(super) fn read_command_line(args: &[OsString]) -> Result<Arguments, Exit> {
-    convert(&match_command_line(args)?)
-}
-
-fn match_command_line(args: &[OsString]) -> Result<ArgMatches, Exit> {
-    let command = Arguments::command().mut_args(unset);
-    command.try_get_matches_from(args).map_err(|error| Exit::of_command_line(&error))
-}
-
-fn convert(matches: &ArgMatches) -> Result<Arguments, Exit> {
-    Arguments::from_arg_matches(matches).map_err(|error| Exit::of_command_line(&error))
-}
-
-/// The option as if its variable were not set.
-fn unset(arg: Arg) -> Arg {
-    arg.env(Resettable::Reset)
-}
-
-/// Whether the variable of this option is used: not if it is empty. And if `-q` or `-v` is on the command line,
-/// the variables of both are ignored.
-fn has_variable(arg: &Arg, given: &ArgMatches) -> bool {
-    const LOG_FLAGS: [&str; 2] = ["quiet", "verbose"];
-    let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
-    if LOG_FLAGS.contains(&arg.get_id().as_str()) && LOG_FLAGS.into_iter().any(is_given) {
-        return false;
-    }
-    arg.get_env().and_then(std::env::var_os).is_some_and(|value| !value.is_empty())
-}
-
-/// The environment variable that stands for `--long`.
-pub(super) fn variable_name(long: &str) -> String {
-    format!("SNUGD_{}", long.to_uppercase().replace('-', "_"))
-}
-
-impl Exit {
-    fn of_command_line(error: &clap::Error) -> Exit {
-        if !error.use_stderr() {
-            return Exit { status: 0, text: error.to_string() };
-        }
-        Exit::misused(&sentence(error, |flag| format!("{flag:?}")))
-    }
-
-    /// The command line was correct by itself, so the error is in the environment.
-    fn of_environment(error: &clap::Error) -> Exit {
-        Exit::misused(&sentence(error, |flag| variable_name(flag.trim_start_matches('-'))))
-    }
-}
-
-/// It alone has commands of its own.
-const ACCOUNT_WANTS: &str = "snugd account wants add, list, password or remove after it";
-
-fn is_about_account(error: &clap::Error) -> bool {
-    matches!(error.get(ContextKind::Usage), Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("snugd account"))
-}
-
-/// One sentence that says what is wrong and what is wanted. `named` writes an option in the
-/// form in which it was given.
-fn sentence(error: &clap::Error, named: impl Fn(&str) -> String) -> String {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.as_str(),
-        _ => "",
-    };
-    // As in "--grace <TIME>" or "--verbose...".
-    let usage = context(ContextKind::InvalidArg);
-    let flag = usage.split_whitespace().next().unwrap_or_default().trim_end_matches("...");
-    let value = context(ContextKind::InvalidValue);
-    match error.kind() {
-        ErrorKind::UnknownArgument if flag.starts_with('-') => {
-            format!("There is no option {flag:?}.")
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => format!("{ACCOUNT_WANTS}."),
-        ErrorKind::InvalidSubcommand if is_about_account(error) => {
-            format!("{ACCOUNT_WANTS}, not {:?}.", context(ContextKind::InvalidSubcommand))
-        }
-        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
-            let word = if usage.is_empty() { context(ContextKind::InvalidSubcommand) } else { usage };
-            format!(
-                "{word:?} is neither a command (account, backup, export, join) nor an option, such as --listen :8080."
-            )
-        }
-        ErrorKind::ValueValidation => match error.source() {
-            Some(wanted) => format!("{} wants {wanted}, not {value:?}.", named(flag)),
-            None => format!("{} cannot be {value:?}.", named(flag)),
-        },
-        ErrorKind::InvalidValue if value.is_empty() => {
-            format!("{} wants a value after it.", named(flag))
-        }
-        ErrorKind::MissingRequiredArgument => {
-            let missing = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::Strings(missing)) => missing.join(" and "),
-                _ => usage.to_owned(),
-            };
-            format!("This needs {missing} as well.")
-        }
-        ErrorKind::TooManyValues => format!("{} takes no value.", named(flag)),
-        ErrorKind::InvalidUtf8 => "An option's value is not valid UTF-8.".to_owned(),
-        // No other error is expected; the first line of its text says what it is.
-        _ => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            format!("{}.", line.trim_start_matches("error: ").trim_end_matches('.'))
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Blocks of addresses.
 
+use core::fmt;
 use core::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -23,6 +24,18 @@ impl Cidr {
     /// (`::ffff:10.0.0.1`), as a socket for both kinds shows it, counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
+    }
+
+    /// Whether it is larger than a network that is somebody's own: RFC 1918 knows none larger than 10.0.0.0/8, RFC 4193
+    /// none larger than fc00::/7.
+    pub fn is_wide(&self) -> bool {
+        self.0.prefix_len() < if self.0.addr().is_ipv4() { 8 } else { 7 }
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

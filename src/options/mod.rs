@@ -1,25 +1,35 @@
 //! Every option and every limit, each with its reason.
 //!
-//! What a person wrote, on the command line or in the environment, is read and checked once, here; the
+//! What a person wrote, on the command line, in the environment or in a file, is read and checked once, here; the
 //! other modules need not check it again. `arguments` holds the options themselves, `values` how a single value
-//! is read. What is done with the options is not decided here.
+//! is read, `settings` which value counts. What is done with the options is not decided here.
 
 mod arguments;
+mod change;
 mod cidr;
+mod command_line;
+mod config_file;
+mod fault;
 mod listener;
+mod settings;
 mod values;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
 pub use arguments::{AccountSubcommand, JoinOptions, Subcommand};
+pub use change::Changes;
 pub use cidr::{Cidr, ProxyPeer};
+pub use command_line::definition;
+use fault::Fault;
 use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
-pub use values::{AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat};
+pub use settings::{Setting, Source, nearest_variable};
+use settings::{Settings, environment};
+pub use values::{AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, Shell, WebAddress};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
@@ -27,6 +37,8 @@ const LINE_PORT: u16 = 5001;
 /// All options of the program.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What each option is set to, and where.
+    pub settings: Vec<Setting>,
     /// Where browsers, terminals and whoever watches the server connect; at least one for browsers.
     pub listeners: Vec<Listener>,
     /// By what the server shows who it is; `None`: nothing is encrypted.
@@ -189,6 +201,12 @@ impl Exit {
         Exit { status: 2, text: format!("snugd: {sentence} See snugd --help.") }
     }
 
+    /// For several things that are wrong with how it is used, of which this is the first.
+    fn misused_among(sentence: &str, others: usize) -> Exit {
+        let things = if others == 1 { "1 more thing is" } else { &format!("{others} more things are") };
+        Exit { status: 2, text: format!("snugd: {sentence} And {things} wrong: see snugd check.") }
+    }
+
     /// For anything else that cannot be done.
     pub fn failed(status: u8, sentence: &str) -> Exit {
         Exit { status, text: format!("snugd: {sentence}") }
@@ -207,17 +225,32 @@ impl Exit {
     }
 }
 
+/// What the options are found to be, right or wrong.
+#[derive(Debug)]
+pub struct Findings {
+    /// Every option, what it is set to, and where.
+    pub settings: Vec<Setting>,
+    /// What is wrong with them, all of it, in a sentence each.
+    pub faults: Vec<String>,
+    /// The options that follow; where something is wrong, not those that are meant.
+    pub options: Option<Options>,
+}
+
 impl Options {
-    /// Reads the options from the command line, whose first item is the program's own name, and from the
-    /// environment. An option wins over its variable; an empty variable counts as unset.
+    /// Reads the options from the command line, whose first item is the program's own name, from the environment, and
+    /// from the configuration file that is named in one of these. What is named first here wins; an empty variable
+    /// counts as unset. With a subcommand, the environment is left alone, and the options are those by default.
     ///
     /// # Errors
     ///
     /// [`Exit`] for `--help` and `--version`, and for everything that cannot be understood.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
-        let arguments = arguments::read(&Vec::from_iter(args))?;
-        let port = std::env::var_os("PORT").filter(|value| !value.is_empty());
-        resolve(arguments, port.map(read_port).transpose()?)
+        let command_line = command_line::read(&Vec::from_iter(args))?;
+        let findings = match command_line.subcommand {
+            None => Findings::of(Settings::gather(&[&command_line.given], Some(&environment))),
+            Some(_) => Findings::of(Settings::gather(&[], None)),
+        };
+        Ok(Options { subcommand: command_line.subcommand, ..findings.into_options()? })
     }
 
     /// Reads the options from the command line alone, whatever the environment has.
@@ -226,23 +259,65 @@ impl Options {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
-        resolve(arguments::read_command_line(&Vec::from_iter(args))?, None)
+        let command_line = command_line::read(&Vec::from_iter(args))?;
+        let findings = Findings::of(Settings::gather(&[&command_line.given], None));
+        Ok(Options { subcommand: command_line.subcommand, ..findings.into_options()? })
     }
 }
 
-/// Reads `PORT`, with which cloud platforms tell the port for browsers.
-fn read_port(value: OsString) -> Result<u16, Exit> {
-    let value = value.to_string_lossy();
-    let wrong = || Exit::misused(&format!("PORT wants a port number from 0 to 65535, not {value:?}."));
-    values::read_digits(&value).ok_or_else(wrong)
+impl Findings {
+    /// What a server that is started like this would find; a subcommand that takes the server's options may stand among
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit`] where the command line holds something else than options.
+    pub fn look(args: impl IntoIterator<Item = OsString>) -> Result<Findings, Exit> {
+        let command_line = command_line::read(&Vec::from_iter(args))?;
+        let inner = command_line.given.subcommand().map(|(_, given)| given);
+        let given: Vec<_> = inner.into_iter().chain([&command_line.given]).collect();
+        Ok(Findings::of(Settings::gather(&given, Some(&environment))))
+    }
+
+    fn of(mut settings: Settings) -> Findings {
+        let arguments = settings.read();
+        let mut together = Vec::new();
+        let options = arguments.map(|arguments| resolve(arguments, &mut together));
+        // What is wrong with one option may be why it does not go with another.
+        let wrong: Vec<&String> = settings.faults.iter().flat_map(|fault| &fault.options).collect();
+        together.retain(|fault| !fault.options.iter().any(|option| wrong.contains(&option)));
+        let place_of = |option: &str| match settings.all.iter().find(|setting| setting.name == option)?.source() {
+            Source::CommandLine | Source::Default => None,
+            source => Some(source.to_string()),
+        };
+        let together: Vec<String> = together.into_iter().map(|fault| fault.with_places(place_of)).collect();
+        let faults = settings.faults.into_iter().map(|fault| fault.sentence).chain(together).collect();
+        let options = options.map(|options| Options { settings: settings.all.clone(), ..options });
+        Findings { settings: settings.all, faults, options }
+    }
+
+    /// The options, if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit`] for what is wrong first.
+    pub fn into_options(self) -> Result<Options, Exit> {
+        match (self.faults.as_slice(), self.options) {
+            ([], Some(options)) => Ok(options),
+            ([only], _) => Err(Exit::misused(only)),
+            ([first, others @ ..], _) => Err(Exit::misused_among(first, others.len())),
+            ([], None) => Err(Exit::misused("The options cannot be read.")),
+        }
+    }
 }
 
-/// Determines what depends on more than one option.
-fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
-    let listeners = resolve_listeners(&arguments, port)?;
+/// Determines what depends on more than one option. What does not go together is among the faults.
+fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
+    let listeners = resolve_listeners(&arguments, faults);
 
     if arguments.data.is_some() && !cfg!(feature = "sqlite") {
-        return Err(Exit::misused("This snugd was built without SQLite, so it has no --data; use another build."));
+        let sentence = "This snugd was built without SQLite, so it has no --data; use another build.";
+        faults.push(Fault::new(&["data"], sentence));
     }
 
     let asks_for_accounts =
@@ -250,28 +325,33 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     if asks_for_accounts && !cfg!(feature = "accounts") {
         let sentence =
             "This snugd was built without accounts, so it asks for none and knows no admins; use another build.";
-        return Err(Exit::misused(sentence));
+        faults.push(Fault::new(&["accounts", "admin", "auth-header"], sentence));
     }
 
     if arguments.auth_header.is_some() && arguments.trusted_proxy.is_empty() {
-        return Err(Exit::misused(
-            "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",
-        ));
+        let sentence = "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.";
+        faults.push(Fault::new(&["auth-header", "trusted-proxy"], sentence));
     }
 
     // Else whoever comes first would claim the name.
     if !arguments.admin.is_empty() && arguments.data.is_none() && arguments.auth_header.is_none() {
         let sentence = "--admin names accounts that snugd account makes in a data file: name that with --data.";
-        return Err(Exit::misused(sentence));
+        faults.push(Fault::new(&["admin", "data", "auth-header"], sentence));
     }
 
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (None, None) => None,
         (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
         (Some(_), None) => {
-            return Err(Exit::misused("--tls-cert needs the certificate's key: name it with --tls-key."));
+            let sentence = "--tls-cert needs the certificate's key: name it with --tls-key.";
+            faults.push(Fault::new(&["tls-cert", "tls-key"], sentence));
+            None
         }
-        (None, Some(_)) => return Err(Exit::misused("--tls-key needs its certificate: name it with --tls-cert.")),
+        (None, Some(_)) => {
+            let sentence = "--tls-key needs its certificate: name it with --tls-cert.";
+            faults.push(Fault::new(&["tls-cert", "tls-key"], sentence));
+            None
+        }
     };
 
     let mut allowed_hosts = arguments.allowed_host;
@@ -292,7 +372,8 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
     };
     let told_file_bytes = if files.place == FilesPlace::Off { 0 } else { files.limits.file_bytes };
     let has_metrics_listener = listeners.iter().any(|listener| listener.port == ListenerPort::Metrics);
-    Ok(Options {
+    Options {
+        settings: Vec::new(),
         listeners,
         tls,
         files,
@@ -332,63 +413,58 @@ fn resolve(arguments: Arguments, port: Option<u16>) -> Result<Options, Exit> {
             (false, 1) => log::LevelFilter::Debug,
             (false, _) => log::LevelFilter::Trace,
         },
-    })
+    }
 }
 
 /// Determines where connections are accepted.
-fn resolve_listeners(arguments: &Arguments, port: Option<u16>) -> Result<Vec<Listener>, Exit> {
+fn resolve_listeners(arguments: &Arguments, faults: &mut Vec<Fault>) -> Vec<Listener> {
     let everywhere = |port| ListenAddress::Tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
     let mut listeners = Vec::new();
     let mut add = |port, addresses: &[ListenAddress]| {
         listeners.extend(addresses.iter().map(|address| Listener { port, address: address.clone() }));
     };
-    match (&arguments.listen[..], port) {
-        // As the platforms that set it have it: some of their machines have no IPv6.
-        ([], Some(port)) => {
-            let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-            add(ListenerPort::Web, &[ListenAddress::Tcp(address)]);
-        }
-        ([], None) => add(ListenerPort::Web, &[everywhere(WEB_PORT)]),
-        (addresses, _) => add(ListenerPort::Web, addresses),
+    match &arguments.listen[..] {
+        [] => add(ListenerPort::Web, &[everywhere(WEB_PORT)]),
+        addresses => add(ListenerPort::Web, addresses),
     }
-    match (&arguments.line_listen[..], port) {
-        ([], Some(_)) => {}
-        ([], None) => add(ListenerPort::Line, &[everywhere(LINE_PORT)]),
-        (wanted, _) => add(ListenerPort::Line, &addresses_of(ListenerPort::Line, wanted)?),
+    match &arguments.line_listen[..] {
+        [] => add(ListenerPort::Line, &[everywhere(LINE_PORT)]),
+        wanted => add(ListenerPort::Line, &addresses_of(ListenerPort::Line, wanted, faults)),
     }
-    add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen)?);
+    add(ListenerPort::LineTls, &addresses_of(ListenerPort::LineTls, &arguments.line_tls_listen, faults));
     add(ListenerPort::Metrics, &arguments.metrics_listen);
     let has_line_tls = listeners.iter().any(|listener| listener.port == ListenerPort::LineTls);
     if has_line_tls && arguments.tls_cert.is_none() && cfg!(feature = "tls") {
         let sentence = "--line-tls-listen needs a certificate: name it and its key with --tls-cert and --tls-key.";
-        return Err(Exit::misused(sentence));
+        faults.push(Fault::new(&["line-tls-listen", "tls-cert"], sentence));
     }
     if (has_line_tls || arguments.tls_cert.is_some()) && !cfg!(feature = "tls") {
         let sentence =
             "This snugd was built without TLS, so it has no --tls-cert and no --line-tls-listen; use another build.";
-        return Err(Exit::misused(sentence));
+        faults.push(Fault::new(&["line-tls-listen", "tls-cert"], sentence));
     }
     for (index, one) in listeners.iter().enumerate() {
         if let Some(other) = listeners[index + 1..].iter().find(|other| collide(&one.address, &other.address)) {
-            return Err(Exit::misused(&refuse_collision(one, other)));
+            let options = [one, other].map(|listener| listener.port.option().trim_start_matches('-'));
+            let options = if options[0] == options[1] { &options[..1] } else { &options };
+            faults.push(Fault::new(options, refuse_collision(one, other)));
         }
     }
-    Ok(listeners)
+    listeners
 }
 
 /// The addresses of listeners that can be turned off.
-fn addresses_of(port: ListenerPort, wanted: &[OptionalListen]) -> Result<Vec<ListenAddress>, Exit> {
+fn addresses_of(port: ListenerPort, wanted: &[OptionalListen], faults: &mut Vec<Fault>) -> Vec<ListenAddress> {
     let at = |wanted: &OptionalListen| match wanted {
         OptionalListen::Off => None,
         OptionalListen::At(address) => Some(address.clone()),
     };
-    match wanted {
-        [OptionalListen::Off] => Ok(Vec::new()),
-        _ if wanted.contains(&OptionalListen::Off) => {
-            Err(Exit::misused(&format!("{} cannot be off and somewhere at once.", port.option())))
-        }
-        _ => Ok(wanted.iter().filter_map(at).collect()),
+    if wanted.len() > 1 && wanted.contains(&OptionalListen::Off) {
+        let option = port.option();
+        let sentence = format!("{option} cannot be off and somewhere at once.");
+        faults.push(Fault::new(&[option.trim_start_matches('-')], sentence));
     }
+    wanted.iter().filter_map(at).collect()
 }
 
 /// The sentence for two listeners that want the same connections.

@@ -3,9 +3,10 @@ use clap::CommandFactory;
 use super::*;
 
 fn parse(args: &[&str], port: Option<&str>) -> Result<Options, Exit> {
-    let args: Vec<OsString> = ["snugd"].iter().chain(args).map(OsString::from).collect();
-    let port = port.map(|port| read_port(port.into())).transpose()?;
-    resolve(arguments::read_command_line(&args)?, port)
+    let environment = |name: &str| port.filter(|_| name == "PORT").map(OsString::from);
+    let command_line = command_line::read(&["snugd"].iter().chain(args).map(OsString::from).collect::<Vec<_>>())?;
+    let findings = Findings::of(Settings::gather(&[&command_line.given], Some(&environment)));
+    Ok(Options { subcommand: command_line.subcommand, ..findings.into_options()? })
 }
 
 fn options(args: &[&str]) -> Options {
@@ -98,7 +99,7 @@ fn each_option_has_a_variable_of_its_name() {
     for arg in Arguments::command().get_arguments() {
         let long = arg.get_long().expect("every option has a long name");
         let variable = arg.get_env().and_then(|name| name.to_str());
-        assert_eq!(variable, Some(arguments::variable_name(long).as_str()));
+        assert_eq!(variable, Some(settings::variable_name(long).as_str()));
     }
 }
 
@@ -221,7 +222,7 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--files", ""], "\"--files\" wants a folder, or off, not \"\"."),
         (&["--max-file", "0K"], "\"--max-file\" wants a size like 64K, 25M or 1G, at least 1K, not \"0K\"."),
         (&["--max-files", "25"], "\"--max-files\" wants a size like 64K, 25M or 1G, at least 1K, not \"25\"."),
-        (&["--log", "xml"], "\"--log\" wants text or json, not \"xml\"."),
+        (&["--log", "xml"], "\"--log\" wants text, logfmt or json, not \"xml\"."),
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),
         (&["--quiet=1"], "\"--quiet\" takes no value."),
@@ -231,11 +232,11 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
-            "\"acount\" is neither a command (account, backup, export, join) nor an option, such as --listen :8080.",
+            "\"acount\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
         (
             &["8080"],
-            "\"8080\" is neither a command (account, backup, export, join) nor an option, such as --listen :8080.",
+            "\"8080\" is neither a command (account, backup, check, completions, export, healthcheck, join) nor an option, such as --listen :8080.",
         ),
     ];
     for (args, expected) in cases {
@@ -247,10 +248,10 @@ fn wrong_usage_is_answered_with_one_sentence() {
 #[test]
 fn what_is_not_utf8_is_refused_in_words() {
     use std::os::unix::ffi::OsStringExt;
-    let args = ["snugd".into(), "--log".into(), OsString::from_vec(vec![0xff])];
+    let args = ["snugd".into(), "--grace".into(), OsString::from_vec(vec![0xff])];
     let exit = Options::parse_command_line(args).expect_err("bytes were accepted");
     assert_eq!(exit.status, 2);
-    assert_eq!(exit.text, "snugd: An option's value is not valid UTF-8. See snugd --help.");
+    assert_eq!(exit.text, "snugd: \"--grace\" wants text in UTF-8. See snugd --help.");
 }
 
 #[test]

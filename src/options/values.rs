@@ -9,26 +9,18 @@ use std::path::PathBuf;
 const MAX_TIME_MS: u64 = 36_500 * 24 * 60 * 60 * 1000;
 
 /// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// A line for people.
     Text,
+    /// Names and values, for people and machines.
+    Logfmt,
     /// A JSON object a line, for machines.
     Json,
 }
 
-impl LogFormat {
-    pub(super) fn read(value: &str) -> Result<LogFormat, &'static str> {
-        match value {
-            "text" => Ok(LogFormat::Text),
-            "json" => Ok(LogFormat::Json),
-            _ => Err("text or json"),
-        }
-    }
-}
-
 /// Who may claim a name, and who has to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum AccountPolicy {
     /// Anybody may.
     Open,
@@ -36,17 +28,6 @@ pub enum AccountPolicy {
     Closed,
     /// The same, and nobody comes in without an account.
     Required,
-}
-
-impl AccountPolicy {
-    pub(super) fn read(value: &str) -> Result<AccountPolicy, &'static str> {
-        match value {
-            "open" => Ok(AccountPolicy::Open),
-            "closed" => Ok(AccountPolicy::Closed),
-            "required" => Ok(AccountPolicy::Required),
-            _ => Err("open, closed or required"),
-        }
-    }
 }
 
 /// Where the bytes of shared files lie.
@@ -81,8 +62,19 @@ pub(super) fn read_field_name(value: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A shell whose completions there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// GNU's.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// The friendly one.
+    Fish,
+}
+
 /// The form of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ExportFormat {
     /// As terminals show it.
     Text,
@@ -90,18 +82,8 @@ pub enum ExportFormat {
     Json,
 }
 
-impl ExportFormat {
-    pub(super) fn read(value: &str) -> Result<ExportFormat, &'static str> {
-        match value {
-            "text" => Ok(ExportFormat::Text),
-            "json" => Ok(ExportFormat::Json),
-            _ => Err("text or json"),
-        }
-    }
-}
-
 /// Whether colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ColourChoice {
     /// At a terminal, unless `NO_COLOR` is set.
     Auto,
@@ -109,17 +91,6 @@ pub enum ColourChoice {
     Always,
     /// Nowhere.
     Never,
-}
-
-impl ColourChoice {
-    pub(super) fn read(value: &str) -> Result<ColourChoice, &'static str> {
-        match value {
-            "auto" => Ok(ColourChoice::Auto),
-            "always" => Ok(ColourChoice::Always),
-            "never" => Ok(ColourChoice::Never),
-            _ => Err("auto, always or never"),
-        }
-    }
 }
 
 /// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every address is meant, IPv4 and IPv6.
@@ -257,6 +228,27 @@ pub(super) fn read_public_url(value: &str) -> Result<PublicUrl, &'static str> {
     };
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     Ok(PublicUrl { origin: format!("{scheme}://{host}{port}"), path: read_base_path(path).map_err(|_| wanted)?, host })
+}
+
+/// Where a server is to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebAddress {
+    /// The host, in brackets if it is an IPv6 address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path of the home page; begins and ends with `/`.
+    pub path: String,
+}
+
+pub(super) fn read_web_address(value: &str) -> Result<WebAddress, &'static str> {
+    let PublicUrl { origin, host, path } = read_public_url(value)?;
+    let authority = origin.strip_prefix("http://").ok_or("a URL that begins with http://")?;
+    let port = match authority[host.len()..].strip_prefix(':') {
+        Some(port) => read_digits(port).ok_or("a URL with a port")?,
+        None => 80,
+    };
+    Ok(WebAddress { host, port, path })
 }
 
 /// Reads an origin as browsers send it (RFC 6454, section 7): scheme, host and perhaps a port, no path.

@@ -163,6 +163,15 @@ proptest! {
         let expected = if is_local { Source::Peer } else { Source::Client(source.ip().to_canonical()) };
         prop_assert_eq!(parse(&bytes), Ok(Some((expected, length))));
         prop_assert_eq!(parse(&bytes[..length - 1]), Ok(None));
+        // It can be read without a byte of what follows, and not byte by byte.
+        let (mut received, mut reads) = (0, 0);
+        while parse(&bytes[..received]) == Ok(None) {
+            received += missing_bytes(&bytes[..received]);
+            reads += 1;
+        }
+        prop_assert_eq!(received, length);
+        let most_reads = if is_text { 48 } else { 3 };
+        prop_assert!(reads <= most_reads, "{} reads", reads);
     }
 
     /// Whatever arrives, it is clear soon what it is, and stays what it was found to be.

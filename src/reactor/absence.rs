@@ -7,6 +7,7 @@
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 
 /// How often all of them are looked at.
@@ -67,6 +68,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             asked += 1;
             if self.net.overdue_ms(&connection.stream) >= ABSENT_MS {
                 connection.lose_output();
+                connection.note_reason(CloseReason::Absent);
                 log::debug!("connection {} is closed: its peer is gone", self.connections.id_of(slot).0);
                 self.connections.queue_receive(slot);
             }

@@ -9,6 +9,7 @@ use super::connections::connection_id;
 use super::net::{Accept, Accepted, ListenerId, Net, Port, Stream};
 use super::proxy_header::AwaitedHeader;
 use super::session::Session;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::options::{Cidr, ProxyPeer};
 use crate::rooms::Address;
@@ -22,9 +23,6 @@ const MOST_WATCHERS: usize = 16;
 
 /// After the descriptors ran out, it is tried again after this time.
 const RETRY_MS: u64 = 100;
-
-/// It is logged once in this time that they did.
-const WARNING_PAUSE_MS: u64 = 60_000;
 
 /// Connections that may be open. 0 means no limit.
 #[derive(Clone, Debug, Default)]
@@ -49,14 +47,17 @@ pub struct Admission {
     ready: Vec<ListenerId>,
     /// When to accept again, after the descriptors ran out.
     retry_at_ms: Option<u64>,
-    /// Until then it is not logged again that descriptors ran out.
-    warns_again_at_ms: u64,
 }
 
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Admission {
         let (by_address, ready) = (HashMap::new(), Vec::new());
-        Admission { limits, by_address, watchers: 0, ready, retry_at_ms: None, warns_again_at_ms: 0 }
+        Admission { limits, by_address, watchers: 0, ready, retry_at_ms: None }
+    }
+
+    /// From now on these count; whoever is connected stays.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
     }
 
     pub fn set_ready(&mut self, listener: ListenerId) {
@@ -68,6 +69,11 @@ impl Admission {
     /// Whether there is somebody to accept now.
     pub fn is_ready(&self, now: Now) -> bool {
         !self.ready.is_empty() && self.retry_at_ms.is_none_or(|retry_at_ms| retry_at_ms <= now.steady_ms)
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &AdmissionLimits {
+        &self.limits
     }
 
     pub fn retry_at_ms(&self) -> Option<u64> {
@@ -214,9 +220,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn note_refused_out_of_descriptors(&mut self, refused: u32) {
         self.meters().refused_out_of_descriptors.inc_by(refused.into());
-        if refused > 0 && self.now.steady_ms >= self.admission.warns_again_at_ms {
-            self.admission.warns_again_at_ms = self.now.steady_ms + WARNING_PAUSE_MS;
-            log::warn!("no descriptor is left for another connection; raise the limit for open files");
+        if refused > 0 {
+            log::warn!(event = "refused", cause = "descriptors"; "no descriptor is left for another connection; raise the limit for open files");
         }
     }
 
@@ -232,10 +237,15 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             _ => self.admission.admit(address, is_counted, self.connections.slab.len()),
         };
         if let Err(refused) = admitted {
-            log::debug!("a connection is refused: {refused:?}");
             match refused {
-                Refused::Full => self.meters().refused_full.inc(),
-                Refused::TooManyFromAddress => self.meters().refused_too_many_from_address.inc(),
+                Refused::Full => {
+                    self.meters().refused_full.inc();
+                    log::info!(event = "refused", cause = "full"; "a connection is refused: no more may be open");
+                }
+                Refused::TooManyFromAddress => {
+                    self.meters().refused_too_many_from_address.inc();
+                    log::info!(event = "refused", cause = "address"; "a connection is refused: its address has enough");
+                }
             };
             return self.net.refuse(stream, refused.words(listener));
         }
@@ -248,7 +258,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let entry = self.connections.slab.vacant_entry();
         let slot = entry.key();
         let connection = entry.insert(Connection::new(stream, session, address, generation, self.now));
-        self.shared.meters().open_connections.inc();
         self.shared.meters().accepted(port != Port::Line);
         log::debug!("connection {} is accepted: {port:?}", connection_id(slot, generation).0);
         if sends_header {
@@ -260,6 +269,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connection = &mut self.connections.slab[slot];
         let registered = self.net.register(&mut connection.stream, connection_id(slot, generation));
         if registered.is_err() {
+            connection.note_reason(CloseReason::Refused);
             self.closed.push(connection_id(slot, generation));
             return;
         }

@@ -3,6 +3,7 @@
 use super::Reactor;
 use super::connection::{FILE_STALLED_MS, Pending, Phase};
 use super::net::{Net, Stream};
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 
 /// A closing connection that takes nothing of what it is still to be sent for so long is given up.
@@ -12,6 +13,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// The session is over: its members leave or keep their places, what is queued is still sent.
     pub(super) fn begin_closing(&mut self, slot: usize) {
         if self.connections.slab[slot].phase == Phase::Open {
+            self.connections.slab[slot].note_end();
             self.queue_unread(slot);
             self.begin_draining(slot);
             self.leave_rooms(slot);
@@ -54,6 +56,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         } else {
             log::debug!("connection {} takes nothing of its file", self.connections.id_of(slot).0);
             let connection = &mut self.connections.slab[slot];
+            connection.note_reason(CloseReason::Timeout);
             // Open, it would be due by its session's deadline again, and again, before it is reaped.
             (connection.phase, connection.until_ms) = (Phase::Draining, u64::MAX);
             self.closed.push(self.connections.id_of(slot));
@@ -86,7 +89,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.handshakes.end();
             }
             self.admission.release(connection.address, connection.session.watches());
-            self.meters().open_connections.dec();
+            self.meters().closed(connection.close_reason.unwrap_or(CloseReason::Lost));
             self.net.close(connection.stream);
             self.relay();
         }

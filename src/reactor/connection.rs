@@ -6,6 +6,7 @@ use super::memberships::Memberships;
 use super::net::Stream;
 use super::output_queue::{OutputQueue, SpareBuffers};
 use super::session::Session;
+use crate::http::metrics::CloseReason;
 use crate::rooms::Address;
 use crate::time::Now;
 
@@ -63,6 +64,8 @@ pub struct Connection<S> {
     /// Distinguishes it from others that had its slot.
     pub generation: u32,
     pub phase: Phase,
+    /// Why it is closed, once it is known that it will be.
+    pub close_reason: Option<CloseReason>,
     /// The last write did not fill the send buffer.
     pub is_writable: bool,
     /// Nothing that is sent arrives any more: the peer is gone, though what it sent before may still be there.
@@ -94,6 +97,10 @@ impl Pending {
         self.0.is_none()
     }
 
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |bytes| bytes)
+    }
+
     /// Leaves none behind.
     pub fn take(&mut self) -> Vec<u8> {
         self.0.take().map_or_else(Vec::new, |bytes| bytes.into_vec())
@@ -121,6 +128,7 @@ impl<S> Connection<S> {
             progressed_s: (now.steady_ms / 1000) as u32,
             generation,
             phase: Phase::Open,
+            close_reason: None,
             is_writable: true,
             is_output_lost: false,
             is_readable: true,
@@ -132,6 +140,23 @@ impl<S> Connection<S> {
             is_in_receive_queue: false,
             is_in_flush_queue: false,
         }
+    }
+}
+
+impl<S> Connection<S> {
+    /// It is closed for this reason, unless there was one before.
+    pub fn note_reason(&mut self, reason: CloseReason) {
+        self.close_reason.get_or_insert(reason);
+    }
+
+    /// It is closed, for the reason that can be seen if none was told.
+    pub fn note_end(&mut self) {
+        self.note_reason(match &self.session {
+            _ if self.is_broken || self.is_output_lost => CloseReason::Lost,
+            _ if self.has_ended => CloseReason::Left,
+            Session::Http(_) => CloseReason::Done,
+            _ => CloseReason::Left,
+        });
     }
 }
 

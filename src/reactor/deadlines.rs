@@ -7,6 +7,7 @@ use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
 use super::session::Session;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
 use crate::session_api::Flow;
@@ -76,6 +77,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 let flow = connection.session.expire(self.now, &mut self.scratch);
                 self.send_scratch(slot);
                 if flow == Flow::Close {
+                    self.connections.slab[slot].note_reason(CloseReason::Timeout);
                     if let Session::ProxyHeader(_) = self.connections.slab[slot].session {
                         self.meters().proxy_header_faults.inc();
                     }

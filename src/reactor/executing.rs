@@ -5,7 +5,9 @@ use super::connection::Phase;
 use super::net::Net;
 use super::session::Session;
 use crate::accounts::Next;
+use crate::http::metrics::CloseReason;
 use crate::journal::{Journal, Outcome};
+use crate::json;
 use crate::rooms::{Address, Caller, Command, ConnectionId, Execution, Membership, Reply};
 use crate::session_api::Flow;
 
@@ -19,6 +21,9 @@ pub(super) const QUEUED_BUDGET_BYTES: usize = 64 * 1024;
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// Has the rooms execute what a session asks for.
     pub(super) fn execute(&mut self, slot: usize, command: Command) {
+        if matches!(command, Command::Inspect) {
+            self.take_figures();
+        }
         let is_answered = command.is_answered();
         let caller = self.caller(slot);
         let memberships = self.connections.slab[slot].memberships.clone();
@@ -154,6 +159,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     }
 
     fn deliver(&mut self, id: ConnectionId, reply: Reply) {
+        if let Reply::Refused { refusal, .. } = &reply {
+            self.meters().refusals.count(json::error_code(refusal));
+        }
         let slot = self.connections.find(id);
         let Some(slot) = slot.filter(|slot| self.connections.slab[*slot].phase == Phase::Open) else {
             if let Reply::Joined { membership, .. } = reply {
@@ -182,11 +190,22 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             // What one request has shown holds for no other: a proxy sends those of many over one connection.
             self.rooms.forget_proof(id);
         }
+        let reason = match &reply {
+            Reply::TakenOver { .. } => Some(CloseReason::TakenOver),
+            Reply::Kicked { .. } => Some(CloseReason::Kicked),
+            Reply::SessionEnded { .. } => Some(CloseReason::SessionEnded),
+            _ => None,
+        };
         let was_waiting = reply.is_answer() && std::mem::replace(&mut connection.awaits_reply, false);
         let flow = connection.session.reply(reply, &self.rooms, &self.shared, self.now, &mut self.scratch);
         self.send_scratch(slot);
         match flow {
-            Flow::Close => self.begin_closing(slot),
+            Flow::Close => {
+                if let Some(reason) = reason {
+                    self.connections.slab[slot].note_reason(reason);
+                }
+                self.begin_closing(slot);
+            }
             Flow::SendFile { part, then_closes } => {
                 self.queue_file(slot, part);
                 if then_closes {

@@ -17,6 +17,7 @@ use super::net::Net;
 use super::output_queue::Range;
 use crate::files::{CHUNK_BYTES, FileDone, FileJob, FileStore, Quotas, ReaderId, StoreFault, UploadId};
 use crate::journal::Journal;
+use crate::options::FileLimits;
 use crate::rooms::{Address, ConnectionId, FileId};
 use crate::session_api::{FilePart, FileReply, FileRequest, Flow};
 
@@ -39,6 +40,11 @@ struct Arriving {
 }
 
 impl Files {
+    /// From now on these count.
+    pub fn set_limits(&mut self, limits: FileLimits) {
+        self.quotas.set_limits(limits);
+    }
+
     /// `random` draws ids, which are the files' secrets.
     pub fn new(store: Box<dyn FileStore>, quotas: Quotas, random: StdRng) -> Files {
         Files {
@@ -54,6 +60,11 @@ impl Files {
     /// Whether something is done. If not, the loop is woken for the next that is.
     pub fn has_done(&self) -> bool {
         self.readers.borrow().store.has_done()
+    }
+
+    /// How many files are kept, their bytes with those that are arriving, and how many these may be.
+    pub fn figures(&self) -> (usize, u64, u64) {
+        (self.quotas.kept_files(), self.quotas.used_bytes(), self.quotas.limit_bytes())
     }
 
     fn submit(&self, job: FileJob) {
@@ -310,8 +321,6 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 files.remove(id);
             }
         }
-        let Some(files) = &self.files else { return };
-        self.shared.meters().file_bytes.set(files.quotas.used_bytes() as i64);
     }
 
     /// Puts a part of a file behind what the connection is still to be sent.

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::Reactor;
 use super::connection::Phase;
 use super::net::{Net, Stream};
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::{RoomId, SlowConsumer};
 
@@ -50,7 +51,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     fn flush_room(&mut self, room: RoomId) {
         let soft_bytes = self.output_limits.soft_bytes;
         let mut slow = std::mem::take(&mut self.slow_consumers);
-        self.rooms.flush(room, ROOM_BUDGET_BYTES, soft_bytes, &mut self.connections, &mut slow);
+        let sent = self.rooms.flush(room, ROOM_BUDGET_BYTES, soft_bytes, &mut self.connections, &mut slow);
+        if let Some(said_at_ms) = sent {
+            self.watch.note_sent(said_at_ms);
+        }
         if !slow.is_empty() {
             // The room may fall silent, and those who are behind stay as they are.
             self.rooms.flush_again_at(room, self.now.steady_ms + self.output_limits.stalled_ms);
@@ -96,8 +100,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Closes a connection that fell too far behind, and tells it why.
     fn cut_off(&mut self, slot: usize) {
-        log::debug!("connection {} reads too slowly", self.connections.id_of(slot).0);
+        log::info!(event = "cut_off", cause = "slow"; "a connection is closed: it reads too slowly");
         self.meters().slow_consumers_closed.inc();
+        self.connections.slab[slot].note_reason(CloseReason::Slow);
         self.skip_unread(slot);
         let connection = &mut self.connections.slab[slot];
         connection.output.drop_whole_entries();

@@ -20,8 +20,10 @@ mod observing;
 mod output_queue;
 mod proxy_header;
 mod receiving;
+mod reloading;
 mod session;
 mod stopping;
+mod watching;
 
 pub use connection::OutputLimits;
 pub use files::Files;
@@ -31,6 +33,7 @@ pub use net::{
 };
 pub use observing::{Condition, Observer};
 pub use output_queue::{OutputQueue, Range, SpareBuffers};
+pub use reloading::Reload;
 pub use session::{Session, Shared, all_encoders};
 
 use std::io;
@@ -47,6 +50,7 @@ use connections::Connections;
 use deadlines::Deadlines;
 use handshakes::Handshakes;
 use stopping::Stopping;
+use watching::Watch;
 
 /// Bytes read from one connection in one turn, so that nobody waits long for one that sends a lot.
 const READ_BUDGET_BYTES: usize = 64 * 1024;
@@ -86,6 +90,9 @@ pub struct Reactor<N: Net, J: Journal> {
     /// Whoever watches over the program.
     observer: Option<Box<dyn Observer>>,
     absence_round: AbsenceRound,
+    watch: Watch,
+    /// Reads the configuration again.
+    reload: Option<Box<dyn FnMut() -> Option<Reload>>>,
     /// Why to end at once.
     failure: Option<String>,
     /// Outcomes of the journal may wait that it will not announce.
@@ -104,7 +111,8 @@ pub struct Reactor<N: Net, J: Journal> {
 
 impl<N: Net, J: Journal> Reactor<N, J> {
     /// A reactor that has accepted nobody yet.
-    pub fn new(mut net: N, rooms: Rooms, journal: J, shared: Shared, limits: AdmissionLimits) -> Reactor<N, J> {
+    pub fn new(mut net: N, rooms: Rooms, journal: J, mut shared: Shared, limits: AdmissionLimits) -> Reactor<N, J> {
+        shared.site.meters.journal = journal.meters();
         Reactor {
             now: net.now(),
             net,
@@ -121,6 +129,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             stopping: None,
             observer: None,
             absence_round: AbsenceRound::default(),
+            watch: Watch::default(),
+            reload: None,
             failure: None,
             may_have_outcomes: false,
             ready: Vec::new(),
@@ -165,6 +175,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// The system cannot tell any more what is ready, or the journal is broken.
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
+        self.begin_turn();
         self.receive();
         self.gather()?;
         self.expire();
@@ -176,6 +187,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.submit_files();
         self.journal.dispatch(self.now);
         self.tell_observer();
+        self.end_turn();
         self.failure.take().map_or(Ok(()), |sentence| Err(io::Error::other(sentence)))
     }
 
@@ -203,6 +215,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// Connections that hold a slot.
     pub fn connection_count(&self) -> usize {
         self.connections.slab.len()
+    }
+
+    /// Bytes of all shared files, those that are arriving included.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.as_ref().map_or(0, |files| files.figures().1)
     }
 
     /// Bytes of memory in output queues: the most of one connection, and of all.
@@ -238,7 +255,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.note_readiness(connection, readable, writable, ended);
                 }
                 Readiness::Stop => self.stop(),
-                Readiness::Reload => log::info!("SIGHUP: there is nothing to reload; options change with a restart"),
+                Readiness::Reload => self.reload(),
             }
         }
         self.ready = ready;

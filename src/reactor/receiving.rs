@@ -10,6 +10,7 @@ use super::flushing::LINGER_MS;
 use super::net::{Net, Port, Stream};
 use super::session::Session;
 use super::stopping::Stopping;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::Address;
 use crate::session_api::{Input, Step, Upgrade};
@@ -73,7 +74,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         let mut buffer = std::mem::take(&mut self.read_buffer);
         let was_handshaking = connection.stream.is_handshaking();
-        let count = if connection.reads() { self.read(slot, &mut buffer) } else { 0 };
+        let most_bytes = connection.session.most_input_bytes(connection.pending.as_slice()).min(buffer.len());
+        let count = if connection.reads() { self.read(slot, &mut buffer[..most_bytes]) } else { 0 };
         if was_handshaking && !self.connections.slab[slot].stream.is_handshaking() {
             self.end_handshake(slot);
         }
@@ -184,6 +186,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 Step::Fault => {
                     log::debug!("a peer breaks its protocol");
                     self.connections.slab[slot].session.faults(self.shared.meters()).inc();
+                    self.connections.slab[slot].note_reason(CloseReason::Fault);
                     self.begin_closing(slot);
                 }
                 Step::Upgrade(upgrade) => self.upgrade(slot, upgrade),
@@ -204,6 +207,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.meters().refused_too_many_from_address.inc();
                 let words = Refused::TooManyFromAddress.words_at(Port::Web);
                 self.connections.queue_output(slot, words);
+                self.connections.slab[slot].note_reason(CloseReason::Refused);
                 return self.begin_closing(slot);
             }
             self.connections.slab[slot].address = address;

@@ -2,13 +2,13 @@
 
 use core::net::IpAddr;
 
-use prometheus_client::metrics::counter::Counter;
-
 use super::net::{ListenerId, Port};
 use super::proxy_header::AwaitedHeader;
 use crate::http::metrics::Meters;
 use crate::http::{Http, Site};
 use crate::line::{self, JsonLineEncoder, Line, LineEncoder, LocalClock};
+use crate::meter::Counter;
+use crate::proxy_protocol;
 use crate::rooms::{Encoder, EncoderId, Name, Reply, Rooms, Via};
 use crate::session_api::{FileReply, Flow, Input, Protocol, Step, Upgrade, encoders};
 use crate::time::Now;
@@ -82,6 +82,15 @@ impl Session {
         match shared.upgraded {
             Some(new_session) => Session::Other(new_session(now, outbox)),
             None => Session::Ws(Ws::new(upgrade, now)),
+        }
+    }
+
+    /// How much may be read beyond what is pending. Behind the header of a proxy TLS may follow, which is not for the
+    /// session to see.
+    pub fn most_input_bytes(&self, pending: &[u8]) -> usize {
+        match self {
+            Session::ProxyHeader(header) if header.listener.is_tls => proxy_protocol::missing_bytes(pending),
+            _ => usize::MAX,
         }
     }
 
@@ -212,6 +221,16 @@ impl Session {
             Session::Http(_) => &meters.http_faults,
             Session::Ws(_) => &meters.websocket_faults,
             Session::Line(_) | Session::Other(_) => &meters.line_faults,
+        }
+    }
+
+    /// What is spoken, as it is called in metrics.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Session::Http(_) => "http",
+            Session::Ws(_) => "websocket",
+            Session::Line(_) => "line",
+            Session::ProxyHeader(_) | Session::Other(_) => "other",
         }
     }
 

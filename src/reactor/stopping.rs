@@ -4,6 +4,7 @@
 use super::Reactor;
 use super::connection::Phase;
 use super::net::Net;
+use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 use crate::rooms::ConnectionId;
 
@@ -108,7 +109,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             stopping.is_urgent |= now_ms >= stopping.since_ms + SECOND_SIGNAL_MS;
             return;
         }
-        log::info!("stopping");
+        let connections = self.connections.slab.len();
+        log::info!(event = "stopping", connections; "stopping");
         self.stopping = Some(Stopping { since_ms: now_ms, stage: Stage::Hearing, is_urgent: false });
         let (least, most) = RETRY_SPREAD_MS;
         let spread_ms = u32::try_from(self.connections.slab.len()).unwrap_or(most).clamp(least, most);
@@ -151,6 +153,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         if connection.phase != Phase::Open || connection.session.is_within_request() {
             return;
         }
+        self.connections.slab[slot].note_reason(CloseReason::Stopping);
         self.queue_unread(slot);
         let memberships = self.connections.slab[slot].memberships.take();
         for &membership in memberships.as_slice() {

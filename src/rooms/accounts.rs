@@ -116,6 +116,11 @@ impl Accounts {
         self.accounts.is_empty() && self.proposed.is_empty()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.accounts.len()
+    }
+
     /// Whose a name is, or is about to be; one that looks like two accounts' names has two owners.
     pub fn owners(&self, keys: &NameKeys) -> impl Iterator<Item = AccountId> {
         let is_proposed = |key: &str| self.proposed.iter().find(|(_, keys)| keys.iter().any(|other| other == key));

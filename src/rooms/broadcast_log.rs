@@ -92,6 +92,11 @@ impl BroadcastLog {
         self.readers.is_empty()
     }
 
+    /// How many read it.
+    pub fn reader_count(&self) -> usize {
+        self.readers.len()
+    }
+
     /// Starts reading here: the new reader is sent what is appended from now on.
     pub fn subscribe(&mut self, connection: ConnectionId) -> ReaderId {
         let cursor = self.end();

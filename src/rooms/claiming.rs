@@ -333,7 +333,6 @@ impl Rooms {
                     AccountAction::Add { name, .. } => Refusal::NameClaimed { name },
                     _ => Refusal::PasswordWrong,
                 };
-                self.counts.refusals += 1;
                 self.reply(connection, Reply::Refused { refusal, cid: None, is_answer: true });
             }
             OnCommit::Resume(connection, command) => {

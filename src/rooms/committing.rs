@@ -31,9 +31,11 @@ impl Rooms {
         let room = self.room(here.room);
         if room.proposed.is_being_said(here.author, key) {
             // Whoever is in the room when it is committed is sent it, this member as well.
+            self.counts.duplicates += 1;
             return true;
         }
         let Some(id) = room.event_said(here.author, key) else { return false };
+        self.counts.duplicates += 1;
         self.reply(caller.connection, Reply::AlreadySaid { cid: key.clone(), id });
         true
     }
@@ -163,12 +165,14 @@ impl Rooms {
         room.state.apply(change, kept);
         self.released_files.extend(room.state.history.take_released_files());
         if let Some(event) = change.event() {
-            self.counts.events += 1;
-            self.counts.messages += u64::from(matches!(event.body, Body::Message { .. }));
+            self.counts.note_event(&event.body);
             self.count_memory(room_id);
             match event.body {
                 Body::Enter | Body::Part => self.mark_presence(room_id, now),
-                _ => self.mark_fresh(room_id, now),
+                _ => {
+                    self.rooms[room_id.0 as usize].note_unsent(event.time_ms);
+                    self.mark_fresh(room_id, now);
+                }
             }
         }
         match change {
@@ -206,10 +210,11 @@ impl Rooms {
             room.append(EncoderId(number as u8), None, |out| encoder.encode_between(earlier_ms, event.time_ms, out));
             let event = quoted.as_ref().filter(|_| encoder.quotes()).unwrap_or(event);
             let except = (is_typed && !encoder.echoes()).then_some(event.author);
-            room.append(EncoderId(number as u8), except, |out| match marks {
+            let readers = room.append(EncoderId(number as u8), except, |out| match marks {
                 Some(marks) => encoder.encode_enter(&code, event, marks, out),
                 None => encoder.encode_event(&code, event, out),
             });
+            self.counts.deliveries += readers as u64;
         }
     }
 
@@ -231,7 +236,6 @@ impl Rooms {
             {
                 // The place that it was to have behind that was refused: what it said would be numbered in vain.
                 let (refusal, cid, is_answer) = (Refusal::StorageFailed, None, true);
-                self.counts.refusals += 1;
                 self.reply(joining.connection, Reply::Refused { refusal, cid, is_answer });
             }
             OnCommit::Subscribe(author, joining) => {
@@ -313,28 +317,22 @@ impl Rooms {
                 Reply::AlreadySaid { cid, id }
             }
             (body, Conflict::NoSuchEvent) => {
-                self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::NoSuchEvent, cid: own_cid(body), is_answer: false }
             }
             (body, Conflict::Muted) => {
-                self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::Muted { seconds: None }, cid: own_cid(body), is_answer: false }
             }
             (body @ Body::Delete { .. }, Conflict::NotOperator) => {
-                self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::NotYours, cid: own_cid(body), is_answer: false }
             }
             (Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. }, Conflict::NotOperator) => {
-                self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::NotOperator, cid: None, is_answer: false }
             }
             (Body::Kick { name, .. }, _) => {
-                self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::NoSuchMember { name }, cid: None, is_answer: false }
             }
             (Body::Nick { to }, _) => {
                 let code = self.room(room_id.expect("there is a connection")).code();
-                self.counts.refusals += 1;
                 Reply::Refused { refusal: Refusal::NameTaken { name: to, code }, cid: None, is_answer: false }
             }
             _ => return,
@@ -390,7 +388,6 @@ impl Rooms {
             }
         };
         if let Some(connection) = connection {
-            self.counts.refusals += 1;
             self.reply(connection, Reply::Refused { refusal: Refusal::StorageFailed, cid, is_answer });
         }
         if change.opens() {

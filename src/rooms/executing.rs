@@ -60,7 +60,6 @@ impl Rooms {
             Err(refusal) => Some(refusal),
         };
         if let Some(refusal) = refusal {
-            self.counts.refusals += 1;
             self.release_unshared(file);
             self.reply(caller.connection, Reply::Refused { refusal, cid, is_answer });
         }

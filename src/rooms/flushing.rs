@@ -125,7 +125,8 @@ impl Rooms {
     /// Offers the members of the room what they have not been sent, as long as `budget_bytes` last. What is left is
     /// offered with the next call: the room stays dirty.
     ///
-    /// Connections that are more than `limit_bytes` behind after that are put into `slow`.
+    /// Connections that are more than `limit_bytes` behind after that are put into `slow`. Returns when that was said
+    /// (`Now::wall_ms`) which everybody has been offered from here on, if anything was.
     pub fn flush(
         &mut self,
         room_id: RoomId,
@@ -133,17 +134,19 @@ impl Rooms {
         limit_bytes: usize,
         delivery: &mut impl Delivery,
         slow: &mut Vec<SlowConsumer>,
-    ) {
+    ) -> Option<u64> {
         // A room may have ended since it was marked.
-        let Some(room) = self.rooms.get_mut(room_id.0 as usize) else { return };
+        let room = self.rooms.get_mut(room_id.0 as usize)?;
         room.is_dirty = false;
         let mut is_whole = true;
         for log in room.logs.iter_mut().filter(|log| log.held_bytes() > 0) {
             is_whole &= log.flush(&mut budget_bytes, limit_bytes, delivery, slow);
         }
-        if !is_whole {
-            self.mark_dirty(room_id);
+        if is_whole {
+            return room.unsent_since_ms.take();
         }
+        self.mark_dirty(room_id);
+        None
     }
 
     fn with_reader<T>(&mut self, here: Membership, act: impl FnOnce(&mut BroadcastLog, u32) -> T) -> Option<T> {

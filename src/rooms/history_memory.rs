@@ -26,6 +26,11 @@ impl HistoryMemory {
         HistoryMemory { limit_bytes, frees_above_bytes: limit_bytes, used_bytes: 0, reads: 0 }
     }
 
+    /// The next event that is recorded frees what is too much from now on.
+    pub fn set_limit(&mut self, limit_bytes: usize) {
+        (self.limit_bytes, self.frees_above_bytes) = (limit_bytes, limit_bytes);
+    }
+
     pub fn used_bytes(&self) -> usize {
         self.used_bytes
     }

@@ -116,6 +116,11 @@ impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
         KeyedLimiter { rate, buckets: HashMap::new(), overflow: Bucket::default(), forgets_at_ms: 0 }
     }
 
+    /// Counts against this rate from now on; what was counted before is as long ago as it is.
+    pub fn set_rate(&mut self, rate: Option<Rate>) {
+        self.rate = rate;
+    }
+
     /// Counts one for this address, if there is room for it.
     ///
     /// # Errors

@@ -254,6 +254,8 @@ impl Rooms {
             self.leave(connection, left, false, now, delivery);
         }
         self.note_read(here.room);
+        self.counts.joins += 1;
+        self.counts.resumes += u64::from(since.is_some());
         if let Some(former) = self.unsubscribe(here, delivery)
             && former != connection
         {

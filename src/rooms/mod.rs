@@ -14,6 +14,7 @@ mod claiming;
 mod code;
 mod command;
 mod committing;
+mod counts;
 mod dedup_index;
 mod emoji;
 mod event;
@@ -60,6 +61,7 @@ pub use command::{
     AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, ListedBan, Membership, ProvenCommand,
     Refusal, Reply, RoomCommand, RoomRef, Share, Sharer, Span,
 };
+pub use counts::{Counts, EVENT_KINDS};
 pub use emoji::Emoji;
 pub use event::{AuthorId, Body, Event, Kind, Via};
 pub use executing::Execution;
@@ -140,25 +142,6 @@ pub trait Encoder {
     }
 }
 
-/// Figures about the rooms, for those who run the program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Living rooms.
-    pub rooms: usize,
-    /// Members with a place, those briefly away included.
-    pub members: usize,
-    /// Bytes of memory that the rooms' history takes.
-    pub history_bytes: usize,
-    /// Rooms made since the start.
-    pub rooms_created: u64,
-    /// Events recorded since the start.
-    pub events: u64,
-    /// Messages among them.
-    pub messages: u64,
-    /// Refusals given since the start.
-    pub refusals: u64,
-}
-
 /// Every room, and the rules of the chat.
 pub struct Rooms {
     limits: Limits,
@@ -228,14 +211,32 @@ const MINUTE_MS: u64 = 60_000;
 /// nothing either about rooms that some of them know.
 const UNFAMILIAR_CODES: u32 = 5;
 
+/// What one address may do how often.
+struct AddressRates {
+    unknown_codes: Option<Rate>,
+    unfamiliar_codes: Option<Rate>,
+    creations: Option<Rate>,
+}
+
+impl AddressRates {
+    fn of(limits: &Limits) -> AddressRates {
+        let a_minute = |number| Rate::new(number, MINUTE_MS, number);
+        AddressRates {
+            unknown_codes: a_minute(limits.join_rate),
+            unfamiliar_codes: a_minute(limits.join_rate.saturating_mul(UNFAMILIAR_CODES)),
+            creations: a_minute(limits.create_rate),
+        }
+    }
+}
+
 impl Rooms {
     /// No rooms yet. `encoders` are the encodings in which rooms can be read, named by their places.
     pub fn new(limits: Limits, encoders: Vec<Box<dyn Encoder>>, random: StdRng) -> Rooms {
-        let unfamiliar_rate = limits.join_rate.saturating_mul(UNFAMILIAR_CODES);
+        let AddressRates { unknown_codes, unfamiliar_codes, creations } = AddressRates::of(&limits);
         Rooms {
-            unknown_codes: AddressLimiter::new(Rate::new(limits.join_rate, MINUTE_MS, limits.join_rate)),
-            unfamiliar_codes: AddressLimiter::new(Rate::new(unfamiliar_rate, MINUTE_MS, unfamiliar_rate)),
-            creations: AddressLimiter::new(Rate::new(limits.create_rate, MINUTE_MS, limits.create_rate)),
+            unknown_codes: AddressLimiter::new(unknown_codes),
+            unfamiliar_codes: AddressLimiter::new(unfamiliar_codes),
+            creations: AddressLimiter::new(creations),
             shares: AddressLimiter::new(Rate::new(sharing::SHARES, MINUTE_MS, sharing::SHARES)),
             history_memory: HistoryMemory::new(limits.memory_bytes),
             limits,
@@ -267,16 +268,20 @@ impl Rooms {
         }
     }
 
+    /// From now on these limits count; what rooms have already stays. How many events are kept is no other than before:
+    /// the journal was told that when it was opened.
+    pub fn set_limits(&mut self, limits: Limits) {
+        let AddressRates { unknown_codes, unfamiliar_codes, creations } = AddressRates::of(&limits);
+        self.unknown_codes.set_rate(unknown_codes);
+        self.unfamiliar_codes.set_rate(unfamiliar_codes);
+        self.creations.set_rate(creations);
+        self.history_memory.set_limit(limits.memory_bytes);
+        self.limits = Limits { history_events: self.limits.history_events, ..limits };
+    }
+
     /// The rules that hold here.
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// Figures for those who run the program.
-    pub fn counts(&self) -> Counts {
-        let members = self.rooms.iter().map(|(_, room)| room.state.roster.places()).sum();
-        let history_bytes = self.history_memory.used_bytes();
-        Counts { rooms: self.codes.len(), members, history_bytes, ..self.counts }
     }
 
     /// A living room.
@@ -318,7 +323,6 @@ impl Rooms {
 
     /// Refuses a command that a connection waits for, before it was executed.
     pub fn refuse_command(&mut self, connection: ConnectionId, refusal: Refusal) {
-        self.counts.refusals += 1;
         self.reply(connection, Reply::Refused { refusal, cid: None, is_answer: true });
     }
 

@@ -305,7 +305,6 @@ impl Rooms {
 
     /// Tells a connection that waits that its command is refused.
     fn refuse_parked(&mut self, connection: ConnectionId, command: &Command, refusal: Refusal) {
-        self.counts.refusals += 1;
         self.release_unshared(command.file());
         self.reply(connection, Reply::Refused { refusal, cid: command.cid().cloned(), is_answer: true });
     }

@@ -39,6 +39,8 @@ pub struct Room {
     pub(super) tells_presence_at_ms: u64,
     /// When it is flushed at the latest, since somebody is behind.
     pub(super) flushes_again_at_ms: Option<u64>,
+    /// When that was said (`Now::wall_ms`) which is the first not to be sent to everybody yet.
+    pub(super) unsent_since_ms: Option<u64>,
     /// When the room ends, as long as nobody is in it.
     pub(super) ends_at_ms: Option<u64>,
     /// From where it was made, and members have come in: the last ones.
@@ -64,6 +66,7 @@ impl Room {
             is_dirty: false,
             tells_presence_at_ms: 0,
             flushes_again_at_ms: None,
+            unsent_since_ms: None,
             ends_at_ms: None,
             networks: VecDeque::new(),
             slow_mode: SlowMode::default(),
@@ -241,14 +244,26 @@ impl Room {
         }
     }
 
-    /// Appends an entry for those who read this encoding, if anybody does. `except` is not to be sent it.
-    pub(super) fn append(&mut self, encoder: EncoderId, except: Option<AuthorId>, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends an entry for those who read this encoding, if anybody does. `except` is not to be sent it. Returns how many
+    /// others there are.
+    pub(super) fn append(
+        &mut self,
+        encoder: EncoderId,
+        except: Option<AuthorId>,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
         let log = usize::from(encoder.0);
         if self.logs[log].is_unread() {
-            return;
+            return 0;
         }
         let subscription = except.and_then(|author| self.subscription(author)).filter(|own| own.encoder == encoder);
         self.logs[log].append(subscription.map(|own| own.reader), encode);
+        self.logs[log].reader_count() - usize::from(subscription.is_some())
+    }
+
+    /// Something was committed that was said at this time (`Now::wall_ms`), and is to be sent.
+    pub(super) fn note_unsent(&mut self, said_at_ms: u64) {
+        self.unsent_since_ms.get_or_insert(said_at_ms);
     }
 
     /// What was read for the commands that are resumed.

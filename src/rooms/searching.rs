@@ -150,7 +150,6 @@ impl Rooms {
     }
 
     fn refuse_search(&mut self, pending: &PendingSearch, refusal: Refusal) {
-        self.counts.refusals += 1;
         self.reply(pending.connection, Reply::Refused { refusal, cid: None, is_answer: true });
     }
 

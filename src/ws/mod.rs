@@ -11,7 +11,7 @@ mod unreadable;
 
 use tungstenite::protocol::frame::coding::{CloseCode, Control};
 
-use crate::json;
+use crate::json::{self, RefusalCounts};
 use crate::options::Limits;
 use crate::rooms::{
     AccountDone, Body, Bucket, Command, Encoder, Event, Marks, MessageKey, Name, Rate, Refusal, Reply, RoomCode,
@@ -50,6 +50,8 @@ pub struct Context {
     limits: Limits,
     rate: Option<Rate>,
     message_limits: MessageLimits,
+    /// What was refused before the rooms were asked.
+    pub refusals: RefusalCounts,
 }
 
 impl Context {
@@ -62,6 +64,7 @@ impl Context {
                 bytes: MIN_MESSAGE_LIMIT_BYTES.max(ESCAPED_BYTES * limits.message_bytes + 1024),
                 fragments: MAX_FRAGMENTS,
             },
+            refusals: RefusalCounts::default(),
         }
     }
 }
@@ -155,6 +158,7 @@ impl Ws {
                 return Some(Step::Fault);
             }
             let refusal = Refusal::RateLimited { retry_ms };
+            context.refusals.count(json::error_code(&refusal));
             frame::write_text(outbox, |out| json::write_refusal(&refusal, cid, out));
             return None;
         }
@@ -165,6 +169,7 @@ impl Ws {
             Ok(Request::Command(command)) => return Some(Step::Command(command)),
             Ok(Request::Ping) => frame::write_text(outbox, json::write_pong),
             Err(MessageFault { code, message }) => {
+                context.refusals.count(code);
                 frame::write_text(outbox, |out| json::write_error(code, &message, cid, None, out));
             }
         }

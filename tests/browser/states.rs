@@ -109,6 +109,21 @@ fn a_server_that_restarts_is_said_to() {
 }
 
 #[test]
+fn a_page_comes_back_when_the_server_that_stops_has_asked_it_to() {
+    let server = Server::start();
+    let chromium = Chromium::shared();
+    let ana = open_page(&chromium);
+    create_room(&ana, &server, "Ana");
+    ana.evaluate("window.ended_ms = performance.now()");
+    ana.evaluate("window.end(1001, 'The server is stopping; come back in 3000 ms.')");
+    wait_for_state(&ana, "restarting");
+    ana.wait_for("/ in [23] s/.test(document.querySelector('#status .detail').textContent)");
+    wait_until_connected(&ana);
+    let waited_ms = ana.evaluate("performance.now() - window.ended_ms").as_f64().expect("a number");
+    assert!(waited_ms >= 2_990.0, "{waited_ms}");
+}
+
+#[test]
 fn offline_a_page_tells_how_much_waits_and_can_be_loaded_again() {
     let server = Server::with(&["--grace", "1m"]);
     let chromium = Chromium::shared();

@@ -147,7 +147,7 @@ pub fn apache(site: Site) -> Proxy {
 }
 
 /// Puts a certificate for the host into a folder: `certificate.pem`, `key.pem`, and `both.pem`.
-fn certify(folder: &Path) -> &Path {
+pub fn certify(folder: &Path) -> &Path {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let mut openssl = Command::new(find_program(&["openssl"], "openssl"));
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);

@@ -18,17 +18,26 @@ const LINE_UPSTREAM: &str = "127.0.0.1:5001";
 /// Somebody who comes directly.
 const DORA: [u8; 4] = [127, 0, 0, 5];
 
-/// Starts a proxy before this server, and before its terminals at this address.
-type StartPassing = fn(server: &Server, line: SocketAddr) -> Proxy;
+/// Where the program is, and where it is reached by way of the proxy at another port for terminals.
+#[derive(Clone, Copy)]
+struct Doors {
+    scheme: &'static str,
+    web: SocketAddr,
+    line: SocketAddr,
+    proxied_line: SocketAddr,
+}
 
-fn haproxy(server: &Server, line: SocketAddr, header: &'static str) -> Proxy {
+/// Starts a proxy before it.
+type StartPassing = fn(Doors) -> Proxy;
+
+fn haproxy(doors: Doors, header: &'static str) -> Proxy {
     let program = find_program(&["haproxy"], "haproxy");
     let text = passing_block("haproxy")
-        .replaced(crate::UPSTREAM, &server.web.to_string())
-        .replaced(LINE_UPSTREAM, &server.line().to_string())
+        .replaced(crate::UPSTREAM, &doors.web.to_string())
+        .replaced(LINE_UPSTREAM, &doors.line.to_string())
         .replaced("send-proxy-v2", header)
-        .replaced("bind :23", &format!("bind {line}"));
-    Proxy::start("http", move |folder, address| {
+        .replaced("bind :23", &format!("bind {}", doors.proxied_line));
+    Proxy::start(doors.scheme, move |folder, address| {
         let text = text.clone().replaced("bind :80", &format!("bind {address}"));
         let timeouts = "timeout connect 5000\n    timeout client 50000\n    timeout server 50000";
         let file = write(folder, "haproxy.cfg", &format!("defaults\n    {timeouts}\n{text}\n"));
@@ -37,26 +46,26 @@ fn haproxy(server: &Server, line: SocketAddr, header: &'static str) -> Proxy {
     })
 }
 
-fn haproxy_v1(server: &Server, line: SocketAddr) -> Proxy {
-    haproxy(server, line, "send-proxy")
+fn haproxy_v1(doors: Doors) -> Proxy {
+    haproxy(doors, "send-proxy")
 }
 
-fn haproxy_v2(server: &Server, line: SocketAddr) -> Proxy {
-    haproxy(server, line, "send-proxy-v2")
+fn haproxy_v2(doors: Doors) -> Proxy {
+    haproxy(doors, "send-proxy-v2")
 }
 
 /// With all that it can say behind the addresses, and with checks of its own.
-fn haproxy_v2_with_more(server: &Server, line: SocketAddr) -> Proxy {
-    haproxy(server, line, "send-proxy-v2 proxy-v2-options ssl,cert-cn,unique-id,crc32c check inter 100")
+fn haproxy_v2_with_more(doors: Doors) -> Proxy {
+    haproxy(doors, "send-proxy-v2 proxy-v2-options ssl,cert-cn,unique-id,crc32c check inter 100")
 }
 
-fn nginx(server: &Server, line: SocketAddr) -> Proxy {
+fn nginx(doors: Doors) -> Proxy {
     let program = find_program(&["nginx"], "nginx-light");
     let text = passing_block("nginx")
-        .replaced(crate::UPSTREAM, &server.web.to_string())
-        .replaced(LINE_UPSTREAM, &server.line().to_string())
-        .replaced("listen 23;", &format!("listen {line};"));
-    Proxy::start("http", move |folder, address| {
+        .replaced(crate::UPSTREAM, &doors.web.to_string())
+        .replaced(LINE_UPSTREAM, &doors.line.to_string())
+        .replaced("listen 23;", &format!("listen {};", doors.proxied_line));
+    Proxy::start(doors.scheme, move |folder, address| {
         let here = folder.display();
         let text = text.clone().replaced("listen 80;", &format!("listen {address};"));
         let module = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;";
@@ -74,7 +83,7 @@ fn it_tells_whose_connections_they_are(start: StartPassing) {
     started.args(["--proxy-protocol", "127.0.0.1", "--join-rate", "2", "--max-per-ip", "3"]);
     let server = Server::run(started);
     let line = free_address();
-    let proxy = start(&server, line);
+    let proxy = start(Doors { scheme: "http", web: server.web, line: server.line(), proxied_line: line });
     let ask = |source, path: &str| -> Response { HttpClient::over(connect_from(source, proxy.address)).get(path) };
 
     let created = HttpClient::over(connect_from(BEN, proxy.address)).request("POST", "/api/v1/rooms", &[], b"");
@@ -134,4 +143,53 @@ fn haproxy_tells_whose_connections_they_are_in_binary() {
 #[test]
 fn nginx_tells_whose_connections_they_are() {
     it_tells_whose_connections_they_are(nginx);
+}
+
+/// TLS goes by the proxy, and ends where the header says first who it is with.
+#[cfg(feature = "tls")]
+fn tls_passes_by_it(start: StartPassing) {
+    use std::process::{Command, Stdio};
+
+    use crate::HOST;
+    use crate::configured::certify;
+    use crate::support::program::run_to_end;
+
+    let folder = crate::shared_folder("passed-tls");
+    certify(&folder);
+    let certificate = folder.join("certificate.pem");
+    let mut started = crate::support::server::command();
+    started.args(["--listen", "127.0.0.1:0", "--line-listen", "off", "--line-tls-listen", "127.0.0.1:0"]);
+    started.args(["--proxy-protocol", "127.0.0.1", "--create-rate", "1"]);
+    started.arg("--tls-cert").arg(&certificate).arg("--tls-key").arg(folder.join("key.pem"));
+    let server = Server::run_listening(started, &["web", "line-tls"]);
+    let terminals = server.listener(1).parse().expect("an address");
+    let proxied_line = free_address();
+    let proxy = start(Doors { scheme: "https", web: server.web, line: terminals, proxied_line });
+
+    let port = proxy.address.port();
+    let create = |source: &str| {
+        let mut curl = Command::new(find_program(&["curl"], "curl"));
+        curl.args(["-q", "-sS", "-i", "--noproxy", "*", "--interface", source, "--cacert"]).arg(&certificate);
+        curl.args(["--resolve", &format!("{HOST}:{port}:127.0.0.1"), "-d", "name=ana&create=1"]);
+        let answer = run_to_end(curl.arg(format!("https://{HOST}:{port}/")), "");
+        assert_eq!(answer.contains("; Secure"), answer.contains(" 303 "), "{answer}");
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    };
+    assert_eq!(["127.0.0.2", "127.0.0.2", "127.0.0.3"].map(create), ["303", "429", "303"]);
+
+    let mut openssl = Command::new(find_program(&["openssl"], "openssl"));
+    openssl.args(["s_client", "-quiet", "-verify_return_error", "-CAfile"]).arg(&certificate);
+    openssl.args(["-verify_hostname", HOST, "-connect", &proxied_line.to_string()]).stderr(Stdio::null());
+    let said = run_to_end(&mut openssl, "/new ben\n/quit\n");
+    assert!(said.contains("Invite: https://") && said.ends_with("* Bye.\r\n"), "{said}");
+    drop(server);
+    std::fs::remove_dir_all(folder).expect("it is ours");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn tls_passes_by_haproxy_and_nginx() {
+    for start in [haproxy_v1, haproxy_v2, haproxy_v2_with_more, nginx] {
+        tls_passes_by_it(start);
+    }
 }

@@ -168,7 +168,12 @@ impl Conditions {
         let shared = Shared {
             site,
             ws: ws::Context::new(&limits),
-            line: line::Context { limits: limits.clone(), invitation, clock: LocalClock::utc() },
+            line: line::Context {
+                limits: limits.clone(),
+                invitation,
+                clock: LocalClock::utc(),
+                refusals: Default::default(),
+            },
             other: Some(several::new_session),
             upgraded: None,
         };
@@ -579,7 +584,7 @@ impl Simulation {
         assert_eq!(self.reactor.meters().slow_consumers_closed.get(), self.cut_off, "nobody reads slowly any more");
         self.claims.check(&self.reactor.rooms().committed_state());
         if let Some(sharing) = &self.sharing {
-            let used_bytes = self.reactor.meters().file_bytes.get();
+            let used_bytes = self.reactor.file_bytes();
             let history_events = self.conditions.limits.history_events as u64;
             sharing.check_rest(self.reactor.rooms(), used_bytes, &self.history, history_events);
         }
@@ -695,7 +700,7 @@ impl Simulation {
         let on_disk = self.conditions.disk.as_ref().map_or(0, |disk| disk.borrow().room_count());
         assert_eq!(on_disk, 0, "rooms that end leave the disk");
         if let Some(sharing) = &self.sharing {
-            sharing.check_nothing_is_left(self.reactor.meters().file_bytes.get());
+            sharing.check_nothing_is_left(self.reactor.file_bytes());
             sharing.check_history(&self.history);
         }
     }

@@ -306,13 +306,13 @@ impl Sharing {
     }
 
     /// What is so when all has come to rest. `used_bytes`: what is counted of all files.
-    pub fn check_rest(&self, rooms: &Rooms, used_bytes: i64, history: &History, history_events: u64) {
+    pub fn check_rest(&self, rooms: &Rooms, used_bytes: u64, history: &History, history_events: u64) {
         let named: BTreeMap<FileId, u64> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
         let folder = self.folder.0.borrow();
         assert_eq!(folder.files(), named.keys().copied().collect(), "what is stored is what events name");
         assert_eq!(folder.parts().count(), 0, "half a file is left");
         let expected: u64 = named.values().map(|bytes| (*bytes).max(LEAST_BYTES)).sum();
-        assert_eq!(used_bytes, expected as i64, "what is counted is what is kept");
+        assert_eq!(used_bytes, expected, "what is counted is what is kept");
         let gone = history.gone_files();
         for Acknowledged { room, id, name, losses, .. } in &self.acknowledged {
             let is_kept = named.contains_key(id);
@@ -325,7 +325,7 @@ impl Sharing {
     }
 
     /// What is so when all the rooms have ended.
-    pub fn check_nothing_is_left(&self, used_bytes: i64) {
+    pub fn check_nothing_is_left(&self, used_bytes: u64) {
         let folder = self.folder.0.borrow();
         assert_eq!((folder.files().len(), folder.parts().count(), used_bytes), (0, 0, 0), "files outlive their rooms");
     }

@@ -4,17 +4,21 @@
 //! and the server pays for it: more than for the write itself on a virtual machine. Members across a
 //! network are not woken by the server, so that price would be the bench's own. It also keeps open loops on time.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
 
 use crate::guest::{Arrival, Guest};
 use crate::member::{Ear, Member, Stage};
+use crate::secure::{self, SecureStream, Stream};
 use crate::stamp::Stamp;
 use crate::tally::{Faults, Tally};
 
@@ -33,6 +37,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 const QUIET: Duration = Duration::from_millis(150);
 /// A window is cut into slices of so long: each has a 99th percentile of its own.
 const SLICE: Duration = Duration::from_millis(200);
+/// Connections on their way at a time: fewer than any server lets wait.
+const CONNECTING_AT_ONCE: usize = 200;
 /// What fits into a packet on a narrow road, and what waits there unread.
 const NARROW_SEGMENT_BYTES: u32 = 536;
 const NARROW_BUFFER_BYTES: usize = 4 << 10;
@@ -56,6 +62,10 @@ pub struct Crowd {
     events: Events,
     buffer: Vec<u8>,
     clock: Instant,
+    /// How those who come over TLS speak it.
+    client: Arc<ClientConfig>,
+    /// Who have something to read and still agree upon keys: one in a turn, so that nobody else waits for all of them.
+    handshaking: VecDeque<usize>,
     members: Vec<Member>,
     rooms: Vec<Room>,
     /// Talkers in the order in which they speak: one of each room, then the next of each.
@@ -71,6 +81,8 @@ impl Crowd {
             events: Events::with_capacity(1024),
             buffer: vec![0; BUFFER_BYTES],
             clock: Instant::now(),
+            client: secure::client(),
+            handshaking: VecDeque::new(),
             members: Vec::new(),
             rooms: (0..rooms).map(|_| Room { talkers: Vec::new(), said: Vec::new() }).collect(),
             speakers: Vec::new(),
@@ -98,7 +110,7 @@ impl Crowd {
         loop {
             while under_way.len() < at_once {
                 let Some(guest) = waiting.next() else { break };
-                under_way.push(self.connect(guest, arrival)?);
+                under_way.push(self.connect(guest, arrival, false)?);
             }
             if under_way.is_empty() {
                 break;
@@ -132,7 +144,7 @@ impl Crowd {
 
     /// Takes a member's ears away: it stays connected and reads nothing more.
     pub fn deafen(&mut self, index: usize) -> io::Result<()> {
-        self.poll.registry().deregister(&mut self.members[index].stream)
+        self.poll.registry().deregister(self.members[index].stream.source())
     }
 
     /// Gives them back: it will read everything that has come meanwhile, and what comes.
@@ -171,6 +183,44 @@ impl Crowd {
         Ok(())
     }
 
+    /// Talks at this many texts a second while these come over TLS, all of them beginning in one instant. Returns how long
+    /// it takes until all are upgraded; only what is heard in that time counts.
+    pub fn talk_among_newcomers(&mut self, guests: &[Guest], rate: f64, patience: Duration) -> io::Result<Duration> {
+        let first = self.members.len();
+        let deadline = Instant::now() + patience;
+        let late = || io::Error::other("not all came in time");
+        for some in guests.chunks(CONNECTING_AT_ONCE) {
+            for guest in some {
+                self.connect(guest, Arrival::Upgraded, true)?;
+            }
+            while self.members[first..].iter().any(|member| member.stage == Stage::Connecting) {
+                self.turn(Duration::from_millis(10), None, false)?;
+                if Instant::now() > deadline {
+                    return Err(late());
+                }
+            }
+        }
+        let interval_ns = 1e9 / (rate * self.speakers.len() as f64);
+        let mut schedule = Schedule { start_ns: self.now_ns(), interval_ns, count: 0 };
+        self.ear.forget_deliveries();
+        let start = Instant::now();
+        for member in &mut self.members[first..] {
+            member.stream.release()?;
+        }
+        while self.members[first..].iter().any(|member| member.stage < Stage::Joining) {
+            self.turn(Duration::ZERO, Some(&mut schedule), false)?;
+            if Instant::now() > deadline {
+                return Err(late());
+            }
+        }
+        let taken = start.elapsed();
+        self.ear.end_slice();
+        match self.gone() {
+            0 => Ok(taken),
+            gone => Err(io::Error::other(format!("{gone} were closed"))),
+        }
+    }
+
     /// Waits until everyone has heard everything, or nothing comes any more; then counts what went wrong.
     pub fn settle_accounts(&mut self, patience: Duration) -> io::Result<Faults> {
         let deadline = Instant::now() + patience;
@@ -204,10 +254,14 @@ impl Crowd {
         })
     }
 
-    fn connect(&mut self, guest: &Guest, arrival: Arrival) -> io::Result<usize> {
-        let mut stream =
-            if guest.narrow { connect_narrowly(guest.address)? } else { TcpStream::connect(guest.address)? };
+    /// Sets out. `is_held`: begins nothing before it is released.
+    fn connect(&mut self, guest: &Guest, arrival: Arrival, is_held: bool) -> io::Result<usize> {
+        let stream = if guest.narrow { connect_narrowly(guest.address)? } else { TcpStream::connect(guest.address)? };
         stream.set_nodelay(true)?;
+        let mut stream = match guest.is_secure {
+            true => Stream::Secure(Box::new(SecureStream::new(stream, &self.client, is_held)?)),
+            false => Stream::Plain(stream),
+        };
         let index = self.members.len();
         register(&self.poll, &mut stream, index)?;
         self.members.push(Member::new(stream, guest, arrival));
@@ -244,6 +298,7 @@ impl Crowd {
 
     /// One turn of the loop: waits, says what is due, reads and writes whatever is ready. Whether anything was.
     fn turn(&mut self, wait: Duration, mut schedule: Option<&mut Schedule>, echoing: bool) -> io::Result<bool> {
+        let wait = if self.handshaking.is_empty() { wait } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
             other => other?,
@@ -259,26 +314,38 @@ impl Crowd {
         if let Some(schedule) = schedule {
             self.say_due(schedule);
         }
-        let any = !events.is_empty();
+        let any = !events.is_empty() || !self.handshaking.is_empty();
         self.events = events;
+        if let Some(index) = self.handshaking.pop_front() {
+            self.listen(index, false, echoing);
+        }
         Ok(any)
     }
 
     fn attend(&mut self, event: &Event, echoing: bool) {
         let index = event.token().0;
-        let clock = self.clock;
         let member = &mut self.members[index];
         if event.is_writable() {
             member.connected();
             member.flush();
         }
         if event.is_readable() || event.is_read_closed() {
-            let closing = event.is_read_closed() || event.is_error();
-            member.receive(&mut self.buffer, closing, &mut self.ear, || clock.elapsed().as_nanos() as u64);
-            let echoes = std::mem::take(&mut member.echoes);
-            if echoing && echoes > 0 {
-                self.say(index, echoes, self.now_ns());
+            if member.stream.is_handshaking() {
+                self.handshaking.push_back(index);
+            } else {
+                self.listen(index, event.is_read_closed() || event.is_error(), echoing);
             }
+        }
+    }
+
+    /// Has a member read what is there.
+    fn listen(&mut self, index: usize, closing: bool, echoing: bool) {
+        let clock = self.clock;
+        let member = &mut self.members[index];
+        member.receive(&mut self.buffer, closing, &mut self.ear, || clock.elapsed().as_nanos() as u64);
+        let echoes = std::mem::take(&mut member.echoes);
+        if echoing && echoes > 0 {
+            self.say(index, echoes, self.now_ns());
         }
     }
 
@@ -307,8 +374,8 @@ impl Crowd {
     }
 }
 
-fn register(poll: &Poll, stream: &mut TcpStream, index: usize) -> io::Result<()> {
-    poll.registry().register(stream, Token(index), Interest::READABLE | Interest::WRITABLE)
+fn register(poll: &Poll, stream: &mut Stream, index: usize) -> io::Result<()> {
+    poll.registry().register(stream.source(), Token(index), Interest::READABLE | Interest::WRITABLE)
 }
 
 fn connect_narrowly(address: SocketAddr) -> io::Result<TcpStream> {

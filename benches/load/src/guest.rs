@@ -13,6 +13,8 @@ pub struct Guest {
     /// Index of the room.
     pub room: usize,
     pub talks: bool,
+    /// Whether it comes over TLS.
+    pub is_secure: bool,
     /// Whether it comes over a narrow road: small segments, and little room for what it has not read.
     pub narrow: bool,
 }

@@ -8,6 +8,7 @@
 //! | `measure` | one scenario against one server |
 //! | `guest`, `crowd`, `member` | the clients: who is to come; one thread, one epoll |
 //! | `dialect`, `websocket` | how one talks to a server |
+//! | `secure` | a connection, plain or over TLS |
 //! | `stamp`, `tally` | what a text says; what was lost or repeated |
 //! | `process` | CPU time and memory, from `/proc` |
 //! | `full` | more connections than descriptors |
@@ -28,6 +29,7 @@ mod process;
 mod report;
 mod roster;
 mod scenario;
+mod secure;
 mod server;
 mod stamp;
 mod tally;

@@ -23,6 +23,7 @@ pub enum Outcome {
         bytes_each: f64,
     },
     Storm(Storm),
+    Handshakes(Handshakes),
     Full(full::Full),
     Pages(Vec<pages::Page>),
     /// Bytes of the program on disk, and of user memory once it is ready.
@@ -70,6 +71,17 @@ pub struct Storm {
     pub cpu_us_each: f64,
 }
 
+/// What those in a room notice of others' handshakes.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshakes {
+    /// Until all are upgraded.
+    pub wall_ms: f64,
+    /// 99th percentile of the bystanders' deliveries before, and meanwhile; and the longest meanwhile.
+    pub before_p99_us: f64,
+    pub p99_us: f64,
+    pub max_us: f64,
+}
+
 /// How long to warm up and to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Spans {
@@ -88,11 +100,14 @@ const STORM: usize = 500;
 
 /// Whether this server takes part in this scenario.
 pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
+    if scenario.is_secure && kind.secure.is_none() {
+        return false;
+    }
     let speaks = match scenario.work {
         Work::FanOut { party, .. } | Work::Deaf { party, .. } | Work::Idle { party, .. } => {
             (party.web == 0 || kind.web.is_some()) && (party.line == 0 || kind.line.is_some())
         }
-        Work::Storm { .. } => kind.web.is_some(),
+        Work::Storm { .. } | Work::Handshakes { .. } => kind.web.is_some(),
         Work::Pages | Work::Full => return kind.name == "snugd",
         Work::Start => return kind.only.is_empty(),
     };
@@ -101,11 +116,12 @@ pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
 
 /// Runs it. Whatever fails is an outcome, too.
 pub fn run(scenario: &Scenario, kind: &'static Kind, places: &Places, spans: Spans) -> Outcome {
-    let result = Server::start(kind, places).and_then(|server| match scenario.work {
+    let result = Server::start(kind, places, scenario.is_secure).and_then(|server| match scenario.work {
         Work::FanOut { rooms, party, pace } => fan_out(&server, kind, rooms, party, pace, spans),
         Work::Deaf { party, pace } => deaf(&server, kind, party, pace, spans),
         Work::Idle { rooms, party } => idle(&server, kind, rooms, party),
         Work::Storm { rooms, members, arrival } => storm(&server, kind, rooms, members, arrival),
+        Work::Handshakes { party, rate, newcomers } => handshakes(&server, kind, party, rate, newcomers, spans),
         Work::Full => full::run(&server).map(Outcome::Full),
         Work::Pages => pages::run(&server, places, spans.window).map(Outcome::Pages),
         Work::Start => start(&server, kind, places),
@@ -221,6 +237,31 @@ fn storm(server: &Server, kind: &Kind, rooms: usize, members: usize, arrival: Ar
     Ok(Outcome::Storm(Storm { wall_ms: wall.as_secs_f64() * 1e3, cpu_us_each: cpu_ns as f64 / 1e3 / members as f64 }))
 }
 
+fn handshakes(
+    server: &Server,
+    kind: &Kind,
+    party: Party,
+    rate: f64,
+    newcomers: usize,
+    spans: Spans,
+) -> io::Result<Outcome> {
+    let mut guests = invite(server, kind, 1, Party { web: party.web + newcomers, ..party })?;
+    let newcomers = guests.split_off(party.web);
+    let mut crowd = Crowd::new(1)?;
+    crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
+    crowd.settle(PATIENCE)?;
+    crowd.talk(Pace::PerSecond(rate), spans.warm_up, spans.window, || {})?;
+    let before_p99_us = crowd.ear.latency_ns.value_at_quantile(0.99) as f64 / 1e3;
+    let wall = crowd.talk_among_newcomers(&newcomers, rate, PATIENCE)?;
+    let latency = &crowd.ear.latency_ns;
+    Ok(Outcome::Handshakes(Handshakes {
+        wall_ms: wall.as_secs_f64() * 1e3,
+        before_p99_us,
+        p99_us: latency.value_at_quantile(0.99) as f64 / 1e3,
+        max_us: latency.max() as f64 / 1e3,
+    }))
+}
+
 fn start(server: &Server, kind: &Kind, places: &Places) -> io::Result<Outcome> {
     let program_bytes = kind.program(places).metadata()?.len();
     Ok(Outcome::Start { program_bytes, resident_bytes: server.resident_bytes()? })
@@ -238,7 +279,8 @@ fn invite(server: &Server, kind: &Kind, rooms: usize, party: Party) -> io::Resul
             let Some(speech) = speech else { continue };
             for place in 0..members {
                 let identity = Identity { name: format!("m{:05}", guests.len()), room: code.clone() };
-                guests.push(Guest { address, speech, identity, room, talks: place < talkers, narrow: false });
+                let (talks, is_secure) = (place < talkers, server.is_secure());
+                guests.push(Guest { address, speech, identity, room, talks, is_secure, narrow: false });
             }
         }
     }

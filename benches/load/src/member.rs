@@ -3,10 +3,10 @@
 use std::io::{ErrorKind, Read, Write};
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
 
 use crate::dialect::{Framing, Heard, Identity, Speech};
 use crate::guest::{Arrival, Guest};
+use crate::secure::Stream;
 use crate::stamp::{Stamp, StampReader};
 use crate::tally::Tally;
 use crate::websocket;
@@ -72,7 +72,7 @@ impl Ear {
 
 #[derive(Debug)]
 pub struct Member {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub identity: Identity,
     pub room: usize,
     pub stage: Stage,
@@ -95,7 +95,7 @@ pub struct Member {
 
 impl Member {
     /// A member under way to its room, or only as far as `arrival` goes.
-    pub fn new(stream: TcpStream, guest: &Guest, arrival: Arrival) -> Self {
+    pub fn new(stream: Stream, guest: &Guest, arrival: Arrival) -> Self {
         Member {
             stream,
             identity: guest.identity.clone(),
@@ -151,6 +151,9 @@ impl Member {
 
     /// Writes as much as the socket takes.
     pub fn flush(&mut self) {
+        if self.stream.drive().is_err() {
+            return self.stage = Stage::Gone;
+        }
         while !self.outgoing.is_empty() {
             match self.stream.write(&self.outgoing) {
                 Ok(written) => drop(self.outgoing.drain(..written)),
@@ -177,8 +180,8 @@ impl Member {
                     let parsed = self.parse(&buffer[..filled], ear);
                     self.carry.clear();
                     self.carry.extend_from_slice(&buffer[parsed..filled]);
-                    // A short read has emptied the socket (epoll(7)), unless its end is there too.
-                    if filled < buffer.len() && !closing {
+                    // Its end may be there too.
+                    if filled < buffer.len() && !closing && self.stream.is_emptied_by_short_reads() {
                         return;
                     }
                 }

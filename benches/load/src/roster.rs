@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::dialect::{self, Speech};
+use crate::secure::Certificate;
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
@@ -33,8 +34,18 @@ pub struct Kind {
     pub only: &'static [&'static str],
     locate: fn(&Places) -> PathBuf,
     arguments: fn(&Places, &Ports) -> Vec<String>,
+    /// How it is started to speak TLS, if it can.
+    pub secure: Option<Secure>,
     /// How to get it.
     pub source: &'static str,
+}
+
+/// How a server is started to speak TLS.
+#[derive(Debug)]
+pub struct Secure {
+    locate: fn(&Places) -> PathBuf,
+    /// What it is told beyond what it is told without TLS.
+    arguments: fn(&Certificate) -> Vec<String>,
 }
 
 /// The ports that a server is told to listen on.
@@ -60,6 +71,7 @@ pub const ROSTER: &[Kind] = &[
         only: &[],
         locate: |places| places.snugd.clone(),
         arguments: |_, ports| snugd(ports),
+        secure: Some(Secure { locate: |places| places.snugd.clone(), arguments: snugd_certificate }),
         source: "cargo build --release",
     },
     Kind {
@@ -73,6 +85,7 @@ pub const ROSTER: &[Kind] = &[
             let data = format!("--data={}", ports.folder().join("snugd.db").display());
             [snugd(ports), vec![data]].concat()
         },
+        secure: None,
         source: "cargo build --release",
     },
     Kind {
@@ -83,6 +96,10 @@ pub const ROSTER: &[Kind] = &[
         only: &[],
         locate: |places| places.before.clone().unwrap_or_default(),
         arguments: |_, ports| snugd(ports),
+        secure: Some(Secure {
+            locate: |places| places.before.clone().unwrap_or_default(),
+            arguments: snugd_certificate,
+        }),
         source: "--before PATH",
     },
     Kind {
@@ -93,6 +110,7 @@ pub const ROSTER: &[Kind] = &[
         only: &[],
         locate: |_| std::env::current_exe().unwrap_or_default().with_file_name("floor"),
         arguments: |_, ports| vec![ports.web.to_string()],
+        secure: None,
         source: "built with the load generator",
     },
     Kind {
@@ -103,6 +121,7 @@ pub const ROSTER: &[Kind] = &[
         only: &[],
         locate: |places| places.peer("installed/uws"),
         arguments: |_, ports| vec![ports.web.to_string()],
+        secure: Some(Secure { locate: |places| places.peer("installed/uws-tls"), arguments: certificate }),
         source: "sh benches/peers/install.sh uws",
     },
     Kind {
@@ -113,6 +132,10 @@ pub const ROSTER: &[Kind] = &[
         only: &[],
         locate: |places| places.peer("installed/bun/node_modules/bun/bin/bun.exe"),
         arguments: |places, ports| vec![places.peer("bun.ts").display().to_string(), ports.web.to_string()],
+        secure: Some(Secure {
+            locate: |places| places.peer("installed/bun/node_modules/bun/bin/bun.exe"),
+            arguments: certificate,
+        }),
         source: "sh benches/peers/install.sh bun",
     },
     Kind {
@@ -123,6 +146,7 @@ pub const ROSTER: &[Kind] = &[
         only: &[],
         locate: |places| places.peer("installed/tokio/release/tokio-room"),
         arguments: |_, ports| vec![ports.web.to_string()],
+        secure: None,
         source: "sh benches/peers/install.sh tokio",
     },
     Kind {
@@ -133,6 +157,7 @@ pub const ROSTER: &[Kind] = &[
         only: &["S1"],
         locate: |places| places.peer("installed/flask/bin/python"),
         arguments: |places, ports| flask(places, ports, "threading"),
+        secure: None,
         source: "sh benches/peers/install.sh flask",
     },
     Kind {
@@ -143,6 +168,7 @@ pub const ROSTER: &[Kind] = &[
         only: &["S1"],
         locate: |places| places.peer("installed/flask/bin/python"),
         arguments: |places, ports| flask(places, ports, "gevent"),
+        secure: None,
         source: "sh benches/peers/install.sh flask",
     },
     Kind {
@@ -156,6 +182,7 @@ pub const ROSTER: &[Kind] = &[
             let configuration = configure(&places.peer("ngircd.conf"), "ngircd", ports);
             vec!["--nodaemon".into(), "--config".into(), configuration.display().to_string()]
         },
+        secure: None,
         source: "apt install ngircd",
     },
     Kind {
@@ -166,12 +193,23 @@ pub const ROSTER: &[Kind] = &[
         only: &["T1"],
         locate: |places| places.peer("installed/smallchat-server"),
         arguments: |_, _| Vec::new(),
+        secure: None,
         source: "build github.com/antirez/smallchat into benches/peers/installed/smallchat-server",
     },
 ];
 
 /// smallchat takes no argument: its port is in its source.
 pub const SMALLCHAT_PORT: u16 = 7711;
+
+/// How this project is told to speak TLS.
+fn snugd_certificate(made: &Certificate) -> Vec<String> {
+    vec![format!("--tls-cert={}", made.certificate.display()), format!("--tls-key={}", made.key.display())]
+}
+
+/// How the peers are told to.
+fn certificate(made: &Certificate) -> Vec<String> {
+    vec![made.certificate.display().to_string(), made.key.display().to_string()]
+}
 
 /// Without limits of rate and number.
 fn snugd(ports: &Ports) -> Vec<String> {
@@ -218,5 +256,11 @@ impl Kind {
     /// The arguments that make it listen on these ports.
     pub fn arguments(&self, places: &Places, ports: &Ports) -> Vec<String> {
         (self.arguments)(places, ports)
+    }
+
+    /// The same with this certificate: the file that is run, and its arguments.
+    pub fn secure(&self, places: &Places, ports: &Ports, made: &Certificate) -> Option<(PathBuf, Vec<String>)> {
+        let secure = self.secure.as_ref()?;
+        Some(((secure.locate)(places), [self.arguments(places, ports), (secure.arguments)(made)].concat()))
     }
 }

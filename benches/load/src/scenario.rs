@@ -9,6 +9,8 @@ pub struct Scenario {
     /// Short name, as given to `--only`.
     pub id: String,
     pub title: String,
+    /// Whether everybody comes over TLS.
+    pub is_secure: bool,
     pub work: Work,
 }
 
@@ -23,6 +25,8 @@ pub enum Work {
     Idle { rooms: usize, party: Party },
     /// Everybody comes at once: the time until all are in.
     Storm { rooms: usize, members: usize, arrival: Arrival },
+    /// Newcomers who agree upon keys in one instant, beside a room that talks: how long its texts take meanwhile.
+    Handshakes { party: Party, rate: f64, newcomers: usize },
     /// More connections than the server has descriptors for: who is held, who is turned away, and how.
     Full,
     /// Pages over HTTP keep-alive: requests a second.
@@ -58,6 +62,9 @@ impl Party {
 pub const MEMBER_STEPS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 /// Rooms, of two members each, in the sweep over rooms.
 pub const ROOM_STEPS: [usize; 6] = [1, 10, 100, 500, 2_000, 5_000];
+
+/// What is measured over TLS as well.
+const OVER_TLS: [&str; 4] = ["S1", "S3", "S6", "S5"];
 
 /// Every scenario, in the order of the report.
 pub fn all() -> Vec<Scenario> {
@@ -99,6 +106,16 @@ pub fn all() -> Vec<Scenario> {
         let title = format!("{rooms} × 2, both talk, 1 in flight each");
         fan_out(&format!("rooms-{rooms}"), &title, rooms, Party::web(2, 2), in_flight(1))
     }));
+    let over_tls = all.iter().filter(|scenario| OVER_TLS.contains(&scenario.id.as_str())).map(secured);
+    all.extend(over_tls.collect::<Vec<_>>());
+    all.push(Scenario {
+        is_secure: true,
+        ..scenario(
+            "tls-handshakes",
+            "1,000 handshakes in one instant beside a room of 100, 4 talk 50/s each",
+            Work::Handshakes { party: Party::web(100, 4), rate: 50.0, newcomers: 1_000 },
+        )
+    });
     all.push(scenario("start", "started, nobody connected", Work::Start));
     all.push(scenario("pages", "home page and an asset, 64 connections kept alive", Work::Pages));
     all
@@ -110,14 +127,22 @@ impl Scenario {
         self.id.starts_with("members-") || self.id.starts_with("rooms-")
     }
 
-    /// Whether a word of `--only` means this scenario: its name, or `members` or `rooms` for a whole sweep.
+    /// Whether a word of `--only` means this scenario: its name, `members` or `rooms` for a whole sweep, or `tls` for all
+    /// that is over TLS.
     pub fn is_meant_by(&self, word: &str) -> bool {
-        self.id.eq_ignore_ascii_case(word) || (self.is_step() && self.id.split('-').next() == Some(word))
+        let is_all = self.is_secure && word.eq_ignore_ascii_case("tls");
+        is_all || self.id.eq_ignore_ascii_case(word) || (self.is_step() && self.id.split('-').next() == Some(word))
     }
 }
 
 fn scenario(id: &str, title: &str, work: Work) -> Scenario {
-    Scenario { id: id.into(), title: title.into(), work }
+    Scenario { id: id.into(), title: title.into(), is_secure: false, work }
+}
+
+/// The same over TLS.
+fn secured(scenario: &Scenario) -> Scenario {
+    let (id, title) = (format!("tls-{}", scenario.id), format!("{} over TLS: {}", scenario.id, scenario.title));
+    Scenario { id, title, is_secure: true, ..scenario.clone() }
 }
 
 fn fan_out(id: &str, title: &str, rooms: usize, party: Party, pace: Pace) -> Scenario {

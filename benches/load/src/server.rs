@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use crate::process;
 use crate::roster::{Kind, Places, Ports, SMALLCHAT_PORT};
+use crate::secure::{self, Certificate};
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
@@ -27,21 +28,29 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
 #[derive(Debug)]
 pub struct Server {
     kind: Option<&'static Kind>,
+    is_secure: bool,
     child: Child,
     pub ports: Ports,
 }
 
 impl Server {
     /// Starts a server of the roster on the CPU for servers and waits until it accepts connections.
-    pub fn start(kind: &'static Kind, places: &Places) -> io::Result<Server> {
+    pub fn start(kind: &'static Kind, places: &Places, is_secure: bool) -> io::Result<Server> {
         let mut ports = Ports { web: free_port()?, line: free_port()? };
         if kind.name == "smallchat" {
             ports.line = SMALLCHAT_PORT;
         }
         std::fs::create_dir_all(ports.folder())?;
-        let mut command = Command::new(kind.program(places));
-        command.args(kind.arguments(places, &ports));
-        let mut server = Server { kind: Some(kind), child: spawn(&mut command)?, ports };
+        let (program, arguments) = match is_secure {
+            true => {
+                let made = Certificate::make(&ports.folder())?;
+                kind.secure(places, &ports, &made).ok_or_else(|| io::Error::other("it speaks no TLS"))?
+            }
+            false => (kind.program(places), kind.arguments(places, &ports)),
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let mut server = Server { kind: Some(kind), is_secure, child: spawn(&mut command)?, ports };
         let port = if kind.web.is_some() { ports.web } else { ports.line };
         server.wait_for(port)?;
         Ok(server)
@@ -49,7 +58,7 @@ impl Server {
 
     /// Starts a program that is not a chat: it listens on `web` once it runs.
     pub fn start_pages(command: &mut Command, ports: Ports) -> io::Result<Server> {
-        let mut server = Server { kind: None, child: spawn(command)?, ports };
+        let mut server = Server { kind: None, is_secure: false, child: spawn(command)?, ports };
         server.wait_for(ports.web)?;
         Ok(server)
     }
@@ -73,6 +82,11 @@ impl Server {
         process::resident_bytes(self.child.id())
     }
 
+    /// Whether it speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     pub fn web_address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.web).into()
     }
@@ -86,10 +100,13 @@ impl Server {
         if !self.kind.is_some_and(Kind::is_snugd) {
             return Ok((0..count).map(room_code).collect());
         }
-        let mut stream = TcpStream::connect(self.web_address())?;
+        let stream = TcpStream::connect(self.web_address())?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        (0..count).map(|_| create_room(&mut stream)).collect()
+        match self.is_secure {
+            true => create_rooms_over(&mut secure::connect(stream)?, count),
+            false => create_rooms_over(&mut &stream, count),
+        }
     }
 
     fn wait_for(&mut self, port: u16) -> io::Result<()> {
@@ -121,8 +138,12 @@ impl Drop for Server {
     }
 }
 
+fn create_rooms_over(stream: &mut (impl Read + Write), count: usize) -> io::Result<Vec<String>> {
+    (0..count).map(|_| create_room(stream)).collect()
+}
+
 /// `POST /api/v1/rooms`; the answer is `201 {"room":"KXQT"}`.
-fn create_room(stream: &mut TcpStream) -> io::Result<String> {
+fn create_room(stream: &mut (impl Read + Write)) -> io::Result<String> {
     stream.write_all(b"POST /api/v1/rooms HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")?;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];

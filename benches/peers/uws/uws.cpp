@@ -1,7 +1,7 @@
 // A room chat on uWebSockets: what its own publish/subscribe makes of it.
 //
 // The text and the cid are copied as they stand between their quotes, without a JSON library:
-// the kindest treatment a peer could ask for.
+// the kindest treatment a peer could ask for. PORT [CERTIFICATE KEY]; whether it speaks TLS is decided when it is built.
 
 #include <App.h>
 
@@ -30,12 +30,23 @@ static long long now_ms() {
     return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
+#ifdef WITH_TLS
+using App = uWS::SSLApp;
+#else
+using App = uWS::App;
+#endif
+
 int main(int argc, char **argv) {
     int port = argc > 1 ? std::atoi(argv[1]) : 9001;
-    uWS::App app;
+#ifdef WITH_TLS
+    if (argc < 4) return 2;
+    App app({.key_file_name = argv[3], .cert_file_name = argv[2]});
+#else
+    App app;
+#endif
     std::unordered_map<std::string, unsigned long> last_ids;
 
-    uWS::App::WebSocketBehavior<Member> chat;
+    App::WebSocketBehavior<Member> chat;
     chat.compression = uWS::DISABLED;
     chat.idleTimeout = 0;
     chat.message = [&](auto *socket, std::string_view frame, uWS::OpCode) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::journal::Outcome;
+use crate::meter::JournalMeters;
 
 /// How much the writer has to do.
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(super) struct Answers {
     pub outcomes: Sender<Outcome>,
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub load: Arc<Load>,
+    pub meters: Arc<JournalMeters>,
 }
 
 impl Answers {

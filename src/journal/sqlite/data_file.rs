@@ -163,6 +163,11 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
     mark(connection, true)
 }
 
+/// As long as the file is in use: the next start has to check it, unless it is closed in good order.
+pub(super) fn mark_open(connection: &Connection) -> rusqlite::Result<()> {
+    mark(connection, false)
+}
+
 fn mark(connection: &Connection, was_closed: bool) -> rusqlite::Result<()> {
     connection.execute("UPDATE file SET was_closed = ?1", [was_closed]).map(|_| ())
 }

@@ -47,6 +47,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{Journal, Outcome};
+use crate::meter::JournalMeters;
 use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredAccount, StoredRoom};
 use crate::time::Now;
 pub use account_requests::{AccountError, account_names, change_account};
@@ -75,6 +76,7 @@ pub struct SqliteJournal {
     requests: Option<Sender<ReadRequest>>,
     outcomes: Receiver<Outcome>,
     load: Arc<Load>,
+    meters: Arc<JournalMeters>,
     /// What was submitted and not finished, when it was last looked at.
     last_submitted: usize,
     /// When the writer had last finished something, or nothing to do.
@@ -119,7 +121,8 @@ impl SqliteJournal {
         let (request_sender, requests) = channel();
         let (outcome_sender, outcomes) = channel();
         let load = Arc::new(Load::default());
-        let answers = Answers { outcomes: outcome_sender, wake, load: Arc::clone(&load) };
+        let meters = Arc::new(JournalMeters::default());
+        let answers = Answers { outcomes: outcome_sender, wake, load: Arc::clone(&load), meters: Arc::clone(&meters) };
         let DataFile { path, lock, connection, is_clean } = file;
         let history_events = history_events as u64;
         let writer = Writer::new(connection, &path, is_clean, history_events, locked_limit, proposals, answers.clone());
@@ -136,6 +139,7 @@ impl SqliteJournal {
             requests: Some(request_sender),
             outcomes,
             load,
+            meters,
             last_submitted: 0,
             progressed_at_ms: 0,
             stalled: false,
@@ -204,6 +208,14 @@ impl Journal for SqliteJournal {
 
     fn is_congested(&self) -> bool {
         self.has_too_many() && !self.stalled
+    }
+
+    fn waiting(&self) -> usize {
+        self.load.submitted.load(Ordering::Relaxed) + self.load.backlog.load(Ordering::Relaxed)
+    }
+
+    fn meters(&self) -> Arc<JournalMeters> {
+        Arc::clone(&self.meters)
     }
 
     fn is_settled(&self) -> bool {

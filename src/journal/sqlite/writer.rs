@@ -5,6 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -184,9 +185,15 @@ impl Writer {
             let mut proposals: Vec<Proposal> = self.backlog.drain(..).chain(group).collect();
             match self.write(&mut proposals) {
                 Ok(impossible) => self.succeed(proposals, &impossible),
-                Err(WriteFault::Locked(_)) if self.may_be_over_soon(started) => self.wait(proposals),
-                Err(WriteFault::Locked(error)) => self.fail(proposals, &error),
+                Err(WriteFault::Locked(error)) => {
+                    self.answers.meters.locked.inc();
+                    match self.may_be_over_soon(started) {
+                        true => self.wait(proposals),
+                        false => self.fail(proposals, &error),
+                    }
+                }
                 Err(WriteFault::Passing(error)) => {
+                    self.answers.meters.failed.inc();
                     self.locked_since = None;
                     self.fail(proposals, &error);
                     // Where nothing can be added to the log, what is in it may have a place in the file.
@@ -213,14 +220,19 @@ impl Writer {
     fn write(&mut self, proposals: &mut [Proposal]) -> Result<Vec<usize>, WriteFault> {
         let mut impossible = Vec::new();
         let sweeps = self.tables.may_have_remains();
-        if !sweeps && proposals.iter().all(|proposal| proposal.change == Change::Nothing) {
+        if !sweeps && !self.is_refusing && proposals.iter().all(|proposal| proposal.change == Change::Nothing) {
             return Ok(impossible);
         }
+        // After a failure, whether the file can be written again is known only once something was written.
+        let is_probe = self.is_refusing;
         self.in_transaction(|tables, connection| {
             for (index, proposal) in proposals.iter_mut().enumerate() {
                 if !tables.write(connection, proposal)? {
                     impossible.push(index);
                 }
+            }
+            if is_probe {
+                data_file::mark_open(connection)?;
             }
             if sweeps { tables.sweep(connection) } else { Ok(()) }
         })?;
@@ -232,6 +244,7 @@ impl Writer {
         &mut self,
         write: impl FnOnce(&mut TableWriter, &Connection) -> rusqlite::Result<()>,
     ) -> Result<(), WriteFault> {
+        let started = Instant::now();
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")
             .and_then(|mut begin| begin.execute([]))
@@ -244,6 +257,7 @@ impl Writer {
             self.roll_back()?;
             return Err(WriteFault::of_commit(error));
         }
+        self.answers.meters.transactions.observe_us(started.elapsed().as_micros() as u64);
         Ok(())
     }
 
@@ -260,7 +274,7 @@ impl Writer {
     /// Another program holds the file, since `started` if it did not before. Whether that is to be waited for.
     fn may_be_over_soon(&mut self, started: Instant) -> bool {
         if self.locked_since.is_none() && !self.is_refusing {
-            log::info!("another program holds the data file: messages wait until it lets go");
+            log::info!(event = "journal_locked"; "another program holds the data file: messages wait until it lets go");
         }
         self.locked_since.get_or_insert(started).elapsed() < self.locked_limit
     }
@@ -292,21 +306,36 @@ impl Writer {
     }
 
     fn succeed(&mut self, proposals: Vec<Proposal>, impossible: &[usize]) {
-        (self.locked_since, self.is_refusing) = (None, false);
+        self.locked_since = None;
+        self.set_refusing(false);
         if self.retry_at.take().is_some() {
-            log::info!("the data file can be written again");
+            log::info!(event = "journal_recovered"; "the data file can be written again");
         }
         for (index, proposal) in proposals.into_iter().enumerate() {
-            self.answers.give(match impossible.contains(&index) {
-                false => Outcome::Committed(proposal),
-                true => Outcome::Refused(proposal),
-            });
+            match impossible.contains(&index) {
+                false => {
+                    self.answers.meters.stored_changes.inc();
+                    self.answers.give(Outcome::Committed(proposal));
+                }
+                true => self.refuse(proposal),
+            }
         }
     }
 
+    fn refuse(&self, proposal: Proposal) {
+        self.answers.meters.refused_changes.inc();
+        self.answers.give(Outcome::Refused(proposal));
+    }
+
+    /// Notes whether what can be refused is refused. Returns whether it was before.
+    fn set_refusing(&mut self, is_refusing: bool) -> bool {
+        self.answers.meters.is_failing.store(is_refusing, Ordering::Relaxed);
+        std::mem::replace(&mut self.is_refusing, is_refusing)
+    }
+
     fn fail(&mut self, proposals: Vec<Proposal>, error: &rusqlite::Error) {
-        if !std::mem::replace(&mut self.is_refusing, true) {
-            log::warn!("the data file cannot be written ({error}): messages are refused until it can");
+        if !self.set_refusing(true) {
+            log::warn!(event = "journal_failing"; "the data file cannot be written ({error}): messages are refused until it can");
         }
         self.retry_at = Some(Instant::now() + RETRY);
         self.refuse_or_defer(proposals);
@@ -316,7 +345,7 @@ impl Writer {
     fn refuse_or_defer(&mut self, proposals: Vec<Proposal>) {
         for mut proposal in proposals {
             if proposal.is_refusable() {
-                self.answers.give(Outcome::Refused(proposal));
+                self.refuse(proposal);
                 continue;
             }
             self.commit_early(&mut proposal);

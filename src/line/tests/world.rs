@@ -90,7 +90,7 @@ impl World {
         ];
         World {
             rooms: Rooms::new(limits.clone(), encoders, StdRng::seed_from_u64(1)),
-            context: Context { limits, invitation, clock },
+            context: Context { limits, invitation, clock, refusals: Default::default() },
             now: Now { steady_ms: 1_000, wall_ms: AFTERNOON_MS },
             terminals: Vec::new(),
             others: 1_000,

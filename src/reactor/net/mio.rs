@@ -183,6 +183,10 @@ impl Net for MioNet {
         Now { steady_ms: self.started.elapsed().as_millis() as u64, wall_ms: wall.as_millis() as u64 }
     }
 
+    fn elapsed_us(&mut self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
     fn wait(&mut self, timeout_ms: Option<u64>, ready: &mut Vec<Readiness>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout_ms.map(Duration::from_millis)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -258,6 +262,11 @@ impl Net for MioNet {
         let Some(acknowledgements) = &mut self.acknowledgements else { return 0 };
         let Some((local, peer)) = stream.addresses() else { return 0 };
         acknowledgements.overdue_ms(local, peer).unwrap_or(0)
+    }
+
+    #[cfg(feature = "tls")]
+    fn renew_keys(&mut self, keys: ServerKeys) {
+        self.set_tls(keys);
     }
 
     fn close_listeners(&mut self) {

@@ -14,6 +14,8 @@ use std::io::{self, Read, Write};
 
 use crate::rooms::ConnectionId;
 use crate::time::Now;
+#[cfg(feature = "tls")]
+use crate::tls::ServerKeys;
 
 pub use self::handed_over::{HandOverError, HandedOver};
 pub use self::listeners::BindError;
@@ -149,6 +151,11 @@ pub trait Net {
     /// The time.
     fn now(&mut self) -> Now;
 
+    /// Microseconds since some moment, for measuring how long things take.
+    fn elapsed_us(&mut self) -> u64 {
+        self.now().steady_ms * 1000
+    }
+
     /// Waits until something is ready, at most `timeout_ms` (`None`: for ever); appends it to `ready`.
     ///
     /// # Errors
@@ -176,6 +183,11 @@ pub trait Net {
     /// For how long the peer's system has acknowledged nothing of what it was sent, although that was sent again and
     /// again; 0: nothing is overdue, or the system does not tell.
     fn overdue_ms(&mut self, stream: &Self::Stream) -> u64;
+
+    /// Has connections that are accepted from now on encrypted with these keys. One that encrypts nothing has no use for
+    /// them.
+    #[cfg(feature = "tls")]
+    fn renew_keys(&mut self, _keys: ServerKeys) {}
 
     /// Accepts no more.
     fn close_listeners(&mut self);

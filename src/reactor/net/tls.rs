@@ -38,7 +38,7 @@ pub struct TlsStream<S> {
 
 #[derive(Debug)]
 enum State {
-    /// A header comes first, as it is: it is read byte by byte, so that nothing is taken of what follows.
+    /// A header comes first, as it is. Whoever reads it takes nothing of what follows.
     Header(Arc<ServerConfig>),
     /// Nothing has come: no more than this is held for somebody who says nothing.
     Silent(Arc<ServerConfig>),
@@ -199,8 +199,8 @@ impl<S: Read> Read for TlsStream<S> {
             return self.read_tls(buffer);
         }
         if let State::Header(_) = self.state {
-            let count = self.socket.read(&mut buffer[..1])?;
-            self.may_have_more = true;
+            let count = self.socket.read(buffer)?;
+            self.may_have_more = count == buffer.len();
             return Ok(count);
         }
         let rest = &mut buffer[filled..];

@@ -45,8 +45,8 @@ impl Scene {
     }
 
     /// What is stored of files that arrive, and what is counted of them.
-    fn kept(&self, folder: &SharedFolder) -> (usize, i64) {
-        (folder.0.borrow().parts().map(<[u8]>::len).sum(), self.reactor.meters().file_bytes.get())
+    fn kept(&self, folder: &SharedFolder) -> (usize, u64) {
+        (folder.0.borrow().parts().map(<[u8]>::len).sum(), self.reactor.file_bytes())
     }
 
     fn is_over(&self, socket: usize) -> bool {
@@ -72,14 +72,14 @@ fn an_upload_may_be_slow_as_long_as_it_gets_on() {
     }
     let answer = scene.read(slow);
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    assert_eq!((scene.kept(&folder), folder.0.borrow().files().len()), ((0, FILE_BYTES as i64), 1));
+    assert_eq!((scene.kept(&folder), folder.0.borrow().files().len()), ((0, FILE_BYTES as u64), 1));
 }
 
 #[test]
 fn an_upload_that_stalls_is_given_up_and_leaves_nothing() {
     let (mut scene, folder) = scene();
     let stalled = scene.upload(10_000);
-    assert_eq!(scene.kept(&folder), (10_000, FILE_BYTES as i64));
+    assert_eq!(scene.kept(&folder), (10_000, FILE_BYTES as u64));
     scene.pass(15_000);
     assert_eq!(scene.read(stalled), "", "not yet");
     scene.pass(15_000);
@@ -131,7 +131,7 @@ fn nobody_is_blamed_for_a_slow_disk_and_little_is_held_meanwhile() {
         let answer = scene.read(socket);
         assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     }
-    assert_eq!(scene.kept(&folder), (0, 1_000_000 + FILE_BYTES as i64));
+    assert_eq!(scene.kept(&folder), (0, 1_000_000 + FILE_BYTES as u64));
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl Report<'_> {
             tables::deaf(self),
             tables::memory(self),
             tables::storm(self),
+            tables::handshakes(self),
             tables::full(self),
             tables::pages(self),
             tables::faults(self),
@@ -130,6 +131,11 @@ impl fmt::Display for Record {
             }
             Outcome::Idle { bytes_each } => write!(f, "{bytes_each:8.0} bytes each"),
             Outcome::Storm(run) => write!(f, "{:8.0} ms, {:.1} µs of CPU each", run.wall_ms, run.cpu_us_each),
+            Outcome::Handshakes(run) => write!(
+                f,
+                "{:8.0} ms; bystanders' p99 {:.0} µs before, {:.0} meanwhile, longest {:.0}",
+                run.wall_ms, run.before_p99_us, run.p99_us, run.max_us
+            ),
             Outcome::Deaf(run) => write!(
                 f,
                 "p99 {:.0} µs before, {:.0} while it reads nothing; {} lost, {} repeated{}",

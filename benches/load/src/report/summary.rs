@@ -1,7 +1,7 @@
 //! Medians over rounds, and medians of ratios within rounds.
 
 use super::Report;
-use crate::measure::{Deaf, FanOut, Outcome};
+use crate::measure::{Deaf, FanOut, Handshakes, Outcome};
 use crate::median::median;
 
 impl Report<'_> {
@@ -57,6 +57,13 @@ pub fn fan_out(outcome: &Outcome) -> Option<&FanOut> {
 pub fn deaf(outcome: &Outcome) -> Option<&Deaf> {
     match outcome {
         Outcome::Deaf(run) => Some(run),
+        _ => None,
+    }
+}
+
+pub fn handshakes(outcome: &Outcome) -> Option<&Handshakes> {
+    match outcome {
+        Outcome::Handshakes(run) => Some(run),
         _ => None,
     }
 }

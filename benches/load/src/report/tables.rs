@@ -1,9 +1,9 @@
 //! The tables of the report.
 
 use super::Report;
-use super::summary::{bytes_each, cost as cost_of, deaf as deaf_run, fan_out, wall_ms};
+use super::summary::{bytes_each, cost as cost_of, deaf as deaf_run, fan_out, handshakes as handshakes_run, wall_ms};
 use crate::full::Counts;
-use crate::measure::{Deaf, Outcome};
+use crate::measure::{Deaf, Handshakes, Outcome};
 use crate::median::median;
 use crate::pages::Page;
 use crate::scenario::{Scenario, Work};
@@ -86,6 +86,20 @@ pub fn storm(report: &Report) -> String {
             Some(format!("{} ({cpu:.1})", number(wall)))
         },
     )
+}
+
+/// Many agree upon keys at once.
+pub fn handshakes(report: &Report) -> String {
+    let scenarios = select(report, |work| matches!(work, Work::Handshakes { .. }));
+    let heading =
+        "## Handshakes in one instant: until all are done, ms; bystanders' p99 before / meanwhile / longest, µs";
+    table(report, heading, &scenarios, |scenario, server| {
+        let at = |pick: fn(&Handshakes) -> f64| {
+            report.median(scenario, server, |outcome| handshakes_run(outcome).map(pick)).map(number)
+        };
+        let (wall, before) = (at(|run| run.wall_ms)?, at(|run| run.before_p99_us)?);
+        Some(format!("{wall}; {before} / {} / {}", at(|run| run.p99_us)?, at(|run| run.max_us)?))
+    })
 }
 
 /// More connections than descriptors.
@@ -179,6 +193,9 @@ pub fn csv(report: &Report) -> String {
                 ",,,,{:.1},,,{},{},,,{:.1}",
                 run.deaf_p99_us, run.faults.lost, run.faults.repeated, run.hearing_p99_us
             ),
+            Outcome::Handshakes(run) => {
+                format!(",,,,{:.1},,{:.1},,,,{:.1},{:.1}", run.p99_us, run.max_us, run.wall_ms, run.before_p99_us)
+            }
             Outcome::Start { .. } | Outcome::Full(_) | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,,,".into(),
         };
         text.push('\n');

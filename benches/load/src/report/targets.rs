@@ -1,7 +1,7 @@
 //! What snugd promises, held against what was measured.
 
 use super::Report;
-use super::summary::{bytes_each, cost, deaf as deaf_run, p99, wall_ms};
+use super::summary::{bytes_each, cost, deaf as deaf_run, handshakes, p99, wall_ms};
 use super::tables::number;
 use crate::measure::Outcome;
 use crate::scenario::{MEMBER_STEPS, ROOM_STEPS};
@@ -32,6 +32,7 @@ pub fn section(report: &Report) -> String {
     findings.extend(terminals(report));
     findings.extend(memory(report));
     findings.extend(storm(report));
+    findings.extend(over_tls(report));
     findings.extend(flat(report, "members", &MEMBER_STEPS));
     findings.extend(flat(report, "rooms", &ROOM_STEPS));
     findings.extend(deaf(report));
@@ -139,6 +140,24 @@ fn storm(report: &Report) -> Vec<Finding> {
             Some(at_most(format!("{scenario}: at most twice uWebSockets' bare handshakes"), mine, 2.0 * theirs, found))
         })
         .collect()
+}
+
+fn over_tls(report: &Report) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = ["tls-S1", "tls-S3", "tls-S6"]
+        .into_iter()
+        .filter_map(|scenario| against_peers(report, scenario, ("cost", "ns"), cost))
+        .collect();
+    let idle = |scenario| report.median(scenario, SNUGD, bytes_each);
+    if let (Some(plain), Some(secure)) = (idle("S5"), idle("tls-S5")) {
+        let found = format!("{} bytes more", number(secure - plain));
+        findings.push(at_most("tls-S5: an idle member over TLS at most 12 KB more", secure - plain, 12_288.0, found));
+    }
+    let p99_us = report.median("tls-handshakes", SNUGD, |outcome| handshakes(outcome).map(|run| run.p99_us));
+    if let Some(p99_us) = p99_us {
+        let promise = "1,000 handshakes at once: the bystanders' p99 at most 50 ms";
+        findings.push(at_most(promise, p99_us, 50_000.0, format!("{:.1} ms", p99_us / 1e3)));
+    }
+    findings
 }
 
 /// Flat: from step to step, the ratio to the floor does not grow with the size.

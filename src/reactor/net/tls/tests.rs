@@ -329,6 +329,29 @@ fn who_speaks_without_tls_is_passed_on() {
 }
 
 #[test]
+fn a_handshake_begins_behind_what_a_proxy_says() {
+    let mut pair = Pair::new(&TLS13);
+    pair.server.hold_encryption();
+    assert!(!pair.server.is_handshaking());
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.8 40000 443\r\n";
+    pair.server.socket.to_server.extend(*header);
+    pair.turn_client();
+    let mut buffer = [0; 1000];
+    while pair.at_server.len() < header.len() {
+        let count = pair.server.read(&mut buffer).expect("there is more");
+        pair.at_server.extend(&buffer[..count]);
+    }
+    assert_eq!(pair.at_server, header, "nothing is taken of what follows");
+    pair.server.begin_encryption();
+    assert!(pair.server.is_handshaking());
+    for _ in 0..10 {
+        pair.turn_server();
+        pair.turn_client();
+    }
+    assert!(pair.server.is_encrypted() && !pair.client.is_handshaking());
+}
+
+#[test]
 fn new_keys_are_answered_by_flushing() {
     let mut pair = Pair::joined(&TLS13);
     pair.client.refresh_traffic_keys().expect("TLS 1.3 has them");
