@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod files;
 pub mod greeting;
 pub mod http;

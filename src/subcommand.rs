@@ -1,5 +1,6 @@
 //! What can be done instead of serving: `snugd backup`, `snugd export` and `snugd account` with a data file, also one that
-//! is in use; `snugd check` and `snugd healthcheck` with the options of a server.
+//! is in use; `snugd check` and `snugd healthcheck` with the options of a server. The client of `snugd join` is a part of
+//! its own.
 
 use std::ffi::OsString;
 
@@ -18,6 +19,12 @@ pub fn run(subcommand: &Subcommand, args: impl Iterator<Item = OsString>) -> Res
         Subcommand::Check { json } => checking::check(args, *json),
         Subcommand::Healthcheck { url, ready } => healthcheck::run(args, url.as_ref(), *ready),
         Subcommand::Completions { shell } => completing::write(*shell),
+        #[cfg(feature = "client")]
+        Subcommand::Join(options) => crate::client::run(options),
+        #[cfg(not(feature = "client"))]
+        Subcommand::Join(_) => {
+            Err(Exit::misused("This snugd was built without its client; use another build, a browser or nc."))
+        }
         _ => run_with_file(subcommand),
     }
 }

@@ -58,6 +58,12 @@ pub fn list(is_operator: bool) -> impl Iterator<Item = String> {
     HELP.iter().filter(is_listed).map(move |line| format!("{:width$}  {}", line.usage, line.does))
 }
 
+/// The words of all commands, each with its slash.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    let words = HELP.iter().filter_map(|line| line.usage.split(' ').next());
+    words.filter(|word| !word.starts_with("//"))
+}
+
 /// What one command does; `None`: there is no such command.
 pub fn find(command: &str) -> Option<String> {
     let command = command.trim_start_matches('/');

@@ -6,12 +6,12 @@
 //! Nothing here knows a socket, a timer or another protocol.
 
 mod clock;
-mod command;
+pub mod command;
 mod editor;
-mod encoder;
-mod help;
+pub mod encoder;
+pub mod help;
 mod opening;
-mod output_format;
+pub mod output_format;
 mod pace;
 mod session;
 #[cfg(test)]

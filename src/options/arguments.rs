@@ -7,8 +7,8 @@ use clap::{ArgAction, Parser};
 use super::cidr::{Cidr, ProxyPeer};
 use super::listener::{ListenAddress, OptionalListen};
 use super::values::{
-    self, AccountPolicy, ExportFormat, FilesPlace, LogFormat, MdnsName, PublicUrl, Shell, WebAddress, number,
-    read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
+    self, AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, MdnsName, PublicUrl, Shell, WebAddress,
+    number, read_base_path, read_count, read_file_size_bytes, read_host, read_origin, read_size_bytes, read_switch,
     read_time_ms,
 };
 
@@ -206,7 +206,7 @@ pub(super) struct Arguments {
     pub subcommand: Option<Subcommand>,
 }
 
-/// What can be done with a data file instead of serving; also while it is in use.
+/// What can be done instead of serving: mostly with a data file, also while it is in use.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Subcommand {
     /// Copy a data file, also one in use
@@ -226,6 +226,8 @@ pub enum Subcommand {
         #[command(subcommand)]
         action: AccountSubcommand,
     },
+    /// Enter a room from this terminal, or from a script
+    Join(JoinOptions),
     /// Write what was said in a room to standard output
     Export {
         /// The data file
@@ -259,6 +261,46 @@ pub enum Subcommand {
         #[arg(long)]
         ready: bool,
     },
+}
+
+/// How a room is entered from a terminal.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Without a terminal, lines of standard input are said and what is said is written to standard output, a
+line each; after the end of the input it leaves once all is acknowledged. With --json what is written is
+the server's own messages, and a line that is one of a client's is sent as it is. It ends with status 0
+when the room was left, 1 when it was refused or lost for good, 2 when it was called wrongly.")]
+pub struct JoinOptions {
+    /// HOST, HOST:PORT (the port of the pages, 5000), or an invitation's link
+    #[arg(value_name = "ADDRESS")]
+    pub address: String,
+    /// The room's code, if it is not in the link; new: open a room
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+    /// Your name there; asked for at a terminal
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// One JSON object a line, for scripts
+    #[arg(long)]
+    pub json: bool,
+    /// Colours: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_enum)]
+    pub color: ColourChoice,
+    /// Ring when somebody says your name
+    #[arg(long)]
+    pub bell: bool,
+    /// File with the password of your account in its first line
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// File with the room's key in its first line
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Certificates to trust for https, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// How long to try to come back [default: 10m; at a terminal: for ever]
+    #[arg(long, value_name = "TIME", value_parser = read_time_ms)]
+    pub give_up: Option<u64>,
 }
 
 /// What is to be done with accounts.

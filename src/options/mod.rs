@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-pub use arguments::{AccountSubcommand, Subcommand};
+pub use arguments::{AccountSubcommand, JoinOptions, Subcommand};
 pub use change::Changes;
 pub use cidr::{Cidr, ProxyPeer};
 pub use command_line::definition;
@@ -30,7 +30,7 @@ pub use listener::{ListenAddress, Listener, ListenerPort};
 pub use settings::{Setting, Source, nearest_variable};
 use settings::{Settings, environment};
 use values::MdnsName;
-pub use values::{AccountPolicy, ExportFormat, FilesPlace, LogFormat, Shell, WebAddress};
+pub use values::{AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, Shell, WebAddress};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;

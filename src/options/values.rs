@@ -105,6 +105,17 @@ pub enum ExportFormat {
     Json,
 }
 
+/// Whether colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColourChoice {
+    /// At a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Also in a pipe.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
 /// Reads `HOST:PORT`, `[HOST]:PORT`, `:PORT` or `PORT`; without a host, every address is meant, IPv4 and IPv6.
 pub(super) fn read_address(value: &str) -> Result<SocketAddr, &'static str> {
     let wanted = "an address like [::]:5000, 127.0.0.1:5000 or :5000";
