@@ -53,6 +53,10 @@ have_axe() {
     grep -q "\"version\": \"$AXE_VERSION\"" "$npm_folder/node_modules/axe-core/package.json" 2>/dev/null
 }
 
+have_prometheus_parser() {
+    /usr/bin/python3 -c 'import prometheus_client.openmetrics.parser' 2>/dev/null
+}
+
 have_node_ws() {
     have node && NODE_PATH=/usr/share/nodejs node -e 'require("ws")' 2>/dev/null
 }
@@ -64,6 +68,8 @@ missing_packages() {
     have_browser || printf ' chromium'
     have_nc || printf ' netcat-openbsd'
     have telnet || printf ' telnet'
+    have promtool || printf ' prometheus'
+    have_prometheus_parser || printf ' python3-prometheus-client'
     # What follows is driven on Linux alone.
     [ "$(uname)" = Linux ] || return 0
     have_firefox || printf ' firefox-esr'

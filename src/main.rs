@@ -98,9 +98,12 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let network = Network::of_this_machine();
     let host = network.best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()));
     #[cfg(feature = "tls")]
-    let certified_host = keys.as_ref().and_then(|keys| keys.host_for(&host));
+    let (host, is_certified_host) = match keys.as_ref().and_then(|keys| keys.host_for(&host)) {
+        Some(certified) => (certified, true),
+        None => (host, false),
+    };
     #[cfg(not(feature = "tls"))]
-    let certified_host = None;
+    let is_certified_host = false;
     #[cfg(feature = "tls")]
     if let Some(keys) = keys {
         net.set_tls(keys);
@@ -119,8 +122,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
         web_port: web.map_or(80, |address| address.port()),
         line_port: line.map(|address| address.port()),
         is_secure: options.tls.is_some() && web.is_some(),
-        is_certified_host: certified_host.is_some(),
-        host: certified_host.unwrap_or(host),
+        is_certified_host,
+        host,
     };
 
     let mut reloader = Reloader::new(std::env::args_os(), &options);

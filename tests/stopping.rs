@@ -89,6 +89,31 @@ fn who_never_ends_a_request_is_not_waited_for_longer_than_is_allowed() {
 }
 
 #[test]
+fn a_file_on_its_way_is_sent_to_who_reads_it_and_not_waited_for_otherwise() {
+    const FILE_BYTES: usize = 20_000_000;
+    let mut server = Server::start();
+    let room = server.create_room();
+    let place = format!("/api/v1/rooms/{room}/files?name=long.bin&as=ana");
+    let shared = server.http().request("POST", &place, &[], &vec![b'x'; FILE_BYTES]);
+    assert_eq!(shared.status, 201, "{}", shared.text());
+    let shared = shared.json();
+    let path = shared["file"]["url"].as_str().expect("an address");
+    let [mut reader, mut idle] = [(); 2].map(|()| server.http());
+    for client in [&mut reader, &mut idle] {
+        client.send_request("GET", path, &[], b"");
+    }
+    eventually("both are being sent", || {
+        let metrics = server.get("/metrics").text();
+        metrics.lines().any(|line| line == "snugd_downloads_total 2").then_some(())
+    });
+    let started = Instant::now();
+    server.signal("TERM");
+    assert_eq!(reader.response_to("GET").body.len(), FILE_BYTES);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(started.elapsed() < GONE_WITHIN, "{:?}", started.elapsed());
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let mut server = Server::start();
     let _half = begin_request(&server);

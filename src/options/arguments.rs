@@ -17,21 +17,33 @@ use super::values::{
 #[command(name = "snugd", version, args_override_self = true, allow_negative_numbers = true)]
 #[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 #[command(after_help = "\
-Addresses are written 127.0.0.1:5000, [::1]:5000, localhost:5000, :5000 or 5000; [::] is every
-address, IPv4 and IPv6, 0.0.0.0 every IPv4 address, and port 0 takes a free one; unix:PATH is a
-Unix socket. Times are written 15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. An address, admin, proxy,
-origin or host option can be repeated, or hold several values with commas between them.
+Defaults stand in brackets. Addresses are written 127.0.0.1:5000, [::1]:5000,
+localhost:5000, :5000 or 5000; [::] is every address, IPv4 and IPv6, 0.0.0.0
+every IPv4 address, port 0 takes a free one; unix:PATH is a Unix socket. Times
+are written 15s, 10m, 1h, 30d; sizes 64K, 25M, 1G. An address, admin, proxy,
+origin or host is given several times, or with commas between.
 
-Each option is also an environment variable, SNUGD_ and its name in capitals: --line-listen is
-SNUGD_LINE_LISTEN. The option wins. PORT=8080 means --listen 0.0.0.0:8080 --line-listen off, unless
-asked for otherwise.")]
+Each option is also an environment variable, SNUGD_ and its name in capitals,
+as SNUGD_LINE_LISTEN, and with _FILE after that names a file with the value, for
+secrets. The option wins, then the variable, then --config. PORT=8080 means
+--listen 0.0.0.0:8080 --line-listen off, unless options or variables differ.
+
+Examples:
+  snugd                            Rooms for everybody on this network
+  snugd --data snugd.db            What is said outlives the program
+  snugd --tls-cert cert.pem --tls-key key.pem --listen :443
+                                   Encrypted, without a proxy
+  snugd --listen 127.0.0.1:5000 --trusted-proxy 127.0.0.1 \\
+        --public-url https://chat.example.org
+                                   Behind a proxy that encrypts
+  snugd check --config snugd.toml  What is in force, and what is wrong")]
 pub(super) struct Arguments {
     /// Where browsers connect [default: [::]:5000]
     #[arg(long, env = "SNUGD_LISTEN", value_name = "ADDR")]
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub listen: Vec<ListenAddress>,
 
-    /// Where nc and telnet connect; off: nowhere [default: [::]:5001]
+    /// Where nc and telnet connect, or off [default: [::]:5001]
     #[arg(long, env = "SNUGD_LINE_LISTEN", value_name = "ADDR")]
     #[arg(value_delimiter = ',', value_parser = OptionalListen::read, help_heading = "Addresses")]
     pub line_listen: Vec<OptionalListen>,
@@ -46,24 +58,24 @@ pub(super) struct Arguments {
     #[arg(value_delimiter = ',', value_parser = ListenAddress::read, help_heading = "Addresses")]
     pub metrics_listen: Vec<ListenAddress>,
 
-    /// PEM file of the certificate and those above it: pages over HTTPS
+    /// PEM file with a certificate, for HTTPS [default: none]
     #[arg(long, env = "SNUGD_TLS_CERT", value_name = "FILE", help_heading = "Addresses")]
     pub tls_cert: Option<PathBuf>,
 
-    /// PEM file of its key
+    /// PEM file with its key [default: none]
     #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
     pub tls_key: Option<PathBuf>,
 
-    /// Name on the LAN, found as http://NAME.local; off: none [default: snugd]
+    /// Found on the LAN as NAME.local, or off [default: snugd]
     #[arg(long, env = "SNUGD_MDNS", value_name = "NAME")]
     #[arg(value_parser = MdnsName::read, help_heading = "Addresses")]
     pub mdns: Option<MdnsName>,
 
-    /// SQLite file that keeps rooms, accounts and history [default: memory]
+    /// SQLite file for rooms, accounts and history [default: memory]
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]
     pub data: Option<PathBuf>,
 
-    /// Events kept a room, for whoever comes or comes back
+    /// Events kept a room, for whoever comes back
     #[arg(long, env = "SNUGD_HISTORY", value_name = "N", default_value = "1000")]
     #[arg(value_parser = number::<usize>(1, 1_000_000), help_heading = "Rooms")]
     pub history: usize,
@@ -78,12 +90,12 @@ pub(super) struct Arguments {
     #[arg(value_parser = read_time_ms, help_heading = "Rooms")]
     pub grace: u64,
 
-    /// Letters in a room's code, 4 to 12: more are harder to guess
+    /// Letters in a room's code, 4 to 12
     #[arg(long, env = "SNUGD_CODE_LENGTH", value_name = "N", default_value = "4")]
     #[arg(value_parser = number::<usize>(4, 12), help_heading = "Rooms")]
     pub code_length: usize,
 
-    /// Members of one room, as each costs time; 0: no limit
+    /// Members of one room; 0: no limit
     #[arg(long, env = "SNUGD_MAX_MEMBERS", value_name = "N", default_value = "1000")]
     #[arg(value_parser = number::<usize>(0, 1_000_000), help_heading = "Rooms")]
     pub max_members: usize,
@@ -93,17 +105,17 @@ pub(super) struct Arguments {
     #[arg(value_parser = read_size_bytes, help_heading = "Limits")]
     pub memory: usize,
 
-    /// Bytes in one message, which all in the room must hold
+    /// Bytes in one message
     #[arg(long, env = "SNUGD_MAX_MESSAGE", value_name = "BYTES", default_value = "4096")]
     #[arg(value_parser = number::<usize>(1, 1_048_576), help_heading = "Limits")]
     pub max_message: usize,
 
-    /// Messages a second a connection, bursts of 4x; 0: no limit
+    /// Messages a second, bursts of 4x; 0: no limit
     #[arg(long, env = "SNUGD_RATE", value_name = "N", default_value = "5")]
     #[arg(value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
     pub rate: u32,
 
-    /// Unknown codes tried a minute an address; 0: no limit
+    /// Unknown codes a minute an address; 0: no limit
     #[arg(long, env = "SNUGD_JOIN_RATE", value_name = "N", default_value = "10")]
     #[arg(value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
     pub join_rate: u32,
@@ -113,17 +125,17 @@ pub(super) struct Arguments {
     #[arg(value_parser = number::<u32>(0, 1_000_000), help_heading = "Limits")]
     pub create_rate: u32,
 
-    /// Connections at once; 0: as many as the system allows
+    /// Connections at once; 0: the system's limit
     #[arg(long, env = "SNUGD_MAX_CONNECTIONS", value_name = "N", default_value = "10000")]
     #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_connections: usize,
 
-    /// Connections at once from one address; 0: no limit
+    /// Connections from one address; 0: no limit
     #[arg(long, env = "SNUGD_MAX_PER_IP", value_name = "N", default_value = "256")]
     #[arg(value_parser = number::<usize>(0, 10_000_000), help_heading = "Limits")]
     pub max_per_ip: usize,
 
-    /// Folder of shared files; off: none [default: beside --data, or temporary]
+    /// Folder of files, or off [default: beside --data, or temporary]
     #[arg(long, env = "SNUGD_FILES", value_name = "DIR")]
     #[arg(value_parser = FilesPlace::read, help_heading = "Files")]
     pub files: Option<FilesPlace>,
@@ -133,12 +145,12 @@ pub(super) struct Arguments {
     #[arg(value_parser = read_file_size_bytes, help_heading = "Files")]
     pub max_file: u64,
 
-    /// Bytes in all files, a quarter of it from one address
+    /// Bytes in all files, a quarter from one address
     #[arg(long, env = "SNUGD_MAX_FILES", value_name = "SIZE", default_value = "1G")]
     #[arg(value_parser = read_file_size_bytes, help_heading = "Files")]
     pub max_files: u64,
 
-    /// Accounts: open to all, closed (snugd account), or required
+    /// Who may claim a name: open, closed or required
     #[arg(long, env = "SNUGD_ACCOUNTS", value_name = "HOW", default_value = "open")]
     #[arg(value_enum, help_heading = "People")]
     pub accounts: AccountPolicy,
@@ -148,12 +160,12 @@ pub(super) struct Arguments {
     #[arg(value_delimiter = ',', help_heading = "People")]
     pub admin: Vec<String>,
 
-    /// Header with the name a trusted proxy has checked [default: none]
+    /// Header with the name a proxy has checked [default: none]
     #[arg(long, env = "SNUGD_AUTH_HEADER", value_name = "NAME")]
     #[arg(value_parser = values::read_field_name, help_heading = "Behind a proxy")]
     pub auth_header: Option<String>,
 
-    /// What invitations show, as https://chat.example [default: guessed]
+    /// What invitations show [default: guessed]
     #[arg(long, env = "SNUGD_PUBLIC_URL", value_name = "URL")]
     #[arg(value_parser = values::read_public_url, help_heading = "Behind a proxy")]
     pub public_url: Option<PublicUrl>,
@@ -163,43 +175,43 @@ pub(super) struct Arguments {
     #[arg(value_parser = read_base_path, help_heading = "Behind a proxy")]
     pub base_path: String,
 
-    /// Whose X-Forwarded-For is believed, as 10.0.0.0/8 [default: none]
+    /// Whose X-Forwarded-For is believed [default: none]
     #[arg(long, env = "SNUGD_TRUSTED_PROXY", value_name = "CIDR")]
     #[arg(value_delimiter = ',', value_parser = Cidr::read, help_heading = "Behind a proxy")]
     pub trusted_proxy: Vec<Cidr>,
 
-    /// Who sends PROXY headers, as 10.0.0.1, or unix [default: none]
+    /// Who sends PROXY headers, CIDR or unix [default: none]
     #[arg(long, env = "SNUGD_PROXY_PROTOCOL", value_name = "CIDR")]
     #[arg(value_delimiter = ',', value_parser = ProxyPeer::read, help_heading = "Behind a proxy")]
     pub proxy_protocol: Vec<ProxyPeer>,
 
-    /// Whose pages may connect and post forms [default: the Host itself]
+    /// Whose pages may connect [default: the Host itself]
     #[arg(long, env = "SNUGD_ALLOWED_ORIGIN", value_name = "ORIGIN")]
     #[arg(value_delimiter = ',', value_parser = read_origin, help_heading = "Behind a proxy")]
     pub allowed_origin: Vec<String>,
 
-    /// Host names answered, against DNS rebinding [default: any]
+    /// Host names that are answered [default: any]
     #[arg(long, env = "SNUGD_ALLOWED_HOST", value_name = "NAME")]
     #[arg(value_delimiter = ',', value_parser = read_host, help_heading = "Behind a proxy")]
     pub allowed_host: Vec<String>,
 
-    /// Form of the log on stderr: text for people, logfmt or json
+    /// Form of the log on stderr: text, logfmt or json
     #[arg(long, env = "SNUGD_LOG", value_name = "FORMAT", default_value = "text")]
-    #[arg(value_enum, help_heading = "Log")]
+    #[arg(value_enum, help_heading = "Configuration and log")]
     pub log: LogFormat,
 
     /// Log more, to follow what goes on; -vv: everything
     #[arg(short, long, env = "SNUGD_VERBOSE")]
-    #[arg(action = ArgAction::Count, value_parser = read_count, overrides_with = "quiet", help_heading = "Log")]
+    #[arg(action = ArgAction::Count, value_parser = read_count, overrides_with = "quiet", help_heading = "Configuration and log")]
     pub verbose: u8,
 
     /// Log failures only
     #[arg(short, long, env = "SNUGD_QUIET")]
-    #[arg(action = ArgAction::SetTrue, value_parser = read_switch, overrides_with = "verbose", help_heading = "Log")]
+    #[arg(action = ArgAction::SetTrue, value_parser = read_switch, overrides_with = "verbose", help_heading = "Configuration and log")]
     pub quiet: bool,
 
-    /// File with these options in TOML, as listen = ":8080" [default: none]
-    #[arg(long, env = "SNUGD_CONFIG", value_name = "FILE", help_heading = "Configuration")]
+    /// TOML file with these options, as rate = 5 [default: none]
+    #[arg(long, env = "SNUGD_CONFIG", value_name = "FILE", help_heading = "Configuration and log")]
     pub config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -217,7 +229,7 @@ pub enum Subcommand {
         /// Where the copy goes; nothing may be there yet
         #[arg(long, value_name = "COPY")]
         to: PathBuf,
-        /// Where the shared files lie, if not beside the data file; they are copied to COPY.files
+        /// Where the shared files lie, if not beside the data file
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
     },
@@ -240,21 +252,21 @@ pub enum Subcommand {
         #[arg(long, value_name = "FORMAT", default_value = "text", value_enum)]
         format: ExportFormat,
     },
-    /// Tell what is in force, from where, and what is wrong; takes the same options
+    /// Tell what is in force, from where, and what is wrong
     Check {
         /// For machines: one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Write what a shell needs to complete snugd's options, as bash, zsh or fish
+    /// Write completions for bash, zsh or fish
     Completions {
         /// The shell
         #[arg(value_name = "SHELL", value_enum)]
         shell: Shell,
     },
-    /// Ask the server with the same options whether it is well; for containers
+    /// Ask a server started with the same options if it is well
     Healthcheck {
-        /// Where to ask, as http://127.0.0.1:5000 [default: where it listens]
+        /// Where to ask instead, as http://127.0.0.1:5000
         #[arg(long, value_name = "URL", value_parser = values::read_web_address)]
         url: Option<WebAddress>,
         /// Whether it is ready to serve, not only alive
@@ -306,7 +318,7 @@ pub struct JoinOptions {
 /// What is to be done with accounts.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum AccountSubcommand {
-    /// Claim a name for somebody; asks for the password, or reads a line of standard input
+    /// Claim a name for somebody; asks for the password, or reads a line
     Add {
         /// The data file
         #[arg(long, value_name = "FILE")]

@@ -15,16 +15,7 @@ use super::arguments::{Arguments, Subcommand};
 const ABOUT_A_SERVER: [&str; 2] = ["check", "healthcheck"];
 
 /// The options on the short page of help: those with which somebody begins.
-const FIRST_OPTIONS: [&str; 9] =
-    ["listen", "line_listen", "data", "tls_cert", "tls_key", "public_url", "trusted_proxy", "config", "help"];
-
-const SHORT_HELP_END: &str = "\
-Examples:
-  snugd                            Rooms for everybody on this network
-  snugd --data snugd.db            The same, and what is said outlives the program
-  snugd check --config snugd.toml  What is in force, from where, and what is wrong
-
-All options: snugd --help";
+const FIRST_OPTIONS: [&str; 5] = ["listen", "line_listen", "data", "tls_cert", "config"];
 
 /// The command line with all that can be in it. The environment is not looked at: that is done elsewhere.
 pub fn definition() -> Command {
@@ -90,7 +81,7 @@ pub(super) fn takes_value(arg: &Arg) -> bool {
 fn with_short_help(command: Command) -> Command {
     let is_first = |arg: &Arg| FIRST_OPTIONS.contains(&arg.get_id().as_str());
     let command = command.mut_args(|arg| if is_first(&arg) { arg.help_heading(None) } else { arg.hide(true) });
-    command.after_help(SHORT_HELP_END)
+    command.after_help("All options, and examples: snugd --help")
 }
 
 /// What stands on a command line.

@@ -196,6 +196,7 @@ impl Settings {
             fill_in(&options, &mut found, |arg| from_port(arg, "line-listen", port));
             fill_in(&options, &mut found, |arg| from_port(arg, "mdns", port));
         }
+        faults.sort_by_key(|fault| fault.order);
         let all = options.iter().zip(found).map(|(arg, found)| found.unwrap_or_else(|| Setting::by_default(arg)));
         Settings { all: all.collect(), faults }
     }

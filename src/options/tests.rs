@@ -272,7 +272,7 @@ fn help_and_version_are_no_failures() {
     let exit = parse(&["--help"], None).expect_err("the help");
     assert_eq!(exit.status, 0);
     for line in exit.text.lines() {
-        assert!(line.chars().count() <= 100, "too wide to read: {line}");
+        assert!(line.chars().count() <= 80, "too wide to read: {line}");
     }
 }
 

@@ -4,9 +4,8 @@
 use core::net::IpAddr;
 use std::sync::Once;
 
-use super::Reactor;
 use super::net::{ListenerId, Net, Stream};
-use super::session::Session;
+use super::{Reactor, Session};
 use crate::journal::Journal;
 use crate::proxy_protocol::{self, HeaderFault, Source};
 use crate::session_api::{Flow, Input, Step};

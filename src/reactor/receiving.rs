@@ -170,8 +170,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.send_scratch(slot);
             match step {
                 Step::NeedInput if has_ended => {
-                    let connection = &self.connections.slab[slot];
+                    let connection = &mut self.connections.slab[slot];
                     if connection.is_output_lost || !connection.session.reads_after_its_end() {
+                        connection.note_reason(CloseReason::Lost);
                         self.skip_unread(slot);
                     }
                     self.begin_closing(slot);

@@ -26,7 +26,8 @@ pub(super) fn run(args: impl Iterator<Item = OsString>, url: Option<&WebAddress>
     let page = if is_ready { "readyz" } else { "healthz" };
     let place = match url {
         Some(url) => {
-            Place { peers: vec![Peer::Named(url.host.clone(), url.port)], path: format!("{}{page}", url.path) }
+            let peers = vec![Peer::Named(url.host.clone(), url.port)];
+            Place { peers, path: format!("{}{page}", url.path), wants_header: false }
         }
         None => Place::of(&Findings::look(args)?.into_options()?, page)?,
     };
@@ -64,6 +65,8 @@ struct Place {
     /// Where it may be, in the order in which that is tried.
     peers: Vec<Peer>,
     path: String,
+    /// A header of the PROXY protocol is expected from whoever connects from here.
+    wants_header: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +80,11 @@ impl Place {
     /// Where the server with these options is: at the listener for whoever watches it, if there is one.
     fn of(options: &Options, page: &str) -> Result<Place, Exit> {
         let at = |port| options.listeners.iter().find(|listener| listener.port == port);
-        let listener = at(ListenerPort::Metrics).or_else(|| at(ListenerPort::Web));
+        // What is asked for needs no TLS, and is under no base path for whoever watches.
+        let (listener, base_path) = match at(ListenerPort::Metrics) {
+            Some(listener) => (Some(listener), "/"),
+            None => (at(ListenerPort::Web), options.web.base_path.as_str()),
+        };
         let peers = match listener.map(|listener| &listener.address) {
             Some(ListenAddress::Tcp(address)) if address.port() == 0 => Vec::new(),
             Some(ListenAddress::Tcp(address)) => peers_of(*address),
@@ -87,7 +94,13 @@ impl Place {
         if peers.is_empty() {
             return Err(Exit::misused("Nobody knows which port the server has taken; name it with --url."));
         }
-        Ok(Place { peers, path: format!("{}{page}", options.web.base_path) })
+        // A machine that connects to an address of its own does so from that address.
+        let from = match peers.first() {
+            Some(Peer::At(address)) => Some(address.ip()),
+            _ => None,
+        };
+        let wants_header = options.proxy_protocol.iter().any(|proxy| proxy.contains(from));
+        Ok(Place { peers, path: format!("{base_path}{page}"), wants_header })
     }
 
     fn shown(&self) -> String {
@@ -124,8 +137,10 @@ impl Place {
     }
 
     fn ask_over(&self, mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
+        // Of whom the header says nothing, that is who connects (PROXY protocol, 2.1).
+        let header = if self.wants_header { "PROXY UNKNOWN\r\n" } else { "" };
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: snugd healthcheck\r\nConnection: close\r\n\r\n",
+            "{header}GET {} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: snugd healthcheck\r\nConnection: close\r\n\r\n",
             self.path
         );
         stream.write_all(request.as_bytes())?;

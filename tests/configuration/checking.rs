@@ -120,6 +120,44 @@ fn what_is_allowed_but_likely_a_mistake_is_noted() {
     assert!(notes(&["--listen", &web], &[]).contains(&format!("{web} is in use (--listen)")));
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn certificates_are_looked_at() {
+    let folder = Folder::new();
+    let (certificate, key) = folder.make_certificate("chat.example");
+    let (_, other_key) = folder.make_certificate("other.example");
+    let check = |words: &[&str]| {
+        let output = run(&[&["check", "--listen", "0.0.0.0:0", "--line-listen", "off"], words].concat(), &[]);
+        (output.status.code(), stdout(&output))
+    };
+    let (status, text) = check(&["--tls-cert", &certificate, "--tls-key", &key]);
+    assert_eq!((status, under(&text, "Worth a look").len()), (Some(0), 0), "{text}");
+    let (status, text) = check(&["--tls-cert", &certificate, "--tls-key", &other_key]);
+    assert_eq!(status, Some(2));
+    assert!(under(&text, "Wrong")[0].contains("does not fit"), "{text}");
+    let (status, text) = check(&["--tls-cert", &certificate]);
+    assert_eq!(status, Some(2));
+    assert!(under(&text, "Wrong")[0].contains("--tls-key"), "{text}");
+    let url = ["--public-url", "http://chat.example", "--tls-cert", &certificate, "--tls-key", &key];
+    assert!(check(&url).1.contains("write https"));
+    let output = run(
+        &[
+            "check",
+            "--listen",
+            "127.0.0.1:0",
+            "--line-listen",
+            "0.0.0.0:0",
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+        ],
+        &[],
+    );
+    let text = stdout(&output);
+    assert!(under(&text, "Worth a look")[0].contains("--line-tls-listen is where"), "{text}");
+}
+
 #[cfg(all(feature = "accounts", feature = "sqlite"))]
 #[test]
 fn an_admin_without_an_account_is_noted() {

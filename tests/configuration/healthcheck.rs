@@ -36,6 +36,40 @@ fn a_server_at_every_address_is_asked_at_this_machines_own() {
     assert_eq!(run(&["healthcheck"], &[("PORT", &port)]).status.code(), Some(0));
 }
 
+#[test]
+fn whoever_watches_has_a_listener_of_its_own_and_proxies_say_who_comes() {
+    let options = ["--base-path", "/chat", "--proxy-protocol", "127.0.0.1"];
+    let mut started = command();
+    started.args(["--listen", "127.0.0.1:0", "--line-listen", "off", "--metrics-listen", "127.0.0.1:0"]);
+    started.args(options);
+    let server = Server::run_listening(started, &["web", "metrics"]);
+    let (web, metrics) = (server.web.to_string(), server.listener(1));
+    let output = run(&[&["healthcheck", "--listen", &web], &options[..]].concat(), &[]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), format!("{web} is well.\n")), "{}", stderr(&output));
+    let listeners = ["healthcheck", "--listen", "192.0.2.1:1", "--metrics-listen", metrics];
+    let output = run(&[&listeners, &options[..]].concat(), &[]);
+    assert_eq!(
+        (output.status.code(), stdout(&output)),
+        (Some(0), format!("{metrics} is well.\n")),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn an_encrypted_server_is_asked_by_the_same_options() {
+    let folder = Folder::new();
+    let (certificate, key) = folder.make_certificate("localhost");
+    let options = ["--tls-cert", &certificate, "--tls-key", &key];
+    let server = Server::with(&options);
+    let web = server.web.to_string();
+    for ready in [&["--ready"][..], &[]] {
+        let output = run(&[&["healthcheck", "--listen", &web], &options[..], ready].concat(), &[]);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), format!("{web} is well.\n")));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_server_behind_a_unix_socket_is_found() {

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(feature = "tls")]
+use support::find_program;
 use support::server::command;
 
 /// A folder of its own, that goes with this.
@@ -33,6 +35,25 @@ impl Folder {
         let path = self.0.join(name);
         std::fs::write(&path, text).expect("a writable folder");
         path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// A certificate for this name, in a file of this name, and its key.
+    #[cfg(feature = "tls")]
+    fn make_certificate(&self, name: &str) -> (String, String) {
+        let files = ["pem", "key"].map(|kind| self.path(&format!("{name}.{kind}")).to_str().expect("UTF-8").to_owned());
+        let mut openssl = Command::new(find_program(&["openssl"], "openssl"));
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args([
+            "-days",
+            "30",
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            &format!("subjectAltName=DNS:{name}"),
+        ]);
+        let made = openssl.args(["-out", &files[0], "-keyout", &files[1]]).output().expect("it can be started");
+        assert!(made.status.success(), "{}", stderr(&made));
+        files.into()
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -106,6 +106,57 @@ fn what_needs_a_restart_is_named() {
     assert_eq!(server.log().matches("after a restart").count(), 1);
 }
 
+/// The name for which the server shows a certificate to whoever comes now.
+#[cfg(feature = "tls")]
+fn certified_name(server: &Server) -> String {
+    use super::support::find_program;
+    use super::support::program::run_to_end;
+    use std::process::Command;
+
+    let openssl = find_program(&["openssl"], "openssl");
+    let mut client = Command::new(&openssl);
+    client.args(["s_client", "-connect", &server.web.to_string()]);
+    let shown = run_to_end(&mut client, "");
+    let subject =
+        run_to_end(Command::new(&openssl).args(["x509", "-noout", "-subject", "-nameopt", "multiline"]), &shown);
+    subject.rsplit("= ").next().expect("a name").trim().to_owned()
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_certificate_is_renewed_while_terminals_stay() {
+    let folder = Folder::new();
+    let (first, second) = (folder.make_certificate("first.example"), folder.make_certificate("second.example"));
+    let copy = |(certificate, key): &(String, String)| {
+        std::fs::copy(certificate, folder.path("now.pem")).expect("a copy");
+        std::fs::copy(key, folder.path("now.key")).expect("a copy");
+    };
+    copy(&first);
+    let names = ["now.pem", "now.key"].map(|name| folder.path(name).to_str().expect("UTF-8").to_owned());
+    let file = folder.write("snugd.toml", &format!("tls-cert = {:?}\ntls-key = {:?}\n", names[0], names[1]));
+    let server = Server::run(configured(&file));
+    assert_eq!(certified_name(&server), "first.example");
+    let mut ana = Terminal::connect(&server);
+    copy(&second);
+    reload(&server, "the certificate was read again");
+    assert_eq!(certified_name(&server), "second.example");
+    ana.send_line("/quit");
+    ana.expect_line_where("a goodbye", |line| line.contains("* Bye."));
+
+    // One that does not fit its key changes nothing, whatever else is new.
+    std::fs::copy(&first.0, folder.path("now.pem")).expect("a copy");
+    folder.write("snugd.toml", &format!("tls-cert = {:?}\ntls-key = {:?}\nrate = 7\n", names[0], names[1]));
+    reload(&server, "the options stay as they were: The key in ");
+    assert_eq!(certified_name(&server), "second.example");
+    // Other files are read where they are; to be without is another matter.
+    folder.write("snugd.toml", &format!("tls-cert = {:?}\ntls-key = {:?}\n", first.0, first.1));
+    reload(&server, "in force from now on: tls-cert, tls-key");
+    assert_eq!(certified_name(&server), "first.example");
+    folder.write("snugd.toml", "rate = 5\n");
+    reload(&server, "in force only after a restart: tls-cert, tls-key");
+    assert_eq!(certified_name(&server), "first.example");
+}
+
 /// As with systemd's `Type=notify-reload`.
 #[test]
 fn the_service_manager_is_told_when_it_begins_and_when_it_is_done() {

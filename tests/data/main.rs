@@ -341,6 +341,49 @@ fn on_a_full_disk_the_sender_is_told_and_everything_else_goes_on() {
     assert!(server.log().contains("cannot be written"), "{}", server.log());
 }
 
+/// Whether `/readyz` says so, and what `/metrics` says of the journal.
+fn is_told_ready(server: &Server, status: u16, words: &str, failing: u8) -> Option<()> {
+    let answer = server.get("/readyz");
+    let figure = format!("\nsnugd_journal_failing {failing}\n");
+    ((answer.status, answer.text().as_str()) == (status, words)).then_some(())?;
+    assert_eq!(server.get("/healthz").status, 200, "the loop turns");
+    server.get("/metrics").text().contains(&figure).then_some(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_full_disk_it_is_not_ready_until_there_is_room_though_nobody_says_anything() {
+    let folder = Folder::new();
+    let server = folder.serve_on_faulty_disk();
+    let room = server.create_room();
+    let (mut ana, _) = join(&server, &room, "ana");
+    say(&mut ana, "before", "c1");
+    assert_eq!(is_told_ready(&server, 200, "ok\n", 0), Some(()));
+
+    folder.fail("full");
+    ana.send(json!({"type": "message", "text": "lost", "cid": "c2"}));
+    ana.expect("error");
+    assert_eq!(is_told_ready(&server, 503, "storage failing\n", 1), Some(()));
+    assert!(server.get("/readyz").header("Retry-After").is_some());
+    // It tries again by itself, and is not well before it has succeeded.
+    let failed = |server: &Server| {
+        let text = server.get("/metrics").text();
+        let figure = text.lines().find_map(|line| line.strip_prefix("snugd_journal_errors_total{reason=\"failed\"} "));
+        figure.expect("a figure").parse::<u64>().expect("a number")
+    };
+    let before = failed(&server);
+    eventually("it has tried again", || (failed(&server) > before).then_some(()));
+    assert_eq!(is_told_ready(&server, 503, "storage failing\n", 1), Some(()));
+    folder.heal("full");
+    eventually("it is well again", || is_told_ready(&server, 200, "ok\n", 0));
+    assert_eq!(server.log().matches("cannot be written").count(), 1, "it is said once:\n{}", server.log());
+    assert_eq!(server.log().matches("can be written again").count(), 1, "and this too:\n{}", server.log());
+    let text = server.get("/metrics").text();
+    assert!(text.contains("\nsnugd_journal_changes_total{outcome=\"refused\"} 1\n"), "{text}");
+    let commits = text.lines().find_map(|line| line.strip_prefix("snugd_journal_transaction_duration_seconds_count "));
+    assert!(commits.is_some_and(|commits| commits != "0"), "{text}");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn after_a_failed_fsync_it_acknowledges_nothing_and_ends() {

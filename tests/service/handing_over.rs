@@ -88,6 +88,16 @@ fn what_does_not_listen_is_refused_in_a_sentence() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("without a name"));
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn encryption_needs_a_certificate_whoever_has_the_socket() {
+    let (web, line) = (tcp(Ipv4Addr::LOCALHOST), tcp(Ipv4Addr::LOCALHOST));
+    let output = fail(handed(&[&web, &line], "web:line-tls"));
+    let sentence =
+        "snugd: The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key.\n";
+    assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(2), sentence));
+}
+
 #[test]
 fn unix_sockets_are_handed_over_as_well_and_their_files_stay() {
     let folder = Folder::new("unix");

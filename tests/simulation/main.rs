@@ -3,7 +3,7 @@
 //! Each seed is one history: clients of all kinds connect, talk, correct and delete what they said, reply, react, rename
 //! themselves, read slowly or not at all, break off, come back over a second connection, leave; people claim names and
 //! give them up; the system stops reads and writes anywhere and reports
-//! its edges late, twice or for nothing; the journal is late, fails, gets stuck; the program crashes, loses what
+//! its edges late, twice or for nothing; some come by a proxy that says so with a header; the journal is late, fails, gets stuck; the program crashes, loses what
 //! was not synced, and is started again. When the dust has settled, the history must keep every promise
 //! (`tests/history`), nothing may be unread or unsent, and what is closed or over must have left nothing behind.
 //!
@@ -32,7 +32,7 @@ use snugd::files::{FileLimits, Quotas};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
 use snugd::line::{self, LocalClock};
-use snugd::options::{AccountPolicy, Limits, WebOptions};
+use snugd::options::{AccountPolicy, Limits, ProxyPeer, WebOptions};
 use snugd::reactor::{AdmissionLimits, Files, OutputLimits, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{ConnectionId, Delivery, Encoder, Proposal, Rooms};
 use snugd::ws;
@@ -189,7 +189,8 @@ impl Conditions {
             }
         };
         let kept: Vec<_> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
-        let mut reactor = Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, AdmissionLimits::default());
+        let admission = AdmissionLimits { proxy_protocol: vec![ProxyPeer::Unix], ..AdmissionLimits::default() };
+        let mut reactor = Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, admission);
         reactor.set_output_limits(self.output_limits);
         let passwords = Box::new(InstantPasswords::default());
         reactor.set_authenticator(Authenticator::new(AccountPolicy::Open, 0, passwords));

@@ -17,6 +17,14 @@ use snugd::time::Now;
 /// What is spoken at its listeners, of each one; in their order.
 const PORTS: [Port; 4] = [Port::Web, Port::Line, Port::Metrics, Port::Other];
 
+/// With what a proxy, which has no address itself, says from whom a connection comes.
+const HEADERS: [&[u8]; 4] = [
+    b"PROXY TCP4 127.0.0.3 127.0.0.2 56324 443\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\x7f\0\0\x03\x7f\0\0\x02\xdc\x04\x01\xbb\x04\0\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+];
+
 /// One connection, seen from both ends.
 #[derive(Default)]
 pub struct Socket {
@@ -41,6 +49,10 @@ pub struct Socket {
     is_gone: bool,
     /// Since when its system should have acknowledged something.
     overdue_since_ms: Option<u64>,
+    /// A proxy brings it.
+    is_proxied: bool,
+    /// Bytes of what the proxy says first that the server has yet to take: none that the client has sent.
+    header_bytes: usize,
 }
 
 impl Socket {
@@ -110,7 +122,12 @@ impl World {
 
     pub fn connect(&mut self, port: Port) -> usize {
         let window_bytes = if self.misbehaves { self.random.random_range(1..4000) } else { usize::MAX };
-        self.sockets.push(Socket { window_bytes, ..Socket::default() });
+        let header = if self.chance(25) { self.random.random_range(0..HEADERS.len()) } else { HEADERS.len() };
+        let to_server: VecDeque<u8> =
+            HEADERS.get(header).map_or(VecDeque::new(), |header| header.iter().copied().collect());
+        let is_proxied = !to_server.is_empty();
+        let header_bytes = to_server.len();
+        self.sockets.push(Socket { window_bytes, to_server, is_proxied, header_bytes, ..Socket::default() });
         self.backlog.push_back((port, self.sockets.len() - 1));
         self.listener_edge[port as usize] = true;
         self.sockets.len() - 1
@@ -286,7 +303,9 @@ impl Read for SimStream {
         // A read takes what is there; less only if the rest arrives just then, which is a new edge.
         let count = if stops_short { count.min(whole) } else { whole };
         socket.readable_edge |= count < socket.to_server.len();
-        socket.taken_bytes += count;
+        let of_header = count.min(socket.header_bytes);
+        socket.header_bytes -= of_header;
+        socket.taken_bytes += count - of_header;
         for byte in &mut buffer[..count] {
             *byte = socket.to_server.pop_front().expect("counted");
         }
@@ -367,9 +386,11 @@ impl Net for SimNet {
             return Accept::Nothing;
         };
         let (_, socket) = world.backlog.remove(place).expect("found");
-        let address = [127, 0, 0, 1].into();
+        let is_proxied = world.sockets[socket].is_proxied;
+        let local = [127, 0, 0, 1].into();
+        let peer = if is_proxied { None } else { Some(local) };
         let stream = SimStream { world: Rc::clone(&self.0), socket };
-        Accept::Connection(Accepted { stream, peer: Some(address), local: address })
+        Accept::Connection(Accepted { stream, peer, local })
     }
 
     fn register(&mut self, stream: &mut SimStream, connection: ConnectionId) -> io::Result<()> {

@@ -163,8 +163,9 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
     mark(connection, true)
 }
 
-/// As long as the file is in use: the next start has to check it, unless it is closed in good order.
-pub(super) fn mark_open(connection: &Connection) -> rusqlite::Result<()> {
+/// Writes something, within a transaction that leaves everything as it is. What does not change would not be written.
+pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    mark(connection, true)?;
     mark(connection, false)
 }
 

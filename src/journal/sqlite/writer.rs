@@ -232,7 +232,7 @@ impl Writer {
                 }
             }
             if is_probe {
-                data_file::mark_open(connection)?;
+                data_file::probe(connection)?;
             }
             if sweeps { tables.sweep(connection) } else { Ok(()) }
         })?;
