@@ -66,7 +66,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
     pub tls_key: Option<PathBuf>,
 
-    /// Name on the LAN, found as http://NAME.local; off: none [default: snugd]
+    /// Found on the LAN as NAME.local, or off [default: snugd]
     #[arg(long, env = "SNUGD_MDNS", value_name = "NAME")]
     #[arg(value_parser = MdnsName::read, help_heading = "Addresses")]
     pub mdns: Option<MdnsName>,
