@@ -91,6 +91,9 @@ missing_packages() {
     have curl || printf ' curl'
     have wget || printf ' wget'
     have openssl || printf ' openssl'
+    have dbus-daemon || printf ' dbus-daemon'
+    have_somewhere avahi-daemon || printf ' avahi-daemon'
+    have avahi-browse || printf ' avahi-utils'
     have_python_websockets || printf ' python3-websockets'
     have_node_ws || printf ' node-ws'
     have_somewhere nginx || printf ' nginx-light'
@@ -153,7 +156,7 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts completions tls; do
+for features in "" sqlite accounts client client,tls completions mdns tls; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
 done
 

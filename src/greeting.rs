@@ -2,71 +2,111 @@
 //!
 //! Everything here is worked out from what the caller found; nothing asks the system and nothing prints.
 
+mod qr_code;
+
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
-use fast_qr::{ECL, QRBuilder};
-
+use crate::interfaces::{Network, url_host};
 use crate::invitation::Invitation;
-use crate::options::Listener;
-
-/// One address of one of this machine's network interfaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// As the system calls it: `eth0`, `wlan0`, `docker0`.
-    pub name: String,
-    /// The address.
-    pub address: IpAddr,
-}
+use crate::options::{ListenAddress, Listener, ListenerPort};
+pub use qr_code::Colours;
 
 /// The lines for programs that wait until the server is ready: one for each listener.
 pub fn listening_lines(listeners: &[Listener]) -> String {
     listeners.iter().map(|listener| format!("listening {listener}\n")).collect()
 }
 
-/// The host that others most likely reach a server by that is bound to `bound`: the address itself if it
-/// is a certain one, else this machine's first private IPv4 address, else its first other one in the
-/// network, IPv4 before IPv6, else `localhost`. Written as in a URL (RFC 3986: IPv6 in brackets).
-pub fn best_host(bound: IpAddr, interfaces: &[Interface]) -> String {
-    let reachable = reachable_addresses(bound, interfaces);
-    let private = |address: &&IpAddr| matches!(address, IpAddr::V4(address) if address.is_private());
-    let best = reachable.iter().find(private).or(reachable.first());
-    best.map_or_else(|| "localhost".to_owned(), |&address| url_host(address))
+/// The screen that the page is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Characters in a line; 0: not known.
+    pub columns: usize,
+    /// Lines; 0: not known.
+    pub rows: usize,
+    /// Whether it shows half blocks: it can address its cursor, and its characters are those of Unicode.
+    pub has_blocks: bool,
+    /// Its colours.
+    pub colours: Colours,
 }
 
-/// The page for a person at a terminal of `columns` columns. `web` and `line` are the addresses really
-/// bound, ports included.
-pub fn greeting(
-    web: SocketAddr,
-    line: Option<SocketAddr>,
-    interfaces: &[Interface],
-    invitation: &Invitation,
-    columns: usize,
-) -> String {
-    let ways_in = |reach| {
-        let mut ways = Vec::new();
-        for host in hosts(web.ip(), interfaces, reach) {
-            ways.push(format!("{}://{host}:{}{}", invitation.scheme(), web.port(), invitation.base_path));
-        }
-        if let Some(line) = line {
-            for host in hosts(line.ip(), interfaces, reach) {
-                // nc wants an IPv6 address without the brackets.
-                ways.push(format!("nc {} {}", host.trim_matches(['[', ']']), line.port()));
-            }
-        }
-        ways
+/// What there is to tell.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// Where it really listens, ports included.
+    pub listeners: &'a [Listener],
+    /// This machine's own addresses.
+    pub network: &'a Network,
+    /// What invitations say.
+    pub invitation: &'a Invitation,
+    /// The name by which the network finds this machine, as `snugd.local`.
+    pub local_name: Option<&'a str>,
+    /// Where history is kept.
+    pub data: Option<&'a Path>,
+    /// Whether this is a container, whose own addresses mean nothing outside it.
+    pub is_container: bool,
+}
+
+/// The page for a person at a terminal: what it is, the ways in with a code for a phone's camera beside them, and what
+/// whoever runs it ought to know.
+pub fn greeting(facts: &Facts<'_>, screen: Screen) -> String {
+    let text = facts.text();
+    let code = facts.phone_url().filter(|_| screen.has_blocks).and_then(|url| qr_code::draw(&url, screen.colours));
+    let page = match code {
+        Some(code) => beside(&text, &code, screen).or_else(|| below(&text, &code, screen)),
+        None => None,
     };
-    let public_url: Vec<String> = invitation.public_url.iter().cloned().collect();
-    let reachable = !public_url.is_empty() || !reachable_addresses(web.ip(), interfaces).is_empty();
-
-    let mut text = "\n  Chat rooms for browsers and terminals are open.\n".to_owned();
-    text += &section("On this machine", &ways_in(Reach::Machine));
-    text += &section("On your network", &ways_in(Reach::Network));
-    text += &section("From anywhere", &public_url);
-    if reachable && let Some(code) = qr_code(&invitation.home_url(web.ip()), columns) {
-        text += &format!("\n  On a phone: point its camera here.\n\n{code}");
-    }
-    text + "\n  Ctrl-C stops it.\n\n"
+    let page = page.unwrap_or_else(|| text.iter().map(|line| indented(line)).collect());
+    format!("\n  Chat rooms for browsers and terminals are open.\n\n{page}\n")
 }
+
+const INDENT: &str = "  ";
+/// Between the code and the text beside it.
+const GAP: &str = "   ";
+/// The title with the empty lines around it, and the empty line at the end.
+const OTHER_ROWS: usize = 4;
+
+fn indented(line: &str) -> String {
+    match line {
+        "" => "\n".to_owned(),
+        line => format!("{INDENT}{line}\n"),
+    }
+}
+
+fn fits(columns: usize, rows: usize, screen: Screen) -> bool {
+    (screen.columns == 0 || columns <= screen.columns) && (screen.rows == 0 || rows + OTHER_ROWS <= screen.rows)
+}
+
+/// The code with the text at its right.
+fn beside(text: &[String], code: &qr_code::Drawn, screen: Screen) -> Option<String> {
+    let text_columns = text.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    let columns = INDENT.len() + code.columns + GAP.len() + text_columns;
+    let rows = text.len().max(code.lines.len());
+    // Nobody can tell how wide it is where the system does not, and what is broken is worse than what is below.
+    if screen.columns == 0 || !fits(columns, rows, screen) {
+        return None;
+    }
+    let blank = " ".repeat(code.columns);
+    let row = |row: usize| {
+        let code = code.lines.get(row).unwrap_or(&blank);
+        let text = text.get(row).map_or("", String::as_str);
+        format!("{}\n", format!("{INDENT}{code}{GAP}{text}").trim_end_matches(' '))
+    };
+    Some((0..rows).map(row).collect())
+}
+
+/// The text, and below it the code.
+fn below(text: &[String], code: &qr_code::Drawn, screen: Screen) -> Option<String> {
+    let rows = text.len() + 1 + code.lines.len();
+    if !fits(INDENT.len() + code.columns, rows, screen) {
+        return None;
+    }
+    let lines = text.iter().map(String::as_str).chain([""]).chain(code.lines.iter().map(String::as_str));
+    Some(lines.map(indented).collect())
+}
+
+/// Where terminals connect unless told otherwise, so that `snugd join` need not be told.
+const USUAL_LINE_PORT: u16 = 5001;
 
 /// From where an address can be reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,105 +115,134 @@ enum Reach {
     Network,
 }
 
-/// The hosts by which a listener bound to `bound` is reached from there, as written in a URL.
-fn hosts(bound: IpAddr, interfaces: &[Interface], reach: Reach) -> Vec<String> {
-    match reach {
-        Reach::Network => {
-            let addresses = reachable_addresses(bound, interfaces);
-            addresses.into_iter().map(url_host).collect()
-        }
-        Reach::Machine if bound.is_unspecified() || bound == IpAddr::V4(Ipv4Addr::LOCALHOST) => {
-            vec!["localhost".to_owned()]
-        }
-        Reach::Machine if bound.is_loopback() => vec![url_host(bound)],
-        // A certain address that others reach as well is shown once, with them.
-        Reach::Machine => Vec::new(),
-    }
-}
-
-/// A heading and the ways in under it, or nothing if there is no way in.
-fn section(heading: &str, ways: &[String]) -> String {
-    match ways {
-        [] => String::new(),
-        ways => format!("\n  {heading}\n    {}\n", ways.join("\n    ")),
-    }
-}
-
-/// The addresses by which other machines reach a listener bound to `bound`. Where there are some of IPv4, those of
-/// IPv6 are left out: nobody types them, most machines have several, and those change from day to day (RFC 8981).
-fn reachable_addresses(bound: IpAddr, interfaces: &[Interface]) -> Vec<IpAddr> {
-    if !bound.is_unspecified() {
-        return match bound.is_loopback() {
-            true => Vec::new(),
-            false => vec![bound],
+impl Facts<'_> {
+    /// Short lines, so that the code has its place beside them.
+    fn text(&self) -> Vec<String> {
+        let mut text = Vec::new();
+        let mut section = |heading: &str, ways: Vec<String>| {
+            if !ways.is_empty() {
+                text.push(heading.to_owned());
+                text.extend(ways.iter().map(|way| format!("  {way}")));
+                text.push(String::new());
+            }
         };
-    }
-    let addresses = interfaces
-        .iter()
-        .filter(|interface| !is_virtual(&interface.name))
-        .map(|interface| interface.address)
-        .filter(|&address| is_routed(address) && (address.is_ipv4() || bound.is_ipv6()));
-    let (ipv4, ipv6): (Vec<IpAddr>, Vec<IpAddr>) = addresses.partition(IpAddr::is_ipv4);
-    if ipv4.is_empty() { ipv6 } else { ipv4 }
-}
-
-/// Whether others can reach a machine by this address without naming an interface.
-fn is_routed(address: IpAddr) -> bool {
-    let link_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    !(link_local || address.is_loopback() || address.is_unspecified())
-}
-
-/// Whether an interface leads to containers and virtual machines of this machine, and to nobody else.
-fn is_virtual(name: &str) -> bool {
-    ["docker", "br-", "veth", "virbr"].iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn url_host(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    }
-}
-
-/// The light border that a scanner needs around the code (ISO/IEC 18004 asks for 4; in a terminal 2 do).
-const QUIET_MODULES: usize = 2;
-/// Black on white whatever the terminal's colours are: many scanners do not read a code the other way round.
-const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";
-const USUAL_COLOURS: &str = "\u{1b}[0m";
-
-/// The text as a QR code of half-block characters, two rows of modules in a line; `None` if it is too
-/// wide for the terminal.
-fn qr_code(text: &str, columns: usize) -> Option<String> {
-    let code = QRBuilder::new(text).ecl(ECL::L).build().ok()?;
-    let indent = "  ";
-    let side = code.size + 2 * QUIET_MODULES;
-    if indent.len() + side > columns {
-        return None;
-    }
-    let is_dark = |row: usize, column: usize| {
-        let inside = |at: usize| at.checked_sub(QUIET_MODULES).filter(|&at| at < code.size);
-        match (inside(row), inside(column)) {
-            (Some(row), Some(column)) => code[row][column].value(),
-            _ => false,
+        section("From anywhere", self.invitation.public_url.iter().map(|url| format!("{url}/")).collect());
+        section("On your network", self.ways_in(Reach::Network));
+        if self.is_container && self.invitation.public_url.is_none() && self.is_open() {
+            section("From outside this container", vec!["its host's name and published ports".to_owned()]);
         }
-    };
-    let mut lines = String::new();
-    for row in (0..side).step_by(2) {
-        lines += indent;
-        lines += BLACK_ON_WHITE;
-        lines.extend((0..side).map(|column| match (is_dark(row, column), is_dark(row + 1, column)) {
-            (true, true) => '█',
-            (true, false) => '▀',
-            (false, true) => '▄',
-            (false, false) => ' ',
-        }));
-        lines += USUAL_COLOURS;
-        lines += "\n";
+        section("On this machine", self.ways_in(Reach::Machine));
+        match self.data {
+            Some(file) => text.push(format!("History is kept in {}.", file.display())),
+            None => {
+                text.push("History is gone when this stops.".to_owned());
+                text.push("--data FILE keeps it.".to_owned());
+            }
+        }
+        if !self.invitation.is_secure && self.is_exposed() {
+            text.push("Others on the network can read along:".to_owned());
+            text.push("--tls-cert and --tls-key encrypt.".to_owned());
+        }
+        text.push("Ctrl-C stops it.".to_owned());
+        text
     }
-    Some(lines)
+
+    /// What a phone in the same network is to open.
+    fn phone_url(&self) -> Option<String> {
+        match self.invitation.public_url {
+            Some(_) => Some(self.invitation.home_url(Ipv4Addr::LOCALHOST.into())),
+            None => self.tcp(ListenerPort::Web).flat_map(|web| self.urls(web, Reach::Network)).next(),
+        }
+    }
+
+    /// The TCP addresses of listeners of this kind.
+    fn tcp(&self, port: ListenerPort) -> impl Iterator<Item = SocketAddr> {
+        self.listeners
+            .iter()
+            .filter(move |listener| listener.port == port)
+            .filter_map(|listener| listener.address.tcp())
+    }
+
+    /// Whether what is said crosses a network as it is. Behind a public address of HTTPS, a proxy encrypts it.
+    fn is_exposed(&self) -> bool {
+        match &self.invitation.public_url {
+            Some(url) => !url.starts_with("https:"),
+            None => self.is_open(),
+        }
+    }
+
+    /// Whether others may come by the network.
+    fn is_open(&self) -> bool {
+        self.tcp(ListenerPort::Web).any(|web| !self.network.reachable_by(web.ip()).is_empty())
+    }
+
+    fn ways_in(&self, reach: Reach) -> Vec<String> {
+        let mut ways: Vec<String> = self.tcp(ListenerPort::Web).flat_map(|web| self.urls(web, reach)).collect();
+        let is_near = reach == Reach::Network && !ways.is_empty();
+        // A certificate for a name is good for no other.
+        let local_name = self.local_name.filter(|_| is_near && !self.invitation.is_certified_host);
+        if let (Some(name), Some(web)) = (local_name, self.tcp(ListenerPort::Web).next()) {
+            ways.insert(1, self.url(name, web.port()));
+        }
+        // Neither wants an IPv6 address in brackets, but where a port follows it.
+        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
+        let mut comfortable = None;
+        for line in self.tcp(ListenerPort::Line) {
+            for host in self.hosts(line.ip(), reach) {
+                ways.push(format!("nc {} {}", bare(&host), line.port()));
+                comfortable.get_or_insert(match line.port() {
+                    USUAL_LINE_PORT => format!("snugd join {} CODE", bare(&host)),
+                    port => format!("snugd join {host}:{port} CODE"),
+                });
+            }
+        }
+        for line in self.tcp(ListenerPort::LineTls) {
+            ways.extend(
+                self.hosts(line.ip(), reach).iter().map(|host| format!("ncat --ssl {} {}", bare(host), line.port())),
+            );
+        }
+        // It is told once: to others if there are any.
+        let is_for_others = self.tcp(ListenerPort::Line).any(|line| !self.hosts(line.ip(), Reach::Network).is_empty());
+        ways.extend(comfortable.filter(|_| is_for_others == (reach == Reach::Network)));
+        if reach == Reach::Machine {
+            let sockets = self.listeners.iter().filter(|listener| matches!(listener.address, ListenAddress::Unix(_)));
+            ways.extend(sockets.map(|listener| listener.address.to_string()));
+        }
+        ways
+    }
+
+    fn urls(&self, bound: SocketAddr, reach: Reach) -> Vec<String> {
+        let mut hosts = self.hosts(bound.ip(), reach);
+        if reach == Reach::Network && self.invitation.is_certified_host && !hosts.is_empty() {
+            hosts = vec![self.invitation.host.clone()];
+        }
+        hosts.iter().map(|host| self.url(host, bound.port())).collect()
+    }
+
+    fn url(&self, host: &str, port: u16) -> String {
+        let (scheme, usual_port) = if self.invitation.is_secure { ("https", 443) } else { ("http", 80) };
+        let port = if port == usual_port { String::new() } else { format!(":{port}") };
+        format!("{scheme}://{host}{port}{}", self.invitation.base_path)
+    }
+
+    /// The hosts by which a listener bound to `bound` is reached from there, as written in a URL.
+    fn hosts(&self, bound: IpAddr, reach: Reach) -> Vec<String> {
+        /// More are no help.
+        const MOST_HOSTS: usize = 3;
+        match reach {
+            Reach::Network if self.is_container => Vec::new(),
+            Reach::Network => {
+                let addresses = self.network.reachable_by(bound);
+                addresses.into_iter().take(MOST_HOSTS).map(url_host).collect()
+            }
+            Reach::Machine if bound.is_unspecified() || bound == IpAddr::V4(Ipv4Addr::LOCALHOST) => {
+                vec!["localhost".to_owned()]
+            }
+            Reach::Machine if bound.is_loopback() => vec![url_host(bound)],
+            // A certain address that others reach as well is shown once, with them.
+            Reach::Machine => Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]

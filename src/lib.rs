@@ -13,12 +13,15 @@ pub mod client;
 pub mod files;
 pub mod greeting;
 pub mod http;
+pub mod interfaces;
 pub mod invitation;
 pub mod journal;
 pub mod json;
 pub mod leaving;
 pub mod line;
 pub mod log_output;
+#[cfg(feature = "mdns")]
+pub mod mdns;
 pub mod meter;
 pub mod options;
 pub mod proxy_protocol;

@@ -14,13 +14,16 @@ use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
 use snugd::files::{FolderStore, Quotas};
-use snugd::greeting::{self, Interface};
+use snugd::greeting::{self, Facts};
 use snugd::http::Site;
+use snugd::interfaces::Network;
 use snugd::invitation::Invitation;
 #[cfg(feature = "sqlite")]
 use snugd::journal::sqlite::SqliteJournal;
 use snugd::journal::{Journal, MemoryJournal};
 use snugd::line::{self, LocalClock};
+#[cfg(feature = "mdns")]
+use snugd::mdns;
 #[cfg(feature = "tls")]
 use snugd::options::TlsFiles;
 use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
@@ -92,8 +95,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
     warn_of_one_address(&listeners, &options.proxy_protocol);
-    let interfaces = interfaces();
-    let host = greeting::best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()), &interfaces);
+    let network = Network::of_this_machine();
+    let host = network.best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()));
     #[cfg(feature = "tls")]
     let (host, is_certified_host) = match keys.as_ref().and_then(|keys| keys.host_for(&host)) {
         Some(certified) => (certified, true),
@@ -104,6 +107,13 @@ fn run(mut options: Options) -> Result<(), Failure> {
     #[cfg(feature = "tls")]
     if let Some(keys) = keys {
         net.set_tls(keys);
+    }
+    #[cfg(feature = "mdns")]
+    let (local_name, announcement) = announce(&options, &listeners);
+    #[cfg(not(feature = "mdns"))]
+    let local_name = None;
+    if let Some(name) = local_name.as_ref().filter(|_| !options.web.allowed_hosts.is_empty()) {
+        options.web.allowed_hosts.push(String::clone(name));
     }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
@@ -174,9 +184,16 @@ fn run(mut options: Options) -> Result<(), Failure> {
 
     let mut stdout = io::stdout();
     let mut words = greeting::listening_lines(&listeners);
-    if let Some(web) = web.filter(|_| stdout.is_terminal()) {
-        let columns = terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0));
-        words += &greeting::greeting(web, line, &interfaces, &invitation, columns);
+    if let Some(screen) = surroundings::screen() {
+        let facts = Facts {
+            listeners: &listeners,
+            network: &network,
+            invitation: &invitation,
+            local_name: local_name.as_deref(),
+            data: options.data.as_deref(),
+            is_container: surroundings::is_container(),
+        };
+        words += &greeting::greeting(&facts, screen);
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
@@ -189,6 +206,8 @@ fn run(mut options: Options) -> Result<(), Failure> {
     note_start(&listeners, options.data.as_deref());
 
     let ended = reactor.run();
+    #[cfg(feature = "mdns")]
+    drop(announcement);
     note_end(&reactor);
     leaving::leave_in_time(FAILED_WHILE_RUNNING);
     // What is with the journal is written before the program ends.
@@ -199,6 +218,21 @@ fn run(mut options: Options) -> Result<(), Failure> {
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// Announces the server on the network, if that is wanted and of use: by which name, and for how long.
+#[cfg(feature = "mdns")]
+fn announce(options: &Options, listeners: &[Listener]) -> (Option<String>, Option<mdns::Announcement>) {
+    let Some(name) = &options.mdns else { return (None, None) };
+    let web = listeners.iter().filter(|listener| listener.port == ListenerPort::Web);
+    let announced = mdns::Announced {
+        name: name.clone(),
+        web: web.filter_map(|listener| listener.address.tcp()).collect(),
+        path: options.web.base_path.clone(),
+        is_encrypted: options.tls.is_some(),
+    };
+    let announcement = mdns::Announcement::begin(&announced);
+    (announcement.is_some().then(|| mdns::local_name(name)), announcement)
 }
 
 /// Notes what was started, unless somebody at a terminal is told in other words.
@@ -276,11 +310,6 @@ fn open_journal(
     _wake: impl Fn() + Send + Sync + 'static,
 ) -> Result<OpenedJournal, Failure> {
     unreachable!("the options have refused it")
-}
-
-fn interfaces() -> Vec<Interface> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.into_iter().map(|found| Interface { address: found.ip(), name: found.name }).collect()
 }
 
 /// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.

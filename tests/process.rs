@@ -69,6 +69,7 @@ fn help_tells_every_option() {
     for option in [
         "--listen",
         "--line-listen",
+        "--mdns",
         "--line-tls-listen",
         "--metrics-listen",
         "--proxy-protocol",
@@ -172,9 +173,10 @@ fn wrong_usage_ends_with_2_and_one_sentence() {
 }
 
 /// Every variable, with a value that makes no sense in it. Every path could be a data file.
-const WRONG_VARIABLES: [(&str, &str); 24] = [
+const WRONG_VARIABLES: [(&str, &str); 25] = [
     ("SNUGD_LISTEN", "nowhere"),
     ("SNUGD_LINE_LISTEN", "nowhere"),
+    ("SNUGD_MDNS", "a b"),
     ("SNUGD_HISTORY", "0"),
     ("SNUGD_ROOM_TTL", "15"),
     ("SNUGD_GRACE", "soon"),

@@ -1,71 +1,99 @@
 use super::*;
-use crate::options::{ListenAddress, ListenerPort};
+use crate::interfaces::Interface;
+use crate::options::ListenAddress;
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address in a test")
 }
 
-fn interfaces(list: &[(&str, &str)]) -> Vec<Interface> {
-    list.iter()
-        .map(|&(name, address)| Interface {
-            name: name.to_owned(),
-            address: address.parse().expect("an address in a test"),
-        })
-        .collect()
-}
-
-fn laptop() -> Vec<Interface> {
-    interfaces(&[
-        ("lo", "127.0.0.1"),
-        ("lo", "::1"),
-        ("docker0", "172.17.0.1"),
-        ("br-3f2a", "172.18.0.1"),
-        ("wlan0", "fe80::1"),
-        ("wlan0", "2001:db8::20"),
-        ("wlan0", "192.168.1.20"),
-    ])
-}
-
-fn host(bound: &str, interfaces: &[Interface]) -> String {
-    best_host(address(bound).ip(), interfaces)
-}
-
-fn page(web: &str, line: Option<&str>, public_url: Option<&str>, columns: usize) -> String {
-    let (web, line) = (address(web), line.map(address));
-    let invitation = Invitation {
-        public_url: public_url.map(str::to_owned),
-        base_path: "/".to_owned(),
-        web_port: web.port(),
-        line_port: line.map(|line| line.port()),
-        host: best_host(web.ip(), &laptop()),
-        is_secure: false,
-        is_certified_host: false,
+fn network() -> Network {
+    let interface = |(name, address): (&str, &str)| Interface {
+        name: name.to_owned(),
+        address: address.parse().expect("an address in a test"),
+        is_running: true,
+        is_point_to_point: false,
     };
-    greeting(web, line, &laptop(), &invitation, columns)
+    let interfaces = [("lo", "127.0.0.1"), ("docker0", "172.17.0.1"), ("wlan0", "192.168.1.20")];
+    Network { interfaces: interfaces.map(interface).to_vec(), default_route: Vec::new() }
 }
 
-/// The modules of a drawn code, row by row, border included.
-fn modules(drawn: &str) -> Vec<Vec<bool>> {
-    let mut rows = Vec::new();
-    for line in drawn.lines() {
-        let line = line.trim_start_matches("  ");
-        let cells = line.strip_prefix(BLACK_ON_WHITE).expect("colours begin");
-        let cells = cells.strip_suffix(USUAL_COLOURS).expect("colours end");
-        rows.push(cells.chars().map(|cell| "█▀".contains(cell)).collect());
-        rows.push(cells.chars().map(|cell| "█▄".contains(cell)).collect());
+/// A terminal without half blocks: of Unicode or of colours.
+const PLAIN: Screen = Screen { columns: 80, rows: 24, has_blocks: false, colours: Colours::None };
+const USUAL: Screen = Screen { columns: 80, rows: 24, has_blocks: true, colours: Colours::Indexed };
+
+fn listeners(web: &str, line: &str) -> Vec<Listener> {
+    let line = (!line.is_empty()).then(|| at(ListenerPort::Line, line));
+    [at(ListenerPort::Web, web)].into_iter().chain(line).collect()
+}
+
+/// What a server is like that listens at these addresses, and in all else as usual.
+struct Example {
+    listeners: Vec<Listener>,
+    public_url: Option<&'static str>,
+    local_name: Option<&'static str>,
+    is_encrypted: bool,
+    certified_host: Option<&'static str>,
+    data: Option<&'static str>,
+    is_container: bool,
+}
+
+impl Example {
+    fn at(web: &str, line: &str) -> Example {
+        Example {
+            listeners: listeners(web, line),
+            public_url: None,
+            local_name: None,
+            is_encrypted: false,
+            certified_host: None,
+            data: None,
+            is_container: false,
+        }
     }
-    rows
+
+    fn page(&self, screen: Screen) -> String {
+        let network = network();
+        let first = |port| self.listeners.iter().find(|listener| listener.port == port)?.address.tcp();
+        let web = first(ListenerPort::Web);
+        let invitation = Invitation {
+            public_url: self.public_url.map(str::to_owned),
+            base_path: "/".to_owned(),
+            web_port: web.map_or(80, |web| web.port()),
+            line_port: first(ListenerPort::Line).map(|line| line.port()),
+            host: match self.certified_host {
+                Some(host) => host.to_owned(),
+                None => network.best_host(web.map_or(Ipv4Addr::LOCALHOST.into(), |web| web.ip())),
+            },
+            is_secure: self.is_encrypted,
+            is_certified_host: self.certified_host.is_some(),
+        };
+        let facts = Facts {
+            listeners: &self.listeners,
+            network: &network,
+            invitation: &invitation,
+            local_name: self.local_name,
+            data: self.data.map(Path::new),
+            is_container: self.is_container,
+        };
+        greeting(&facts, screen)
+    }
+}
+
+fn at(port: ListenerPort, text: &str) -> Listener {
+    let address = match text.strip_prefix("unix:") {
+        Some(path) => ListenAddress::Unix(path.into()),
+        None => ListenAddress::Tcp(address(text)),
+    };
+    Listener { port, address }
 }
 
 #[test]
 fn programs_get_a_line_for_each_listener() {
-    let at = |port, address| Listener { port, address };
     let listeners = [
-        at(ListenerPort::Web, ListenAddress::Tcp(address("127.0.0.1:5000"))),
-        at(ListenerPort::Web, ListenAddress::Unix("/run/snugd.sock".into())),
-        at(ListenerPort::Line, ListenAddress::Tcp(address("[::1]:5001"))),
-        at(ListenerPort::LineTls, ListenAddress::Tcp(address("[::1]:5002"))),
-        at(ListenerPort::Metrics, ListenAddress::Tcp(address("[::1]:9000"))),
+        at(ListenerPort::Web, "127.0.0.1:5000"),
+        at(ListenerPort::Web, "unix:/run/snugd.sock"),
+        at(ListenerPort::Line, "[::1]:5001"),
+        at(ListenerPort::LineTls, "[::1]:5002"),
+        at(ListenerPort::Metrics, "[::1]:9000"),
     ];
     assert_eq!(listening_lines(&listeners[..1]), "listening web 127.0.0.1:5000\n");
     let all = "listening web 127.0.0.1:5000\nlistening web unix:/run/snugd.sock\nlistening line [::1]:5001\n\
@@ -74,65 +102,28 @@ fn programs_get_a_line_for_each_listener() {
 }
 
 #[test]
-fn the_best_host_is_a_private_address_in_the_real_network() {
-    assert_eq!(host("0.0.0.0:0", &laptop()), "192.168.1.20");
-    assert_eq!(host("[::]:0", &laptop()), "192.168.1.20");
-    let server = interfaces(&[("eth0", "203.0.113.5"), ("eth1", "10.0.0.4")]);
-    assert_eq!(host("0.0.0.0:0", &server), "10.0.0.4");
-}
-
-#[test]
-fn without_a_private_address_another_will_do() {
-    let public = interfaces(&[("eth0", "169.254.1.1"), ("eth0", "203.0.113.5")]);
-    assert_eq!(host("0.0.0.0:0", &public), "203.0.113.5");
-    let new_world = interfaces(&[("eth0", "2001:db8::20")]);
-    assert_eq!(host("[::]:0", &new_world), "[2001:db8::20]");
-    assert_eq!(host("0.0.0.0:0", &new_world), "localhost");
-}
-
-#[test]
-fn ipv6_addresses_are_shown_where_there_is_no_other() {
-    let addresses = |bound: &str, interfaces: &[Interface]| reachable_addresses(address(bound).ip(), interfaces);
-    assert_eq!(addresses("[::]:0", &laptop()), [address("192.168.1.20:0").ip()]);
-    let new_world = interfaces(&[("eth0", "2001:db8::20"), ("eth0", "fe80::1"), ("eth0", "2001:db8::21")]);
-    assert_eq!(addresses("[::]:0", &new_world), [address("[2001:db8::20]:0").ip(), address("[2001:db8::21]:0").ip()]);
-}
-
-#[test]
-fn with_nothing_but_itself_and_containers_it_is_localhost() {
-    let alone = interfaces(&[
-        ("lo", "127.0.0.1"),
-        ("docker0", "172.17.0.1"),
-        ("veth12ab", "169.254.7.7"),
-        ("virbr0", "192.168.122.1"),
-    ]);
-    assert_eq!(host("0.0.0.0:0", &alone), "localhost");
-    assert_eq!(host("0.0.0.0:0", &[]), "localhost");
-}
-
-#[test]
-fn a_certain_address_is_its_own_best_host() {
-    assert_eq!(host("192.168.1.20:0", &laptop()), "192.168.1.20");
-    assert_eq!(host("[2001:db8::7]:0", &laptop()), "[2001:db8::7]");
-    assert_eq!(host("127.0.0.1:0", &laptop()), "localhost");
-}
-
-#[test]
-fn bound_everywhere_the_page_shows_every_way_in() {
+fn the_usual_page_tells_all_in_few_lines() {
     for (web, line) in [("[::]:5000", "[::]:5001"), ("0.0.0.0:5000", "0.0.0.0:5001")] {
+        let example = Example { local_name: Some("snugd.local"), ..Example::at(web, line) };
         assert_eq!(
-            page(web, Some(line), None, 0),
+            example.page(PLAIN),
             "
   Chat rooms for browsers and terminals are open.
+
+  On your network
+    http://192.168.1.20:5000/
+    http://snugd.local:5000/
+    nc 192.168.1.20 5001
+    snugd join 192.168.1.20 CODE
 
   On this machine
     http://localhost:5000/
     nc localhost 5001
 
-  On your network
-    http://192.168.1.20:5000/
-    nc 192.168.1.20 5001
-
+  History is gone when this stops.
+  --data FILE keeps it.
+  Others on the network can read along:
+  --tls-cert and --tls-key encrypt.
   Ctrl-C stops it.
 
 "
@@ -141,68 +132,133 @@ fn bound_everywhere_the_page_shows_every_way_in() {
 }
 
 #[test]
-fn bound_to_one_address_the_page_shows_only_that() {
-    let local = page("127.0.0.1:5000", Some("127.0.0.1:5001"), None, 0);
-    assert!(local.contains("http://localhost:5000/\n    nc localhost 5001\n"));
-    assert!(!local.contains("network") && !local.contains("192.168"));
-
-    let lan = page("192.168.1.20:5000", None, None, 0);
-    assert!(lan.contains("On your network\n    http://192.168.1.20:5000/\n\n"));
-    assert!(!lan.contains("this machine") && !lan.contains("nc "));
+fn the_code_stands_beside_the_text_on_a_usual_screen() {
+    let example = Example { local_name: Some("snugd.local"), ..Example::at("[::]:5000", "[::]:5001") };
+    let page = example.page(USUAL);
+    assert!(page.contains('▀'), "{page}");
+    let heading = page.lines().find(|line| line.contains("On your network")).expect("a heading");
+    assert!(heading.contains('\u{1b}'), "{heading:?}");
+    assert!(page.lines().count() <= 24, "{page}");
+    let width = |line: &str| {
+        line.split('\u{1b}')
+            .map(|part| part.split_once('m').map_or(part, |(_, text)| text).chars().count())
+            .sum::<usize>()
+    };
+    assert!(page.lines().all(|line| width(line) <= 80), "{page}");
 }
 
 #[test]
-fn ipv6_is_in_brackets_in_a_url_and_bare_for_nc() {
-    let page = page("[2001:db8::20]:5000", Some("[2001:db8::20]:5001"), None, 0);
-    assert!(page.contains("    http://[2001:db8::20]:5000/\n"));
-    assert!(page.contains("    nc 2001:db8::20 5001\n"));
+fn the_code_stands_below_where_the_screen_is_narrow_and_high() {
+    let example = Example::at("[::]:5000", "[::]:5001");
+    let page = example.page(Screen { columns: 40, rows: 60, ..USUAL });
+    let (before, after) = page.split_once('▀').expect("a code");
+    assert!(before.contains("Ctrl-C stops it.") && !after.contains("Ctrl-C"), "{page}");
+    // Of an unknown size it is taken to be high enough.
+    assert!(example.page(Screen { columns: 0, rows: 0, ..USUAL }).contains('▀'));
 }
 
 #[test]
-fn the_public_url_is_shown_as_well() {
-    let page = page("127.0.0.1:5000", None, Some("https://chat.example.org"), 0);
-    assert!(page.contains("  From anywhere\n    https://chat.example.org\n"));
-}
-
-#[test]
-fn a_qr_code_is_for_what_a_phone_can_reach() {
-    let drawn = |web, public_url, columns| page(web, None, public_url, columns).contains('█');
-    assert!(drawn("0.0.0.0:5000", None, 80));
-    assert!(!drawn("0.0.0.0:5000", None, 20));
-    assert!(!drawn("127.0.0.1:5000", None, 80));
-    assert!(drawn("127.0.0.1:5000", Some("https://chat.example.org"), 80));
-}
-
-#[test]
-fn the_qr_code_leads_to_the_home_page() {
-    let page = page("0.0.0.0:5000", Some("0.0.0.0:5001"), None, 80);
-    let code = qr_code("http://192.168.1.20:5000/", 80).expect("a code that fits");
-    assert!(page.contains(&code));
-}
-
-#[test]
-fn the_drawn_code_is_the_code_within_a_light_border() {
-    let url = "http://192.168.1.20:5000/";
-    let code = QRBuilder::new(url).ecl(ECL::L).build().expect("a code");
-    let drawn = modules(&qr_code(url, 80).expect("a code that fits"));
-    let side = code.size + 2 * QUIET_MODULES;
-    // Two rows in a line: an odd number of rows gets a light one below.
-    assert_eq!(drawn.len(), side.next_multiple_of(2));
-    for (row, cells) in drawn.iter().enumerate() {
-        assert_eq!(cells.len(), side);
-        for (column, &dark) in cells.iter().enumerate() {
-            let inside = |at: usize| (QUIET_MODULES..QUIET_MODULES + code.size).contains(&at);
-            let expected = inside(row) && inside(column) && code[row - QUIET_MODULES][column - QUIET_MODULES].value();
-            assert_eq!(dark, expected, "row {row}, column {column}");
-        }
+fn there_is_no_code_where_it_does_not_fit() {
+    let example = Example::at("[::]:5000", "[::]:5001");
+    for screen in [
+        Screen { columns: 34, rows: 100, ..USUAL },
+        Screen { columns: 40, rows: 24, ..USUAL },
+        Screen { columns: 80, rows: 20, ..USUAL },
+        PLAIN,
+    ] {
+        let page = example.page(screen);
+        assert!(page.is_ascii() && !page.contains('\u{1b}'), "{screen:?}: {page}");
+        assert_eq!(page, example.page(PLAIN));
     }
 }
 
 #[test]
-fn a_code_as_wide_as_the_terminal_fits_and_no_wider() {
-    let url = "http://192.168.1.20:5000/";
-    let code = QRBuilder::new(url).ecl(ECL::L).build().expect("a code");
-    let width = code.size + 2 * QUIET_MODULES + 2;
-    assert!(qr_code(url, width).is_some());
-    assert!(qr_code(url, width - 1).is_none());
+fn a_code_is_for_what_a_phone_can_reach() {
+    let is_drawn = |example: Example| example.page(USUAL).contains('▀');
+    assert!(is_drawn(Example::at("0.0.0.0:5000", "")));
+    assert!(!is_drawn(Example::at("127.0.0.1:5000", "")));
+    assert!(!is_drawn(Example { is_container: true, ..Example::at("0.0.0.0:5000", "") }));
+    assert!(is_drawn(Example { public_url: Some("https://chat.example.org"), ..Example::at("127.0.0.1:5000", "") }));
+}
+
+#[test]
+fn bound_to_one_address_the_page_shows_only_that() {
+    let local = Example::at("127.0.0.1:5000", "127.0.0.1:5001").page(PLAIN);
+    assert!(
+        local.contains("http://localhost:5000/\n    nc localhost 5001\n    snugd join localhost CODE\n"),
+        "{local}"
+    );
+    assert!(!local.contains("network") && !local.contains("192.168"), "nobody can read along: {local}");
+
+    let lan = Example::at("192.168.1.20:5000", "").page(PLAIN);
+    assert!(lan.contains("On your network\n    http://192.168.1.20:5000/\n\n"), "{lan}");
+    assert!(!lan.contains("this machine") && !lan.contains("nc "), "{lan}");
+}
+
+#[test]
+fn every_listener_is_shown() {
+    let mut example = Example::at("127.0.0.1:5000", "[::]:7001");
+    example.listeners.push(at(ListenerPort::Web, "192.168.1.20:80"));
+    example.listeners.push(at(ListenerPort::Web, "unix:/run/snugd.sock"));
+    example.listeners.push(at(ListenerPort::LineTls, "[::]:5002"));
+    example.listeners.push(at(ListenerPort::Metrics, "[::]:9000"));
+    let page = example.page(PLAIN);
+    for way in [
+        "http://192.168.1.20/\n",
+        "http://localhost:5000/\n",
+        "nc 192.168.1.20 7001\n",
+        "snugd join 192.168.1.20:7001 CODE\n",
+        "ncat --ssl 192.168.1.20 5002\n",
+        "    unix:/run/snugd.sock\n",
+    ] {
+        assert!(page.contains(way), "{way} in {page}");
+    }
+    assert!(!page.contains("9000"), "it is for no person: {page}");
+}
+
+#[test]
+fn ipv6_is_in_brackets_in_a_url_and_bare_for_nc() {
+    let page = Example::at("[2001:db8::20]:5000", "[2001:db8::20]:5001").page(PLAIN);
+    assert!(page.contains("    http://[2001:db8::20]:5000/\n"), "{page}");
+    assert!(page.contains("    nc 2001:db8::20 5001\n"), "{page}");
+    let page = Example::at("[2001:db8::20]:5000", "[2001:db8::20]:7001").page(PLAIN);
+    assert!(page.contains("    snugd join [2001:db8::20]:7001 CODE\n"), "{page}");
+}
+
+#[test]
+fn a_public_address_comes_first_and_its_proxy_encrypts() {
+    let behind_proxy = Example { public_url: Some("https://chat.example.org"), ..Example::at("127.0.0.1:5000", "") };
+    let page = behind_proxy.page(PLAIN);
+    assert!(page.contains("are open.\n\n  From anywhere\n    https://chat.example.org/\n"), "{page}");
+    assert!(!page.contains("--tls-cert"), "{page}");
+    let plain = Example { public_url: Some("http://chat.example.org"), ..Example::at("127.0.0.1:5000", "") };
+    assert!(plain.page(PLAIN).contains("--tls-cert"));
+}
+
+#[test]
+fn encrypted_it_is_https_and_nobody_reads_along() {
+    let page = Example { is_encrypted: true, ..Example::at("[::]:5000", "") }.page(PLAIN);
+    assert!(page.contains("https://192.168.1.20:5000/") && !page.contains("http://"), "{page}");
+    assert!(!page.contains("read along"), "{page}");
+    let certified = Example {
+        is_encrypted: true,
+        certified_host: Some("chat.example.org"),
+        local_name: Some("snugd.local"),
+        ..Example::at("[::]:5000", "[::]:5001")
+    };
+    let page = certified.page(PLAIN);
+    assert!(page.contains("    https://chat.example.org:5000/\n    nc 192.168.1.20 5001\n"), "{page}");
+}
+
+#[test]
+fn the_file_that_keeps_history_is_named() {
+    let page = Example { data: Some("/var/lib/snugd/snugd.db"), ..Example::at("[::]:5000", "") }.page(PLAIN);
+    assert!(page.contains("History is kept in /var/lib/snugd/snugd.db.\n") && !page.contains("--data"), "{page}");
+}
+
+#[test]
+fn a_container_s_own_addresses_are_not_shown() {
+    let page = Example { is_container: true, ..Example::at("[::]:5000", "[::]:5001") }.page(PLAIN);
+    assert!(!page.contains("192.168") && !page.contains("your network"), "{page}");
+    assert!(page.contains("From outside this container") && page.contains("--tls-cert"), "{page}");
 }

@@ -29,10 +29,12 @@ use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
 pub use settings::{Setting, Source, nearest_variable};
 use settings::{Settings, environment};
+use values::MdnsName;
 pub use values::{AccountPolicy, ColourChoice, ExportFormat, FilesPlace, LogFormat, Shell, WebAddress};
 
 const WEB_PORT: u16 = 5000;
 const LINE_PORT: u16 = 5001;
+const MDNS_NAME: &str = "snugd";
 
 /// All options of the program.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub struct Options {
     pub listeners: Vec<Listener>,
     /// By what the server shows who it is; `None`: nothing is encrypted.
     pub tls: Option<TlsFiles>,
+    /// The name by which the network finds this machine, without `.local`; `None` if it is to have none.
+    pub mdns: Option<String>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
     /// The files that are shared in rooms.
@@ -189,7 +193,7 @@ impl Default for WebOptions {
 /// Why the program ends without serving, and what it prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// The exit status: 0 where help or the version was asked for, 2 for bad usage, others as README has them.
+    /// The exit status: 0 where help or the version was asked for, 2 for bad usage, others as `docs/options.md` has them.
     pub status: u8,
     /// What was asked for, or one sentence that says what to do instead.
     pub text: String,
@@ -314,6 +318,7 @@ impl Findings {
 /// Determines what depends on more than one option. What does not go together is among the faults.
 fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     let listeners = resolve_listeners(&arguments, faults);
+    let mdns = resolve_mdns(&arguments, faults);
 
     if arguments.data.is_some() && !cfg!(feature = "sqlite") {
         let sentence = "This snugd was built without SQLite, so it has no --data; use another build.";
@@ -376,6 +381,7 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
         settings: Vec::new(),
         listeners,
         tls,
+        mdns,
         files,
         data: arguments.data,
         subcommand: arguments.subcommand,
@@ -413,6 +419,23 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
             (false, 1) => log::LevelFilter::Debug,
             (false, _) => log::LevelFilter::Trace,
         },
+    }
+}
+
+/// Determines the name on the network.
+fn resolve_mdns(arguments: &Arguments, faults: &mut Vec<Fault>) -> Option<String> {
+    let is_built_in = cfg!(feature = "mdns");
+    match &arguments.mdns {
+        Some(MdnsName::Off) => None,
+        Some(MdnsName::Name(name)) => {
+            if !is_built_in {
+                let sentence =
+                    "This snugd was built without mDNS, so it has no name on the network; use another build.";
+                faults.push(Fault::new(&["mdns"], sentence));
+            }
+            Some(name.clone())
+        }
+        None => is_built_in.then(|| MDNS_NAME.to_owned()),
     }
 }
 

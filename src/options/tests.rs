@@ -135,6 +135,17 @@ fn addresses_are_written_in_many_ways() {
     }
 }
 
+#[cfg(feature = "mdns")]
+#[test]
+fn it_has_a_name_on_the_network_but_where_a_platform_sets_a_port() {
+    let name = |args: &[&str], port| parse(args, port).expect("options").mdns;
+    assert_eq!(name(&[], None).as_deref(), Some("snugd"));
+    assert_eq!(name(&["--mdns", "Class.local"], None).as_deref(), Some("class"));
+    assert_eq!(name(&["--mdns", "off"], None), None);
+    assert_eq!(name(&[], Some("8080")), None);
+    assert_eq!(name(&["--mdns", "class"], Some("8080")).as_deref(), Some("class"));
+}
+
 #[test]
 fn port_moves_the_web_and_closes_the_line() {
     let port = Some("8080");

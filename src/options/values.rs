@@ -30,6 +30,29 @@ pub enum AccountPolicy {
     Required,
 }
 
+/// The name by which the network finds this machine, if it is to have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MdnsName {
+    Off,
+    /// One label of a host name, in lower case.
+    Name(String),
+}
+
+impl MdnsName {
+    /// Reads a host name of one label (RFC 1123, section 2.1). A `.local` behind it is what it gets anyway.
+    pub(super) fn read(value: &str) -> Result<MdnsName, &'static str> {
+        let name = value.to_ascii_lowercase();
+        let name = name.strip_suffix(".local").unwrap_or(&name);
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_label = matches!(name.len(), 1..=63) && name.bytes().all(is_inside);
+        match name {
+            "off" => Ok(MdnsName::Off),
+            _ if is_label && !name.starts_with('-') && !name.ends_with('-') => Ok(MdnsName::Name(name.to_owned())),
+            _ => Err("a name like snugd, of letters, digits and hyphens, or off"),
+        }
+    }
+}
+
 /// Where the bytes of shared files lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilesPlace {
@@ -317,6 +340,18 @@ mod tests {
         }
         for wrong in ["", "very", "-1", "256"] {
             assert_eq!(read_switch(wrong), Err("0 or 1"));
+        }
+    }
+
+    #[test]
+    fn a_name_on_the_network_is_one_label() {
+        let name = |name: &str| Ok(MdnsName::Name(name.to_owned()));
+        assert_eq!(MdnsName::read("off"), Ok(MdnsName::Off));
+        for (value, expected) in [("snugd", "snugd"), ("Room-7", "room-7"), ("class.local", "class"), ("7", "7")] {
+            assert_eq!(MdnsName::read(value), name(expected));
+        }
+        for wrong in ["", ".local", "-a", "a-", "a.b", "a b", "a_b", "ä", &"a".repeat(64)] {
+            assert!(MdnsName::read(wrong).is_err(), "{wrong:?} was accepted");
         }
     }
 

@@ -190,15 +190,15 @@ fn machines_are_told_in_json() {
 }
 
 #[test]
-fn every_option_is_in_the_table_of_readme() {
-    let readme = super::text_of("README.md".as_ref());
+fn every_option_is_in_the_table_of_options() {
+    let table = super::text_of("docs/options.md".as_ref());
     let found: Value = serde_json::from_slice(&run(&["check", "--json"], &NOWHERE).stdout).expect("JSON");
     let options = found["options"].as_object().expect("an object");
     assert!(options.len() > 30, "{options:?}");
     for option in options.keys() {
         let variable = format!("SNUGD_{}", option.to_uppercase().replace('-', "_"));
-        let line = readme.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{variable}`")));
-        let line = line.unwrap_or_else(|| panic!("README has no {option}"));
+        let line = table.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{variable}`")));
+        let line = line.unwrap_or_else(|| panic!("docs/options.md has no {option}"));
         assert!(line.contains(&format!("--{option}")), "{line}");
     }
 }

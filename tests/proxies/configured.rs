@@ -1,12 +1,12 @@
-//! The proxies, configured by README's lines with other ports, paths and certificates.
+//! The proxies, configured by the lines of `docs/server.md` with other ports, paths and certificates.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::pages::{Replaced, code_block, quoted};
 use crate::proxy::Proxy;
-use crate::readme::{Replaced, code_block, quoted};
 use crate::support::program::run_to_end;
 use crate::support::{Server, find_program};
 use crate::{HOST, UPSTREAM};

@@ -1,4 +1,4 @@
-//! Real proxies before the real program, configured by the very lines that README shows: the page, its form with the
+//! Real proxies before the real program, configured by the very lines that `docs/server.md` shows: the page, its form with the
 //! cookie, the WebSocket, and whose requests they are; under a path of its own as well.
 #![cfg(target_os = "linux")]
 
@@ -6,9 +6,9 @@
 mod support;
 
 mod configured;
+mod pages;
 mod passing;
 mod proxy;
-mod readme;
 #[path = "../clients/robin.rs"]
 mod robin;
 
@@ -19,15 +19,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use configured::{Site, Start, apache, caddy, haproxy, nginx};
+use pages::options;
 use proxy::{ORDINARY_USER, Proxy, connect_from};
-use readme::options;
 use serde_json::json;
 use support::program::run_to_end;
 use support::{HttpClient, Response, Server, Terminal, WebSocketClient, eventually, find_program};
 
-/// Where README says that the program is.
+/// Where the page says that the program is.
 const UPSTREAM: &str = "127.0.0.1:5000";
-/// What README calls the server.
+/// What the page calls the server.
 const HOST: &str = "chat.example.org";
 
 // Machines of other people, as far as the proxy can tell.
@@ -36,7 +36,7 @@ const BEN: [u8; 4] = [127, 0, 0, 3];
 
 // ---- what people do through them
 
-/// A server as README starts it behind a proxy.
+/// A server as the page starts it behind a proxy.
 fn server_behind(base: &str, more: &[&str]) -> Server {
     let options: Vec<String> = options()
         .into_iter()

@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::configured::{command, write};
+use crate::pages::{Replaced, passing_block};
 use crate::proxy::{Proxy, connect_from, free_address};
-use crate::readme::{Replaced, passing_block};
 use crate::support::{HttpClient, Response, Server, Terminal, WebSocketClient, find_program};
 use crate::{ANA, BEN};
 

@@ -174,7 +174,8 @@ impl Drop for Server {
     }
 }
 
-/// The program, without any option, and with none of its variables in the environment, nor what makes it a service.
+/// The program, without any option, and with none of its variables in the environment but that it is not announced on
+/// the network, nor what makes it a service.
 pub fn command() -> Command {
     without_settings(Command::new(env!("CARGO_BIN_EXE_snugd")))
 }
@@ -202,6 +203,8 @@ fn without_settings(mut command: Command) -> Command {
             command.env_remove(&*name);
         }
     }
+    // Tests are no affair of the network's.
+    command.env("SNUGD_MDNS", "off");
     command
 }
 

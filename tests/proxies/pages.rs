@@ -1,11 +1,11 @@
-//! The configurations as README and the pages in `docs/` show them: what people copy is what is tested.
+//! The configurations as the pages in `docs/` show them: what people copy is what is tested.
 
-const README: &str = include_str!("../../README.md");
+const SERVER: &str = include_str!("../../docs/server.md");
 const PROXY_PROTOCOL: &str = include_str!("../../docs/proxy-protocol.md");
 
 /// The code block in this language.
 pub fn code_block(language: &str) -> String {
-    code_block_of(README, language)
+    code_block_of(SERVER, language)
 }
 
 /// The code block in this language that says how a proxy passes bytes on and tells whose they are.
@@ -21,16 +21,16 @@ fn code_block_of(page: &str, language: &str) -> String {
     block.to_owned()
 }
 
-/// The options of README's command line for a server behind a proxy.
+/// The options of the page's command line for a server behind a proxy.
 pub fn options() -> Vec<&'static str> {
-    let (_, rest) = README.split_once("\nsnugd --listen ").expect("README has the command line");
+    let (_, rest) = SERVER.split_once("\nsnugd --listen ").expect("the page has the command line");
     let line = rest.lines().next().expect("a line");
     ["--listen"].into_iter().chain(line.split(' ')).collect()
 }
 
-/// Words that README has in its text, as code.
+/// Words that the page has in its text, as code.
 pub fn quoted(code: &str) -> &str {
-    assert!(README.contains(&format!("`{code}`")), "README does not say {code:?}");
+    assert!(SERVER.contains(&format!("`{code}`")), "docs/server.md does not say {code:?}");
     code
 }
 
