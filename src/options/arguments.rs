@@ -66,7 +66,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_TLS_KEY", value_name = "FILE", help_heading = "Addresses")]
     pub tls_key: Option<PathBuf>,
 
-    /// Name on the LAN, found as http://NAME.local; off: none [default: snugd]
+    /// Name on the LAN: NAME.local, or off [default: snugd]
     #[arg(long, env = "SNUGD_MDNS", value_name = "NAME")]
     #[arg(value_parser = MdnsName::read, help_heading = "Addresses")]
     pub mdns: Option<MdnsName>,
@@ -278,10 +278,12 @@ pub enum Subcommand {
 /// How a room is entered from a terminal.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Without a terminal, lines of standard input are said and what is said is written to standard output, a
-line each; after the end of the input it leaves once all is acknowledged. With --json what is written is
-the server's own messages, and a line that is one of a client's is sent as it is. It ends with status 0
-when the room was left, 1 when it was refused or lost for good, 2 when it was called wrongly.")]
+Without a terminal, lines of standard input are said and what is said is
+written to standard output, a line each; after the end of the input it leaves
+once all is acknowledged. With --json what is written is the server's own
+messages, and a line that is one of a client's is sent as it is. It ends with
+status 0 when the room was left, 1 when it was refused or lost for good, 2 when
+it was called wrongly.")]
 pub struct JoinOptions {
     /// HOST, HOST:PORT (the port of the pages, 5000), or an invitation's link
     #[arg(value_name = "ADDRESS")]
