@@ -156,7 +156,7 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts completions mdns tls; do
+for features in "" sqlite accounts client client,tls completions mdns tls; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
 done
 

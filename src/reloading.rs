@@ -65,7 +65,7 @@ impl Reloader {
             Ok(options) => options,
             Err(exit) => {
                 let sentence = exit.text.strip_prefix("snugd: ").unwrap_or(&exit.text);
-                log::warn!("the options stay as they were: {sentence}");
+                log::warn!(event = "reload_failed"; "the options stay as they were: {sentence}");
                 return None;
             }
         };
@@ -73,7 +73,7 @@ impl Reloader {
         let keys = match self.read_keys(&options) {
             Ok(keys) => keys,
             Err(sentence) => {
-                log::warn!("the options stay as they were: {sentence}");
+                log::warn!(event = "reload_failed"; "the options stay as they were: {sentence}");
                 return None;
             }
         };
@@ -81,8 +81,12 @@ impl Reloader {
         let Changes { at_restart, .. } = Changes::between(&self.started.settings, &options.settings);
         log::set_max_level(options.log_level);
         match reloaded.is_empty() {
-            true => log::info!("the options were read again; none has changed that can while the program runs"),
-            false => log::info!("the options were read again; in force from now on: {}", reloaded.join(", ")),
+            true => {
+                log::info!(event = "reloaded"; "the options were read again; none has changed that can while the program runs")
+            }
+            false => {
+                log::info!(event = "reloaded"; "the options were read again; in force from now on: {}", reloaded.join(", "))
+            }
         }
         if !at_restart.is_empty() {
             log::warn!("changed, but in force only after a restart: {}", at_restart.join(", "));

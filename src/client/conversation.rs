@@ -676,7 +676,7 @@ impl Conversation {
             self.show(lines);
         } else {
             self.actions.push(Action::Remark(self.code.map_or(String::new(), |code| format!("Back in {code}."))));
-            let missed = events.first().map_or(last, |event| event.id - 1).saturating_sub(missed_from);
+            let missed = events.first().map_or(last, |event| event.id.saturating_sub(1)).saturating_sub(missed_from);
             if gap && missed > 0 {
                 let what = if missed == 1 { "One event was" } else { "Events were" };
                 self.show(vec![Line::notice(format!("-- {what} missed ({missed}): /history 200 --"))]);
@@ -685,6 +685,7 @@ impl Conversation {
         for event in &events {
             self.acknowledge(event);
         }
+        let people = self.room.people().to_vec();
         if is_same_room {
             // As if the connection had been there all the time.
             for event in events {
@@ -695,17 +696,16 @@ impl Conversation {
             if events.last().is_some_and(|last| last.body == Body::Enter && Some(last.author) == self.author) {
                 events.pop();
             }
-            let people = self.room.people().to_vec();
             for event in &mut events {
                 self.room.happen(event, false);
             }
-            // They are told as they are now.
-            self.room.set_people(people);
             if !events.is_empty() {
                 let lines = self.past_lines(&events, now);
                 self.show(lines);
             }
         }
+        // Members were told as they are now, after all that.
+        self.room.set_people(people);
         self.last = self.last.max(last);
     }
 

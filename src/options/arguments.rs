@@ -278,12 +278,15 @@ pub enum Subcommand {
 /// How a room is entered from a terminal.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
-Without a terminal, lines of standard input are said and what is said is written to standard output, a
-line each; after the end of the input it leaves once all is acknowledged. With --json what is written is
-the server's own messages, and a line that is one of a client's is sent as it is. It ends with status 0
-when the room was left, 1 when it was refused or lost for good, 2 when it was called wrongly.")]
+Without a terminal, the lines of standard input are said, and what is said is
+written to standard output, a line each. When the input has ended it leaves, once
+all is acknowledged. With --json it writes the server's own messages, and a line
+that is a client's message is sent as it is.
+
+It ends with status 0 when the room was left; 1 when it was refused or lost for
+good, or something that a script wrote was refused; 2 when it was called wrongly.")]
 pub struct JoinOptions {
-    /// HOST, HOST:PORT (the port of the pages, 5000), or an invitation's link
+    /// HOST, HOST:PORT (the pages' port: 5000), or an invitation's link
     #[arg(value_name = "ADDRESS")]
     pub address: String,
     /// The room's code, if it is not in the link; new: open a room
@@ -301,16 +304,17 @@ pub struct JoinOptions {
     /// Ring when somebody says your name
     #[arg(long)]
     pub bell: bool,
-    /// File with the password of your account in its first line
+    /// File whose first line is your account's password
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// File with the room's key in its first line
+    /// File whose first line is the room's key
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Certificates to trust for https, in place of the system's
+    /// PEM file to trust for https, not the system's
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// How long to try to come back [default: 10m; at a terminal: for ever]
+    /// How long to try to come back [default: 10m, a
+    /// person at a terminal: for ever]
     #[arg(long, value_name = "TIME", value_parser = read_time_ms)]
     pub give_up: Option<u64>,
 }

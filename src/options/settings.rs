@@ -344,3 +344,36 @@ fn known_entries(path: &Path, options: &[&Arg], faults: &mut Vec<Fault>) -> Vec<
     });
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_and_what_comes_from_a_file_of_its_own_are_not_to_be_shown() {
+        let cluster = Arg::new("cluster").long("cluster").hide_env_values(true);
+        assert!(Setting::of_one(&cluster, "redis://:hunter2@host", Source::CommandLine).is_secret);
+        let rate = Arg::new("rate").long("rate");
+        assert!(Setting::of_one(&rate, "5", Source::VariableFile("SNUGD_RATE_FILE".to_owned())).is_secret);
+        assert!(!Setting::of_one(&rate, "5", Source::Variable("SNUGD_RATE".to_owned())).is_secret);
+    }
+
+    #[test]
+    fn no_variable_with_a_value_is_called_like_one_with_a_file() {
+        let command = Arguments::command();
+        let names: Vec<String> = command_line::options(&command).map(|arg| variable_name(&name_of(arg))).collect();
+        for name in &names {
+            assert!(!names.contains(&format!("{name}_FILE")), "{name}_FILE has two meanings");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_taken_for_the_nearest_name() {
+        let names = ["max-file", "max-files", "grace", "listen"];
+        let nearest = |name| nearest(name, names.into_iter());
+        assert_eq!(nearest("max_file"), Some("max-file"));
+        assert_eq!(nearest("grce"), Some("grace"));
+        assert_eq!(nearest("Listen"), Some("listen"));
+        assert_eq!(nearest("zzz"), None);
+    }
+}

@@ -108,3 +108,45 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_time_and_all_have_a_part_of_a_turn() {
+        let mut handshakes = Handshakes::default();
+        handshakes.begin(ConnectionId(1), 0);
+        handshakes.begin(ConnectionId(2), 4_000);
+        assert_eq!((handshakes.next_ms(), handshakes.take_due(9_999)), (Some(10_000), None));
+        assert_eq!(handshakes.take_due(10_000), Some(ConnectionId(1)));
+        assert_eq!((handshakes.next_ms(), handshakes.take_due(10_000)), (Some(14_000), None));
+
+        for turn in [1_000, 2_000] {
+            handshakes.begin_turn();
+            assert!(handshakes.may_go_on(turn) && handshakes.may_go_on(turn + 7));
+            assert!(!handshakes.may_go_on(turn + 8) && !handshakes.may_go_on(turn + 9));
+        }
+    }
+
+    #[test]
+    fn of_too_many_the_oldest_is_given_up() {
+        let mut handshakes = Handshakes::default();
+        for number in 0..MOST_HANDSHAKES as u64 {
+            handshakes.begin(ConnectionId(number), 0);
+            assert_eq!(handshakes.take_due(0), None);
+        }
+        handshakes.begin(ConnectionId(4711), 0);
+        assert_eq!(handshakes.take_due(0), Some(ConnectionId(0)));
+        handshakes.end();
+        assert_eq!(handshakes.take_due(0), None, "there is a place again");
+        // Those that are over take no place, though they stand there until their time has come.
+        (0..100).for_each(|_| handshakes.end());
+        for number in 0..100 {
+            handshakes.begin(ConnectionId(5_000 + number), 1);
+            assert_eq!(handshakes.take_due(1), None);
+        }
+        handshakes.begin(ConnectionId(6_000), 1);
+        assert_eq!(handshakes.take_due(1), Some(ConnectionId(1)));
+    }
+}

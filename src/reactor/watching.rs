@@ -1,7 +1,7 @@
 //! What those who run the program are told of it: how long turns take, how it is, and what there is.
 
 use super::Reactor;
-use super::net::Net;
+use super::net::{Net, Stream};
 use crate::accounts::Authenticator;
 use crate::http::Health;
 use crate::http::metrics::{Figures, PROTOCOLS};
@@ -84,6 +84,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             let protocol = connection.session.protocol();
             let number = PROTOCOLS.iter().position(|known| *known == protocol).unwrap_or(PROTOCOLS.len() - 1);
             figures.connections[number] += 1;
+            figures.encrypted += usize::from(connection.stream.is_encrypted());
             figures.output_queue_bytes += connection.output.memory_bytes();
         }
         if let Some(files) = &self.files {

@@ -3,6 +3,8 @@
 mod amending;
 mod chromium;
 mod composing;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod files;
 mod hostile;
 mod hostile_files;

@@ -142,6 +142,8 @@ pub const PROTOCOLS: [&str; 4] = ["http", "websocket", "line", "other"];
 pub struct Figures {
     /// Open connections, by protocol.
     pub connections: [usize; PROTOCOLS.len()],
+    /// Those among them that are encrypted.
+    pub encrypted: usize,
     /// Bytes of memory in output queues.
     pub output_queue_bytes: usize,
     /// Changes that the journal was given, and has not settled.
@@ -168,6 +170,7 @@ pub struct Figures {
 fn features() -> String {
     let features = [
         ("accounts", cfg!(feature = "accounts")),
+        ("completions", cfg!(feature = "completions")),
         ("sqlite", cfg!(feature = "sqlite")),
         ("tls", cfg!(feature = "tls")),
     ];
@@ -220,6 +223,8 @@ impl Metrics {
 fn write_connections(out: &mut Exposition, meters: &Meters, figures: &Figures) {
     let open = PROTOCOLS.into_iter().zip(figures.connections);
     out.gauges("snugd_open_connections", "Connections open now, by protocol", "protocol", open);
+    let help = "Connections open now that are encrypted by TLS";
+    out.gauge("snugd_encrypted_connections", help, figures.encrypted);
     let accepted = [("web", &meters.accepted_web), ("line", &meters.accepted_line)].map(read);
     out.counters("snugd_accepted_connections", "Connections accepted, by port", "port", accepted);
     let closed = CLOSE_REASONS.into_iter().zip(meters.closed.each_ref().map(Counter::get));
