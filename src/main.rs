@@ -112,9 +112,6 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let (local_name, announcement) = announce(&options, &listeners);
     #[cfg(not(feature = "mdns"))]
     let local_name = None;
-    if let Some(name) = local_name.as_ref().filter(|_| !options.web.allowed_hosts.is_empty()) {
-        options.web.allowed_hosts.push(String::clone(name));
-    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
