@@ -248,8 +248,8 @@ impl<S: Write> Write for TlsStream<S> {
     }
 }
 
-/// A socket that is sent a single slice as such: `writev` costs several times what `send` does before it comes to the
-/// socket, and what is said to one member in one turn is mostly one record.
+/// A socket that is sent a single slice, as one record is, without gathering: before they come to the socket, `writev`
+/// costs twice what `send` does.
 struct Writing<'a, S>(&'a mut S);
 
 impl<S: Write> Write for Writing<'_, S> {

@@ -18,6 +18,8 @@ struct Wire {
     is_ended: bool,
     /// Calls of the system that have written something.
     writes: usize,
+    /// Those of them that gathered it from several places, or could have.
+    gathered: usize,
 }
 
 impl Wire {
@@ -55,6 +57,7 @@ impl Write for Wire {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.gathered += 1;
         self.write(&all)
     }
 
@@ -251,6 +254,15 @@ fn all_that_is_new_is_one_write() {
     assert_eq!(pair.server.socket.to_client.len(), 20_305 + 2 * 22);
     pair.turn_client();
     assert_eq!(pair.at_client, parts.concat());
+}
+
+#[test]
+fn one_record_is_not_gathered() {
+    let mut pair = Pair::joined(&TLS13);
+    (pair.server.socket.writes, pair.server.socket.gathered) = (0, 0);
+    let slices = [IoSlice::new(b"said"), IoSlice::new(b" at once")];
+    assert_eq!(pair.server.write_vectored(&slices).expect("there is room"), 12);
+    assert_eq!((pair.server.socket.writes, pair.server.socket.gathered), (1, 0), "`send` is cheaper than `writev`");
 }
 
 #[test]
