@@ -36,7 +36,7 @@ install -m 755 "$program" "$root/snugd"
 install -d -o 65532 -g 65532 "$root/data"
 
 as_container() {
-    env -i SNUGD_DATA=/data/snugd.db SNUGD_MDNS=off chroot --userspec=65532:65532 --groups= "$root" /snugd "$@"
+    env -i PATH="$PATH" SNUGD_DATA=/data/snugd.db SNUGD_MDNS=off chroot --userspec=65532:65532 --groups= "$root" /snugd "$@"
 }
 
 as_container --listen 127.0.0.1:0 --line-listen 127.0.0.1:0 >"$folder/output" 2>"$folder/log" &

@@ -125,7 +125,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         host,
     };
 
-    let mut reloader = Reloader::new(std::env::args_os(), &options);
+    let mut reloader = Reloader::new(std::env::args_os(), &options, local_name.clone());
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;

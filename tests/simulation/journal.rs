@@ -23,6 +23,8 @@ pub struct Disk {
     misbehaves: bool,
     /// Nothing is done at this time.
     pub is_stuck: bool,
+    /// It has as much to do as it takes.
+    pub is_congested: bool,
     /// Pages that were read.
     pub readings: usize,
 }
@@ -44,8 +46,16 @@ impl Disk {
     pub fn new(seed: u64, history_events: usize) -> SharedDisk {
         let random = StdRng::seed_from_u64(seed);
         let history_events = history_events as u64;
-        let (rooms, accounts, misbehaves, is_stuck, readings) = (Vec::new(), Vec::new(), true, false, 0);
-        Rc::new(RefCell::new(Disk { rooms, accounts, history_events, random, misbehaves, is_stuck, readings }))
+        Rc::new(RefCell::new(Disk {
+            rooms: Vec::new(),
+            accounts: Vec::new(),
+            history_events,
+            random,
+            misbehaves: true,
+            is_stuck: false,
+            is_congested: false,
+            readings: 0,
+        }))
     }
 
     /// From here on nothing fails any more, and everything is done at once.
@@ -414,6 +424,10 @@ impl Journal for SimJournal {
         if self.disk.borrow_mut().chance(10) { None } else { self.outcomes.pop_front() }
     }
 
+    fn is_congested(&self) -> bool {
+        self.disk.borrow().is_congested
+    }
+
     fn is_failing(&self) -> bool {
         self.is_failing
     }
@@ -474,6 +488,13 @@ impl Journal for AnyJournal {
             self.committed.push((proposal.code, proposal.epoch, proposal.remaining()));
         }
         outcome
+    }
+
+    fn is_congested(&self) -> bool {
+        match &self.kind {
+            Kind::Memory(journal) => journal.is_congested(),
+            Kind::Disk(journal) => journal.is_congested(),
+        }
     }
 
     fn is_failing(&self) -> bool {

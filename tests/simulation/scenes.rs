@@ -419,3 +419,26 @@ fn many_terminals_are_not_looked_at_all_at_once() {
     let most_asked = scene.world.borrow().most_asked;
     assert!((1..=512).contains(&most_asked), "{most_asked} in a turn");
 }
+
+#[test]
+fn whoever_watches_is_told_how_it_is_while_nobody_else_is_heard() {
+    let mut scene = Scene::new(durable(40));
+    let ana = scene.join("KXQT", "ana");
+    scene.disk().borrow_mut().is_congested = true;
+    scene.turn();
+    scene.send(ana, "say KXQT c hello?\n");
+    let ben = scene.connect(Port::Line, "/join KXQT ben\n");
+    let page = scene.connect(Port::Web, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    let watcher = scene.connect(Port::Metrics, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    scene.turns(3);
+    assert!(scene.read(watcher).contains("snugd_journal_congested 1\n"));
+    scene.send(watcher, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+    scene.turns(3);
+    assert!(scene.read(watcher).ends_with("ok\n"), "on the same connection too");
+    assert_eq!([ana, ben, page].map(|socket| scene.read(socket)), ["", "", ""]);
+    scene.disk().borrow_mut().is_congested = false;
+    scene.turns(20);
+    assert!(scene.read(ana).contains("hello?"));
+    assert!(scene.read(ben).contains("* KXQT. "));
+    assert!(scene.read(page).ends_with("ok\n"));
+}
