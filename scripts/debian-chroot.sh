@@ -59,6 +59,7 @@ install -d -o 65534 -g 65534 -m 700 "$root/var/lib/snugd"
 SNUGD_CONFIG=/etc/snugd.toml SNUGD_MDNS=off chroot --userspec=65534:65534 "$root" /usr/bin/snugd \
     --data /var/lib/snugd/snugd.db --listen 127.0.0.1:0 --line-listen 127.0.0.1:0 >"$folder/output" 2>"$folder/log" &
 server=$!
+: >>"$folder/output"
 attempts=0
 until grep -q '^listening line ' "$folder/output"; do
     attempts=$((attempts + 1))
