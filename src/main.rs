@@ -112,9 +112,6 @@ fn run(mut options: Options) -> Result<(), Failure> {
     let (local_name, announcement) = announce(&options, &listeners);
     #[cfg(not(feature = "mdns"))]
     let local_name = None;
-    if let Some(name) = local_name.as_ref().filter(|_| !options.web.allowed_hosts.is_empty()) {
-        options.web.allowed_hosts.push(String::clone(name));
-    }
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
@@ -126,7 +123,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         host,
     };
 
-    let mut reloader = Reloader::new(std::env::args_os(), &options);
+    let mut reloader = Reloader::new(std::env::args_os(), &options, local_name.clone());
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;

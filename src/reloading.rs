@@ -27,11 +27,13 @@ struct Started {
     #[cfg(feature = "tls")]
     is_tls: bool,
     allowed_hosts: Vec<String>,
+    local_name: Option<String>,
 }
 
 impl Reloader {
-    /// `args` is the command line by which the program was started with these options.
-    pub fn new(args: impl Iterator<Item = OsString>, options: &Options) -> Reloader {
+    /// `args` is the command line by which the program was started with these options. `local_name` is by what the network
+    /// finds it, which is answered like any host that is named.
+    pub fn new(args: impl Iterator<Item = OsString>, options: &Options, local_name: Option<String>) -> Reloader {
         Reloader {
             args: args.collect(),
             settings: options.settings.clone(),
@@ -41,6 +43,7 @@ impl Reloader {
                 #[cfg(feature = "tls")]
                 is_tls: options.tls.is_some(),
                 allowed_hosts: options.web.allowed_hosts.clone(),
+                local_name,
             },
         }
     }
@@ -89,15 +92,13 @@ impl Reloader {
             }
         }
         if !at_restart.is_empty() {
-            log::warn!("changed, but in force only after a restart: {}", at_restart.join(", "));
+            log::warn!(event = "restart_needed"; "changed, but in force only after a restart: {}", at_restart.join(", "));
         }
         self.settings.clone_from(&options.settings);
-        Some(self.prepare(
-            options,
-            &at_restart,
-            #[cfg(feature = "tls")]
-            keys,
-        ))
+        let reload = self.prepare(options, &at_restart);
+        #[cfg(feature = "tls")]
+        let reload = Reload { keys, ..reload };
+        Some(reload)
     }
 
     /// The certificate, which may have been renewed, if connections are encrypted at all.
@@ -106,23 +107,20 @@ impl Reloader {
         let Some(files) = options.tls.as_ref().filter(|_| self.started.is_tls) else { return Ok(None) };
         let keys = ServerKeys::load(&files.certificate, &files.key)?;
         match keys.warning() {
-            Some(warning) => log::warn!("{warning}"),
-            None => log::info!("the certificate was read again"),
+            Some(warning) => log::warn!(event = "certificate_renewed"; "{warning}"),
+            None => log::info!(event = "certificate_renewed"; "the certificate was read again"),
         }
         Ok(Some(keys))
     }
 
-    fn prepare(
-        &self,
-        options: Options,
-        at_restart: &[String],
-        #[cfg(feature = "tls")] keys: Option<ServerKeys>,
-    ) -> Reload {
+    fn prepare(&self, options: Options, at_restart: &[String]) -> Reload {
         let Options { mut limits, files, mut web, .. } = options;
         limits.file_bytes = if self.started.shares_files { files.limits.file_bytes } else { 0 };
         // The host of another address may not come in by the one that is still in force.
         if at_restart.iter().any(|name| name == "public-url") {
             web.allowed_hosts.clone_from(&self.started.allowed_hosts);
+        } else if !web.allowed_hosts.is_empty() {
+            web.allowed_hosts.extend(self.started.local_name.clone());
         }
         let admission = AdmissionLimits {
             connections: options.max_connections,
@@ -136,7 +134,24 @@ impl Reloader {
             admission,
             web,
             #[cfg(feature = "tls")]
-            keys,
+            keys: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_on_the_network_is_answered_as_long_as_others_are_named() {
+        let args = |words: &'static str| words.split(' ').map(OsString::from);
+        let started = |words| {
+            let options = Options::parse_command_line(args(words)).expect("options");
+            Reloader::new(args(words), &options, Some("snugd.local".to_owned()))
+        };
+        let hosts = |words| started(words).reload().expect("nothing is wrong").web.allowed_hosts;
+        assert_eq!(hosts("snugd --allowed-host chat.example"), ["chat.example", "snugd.local"]);
+        assert_eq!(hosts("snugd --rate 5"), [""; 0], "any host is");
     }
 }

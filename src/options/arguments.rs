@@ -284,7 +284,8 @@ all is acknowledged. With --json it writes the server's own messages, and a line
 that is a client's message is sent as it is.
 
 It ends with status 0 when the room was left; 1 when it was refused or lost for
-good, or something that a script wrote was refused; 2 when it was called wrongly.")]
+good, or something that a script wrote was refused; 2 when it was called
+wrongly.")]
 pub struct JoinOptions {
     /// HOST, HOST:PORT (the pages' port: 5000), or an invitation's link
     #[arg(value_name = "ADDRESS")]

@@ -170,7 +170,7 @@ pub struct WebOptions {
     /// Origins (RFC 6454: scheme, host and port unless it is the scheme's own, in lower case) that may
     /// open WebSockets and post forms. Empty: only the request's own Host.
     pub allowed_origins: Vec<String>,
-    /// Host names (lower case, no port) that are answered, the public URL's among them. Empty: any.
+    /// Host names (lower case, no port) that are answered, the public URL's and the network's among them. Empty: any.
     pub allowed_hosts: Vec<String>,
     /// `/metrics` has a listener of its own, and is not among the pages.
     pub has_metrics_listener: bool,
@@ -367,6 +367,10 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
         let path = if url.path == "/" { &arguments.base_path } else { &url.path };
         format!("{}{}", url.origin, path.trim_end_matches('/'))
     });
+    // No page from elsewhere can have it: DNS answers for no name in .local (RFC 6762, section 3).
+    if let Some(name) = mdns.as_ref().filter(|_| !allowed_hosts.is_empty()) {
+        allowed_hosts.push(format!("{name}.local"));
+    }
 
     let files = FilesOption {
         place: arguments.files.unwrap_or(match arguments.data {

@@ -58,7 +58,7 @@ fn each_option_says_what_it_says() {
         --max-connections 0 --max-per-ip 3 --max-members 4 --public-url https://a.example \
         --base-path /chat --trusted-proxy 10.0.0.0/8 --allowed-origin https://b.example \
         --allowed-host c.example --log json -vv --accounts closed --admin ana,ben --data f.db \
-        --auth-header Remote-User --files shared --max-file 64K --max-files 8G";
+        --auth-header Remote-User --files shared --max-file 64K --max-files 8G --mdns off";
     let options = options(&all.split_whitespace().collect::<Vec<_>>());
     let listeners: Vec<String> = options.listeners.iter().map(Listener::to_string).collect();
     assert_eq!(listeners, ["web [::1]:80", "line 127.0.0.1:23"]);
@@ -144,6 +144,8 @@ fn it_has_a_name_on_the_network_but_where_a_platform_sets_a_port() {
     assert_eq!(name(&["--mdns", "off"], None), None);
     assert_eq!(name(&[], Some("8080")), None);
     assert_eq!(name(&["--mdns", "class"], Some("8080")).as_deref(), Some("class"));
+    let hosts = options(&["--mdns", "class", "--public-url", "https://a.example"]).web.allowed_hosts;
+    assert_eq!(hosts, ["a.example", "class.local"]);
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn the_line_can_be_off_but_not_where_the_web_is() {
 
 #[test]
 fn a_list_is_repeated_or_has_commas() {
-    let args = ["--allowed-host", "a.example, B.example.", "--allowed-host", "c.example"];
+    let args = ["--allowed-host", "a.example, B.example.", "--allowed-host", "c.example", "--mdns", "off"];
     assert_eq!(options(&args).web.allowed_hosts, ["a.example", "b.example", "c.example"]);
     assert_eq!(options(&["--trusted-proxy", "127.0.0.1,10.0.0.0/8"]).web.trusted_proxies.len(), 2);
 }
@@ -201,7 +203,7 @@ fn files_lie_where_the_data_does_unless_told_otherwise() {
 
 #[test]
 fn the_public_url_keeps_a_path_of_its_own_and_lets_its_host_in() {
-    let web = |args: &[&str]| options(args).web;
+    let web = |args: &[&str]| options(&[args, &["--mdns", "off"]].concat()).web;
     let bare = web(&["--public-url", "https://Chat.example:443/", "--base-path", "chat"]);
     assert_eq!(bare.public_url.as_deref(), Some("https://chat.example/chat"));
     assert_eq!(bare.allowed_hosts, ["chat.example"]);

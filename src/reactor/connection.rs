@@ -294,6 +294,12 @@ mod tests {
         }
     }
 
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn why_it_is_closed_takes_no_memory() {
+        assert_eq!(size_of::<Connection<u64>>(), 144, "there was room for it beside the other flags");
+    }
+
     #[test]
     fn who_is_sent_a_file_has_a_minute_to_take_some_of_it_whatever_its_session_allows() {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);

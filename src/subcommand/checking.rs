@@ -13,6 +13,7 @@ use crate::accounts;
 use crate::files;
 use crate::options::{Exit, FilesPlace, Findings, Listener, ListenerPort, Options, Setting, Source, nearest_variable};
 use crate::reactor::{BindError, HandedOver, MioNet};
+use crate::rooms::Name;
 
 const MISUSED: u8 = 2;
 
@@ -185,22 +186,23 @@ fn folder_fault(option: &str, folder: &Path) -> Option<String> {
 fn look_at_admins(options: &Options, wrong: &mut Vec<String>, notes: &mut Vec<String>) {
     match accounts::parse_admins(&options.admins) {
         Err(sentence) => wrong.push(sentence),
-        #[cfg(feature = "sqlite")]
-        Ok(admins) => {
-            use crate::journal::sqlite::account_names;
-            let claimed = options.data.as_ref().and_then(|data| account_names(data).ok());
-            if let Some(claimed) = claimed.filter(|_| options.web.auth_header.is_none()) {
-                let missing = admins.iter().filter(|admin| !claimed.iter().any(|name| name.is_same(admin)));
-                notes.extend(
-                    missing.map(|admin| {
-                        format!("There is no account {:?} yet; snugd account add makes it.", admin.as_str())
-                    }),
-                );
-            }
-        }
-        #[cfg(not(feature = "sqlite"))]
-        Ok(_) => drop(notes),
+        Ok(admins) => notes.extend(missing_accounts(options, &admins)),
     }
+}
+
+/// What is to be said of admins that nobody can be yet. Where a proxy vouches for names, that makes the accounts.
+#[cfg(feature = "sqlite")]
+fn missing_accounts(options: &Options, admins: &[Name]) -> Vec<String> {
+    use crate::journal::sqlite::account_names;
+    let claimed = options.data.as_ref().and_then(|data| account_names(data).ok());
+    let Some(claimed) = claimed.filter(|_| options.web.auth_header.is_none()) else { return Vec::new() };
+    let missing = admins.iter().filter(|admin| !claimed.iter().any(|name| name.is_same(admin)));
+    missing.map(|admin| format!("There is no account {:?} yet; snugd account add makes it.", admin.as_str())).collect()
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn missing_accounts(_options: &Options, _admins: &[Name]) -> Vec<String> {
+    Vec::new()
 }
 
 #[cfg(feature = "tls")]

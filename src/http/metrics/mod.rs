@@ -166,15 +166,19 @@ pub struct Figures {
     pub address_limit: usize,
 }
 
-/// What the program was built with.
+/// What can be built in, and whether it is.
+const FEATURES: [(&str, bool); 6] = [
+    ("accounts", cfg!(feature = "accounts")),
+    ("client", cfg!(feature = "client")),
+    ("completions", cfg!(feature = "completions")),
+    ("mdns", cfg!(feature = "mdns")),
+    ("sqlite", cfg!(feature = "sqlite")),
+    ("tls", cfg!(feature = "tls")),
+];
+
 fn features() -> String {
-    let features = [
-        ("accounts", cfg!(feature = "accounts")),
-        ("completions", cfg!(feature = "completions")),
-        ("sqlite", cfg!(feature = "sqlite")),
-        ("tls", cfg!(feature = "tls")),
-    ];
-    features.into_iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| name).collect::<Vec<_>>().join(",")
+    let built_in = FEATURES.into_iter().filter(|(_, is_built_in)| *is_built_in).map(|(name, _)| name);
+    built_in.collect::<Vec<_>>().join(",")
 }
 
 /// All metrics, with their names.
@@ -312,6 +316,13 @@ fn read<'a>((label, counter): (&'a str, &Counter)) -> (&'a str, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_feature_is_named() {
+        let default = include_str!("../../../Cargo.toml").lines().find_map(|line| line.strip_prefix("default = "));
+        let named = FEATURES.map(|(name, _)| format!("{name:?}")).join(", ");
+        assert_eq!(default, Some(format!("[{named}]").as_str()));
+    }
 
     #[test]
     fn writes_what_was_counted() {
