@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod binding;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod files;

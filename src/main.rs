@@ -6,7 +6,6 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
@@ -27,15 +26,15 @@ use snugd::line::{self, LocalClock};
 use snugd::mdns;
 #[cfg(feature = "tls")]
 use snugd::options::TlsFiles;
-use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Options, ProxyPeer};
-use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
+use snugd::options::{AccountPolicy, Listener, ListenerPort, Options};
+use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, Net, Reactor, Shared, all_encoders};
 use snugd::reloading::Reloader;
 use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
 #[cfg(unix)]
 use snugd::service::ServiceManager;
 #[cfg(feature = "tls")]
 use snugd::tls::ServerKeys;
-use snugd::{accounts, leaving, log_output, subcommand, surroundings, ws};
+use snugd::{accounts, binding, leaving, log_output, subcommand, surroundings, ws};
 
 const FAILED_WHILE_RUNNING: u8 = 1;
 const MISUSED: u8 = 2;
@@ -80,23 +79,11 @@ fn run(mut options: Options) -> Result<(), Failure> {
 
     #[cfg(feature = "tls")]
     let keys = options.tls.as_ref().map(load_keys).transpose()?;
-    let mut handed_over =
-        HandedOver::take().map_err(|error| Failure { status: MISUSED, sentence: error.to_string() })?;
-    if handed_over.has(ListenerPort::LineTls) && options.tls.is_none() {
-        let sentence = if cfg!(feature = "tls") {
-            "The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key."
-        } else {
-            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build."
-        };
-        return Err(Failure { status: MISUSED, sentence: sentence.to_owned() });
-    }
-    // What listens already need not be told where.
-    options.listeners.retain(|listener| !handed_over.has(listener.port));
-    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
-    let mut net = bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
+    let mut handed_over = take_handed_over(&mut options)?;
+    let mut net = binding::bind(&options.listeners, &mut handed_over).map_err(|error| cannot_bind(&error))?;
     let listeners = net.bound_listeners().map_err(while_running)?;
     let (web, line) = (first_tcp(&listeners, ListenerPort::Web), first_tcp(&listeners, ListenerPort::Line));
-    warn_of_one_address(&listeners, &options.proxy_protocol);
+    binding::warn_of_one_address(&listeners, &options.proxy_protocol);
     let network = Network::of_this_machine();
     let host = network.best_host(web.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |address| address.ip()));
     #[cfg(feature = "tls")]
@@ -181,21 +168,14 @@ fn run(mut options: Options) -> Result<(), Failure> {
         reactor.set_files(Files::new(Box::new(store), quotas, random));
     }
 
-    let mut stdout = io::stdout();
-    let mut words = greeting::listening_lines(&listeners);
-    if let Some(screen) = surroundings::screen() {
-        let facts = Facts {
-            listeners: &listeners,
-            network: &network,
-            invitation: &invitation,
-            local_name: local_name.as_deref(),
-            data: options.data.as_deref(),
-            is_container: surroundings::is_container(),
-        };
-        words += &greeting::greeting(&facts, screen);
-    }
-    // Who started this may have closed our output; the rooms are open all the same.
-    let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
+    greet(&Facts {
+        listeners: &listeners,
+        network: &network,
+        invitation: &invitation,
+        local_name: local_name.as_deref(),
+        data: options.data.as_deref(),
+        is_container: surroundings::is_container(),
+    });
     #[cfg(unix)]
     if let Some(manager) = ServiceManager::from_environment() {
         // Whom it is told does not make the program what it is.
@@ -218,6 +198,34 @@ fn run(mut options: Options) -> Result<(), Failure> {
         io::ErrorKind::Other => Failure { status: FAILED_WHILE_RUNNING, sentence: error.to_string() },
         _ => while_running(error),
     })
+}
+
+/// Takes the sockets that a service manager listens at already. What listens already need not be told where.
+fn take_handed_over(options: &mut Options) -> Result<HandedOver, Failure> {
+    let misused = |sentence| Failure { status: MISUSED, sentence };
+    let handed_over = HandedOver::take().map_err(|error| misused(error.to_string()))?;
+    if handed_over.has(ListenerPort::LineTls) && options.tls.is_none() {
+        let sentence = if cfg!(feature = "tls") {
+            "The socket line-tls needs a certificate: name it and its key with --tls-cert and --tls-key."
+        } else {
+            "This snugd was built without TLS: remove the socket line-tls from its units, or use another build."
+        };
+        return Err(misused(sentence.to_owned()));
+    }
+    options.listeners.retain(|listener| !handed_over.has(listener.port));
+    options.web.has_metrics_listener |= handed_over.has(ListenerPort::Metrics);
+    Ok(handed_over)
+}
+
+/// Says where the server is: in words for whoever is at a terminal, else in lines for programs.
+fn greet(facts: &Facts<'_>) {
+    let mut words = greeting::listening_lines(facts.listeners);
+    if let Some(screen) = surroundings::screen() {
+        words += &greeting::greeting(facts, screen);
+    }
+    let mut stdout = io::stdout();
+    // Who started this may have closed our output; the rooms are open all the same.
+    let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Announces the server on the network, if that is wanted and of use: by which name, and for how long.
@@ -256,20 +264,6 @@ fn note_end<N: Net, J: Journal>(reactor: &Reactor<N, J>) {
 /// The first of the listeners of this kind that is at a TCP port.
 fn first_tcp(listeners: &[Listener], port: ListenerPort) -> Option<SocketAddr> {
     listeners.iter().filter(|listener| listener.port == port).find_map(|listener| listener.address.tcp())
-}
-
-/// Terminals that come by a Unix socket have no address, unless their proxy tells it.
-fn warn_of_one_address(listeners: &[Listener], proxy_protocol: &[ProxyPeer]) {
-    let is_told = proxy_protocol.contains(&ProxyPeer::Unix);
-    let is_unix = |listener: &&Listener| listener.address.tcp().is_none();
-    let is_line = |listener: &&Listener| matches!(listener.port, ListenerPort::Line | ListenerPort::LineTls);
-    if let Some(listener) = listeners.iter().filter(is_line).find(is_unix).filter(|_| !is_told) {
-        log::info!(
-            "whoever comes by {} counts as one address; if a proxy brings them, have it send PROXY headers, and say \
-             --proxy-protocol unix",
-            listener.address
-        );
-    }
 }
 
 /// Reads the certificate and its key.
@@ -312,125 +306,13 @@ fn open_journal(
     unreachable!("the options have refused it")
 }
 
-/// Listens. A service may be started before the network has the address that it is to listen on: it waits a while.
-fn bind(wanted: &[Listener], handed_over: &mut HandedOver) -> Result<MioNet, BindError> {
-    const MOST_ATTEMPTS: u32 = 60;
-    let is_service = surroundings::is_service();
-    let mut attempts = 1;
-    loop {
-        match MioNet::bind(wanted, handed_over) {
-            Err(BindError { wanted: Some(Listener { address: ListenAddress::Tcp(address), .. }), error })
-                if error.kind() == io::ErrorKind::AddrNotAvailable && is_service && attempts < MOST_ATTEMPTS =>
-            {
-                if attempts == 1 {
-                    log::warn!("{} is no address of this machine yet; waiting a minute for it", address.ip());
-                }
-                attempts += 1;
-                std::thread::sleep(Duration::from_secs(1));
-            }
-            result => return result,
-        }
-    }
-}
-
-/// The sentence for a listener that cannot be opened: it names the likely culprit.
-fn cannot_bind(error: &BindError) -> Failure {
-    let BindError { wanted, error } = error;
-    let Some(Listener { port, address }) = wanted else {
-        let sentence = format!("The system does not let this program begin ({error}); start it again.");
-        return Failure { status: FAILED_WHILE_RUNNING, sentence };
-    };
-    let sentence = match address {
-        ListenAddress::Tcp(address) => explain_tcp(port.option(), *address, error),
-        ListenAddress::Unix(path) => explain_unix(port.option(), path, error),
-    };
-    Failure { status: CANNOT_BIND, sentence }
-}
-
-fn explain_tcp(option: &str, address: SocketAddr, error: &io::Error) -> String {
-    let other_port = address.port().checked_add(1000).unwrap_or(address.port().saturating_sub(1000));
-    let elsewhere = format!("choose another with {option} {}", SocketAddr::new(address.ip(), other_port));
-    match error.kind() {
-        io::ErrorKind::AddrInUse if cfg!(target_os = "macos") && address.port() == 5000 => format!(
-            "Port 5000 is in use, most likely by macOS's AirPlay Receiver: turn that off in System Settings, or \
-             {elsewhere}."
-        ),
-        io::ErrorKind::AddrInUse => format!(
-            "Port {} is in use, most likely by a snugd that is already running: stop that one, or {elsewhere}.",
-            address.port()
-        ),
-        io::ErrorKind::PermissionDenied => {
-            format!("Port {} is only for administrators here; {elsewhere}.", address.port())
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("{} is no address of this machine; use one that is, or [::] for all, with {option}.", address.ip())
-        }
-        _ => format!("Cannot listen on {address} ({error}); {elsewhere}."),
-    }
-}
-
-fn explain_unix(option: &str, path: &Path, error: &io::Error) -> String {
-    let path = path.display();
-    let folder = "the folder that it is to be in";
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "Somebody listens at {path} already, most likely a snugd that is running: stop that one, or choose another \
-             path with {option} unix:PATH."
-        ),
-        io::ErrorKind::AlreadyExists => format!(
-            "There is something at {path} that is no socket, and that is left as it is: move it away, or choose another \
-             path with {option} unix:PATH."
-        ),
-        io::ErrorKind::NotFound => {
-            format!(
-                "Cannot make the socket {path}, since {folder} is not there: create that, or choose another path with \
-                     {option} unix:PATH."
-            )
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "Cannot make the socket {path}, since {folder} is not this user's to write in: choose another path with \
-             {option} unix:PATH, or make it so."
-        ),
-        _ => format!("Cannot listen at {path} ({error}); choose another path with {option} unix:PATH."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failure(kind: io::ErrorKind, port: ListenerPort, address: &str) -> (u8, String) {
-        let address = ListenAddress::Tcp(address.parse().expect("an address in a test"));
-        let wanted = Some(Listener { port, address });
-        let Failure { status, sentence } = cannot_bind(&BindError { wanted, error: kind.into() });
-        (status, sentence)
-    }
-
-    #[test]
-    fn who_cannot_listen_is_told_what_to_do() {
-        use io::ErrorKind::{AddrNotAvailable, OutOfMemory, PermissionDenied};
-        let cases = [
-            (
-                failure(PermissionDenied, ListenerPort::Web, "[::]:80"),
-                "Port 80 is only for administrators here; choose another with --listen [::]:1080.",
-            ),
-            (
-                failure(PermissionDenied, ListenerPort::Line, "0.0.0.0:23"),
-                "Port 23 is only for administrators here; choose another with --line-listen 0.0.0.0:1023.",
-            ),
-            (
-                failure(AddrNotAvailable, ListenerPort::Line, "[2001:db8::1]:5001"),
-                "2001:db8::1 is no address of this machine; use one that is, or [::] for all, with --line-listen.",
-            ),
-            (
-                failure(OutOfMemory, ListenerPort::Web, "[::1]:5000"),
-                "Cannot listen on [::1]:5000 (out of memory); choose another with --listen [::1]:6000.",
-            ),
-        ];
-        for ((status, sentence), expected) in cases {
-            assert_eq!((status, sentence.as_str()), (CANNOT_BIND, expected));
-        }
-        let (_, sentence) = failure(io::ErrorKind::AddrInUse, ListenerPort::Web, "[::]:65000");
-        assert!(sentence.ends_with("choose another with --listen [::]:64000."), "{sentence}");
+/// Why the program cannot begin to listen.
+fn cannot_bind(BindError { wanted, error }: &BindError) -> Failure {
+    match wanted {
+        Some(wanted) => Failure { status: CANNOT_BIND, sentence: binding::explain(wanted, error) },
+        None => Failure {
+            status: FAILED_WHILE_RUNNING,
+            sentence: format!("The system does not let this program begin ({error}); start it again."),
+        },
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Reactor;
 use super::connection::{FILE_STALLED_MS, Pending, Phase};
-use super::net::{Net, Stream};
+use super::net::Net;
 use crate::http::metrics::CloseReason;
 use crate::journal::Journal;
 
@@ -25,6 +25,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let now_ms = self.now.steady_ms;
         self.abandon_file(slot);
         let connection = &mut self.connections.slab[slot];
+        if connection.is_in_handshake() {
+            self.handshakes.end();
+        }
         connection.phase = Phase::Draining;
         connection.progressed_s = (now_ms / 1000) as u32;
         connection.until_ms = now_ms + DRAIN_MS;
@@ -85,7 +88,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 authenticator.forget(id);
             }
             let connection = self.connections.slab.remove(slot);
-            if connection.stream.is_handshaking() {
+            if connection.is_in_handshake() {
                 self.handshakes.end();
             }
             self.admission.release(connection.address, connection.session.watches());

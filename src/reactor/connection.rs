@@ -169,6 +169,12 @@ impl<S: Stream> Connection<S> {
             && self.output.unsent_bytes() <= INPUT_STOP_BYTES
     }
 
+    /// Whether it is one of those that agree on how they are encrypted. One that is closed before it has is none any more,
+    /// whatever comes of what still arrives.
+    pub fn is_in_handshake(&self) -> bool {
+        self.phase == Phase::Open && self.stream.is_handshaking()
+    }
+
     /// Whether more is to be read: only once the session has looked at all that is pending.
     pub fn reads(&self) -> bool {
         self.is_readable && (self.needs_input || self.pending.is_empty())

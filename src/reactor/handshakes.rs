@@ -100,9 +100,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         while let Some(id) = self.handshakes.take_due(self.now.steady_ms) {
             let Some(slot) = self.connections.find(id) else { continue };
             let connection = &mut self.connections.slab[slot];
-            if connection.stream.is_handshaking() && connection.phase == Phase::Open {
+            if connection.is_in_handshake() {
                 log::debug!("connection {} has not ended its handshake", id.0);
                 self.shared.meters().tls_handshakes_given_up.inc();
+                // Its place is another's at once, and not only when it is reaped.
+                self.handshakes.end();
                 (connection.phase, connection.until_ms) = (Phase::Draining, u64::MAX);
                 self.closed.push(id);
             }

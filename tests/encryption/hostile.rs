@@ -71,6 +71,29 @@ fn half_handshakes_are_given_up_and_hold_up_nobody() {
 }
 
 #[test]
+fn of_too_many_handshakes_only_the_oldest_are_given_up() {
+    const MOST: usize = 2048;
+    let server = start(&["--max-per-ip", "0"]);
+    let connect = |_| {
+        let mut stream = TcpStream::connect(server.web).expect("the server accepts connections");
+        stream.write_all(&[22]).expect("it is open");
+        stream
+    };
+    let mut halves: Vec<TcpStream> = (0..MOST + 3).map(connect).collect();
+    // One more, who means it: the oldest four have gone for the others.
+    assert_eq!(metric(&server, "snugd_tls_handshakes_given_up_total"), 4);
+    let younger = halves.split_off(4);
+    for oldest in halves {
+        ends(oldest);
+    }
+    for younger in younger {
+        younger.set_nonblocking(true).expect("a socket");
+        let read = (&younger).read(&mut [0]);
+        assert_eq!(read.expect_err("it has its time").kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
 fn who_breaks_tls_ends_alone_and_is_told() {
     let server = start(&[]);
     let (mut ana, room) = room_of_ana(&server);

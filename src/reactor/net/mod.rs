@@ -97,7 +97,7 @@ pub enum Accept<S> {
     Connection(Accepted<S>),
     /// None waits.
     Nothing,
-    /// There is no descriptor for one more. Those who waited have been told so; more may come, and nothing will
+    /// There is no descriptor for one more, or the system does not take one now. Those who waited have been told so; more may come, and nothing will
     /// announce them: they are to be asked for again.
     OutOfDescriptors {
         /// How many have been told.
