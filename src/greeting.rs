@@ -197,7 +197,8 @@ impl Facts<'_> {
             );
         }
         // It is told once: to others if there are any.
-        let place = [Reach::Network, Reach::Machine].into_iter().find_map(|reach| Some((reach, self.join_place(reach)?)));
+        let place =
+            [Reach::Network, Reach::Machine].into_iter().find_map(|reach| Some((reach, self.join_place(reach)?)));
         ways.extend(place.filter(|(told, _)| *told == reach).map(|(_, place)| format!("snugd join {place} CODE")));
         if reach == Reach::Machine {
             let sockets = self.listeners.iter().filter(|listener| matches!(listener.address, ListenAddress::Unix(_)));
