@@ -59,6 +59,7 @@ install -d -o 65534 -g 65534 -m 700 "$root/var/lib/snugd"
 SNUGD_CONFIG=/etc/snugd.toml SNUGD_MDNS=off chroot --userspec=65534:65534 "$root" /usr/bin/snugd \
     --data /var/lib/snugd/snugd.db --listen 127.0.0.1:0 --line-listen 127.0.0.1:0 >"$folder/output" 2>"$folder/log" &
 server=$!
+: >>"$folder/output"
 attempts=0
 until grep -q '^listening line ' "$folder/output"; do
     attempts=$((attempts + 1))
@@ -69,8 +70,14 @@ web=$(sed -n 's/^listening web //p' "$folder/output")
 line=$(sed -n 's/^listening line //p' "$folder/output")
 curl --silent --show-error --fail "http://$web/healthz" >/dev/null
 curl --silent --show-error --fail "http://$web/" | grep -q '<form' || fail "There is no home page."
-said=$(printf '/new ana\nhello\n/json\n/history\n/quit\n' | nc -N "${line%:*}" "${line##*:}")
-echo "$said" | grep -q '"text":"hello"' || fail "Nothing was said: $said"
+said=$(printf '/new ana\nhello\n' | nc -N "${line%:*}" "${line##*:}")
+room=$(echo "$said" | sed -n 's/.*\* \([A-Z]\{4\}\)\. .*/\1/p')
+attempts=0
+until curl --silent "http://$web/api/v1/rooms/$room/events" | grep -q '"text":"hello"'; do
+    attempts=$((attempts + 1))
+    [ $attempts -lt 100 ] || fail "Nothing was said: $said"
+    sleep 0.1
+done
 [ -s "$root/var/lib/snugd/snugd.db" ] || fail "Nothing is kept."
 kill -TERM "$server"
 status=0

@@ -28,6 +28,7 @@ pub mod proxy_protocol;
 pub mod reactor;
 pub mod reloading;
 pub mod rooms;
+#[cfg(unix)]
 pub mod service;
 pub mod session_api;
 pub mod subcommand;

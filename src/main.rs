@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+#[cfg(unix)]
 use sd_notify::NotifyState;
 #[cfg(feature = "accounts")]
 use snugd::accounts::{Authenticator, PasswordThread};
@@ -30,6 +31,7 @@ use snugd::options::{AccountPolicy, ListenAddress, Listener, ListenerPort, Optio
 use snugd::reactor::{AdmissionLimits, BindError, Files, HandedOver, MioNet, Net, Reactor, Shared, all_encoders};
 use snugd::reloading::Reloader;
 use snugd::rooms::{Rooms, StoredAccount, StoredRoom};
+#[cfg(unix)]
 use snugd::service::ServiceManager;
 #[cfg(feature = "tls")]
 use snugd::tls::ServerKeys;
@@ -194,6 +196,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     }
     // Who started this may have closed our output; the rooms are open all the same.
     let _ = stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush());
+    #[cfg(unix)]
     if let Some(manager) = ServiceManager::from_environment() {
         // Whom it is told does not make the program what it is.
         let _ = manager.tell(&[NotifyState::Ready]);

@@ -3,10 +3,12 @@
 
 use std::ffi::OsString;
 
+#[cfg(unix)]
 use sd_notify::NotifyState;
 
 use crate::options::{Changes, FilesPlace, Findings, Options, Setting};
 use crate::reactor::{AdmissionLimits, Reload};
+#[cfg(unix)]
 use crate::service::ServiceManager;
 #[cfg(feature = "tls")]
 use crate::tls::ServerKeys;
@@ -50,6 +52,7 @@ impl Reloader {
 
     /// Reads them. What the log is to say, and to which level, is in force at once; the rest is for the reactor. `None`:
     /// something is wrong, and everything stays as it was.
+    #[cfg(unix)]
     pub fn reload(&mut self) -> Option<Reload> {
         let manager = ServiceManager::from_environment();
         let tell = |states: &[NotifyState<'_>]| manager.as_ref().map(|manager| manager.tell(states));
@@ -60,6 +63,12 @@ impl Reloader {
             let _ = tell(&[NotifyState::Ready]);
         }
         reload
+    }
+
+    /// Nobody asks for it, and there is nobody to tell.
+    #[cfg(not(unix))]
+    pub fn reload(&mut self) -> Option<Reload> {
+        self.read()
     }
 
     fn read(&mut self) -> Option<Reload> {

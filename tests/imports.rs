@@ -33,6 +33,7 @@ const SYSTEM_IS_KNOWN_TO: &[&str] = &[
     "src/reactor/net/mod.rs",
     "src/reactor/net/mio.rs",
     "src/reactor/net/listeners.rs",
+    "src/reactor/net/signals.rs",
     "src/reactor/net/stream.rs",
     "src/journal/sqlite/writer.rs",
     "src/journal/sqlite/account_requests.rs",

@@ -77,9 +77,19 @@ pub struct Http {
     scan: HeadScan,
     /// A request whose body is still arriving.
     partial: Option<Box<Partial>>,
-    /// A request has begun to arrive.
-    has_begun: bool,
+    arrival: Arrival,
     pending: Option<Box<PendingRequest>>,
+}
+
+/// What has arrived of requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Arrival {
+    /// Nothing yet.
+    None,
+    /// The beginning of one.
+    Begun,
+    /// All of the last one, and nothing of another.
+    Complete,
 }
 
 /// How a client has come in.
@@ -115,7 +125,7 @@ impl Http {
             deadline_ms: now.steady_ms + REQUEST_TIMEOUT_MS,
             scan: HeadScan::default(),
             partial: None,
-            has_begun: false,
+            arrival: Arrival::None,
             pending: None,
         }
     }
@@ -149,7 +159,7 @@ impl Http {
             if outbox.len() - written_before_bytes >= RESPONSES_BUDGET_BYTES {
                 return Step::PauseUntil { steady_ms: now.steady_ms };
             }
-            if !self.has_begun && !self.begin(input, now) {
+            if !self.has_begun() && !self.begin(input, now) {
                 return Step::NeedInput;
             }
             match self.receive_request(input, site, now, outbox) {
@@ -172,7 +182,7 @@ impl Http {
         if matches!(input.rest(), b"" | b"\r") {
             return false;
         }
-        self.has_begun = true;
+        self.arrival = Arrival::Begun;
         self.deadline_ms = now.steady_ms + REQUEST_TIMEOUT_MS;
         true
     }
@@ -361,7 +371,7 @@ impl Http {
     /// Prepares for the next request.
     fn finish(&mut self, site: &Site, now: Now) {
         self.scan = HeadScan::default();
-        self.has_begun = false;
+        self.arrival = Arrival::Complete;
         self.deadline_ms = now.steady_ms + self.idle_timeout_ms(site);
     }
 
@@ -423,8 +433,17 @@ impl Http {
 
     /// Whether a request is still arriving, or waits for its reply. A file that arrives is not waited for.
     pub fn is_within_request(&self) -> bool {
-        let is_arriving = self.has_begun && !matches!(self.partial.as_deref(), Some(Partial::Upload(_)));
+        let is_arriving = self.has_begun() && !matches!(self.partial.as_deref(), Some(Partial::Upload(_)));
         is_arriving || self.pending.is_some()
+    }
+
+    fn has_begun(&self) -> bool {
+        self.arrival == Arrival::Begun
+    }
+
+    /// Whether nothing has been asked yet: the first request is likely to be on its way.
+    pub fn is_new(&self) -> bool {
+        self.arrival == Arrival::None
     }
 
     /// The address of the client: that of the peer or, while a request of a trusted proxy waits for its reply, that
@@ -462,7 +481,7 @@ impl Http {
         if self.deadline_ms().is_none_or(|deadline_ms| now.steady_ms < deadline_ms) {
             return Flow::Continue;
         }
-        if self.has_begun {
+        if self.has_begun() {
             let (status, date) = (StatusCode::REQUEST_TIMEOUT, HttpDate::new(now.wall_ms / 1000));
             let response = Response::new(status, date, self.last_response_options(b""), outbox);
             let words = "The request took too long to arrive.";

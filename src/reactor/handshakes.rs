@@ -17,8 +17,9 @@ const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 const MOST_HANDSHAKES: usize = 2048;
 
 /// The time of a turn that handshakes may have, each of which takes from a fifth of a millisecond to several: so that who
-/// is connected does not wait for a crowd that comes.
-const HANDSHAKES_MS_A_TURN: u64 = 8;
+/// is connected does not wait for a crowd that comes: for twice that at the most, where what it sends arrives as a turn
+/// begins.
+const HANDSHAKES_MS_A_TURN: u64 = 3;
 
 /// Handshakes that are going on.
 #[derive(Default)]
@@ -124,8 +125,8 @@ mod tests {
 
         for turn in [1_000, 2_000] {
             handshakes.begin_turn();
-            assert!(handshakes.may_go_on(turn) && handshakes.may_go_on(turn + 7));
-            assert!(!handshakes.may_go_on(turn + 8) && !handshakes.may_go_on(turn + 9));
+            assert!(handshakes.may_go_on(turn) && handshakes.may_go_on(turn + 2));
+            assert!(!handshakes.may_go_on(turn + 3) && !handshakes.may_go_on(turn + 9));
         }
     }
 

@@ -179,6 +179,15 @@ impl Session {
         }
     }
 
+    /// Whether somebody has just come who is about to ask for something.
+    pub fn is_new(&self) -> bool {
+        match self {
+            Session::Http(http) => http.is_new(),
+            Session::ProxyHeader(_) => true,
+            Session::Ws(_) | Session::Line(_) | Session::Other(_) => false,
+        }
+    }
+
     /// Whether a request is arriving or waits for its answer, with which it ends by itself once the server stops.
     pub fn is_within_request(&self) -> bool {
         matches!(self, Session::Http(http) if http.is_within_request())

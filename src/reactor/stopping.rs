@@ -15,6 +15,9 @@ const STOP_MS: u64 = 5_000;
 /// For so long what is with the journal is waited for: whoever said something is shown it before the goodbye.
 const SETTLING_MS: u64 = 2_000;
 
+/// Whoever has just come by HTTP is about to ask for something, and is answered if that is within this time.
+const FIRST_REQUEST_MS: u64 = 500;
+
 /// Another signal ends everything at once, but not so soon after the first: a closed terminal, and `timeout`, send two.
 const SECOND_SIGNAL_MS: u64 = 200;
 
@@ -47,6 +50,8 @@ enum Stage {
 
 struct Untold {
     connections: Vec<ConnectionId>,
+    /// Those who have just come, and are told last.
+    new: Vec<ConnectionId>,
     spread_ms: u32,
     told: u32,
 }
@@ -62,14 +67,19 @@ impl Stopping {
         matches!(&self.stage, Stage::Telling(untold) if !untold.connections.is_empty())
     }
 
-    /// Whether everybody is told.
+    /// Whether nobody is left to be told now.
     fn has_told(&self) -> bool {
         matches!(&self.stage, Stage::Telling(untold) if untold.connections.is_empty())
     }
 
     /// When the next step is due at the latest.
     pub fn due_ms(&self) -> u64 {
-        self.since_ms + if matches!(self.stage, Stage::Telling(_)) { STOP_MS } else { SETTLING_MS }
+        self.since_ms
+            + match &self.stage {
+                Stage::Hearing | Stage::Settling => SETTLING_MS,
+                Stage::Telling(untold) if untold.new.is_empty() => STOP_MS,
+                Stage::Telling(_) => FIRST_REQUEST_MS,
+            }
     }
 
     /// Whether the loop is to end, with so many connections left.
@@ -79,10 +89,10 @@ impl Stopping {
 }
 
 impl Untold {
-    fn new(connections: Vec<ConnectionId>) -> Untold {
+    fn new(connections: Vec<ConnectionId>, new: Vec<ConnectionId>) -> Untold {
         let (least, most) = RETRY_SPREAD_MS;
         let spread_ms = u32::try_from(connections.len()).unwrap_or(most).clamp(least, most);
-        Untold { connections, spread_ms, told: 0 }
+        Untold { connections, new, spread_ms, told: 0 }
     }
 
     /// Whom to tell next, and after what time it is to come back.
@@ -132,10 +142,19 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             // The last outcomes were there before it was settled.
             self.relay();
             let open = self.connections.slab.iter().filter(|(_, connection)| connection.phase == Phase::Open);
-            let open = open.map(|(slot, _)| self.connections.id_of(slot)).collect();
+            let (new, others): (Vec<_>, Vec<_>) = open.partition(|(_, connection)| connection.session.is_new());
+            let [new, others] = [new, others].map(|these| {
+                let ids = these.into_iter().map(|(slot, _)| self.connections.id_of(slot));
+                ids.collect()
+            });
             if let Some(stopping) = &mut self.stopping {
-                stopping.stage = Stage::Telling(Untold::new(open));
+                stopping.stage = Stage::Telling(Untold::new(others, new));
             }
+        }
+        if let Some(Stopping { stage: Stage::Telling(untold), since_ms, .. }) = &mut self.stopping
+            && self.now.steady_ms >= *since_ms + FIRST_REQUEST_MS
+        {
+            untold.connections.append(&mut untold.new);
         }
         for _ in 0..TOLD_A_TURN {
             let Some(Stopping { stage: Stage::Telling(untold), .. }) = &mut self.stopping else { return };
@@ -172,7 +191,7 @@ mod tests {
 
     /// When each of so many comes back, in order.
     fn retries_ms(count: u64) -> Vec<u32> {
-        let mut untold = Untold::new((0..count).map(ConnectionId).collect());
+        let mut untold = Untold::new((0..count).map(ConnectionId).collect(), Vec::new());
         let mut retries: Vec<u32> = std::iter::from_fn(|| untold.next()).map(|(_, retry_ms)| retry_ms).collect();
         retries.sort_unstable();
         retries

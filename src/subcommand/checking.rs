@@ -22,6 +22,7 @@ const NAME_COLUMNS: usize = 17;
 const VALUE_COLUMNS: usize = 28;
 
 /// Descriptors that are not for connections: files, listeners, threads.
+#[cfg(unix)]
 const OWN_DESCRIPTORS: u64 = 32;
 
 /// Prints what is found.
@@ -296,7 +297,9 @@ fn look_at_limits(options: &Options, notes: &mut Vec<String>) {
                 .to_owned(),
         );
     }
+    #[cfg(unix)]
     let wanted = options.max_connections as u64 + OWN_DESCRIPTORS;
+    #[cfg(unix)]
     if let Ok((_, hard)) = rlimit::getrlimit(rlimit::Resource::NOFILE)
         && options.max_connections > 0
         && hard < wanted

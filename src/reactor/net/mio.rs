@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Socket, Type};
 
 use super::super::acknowledgements::Acknowledgements;
 use super::handed_over::HandedOver;
 use super::listeners::{BindError, OpenListener};
+use super::signals::TakenSignals;
 use super::stream::MioStream;
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
@@ -43,8 +42,8 @@ pub struct MioNet {
     poll: Poll,
     events: Events,
     listeners: Vec<OpenListener>,
-    /// Once they are taken; what each of them did before is not brought back.
-    signals: Option<(Signals, HangUp)>,
+    /// Once they are taken.
+    signals: Option<TakenSignals>,
     acknowledgements: Option<Acknowledgements>,
     started: Instant,
     /// Given up for a moment when no descriptor is left, to take a connection and tell it.
@@ -120,12 +119,7 @@ impl MioNet {
     /// # Errors
     /// The system has no room for it.
     pub fn take_signals(&mut self, hang_up: HangUp) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        if hang_up != HangUp::Ignore {
-            signals.add_signal(SIGHUP)?;
-        }
-        self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        self.signals = Some((signals, hang_up));
+        self.signals = Some(TakenSignals::take(self.poll.registry(), SIGNALS, hang_up)?);
         Ok(())
     }
 
@@ -196,11 +190,8 @@ impl Net for MioNet {
         for event in &self.events {
             ready.push(match event.token() {
                 SIGNALS => {
-                    if let Some((signals, hang_up)) = &mut self.signals {
-                        ready.extend(signals.pending().map(|signal| match (signal, *hang_up) {
-                            (SIGHUP, HangUp::Reload) => Readiness::Reload,
-                            _ => Readiness::Stop,
-                        }));
+                    if let Some(signals) = &mut self.signals {
+                        ready.extend(signals.pending());
                     }
                     continue;
                 }

@@ -5,6 +5,7 @@
 mod handed_over;
 mod listeners;
 mod mio;
+mod signals;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
