@@ -105,8 +105,13 @@ fn below(text: &[String], code: &qr_code::Drawn, screen: Screen) -> Option<Strin
     Some(lines.map(indented).collect())
 }
 
-/// Where terminals connect unless told otherwise, so that `snugd join` need not be told.
-const USUAL_LINE_PORT: u16 = 5001;
+/// Where `snugd join` connects unless told otherwise: to the pages.
+const USUAL_WEB_PORT: u16 = 5000;
+
+/// An IPv6 address without its brackets, as it is wanted where no port follows it.
+fn bare(host: &str) -> &str {
+    host.trim_matches(['[', ']'])
+}
 
 /// From where an address can be reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,22 +184,12 @@ impl Facts<'_> {
     fn ways_in(&self, reach: Reach) -> Vec<String> {
         let mut ways: Vec<String> = self.tcp(ListenerPort::Web).flat_map(|web| self.urls(web, reach)).collect();
         let is_near = reach == Reach::Network && !ways.is_empty();
-        // A certificate for a name is good for no other.
         let local_name = self.local_name.filter(|_| is_near && !self.invitation.is_certified_host);
         if let (Some(name), Some(web)) = (local_name, self.tcp(ListenerPort::Web).next()) {
             ways.insert(1, self.url(name, web.port()));
         }
-        // Neither wants an IPv6 address in brackets, but where a port follows it.
-        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
-        let mut comfortable = None;
         for line in self.tcp(ListenerPort::Line) {
-            for host in self.hosts(line.ip(), reach) {
-                ways.push(format!("nc {} {}", bare(&host), line.port()));
-                comfortable.get_or_insert(match line.port() {
-                    USUAL_LINE_PORT => format!("snugd join {} CODE", bare(&host)),
-                    port => format!("snugd join {host}:{port} CODE"),
-                });
-            }
+            ways.extend(self.hosts(line.ip(), reach).iter().map(|host| format!("nc {} {}", bare(host), line.port())));
         }
         for line in self.tcp(ListenerPort::LineTls) {
             ways.extend(
@@ -202,8 +197,9 @@ impl Facts<'_> {
             );
         }
         // It is told once: to others if there are any.
-        let is_for_others = self.tcp(ListenerPort::Line).any(|line| !self.hosts(line.ip(), Reach::Network).is_empty());
-        ways.extend(comfortable.filter(|_| is_for_others == (reach == Reach::Network)));
+        let place =
+            [Reach::Network, Reach::Machine].into_iter().find_map(|reach| Some((reach, self.join_place(reach)?)));
+        ways.extend(place.filter(|(told, _)| *told == reach).map(|(_, place)| format!("snugd join {place} CODE")));
         if reach == Reach::Machine {
             let sockets = self.listeners.iter().filter(|listener| matches!(listener.address, ListenAddress::Unix(_)));
             ways.extend(sockets.map(|listener| listener.address.to_string()));
@@ -211,12 +207,29 @@ impl Facts<'_> {
         ways
     }
 
+    /// Where `snugd join` finds the pages, in few words, if terminals are welcome at all.
+    fn join_place(&self, reach: Reach) -> Option<String> {
+        self.tcp(ListenerPort::Line).next()?;
+        let hosts = |web: SocketAddr| self.web_hosts(web, reach).into_iter().map(move |host| (host, web.port()));
+        let (host, port) = self.tcp(ListenerPort::Web).flat_map(hosts).next()?;
+        Some(match port {
+            _ if self.invitation.is_secure || self.invitation.base_path != "/" => self.url(&host, port),
+            USUAL_WEB_PORT => bare(&host).to_owned(),
+            port => format!("{host}:{port}"),
+        })
+    }
+
     fn urls(&self, bound: SocketAddr, reach: Reach) -> Vec<String> {
-        let mut hosts = self.hosts(bound.ip(), reach);
-        if reach == Reach::Network && self.invitation.is_certified_host && !hosts.is_empty() {
-            hosts = vec![self.invitation.host.clone()];
+        self.web_hosts(bound, reach).iter().map(|host| self.url(host, bound.port())).collect()
+    }
+
+    /// The hosts by which browsers reach a listener. A certificate for a name is good for no other.
+    fn web_hosts(&self, bound: SocketAddr, reach: Reach) -> Vec<String> {
+        let hosts = self.hosts(bound.ip(), reach);
+        match reach == Reach::Network && self.invitation.is_certified_host && !hosts.is_empty() {
+            true => vec![self.invitation.host.clone()],
+            false => hosts,
         }
-        hosts.iter().map(|host| self.url(host, bound.port())).collect()
     }
 
     fn url(&self, host: &str, port: u16) -> String {

@@ -194,9 +194,18 @@ fn on_a_terminal_there_is_a_page_with_the_code_on_it() {
     let text = said(on_terminal(&USUAL, &options));
     let (lines, page) = text.split_once("\r\n\r\n").expect("lines for programs, then the page");
     assert!(lines.starts_with("listening web 127.0.0.1:") && lines.contains("\nlistening line 127.0.0.1:"), "{lines}");
-    for words in
-        ["https://chat.example.org/", "http://localhost:", "nc localhost ", "snugd join localhost:", "--data FILE"]
-    {
+    let port_of = |listener: &str| {
+        let (_, rest) = lines.split_once(listener).expect("its line");
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>()
+    };
+    let (web, line) = (port_of("web 127.0.0.1:"), port_of("line 127.0.0.1:"));
+    for words in [
+        "https://chat.example.org/",
+        &format!("http://localhost:{web}/"),
+        &format!("nc localhost {line}"),
+        &format!("snugd join localhost:{web} CODE"),
+        "--data FILE",
+    ] {
         assert!(page.contains(words), "{words:?} in {page}");
     }
     let page = page.split_once("^C").map_or(page, |(page, _)| page);

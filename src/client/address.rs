@@ -38,7 +38,8 @@ impl Address {
         let no_host = || format!("{place:?} is no address; write HOST, HOST:PORT or a link, as http://HOST:5000/KXQT.");
         let (host, port) = split_authority(authority).ok_or_else(no_host)?;
         let path = path.split(['?', '#']).next().unwrap_or_default();
-        let (base, last) = path.rsplit_once('/').unwrap_or(("", ""));
+        // The address of a room to which files are sent ends with a slash.
+        let (base, last) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", ""));
         let (room, base) = match code {
             Some(code) => (read_room(code)?, path),
             None => match RoomCode::parse(last) {
@@ -115,6 +116,13 @@ mod tests {
 
     fn room(code: &str) -> JoinTarget {
         JoinTarget::Code(RoomCode::parse(code).expect("a code"))
+    }
+
+    #[test]
+    fn the_address_to_which_files_are_sent_leads_into_the_room() {
+        let expected = ("http://chat.lan:5000/x/".to_owned(), room("KXQT"));
+        assert_eq!(read("http://chat.lan:5000/x/KXQT/", None), expected);
+        assert!(Address::read("http://chat.lan:5000/", None).is_err());
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn every_listener_is_shown() {
         "http://192.168.1.20/\n",
         "http://localhost:5000/\n",
         "nc 192.168.1.20 7001\n",
-        "snugd join 192.168.1.20:7001 CODE\n",
+        "snugd join 192.168.1.20:80 CODE\n",
         "ncat --ssl 192.168.1.20 5002\n",
         "    unix:/run/snugd.sock\n",
     ] {
@@ -221,8 +221,20 @@ fn ipv6_is_in_brackets_in_a_url_and_bare_for_nc() {
     let page = Example::at("[2001:db8::20]:5000", "[2001:db8::20]:5001").page(PLAIN);
     assert!(page.contains("    http://[2001:db8::20]:5000/\n"), "{page}");
     assert!(page.contains("    nc 2001:db8::20 5001\n"), "{page}");
-    let page = Example::at("[2001:db8::20]:5000", "[2001:db8::20]:7001").page(PLAIN);
-    assert!(page.contains("    snugd join [2001:db8::20]:7001 CODE\n"), "{page}");
+    assert!(page.contains("    snugd join 2001:db8::20 CODE\n"), "{page}");
+    let page = Example::at("[2001:db8::20]:7000", "[2001:db8::20]:5001").page(PLAIN);
+    assert!(page.contains("    snugd join [2001:db8::20]:7000 CODE\n"), "{page}");
+}
+
+#[test]
+fn the_client_for_terminals_is_sent_to_the_pages() {
+    let usual = Example::at("[::]:5000", "[::]:7001").page(PLAIN);
+    assert!(usual.contains("    snugd join 192.168.1.20 CODE\n"), "{usual}");
+    let encrypted = Example { is_encrypted: true, ..Example::at("[::]:8443", "[::]:5001") }.page(PLAIN);
+    assert!(encrypted.contains("    snugd join https://192.168.1.20:8443/ CODE\n"), "{encrypted}");
+    let certified = Example { certified_host: Some("chat.lan"), ..Example::at("[::]:443", "[::]:5001") };
+    let certified = Example { is_encrypted: true, ..certified }.page(PLAIN);
+    assert!(certified.contains("    snugd join https://chat.lan/ CODE\n"), "{certified}");
 }
 
 #[test]

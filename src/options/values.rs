@@ -265,8 +265,9 @@ pub struct WebAddress {
 }
 
 pub(super) fn read_web_address(value: &str) -> Result<WebAddress, &'static str> {
-    let PublicUrl { origin, host, path } = read_public_url(value)?;
-    let authority = origin.strip_prefix("http://").ok_or("a URL that begins with http://")?;
+    let wanted = "a URL that begins with http:// (a server with TLS answers there as well)";
+    let PublicUrl { origin, host, path } = read_public_url(value).map_err(|_| wanted)?;
+    let authority = origin.strip_prefix("http://").ok_or(wanted)?;
     let port = match authority[host.len()..].strip_prefix(':') {
         Some(port) => read_digits(port).ok_or("a URL with a port")?,
         None => 80,
