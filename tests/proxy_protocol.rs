@@ -174,6 +174,22 @@ fn who_is_to_send_a_header_and_does_not_is_closed_without_a_word() {
 }
 
 #[test]
+fn whoever_a_proxy_has_just_brought_is_answered_when_the_server_stops() {
+    let server = server(&[]);
+    let mut stream = connect_from(PROXY, server.web);
+    // It has been accepted once somebody who came later is answered.
+    assert_eq!(get(&server, LOCAL, "/healthz"), 200);
+    server.signal("TERM");
+    eventually("it stops", || server.log().contains("stopping").then_some(()));
+    stream.write_all(&v1("192.0.2.7")).expect("it is open");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").expect("it is open");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is answered, and ends");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[test]
 fn a_header_has_to_come_in_time() {
     let server = server(&[]);
     let started = Instant::now();

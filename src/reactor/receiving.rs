@@ -54,12 +54,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     }
 
     /// Whether the program stops, and hears no more of this connection. Requests are heard to the last, since most of
-    /// those who send them do not come back by themselves.
+    /// those who send them do not come back by themselves; so is a proxy that may be about to bring one.
     fn is_deaf_to(&self, slot: usize) -> bool {
         let connection = &self.connections.slab[slot];
         self.stopping.as_ref().is_some_and(Stopping::is_deaf)
             && connection.phase == Phase::Open
-            && !matches!(connection.session, Session::Http(_))
+            && !matches!(connection.session, Session::Http(_) | Session::ProxyHeader(_))
     }
 
     /// Reads once from a connection, and has its session look at what there is.
