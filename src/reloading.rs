@@ -77,7 +77,7 @@ impl Reloader {
             Ok(options) => options,
             Err(exit) => {
                 let sentence = exit.text.strip_prefix("snugd: ").unwrap_or(&exit.text);
-                log::warn!(event = "reload_failed"; "the options stay as they were: {sentence}");
+                log::error!(event = "reload_failed"; "the options stay as they were: {sentence}");
                 return None;
             }
         };
@@ -85,7 +85,7 @@ impl Reloader {
         let keys = match self.read_keys(&options) {
             Ok(keys) => keys,
             Err(sentence) => {
-                log::warn!(event = "reload_failed"; "the options stay as they were: {sentence}");
+                log::error!(event = "reload_failed"; "the options stay as they were: {sentence}");
                 return None;
             }
         };
