@@ -1,6 +1,6 @@
 //! `snugd join`: a client for terminals and scripts.
 //!
-//! It speaks the contract's WebSocket messages, like a page. [`conversation`] is what is said and what becomes of it,
+//! It speaks the contract's WebSocket messages, like a page. `conversation` is what is said and what becomes of it,
 //! with `outbox` for what is not acknowledged, `room` for what is known of the room and `commands` for what is typed;
 //! `transcript` is what is shown, in the words of [`mod@crate::line`]. None of them knows a socket or a terminal. `link` is the
 //! connection, `driver` the loop; `interactive` with `editor`, `screen` and `palette` is for people, `plain` for
