@@ -100,7 +100,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
     #[cfg(feature = "mdns")]
     let (local_name, announcement) = announce(&options, &listeners);
     #[cfg(not(feature = "mdns"))]
-    let local_name = None;
+    let local_name: Option<String> = None;
     let invitation = Invitation {
         public_url: options.web.public_url.clone(),
         base_path: options.web.base_path.clone(),
@@ -112,7 +112,7 @@ fn run(mut options: Options) -> Result<(), Failure> {
         host,
     };
 
-    let mut reloader = Reloader::new(std::env::args_os(), &options, local_name.clone());
+    let mut reloader = Reloader::new(std::env::args_os(), &options);
     let limits = options.limits;
     let clock = LocalClock::system();
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|error| while_running(io::Error::other(error)))?;

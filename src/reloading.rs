@@ -29,13 +29,11 @@ struct Started {
     #[cfg(feature = "tls")]
     is_tls: bool,
     allowed_hosts: Vec<String>,
-    local_name: Option<String>,
 }
 
 impl Reloader {
-    /// `args` is the command line by which the program was started with these options. `local_name` is by what the network
-    /// finds it, which is answered like any host that is named.
-    pub fn new(args: impl Iterator<Item = OsString>, options: &Options, local_name: Option<String>) -> Reloader {
+    /// `args` is the command line by which the program was started with these options.
+    pub fn new(args: impl Iterator<Item = OsString>, options: &Options) -> Reloader {
         Reloader {
             args: args.collect(),
             settings: options.settings.clone(),
@@ -45,7 +43,6 @@ impl Reloader {
                 #[cfg(feature = "tls")]
                 is_tls: options.tls.is_some(),
                 allowed_hosts: options.web.allowed_hosts.clone(),
-                local_name,
             },
         }
     }
@@ -128,8 +125,6 @@ impl Reloader {
         // The host of another address may not come in by the one that is still in force.
         if at_restart.iter().any(|name| name == "public-url") {
             web.allowed_hosts.clone_from(&self.started.allowed_hosts);
-        } else if !web.allowed_hosts.is_empty() {
-            web.allowed_hosts.extend(self.started.local_name.clone());
         }
         let admission = AdmissionLimits {
             connections: options.max_connections,
@@ -157,7 +152,7 @@ mod tests {
         let args = |words: &'static str| words.split(' ').map(OsString::from);
         let started = |words| {
             let options = Options::parse_command_line(args(words)).expect("options");
-            Reloader::new(args(words), &options, Some("snugd.local".to_owned()))
+            Reloader::new(args(words), &options)
         };
         let hosts = |words| started(words).reload().expect("nothing is wrong").web.allowed_hosts;
         assert_eq!(hosts("snugd --allowed-host chat.example"), ["chat.example", "snugd.local"]);
