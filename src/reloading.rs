@@ -74,7 +74,7 @@ impl Reloader {
             Ok(options) => options,
             Err(exit) => {
                 let sentence = exit.text.strip_prefix("snugd: ").unwrap_or(&exit.text);
-                log::error!(event = "reload_failed"; "the options stay as they were: {sentence}");
+                log::warn!(event = "reload_failed"; "the options stay as they were: {sentence}");
                 return None;
             }
         };
@@ -82,7 +82,7 @@ impl Reloader {
         let keys = match self.read_keys(&options) {
             Ok(keys) => keys,
             Err(sentence) => {
-                log::error!(event = "reload_failed"; "the options stay as they were: {sentence}");
+                log::warn!(event = "reload_failed"; "the options stay as they were: {sentence}");
                 return None;
             }
         };
