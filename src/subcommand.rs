@@ -40,7 +40,7 @@ fn run_with_file(subcommand: &Subcommand) -> Result<(), Exit> {
             Err(Exit::misused("This snugd was built without accounts, so it manages none; use another build."))
         }
         Subcommand::Export { file, code, format } => with_file::export(file, code, *format),
-        _ => Ok(()),
+        _ => unreachable!("what needs no data file is run without one"),
     }
 }
 

@@ -262,7 +262,7 @@ fn read_event(fields: Fields) -> Option<Event> {
         "nick" => (concerned, Body::Nick { to: self::name(&fields.to)? }),
         "topic" => (by().unwrap_or(concerned), Body::Topic { text: fields.text.as_deref().and_then(line) }),
         "mode" => {
-            let change = read_change(&fields, concerned.clone())?;
+            let change = ModeChange::from_parts(&fields.change, fields.seconds, || Some(concerned.clone()))?;
             (by().unwrap_or(concerned), Body::Mode { change })
         }
         "kick" => {
@@ -295,24 +295,6 @@ fn read_file(fields: &FileFields) -> Option<SharedFile> {
         size_bytes: fields.size,
         file_type: FileType::parse(&fields.r#type).unwrap_or(FileType::Other),
         dimensions,
-    })
-}
-
-fn read_change(fields: &Fields, name: Name) -> Option<ModeChange> {
-    let seconds = fields.seconds;
-    Some(match fields.change.as_str() {
-        "op" => ModeChange::Op(name),
-        "deop" => ModeChange::Deop(name),
-        "ban" => ModeChange::Ban { name, seconds: seconds? },
-        "unban" => ModeChange::Unban(name),
-        "mute" => ModeChange::Mute { name, seconds },
-        "unmute" => ModeChange::Unmute(name),
-        "lock" => ModeChange::Lock,
-        "unlock" => ModeChange::Unlock,
-        "key" => ModeChange::Key,
-        "unkey" => ModeChange::Unkey,
-        "slow" => ModeChange::Slow { seconds: seconds?.try_into().ok()? },
-        _ => return None,
     })
 }
 

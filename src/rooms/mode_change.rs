@@ -95,7 +95,11 @@ impl ModeChange {
         let (word, seconds, name) = (parts.next()?, parts.next()?, parts.next()?);
         let seconds = if seconds == "-" { None } else { Some(seconds.parse::<u64>().ok()?) };
         // What is remembered has been a name before.
-        let name = || (!name.is_empty()).then(|| Name::known(name));
+        ModeChange::from_parts(word, seconds, || (!name.is_empty()).then(|| Name::known(name)))
+    }
+
+    /// The change that the contract calls so. `None`: there is none, or it wants seconds or a name that are not there.
+    pub fn from_parts(word: &str, seconds: Option<u64>, name: impl FnOnce() -> Option<Name>) -> Option<ModeChange> {
         Some(match word {
             "op" => ModeChange::Op(name()?),
             "deop" => ModeChange::Deop(name()?),
