@@ -84,6 +84,27 @@ impl JournalMeters {
     }
 }
 
+/// What a log that several nodes share tells of itself. Each is written by one thread.
+#[derive(Debug, Default)]
+pub struct ClusterMeters {
+    /// Commands that were answered, and how long each took.
+    pub commands: Histogram,
+    /// Commands that failed.
+    pub failed_commands: Counter,
+    /// Connections that were made anew after one was lost.
+    pub reconnects: Counter,
+    /// Proposals that others' changes came before, so that they were checked again.
+    pub outdated_proposals: Counter,
+    /// How often everything was loaded anew.
+    pub resets: Counter,
+    /// How old the entries were that were last taken in. Milliseconds.
+    pub lag_ms: AtomicU64,
+    /// How many nodes there are.
+    pub nodes: AtomicU64,
+    /// It can be asked at this time.
+    pub is_up: AtomicBool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,14 +4,18 @@
 //! as committed, and only then is it applied. What memory does not hold any more can be read from it. Only the journal
 //! in memory is in this file: it stores nothing, and hands back at once. The one in a file is in `sqlite`.
 
+pub mod cluster;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::meter::JournalMeters;
-use crate::rooms::{AccountAction, AccountRequestId, Name, Page, Proposal, ReadRequest};
+use crate::meter::{ClusterMeters, JournalMeters};
+use crate::rooms::{
+    AccountAction, AccountRequestId, Epoch, LoadedRoom, Name, NodeId, Notice, Page, Proposal, ReadRequest,
+    StoredAccount, StoredRoom, SyncId,
+};
 use crate::time::Now;
 
 /// Orders changes and makes them durable.
@@ -45,9 +49,35 @@ pub trait Journal {
         0
     }
 
+    /// The other nodes are to be told something, if there are any.
+    fn tell(&mut self, notice: Notice) {
+        let _ = notice;
+    }
+
+    /// Everything that any node was told is committed is to be handed over, and then [`Outcome::Synced`].
+    fn sync(&mut self, sync: SyncId);
+
+    /// The room as it is now, all outcomes included that were taken: what [`Outcome::SnapshotWanted`] has asked for.
+    fn keep_snapshot(&mut self, room: StoredRoom) {
+        let _ = room;
+    }
+
+    /// When it has something to do at the latest (`Now::steady_ms`), though nothing is asked of it.
+    fn due_ms(&self) -> Option<u64> {
+        None
+    }
+
+    /// The program is about to end, and nobody is connected any more.
+    fn leave(&mut self) {}
+
     /// What it counts.
     fn meters(&self) -> Arc<JournalMeters> {
         Arc::default()
+    }
+
+    /// What it counts of a log that nodes share, if it is one.
+    fn cluster_meters(&self) -> Option<Arc<ClusterMeters>> {
+        None
     }
 
     /// Whether it has nothing to do, and what has come of everything can be taken.
@@ -85,8 +115,32 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
         (**self).waiting()
     }
 
+    fn tell(&mut self, notice: Notice) {
+        (**self).tell(notice);
+    }
+
+    fn sync(&mut self, sync: SyncId) {
+        (**self).sync(sync);
+    }
+
+    fn keep_snapshot(&mut self, room: StoredRoom) {
+        (**self).keep_snapshot(room);
+    }
+
+    fn due_ms(&self) -> Option<u64> {
+        (**self).due_ms()
+    }
+
+    fn leave(&mut self) {
+        (**self).leave();
+    }
+
     fn meters(&self) -> Arc<JournalMeters> {
         (**self).meters()
+    }
+
+    fn cluster_meters(&self) -> Option<Arc<ClusterMeters>> {
+        (**self).cluster_meters()
     }
 
     fn is_settled(&self) -> bool {
@@ -101,6 +155,35 @@ pub enum Outcome {
     Committed(Proposal),
     /// The change, a [refusable](Proposal::is_refusable) one, is not stored.
     Refused(Proposal),
+    /// Another node's change came before this one: it is to be checked again, and then submitted again, or settled.
+    Outdated(Proposal),
+    /// The message of this proposal was said already, as this event.
+    AlreadySaid(Proposal, u64),
+    /// What this proposal amends is there no more.
+    NoSuchEvent(Proposal),
+    /// Another node has told something.
+    Noticed(Notice),
+    /// A node is one no more: its members have the grace to come to another.
+    NodeGone(NodeId),
+    /// The others had given this node up. From here on it is known to them under this number, and has to tell them whose
+    /// connections it still has.
+    Renamed(NodeId),
+    /// Everything that had been committed anywhere is handed over.
+    Synced(SyncId),
+    /// The room is to be handed to [`Journal::keep_snapshot`], at once.
+    SnapshotWanted(Epoch),
+    /// What is in memory may not be what others have: these rooms and accounts, known to the others under this number, are
+    /// to be taken in its place, and everybody who is connected has to come again.
+    Reset {
+        /// This node.
+        node: NodeId,
+        /// All accounts.
+        accounts: Vec<StoredAccount>,
+        /// All rooms.
+        rooms: Vec<LoadedRoom>,
+        /// All nodes, this one included.
+        nodes: Vec<NodeId>,
+    },
     /// What was to be read.
     Read {
         /// What was wanted.
@@ -136,6 +219,10 @@ impl Journal for MemoryJournal {
     fn read(&mut self, request: ReadRequest) {
         // The rooms hold all there is.
         self.outcomes.push_back(Outcome::Read { request, page: Some(Page::default()) });
+    }
+
+    fn sync(&mut self, sync: SyncId) {
+        self.outcomes.push_back(Outcome::Synced(sync));
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {

@@ -135,6 +135,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             while let Some(request) = self.rooms.take_read_request() {
                 self.journal.read(request);
             }
+            while let Some(sync) = self.rooms.take_sync() {
+                self.journal.sync(sync);
+            }
+            while let Some(notice) = self.rooms.take_notice() {
+                self.journal.tell(notice);
+            }
             if let Some((connection, reply)) = self.rooms.take_reply() {
                 self.deliver(connection, reply);
             } else if self.rooms.is_saturated() || self.connections.queued_bytes > QUEUED_BUDGET_BYTES {
@@ -152,6 +158,19 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         match outcome {
             Outcome::Committed(proposal) => self.rooms.commit(proposal, self.now, &mut self.connections),
             Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
+            Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now, &mut self.connections),
+            Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
+            Outcome::NoSuchEvent(proposal) => self.rooms.note_no_such_event(proposal, self.now),
+            Outcome::Noticed(notice) => self.rooms.take_in_notice(&notice, self.now),
+            Outcome::NodeGone(node) => self.rooms.give_up_node(node, self.now),
+            Outcome::Renamed(node) => self.rooms.rename_node(node, self.now),
+            Outcome::Synced(sync) => self.rooms.finish_sync(sync),
+            Outcome::SnapshotWanted(epoch) => {
+                if let Some(room) = self.rooms.snapshot(epoch) {
+                    self.journal.keep_snapshot(room);
+                }
+            }
+            Outcome::Reset { .. } => todo!("everybody comes again, and the rooms are taken in anew"),
             Outcome::Read { request, page } => self.rooms.page_in(request, page),
             Outcome::AccountRequest { request, name, action } => self.rooms.execute_request(request, &name, action),
             Outcome::Broken(sentence) => self.failure = Some(sentence),

@@ -7,7 +7,7 @@
 use super::command::{Command, ConnectionId, Membership, Reply, Share};
 use super::{
     AccountChange, AccountId, Address, AuthorId, Ban, Body, EncoderId, Epoch, Event, KeyHash, MessageKey, ModeChange,
-    Name, RoomCode, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
+    Name, NodeId, RoomCode, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
 };
 
 /// A change on its way to the journal and back to the rooms.
@@ -19,6 +19,10 @@ pub struct Proposal {
     pub epoch: Epoch,
     /// What is to change.
     pub change: Change,
+    /// The node that has proposed it.
+    pub by: NodeId,
+    /// Against what it was checked.
+    pub checked: Checked,
     pub(super) on_commit: OnCommit,
     /// This node has proposed it.
     pub(super) is_own: bool,
@@ -28,6 +32,19 @@ pub struct Proposal {
     pub(super) is_placed: bool,
     /// It is what was [taken early](Proposal::take_early) of another.
     pub(super) is_early: bool,
+}
+
+/// Against what a proposal was checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checked {
+    /// Against what was committed and proposed when it was proposed.
+    Once,
+    /// It was [outdated](crate::rooms::Rooms::reconsider), and is possible all the same: it goes before what was proposed of
+    /// its room later.
+    Again,
+    /// It was outdated, and relies on others of this node that are not committed yet: it is to be checked again when they
+    /// are. What was proposed of its room later waits as well.
+    NotYet,
 }
 
 /// What is to change in a room.
@@ -281,6 +298,8 @@ impl Proposal {
             code,
             epoch,
             change,
+            by: NodeId::ALONE,
+            checked: Checked::Once,
             on_commit,
             is_own: false,
             stands_alone: false,
@@ -376,6 +395,19 @@ pub struct StoredRoom {
     pub rules: RoomRules,
 }
 
+/// A room as a log of changes remembers it: a snapshot, and what has changed since.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LoadedRoom {
+    /// As it was once, but for its first and last id and its last time, which are those of now.
+    pub snapshot: StoredRoom,
+    /// The changes since then that changed more than what was said, in their order, each with the node that proposed it.
+    pub changes: Vec<(NodeId, Change)>,
+}
+
+/// Names a wait for everything that was committed anywhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SyncId(pub u64);
+
 /// Somebody whose secret a stored room knows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StoredMember {
@@ -393,6 +425,8 @@ pub struct StoredMember {
     pub has_entered: bool,
     /// The account whose name it bears by right.
     pub account: Option<AccountId>,
+    /// The node at which it is, or was last.
+    pub node: NodeId,
 }
 
 /// What a journal is to read of a room's history, since memory does not hold it.

@@ -23,7 +23,7 @@ pub struct RoomCode {
 
 impl RoomCode {
     /// No room's: that of changes that name none.
-    pub(super) const NONE: RoomCode = RoomCode { letters: [0; MAX_LETTERS], length: 0 };
+    pub const NONE: RoomCode = RoomCode { letters: [0; MAX_LETTERS], length: 0 };
 
     /// Reads a code as people type or paste it: in any case, with spaces and hyphens, or within a whole invitation.
     ///

@@ -32,6 +32,8 @@ mod membership;
 mod mode_change;
 mod moderation;
 mod name;
+mod node;
+mod nodes;
 mod opening;
 mod paging;
 mod password;
@@ -55,7 +57,10 @@ mod token;
 pub use accounts::{AccountAction, AccountChange, AccountId, AccountRequestId, PasswordHash, StoredAccount};
 pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend, quote_in};
 pub use broadcast_log::{Delivery, SlowConsumer};
-pub use change::{Change, Measure, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, Wanted};
+pub use change::{
+    Change, Checked, LoadedRoom, Measure, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, SyncId,
+    Wanted,
+};
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
     AccountCommand, AccountDone, Caller, Command, ConnectionId, Join, JoinTarget, ListedBan, Membership, ProvenCommand,
@@ -73,6 +78,7 @@ pub use limiter::{Address, AddressLimiter, Bucket, KeyedLimiter, Rate};
 pub use mode_change::ModeChange;
 pub use moderation::{BAN_SECONDS, MAX_SECONDS, MAX_SLOW_SECONDS, Moderation};
 pub use name::{MAX_CHARACTERS as MAX_NAME_CHARACTERS, Name, NameKeys};
+pub use node::{Attempt, NodeId, Notice};
 pub use paging::Resumed;
 pub use password::{Password, PasswordFault};
 pub use room::{Marks, Room};

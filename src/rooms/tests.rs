@@ -1008,6 +1008,7 @@ fn who_is_refused_anyway_causes_no_read() {
         is_placed: true,
         has_entered: true,
         account: None,
+        node: NodeId::ALONE,
     };
     let (last_time_ms, last_author, members) = (house.now.wall_ms, member.author, vec![member]);
     let room = StoredRoom {

@@ -103,7 +103,7 @@ pub struct Epoch(u64);
 
 impl Epoch {
     /// No room's: that of changes that name none.
-    pub(super) const NONE: Epoch = Epoch(0);
+    pub const NONE: Epoch = Epoch(0);
 
     /// Reads 16 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Epoch> {

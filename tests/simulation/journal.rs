@@ -9,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
     AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, Measure, MessageKey,
-    ModeChange, Mute, Newcomer, Page, Proposal, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredMember,
-    StoredRoom, Wanted, amend,
+    ModeChange, Mute, Newcomer, NodeId, Page, Proposal, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredMember,
+    StoredRoom, SyncId, Wanted, amend,
 };
 
 /// What survives a crash.
@@ -233,7 +233,8 @@ impl RoomOnDisk {
         self.last_author = self.last_author.max(author);
         self.members.retain(|member| member.author != author);
         let (is_placed, has_entered) = (true, false);
-        self.members.push(StoredMember { author, token, name: name.clone(), via, is_placed, has_entered, account });
+        let (name, node) = (name.clone(), NodeId::ALONE);
+        self.members.push(StoredMember { author, token, name, via, is_placed, has_entered, account, node });
         if becomes_operator {
             self.rules.operators.push(author);
             self.rules.operators.sort();
@@ -411,6 +412,10 @@ impl Journal for SimJournal {
         self.requests.push_back(request);
     }
 
+    fn sync(&mut self, sync: SyncId) {
+        self.outcomes.push_back(Outcome::Synced(sync));
+    }
+
     fn take_outcome(&mut self) -> Option<Outcome> {
         if self.is_broken && self.outcomes.is_empty() {
             return None;
@@ -480,6 +485,10 @@ impl Journal for AnyJournal {
 
     fn read(&mut self, request: ReadRequest) {
         self.inner().read(request);
+    }
+
+    fn sync(&mut self, sync: SyncId) {
+        self.inner().sync(sync);
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {

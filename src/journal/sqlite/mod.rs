@@ -48,7 +48,7 @@ use rusqlite::Connection;
 
 use super::{Journal, Outcome};
 use crate::meter::JournalMeters;
-use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredAccount, StoredRoom};
+use crate::rooms::{Event, Proposal, ReadRequest, RoomCode, StoredAccount, StoredRoom, SyncId};
 use crate::time::Now;
 pub use account_requests::{AccountError, account_names, change_account};
 use answers::{Answers, Load};
@@ -84,6 +84,7 @@ pub struct SqliteJournal {
     stalled: bool,
     threads: Vec<JoinHandle<()>>,
     stored_accounts: Vec<StoredAccount>,
+    synced: VecDeque<SyncId>,
     /// The file is ours until everything is written.
     _lock: File,
 }
@@ -145,6 +146,7 @@ impl SqliteJournal {
             stalled: false,
             threads,
             stored_accounts: Vec::new(),
+            synced: VecDeque::new(),
             _lock: lock,
         }
     }
@@ -198,8 +200,13 @@ impl Journal for SqliteJournal {
         let _ = self.requests.as_ref().map(|requests| requests.send(request));
     }
 
+    fn sync(&mut self, sync: SyncId) {
+        // There is no other node.
+        self.synced.push_back(sync);
+    }
+
     fn take_outcome(&mut self) -> Option<Outcome> {
-        self.outcomes.try_recv().ok()
+        self.outcomes.try_recv().ok().or_else(|| self.synced.pop_front().map(Outcome::Synced))
     }
 
     fn is_failing(&self) -> bool {

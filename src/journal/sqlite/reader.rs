@@ -13,8 +13,8 @@ use super::searching::{self, Searched};
 use super::{amendments, columns, data_file, moderation, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AccountId, AuthorId, Epoch, Event, FileId, MAX_PAGE_EVENTS, MessageKey, Name, Page, Quote, ReadRequest, RoomCode,
-    RoomRules, SharedFile, StoredMember, StoredRoom, Via, Wanted, quote_in,
+    AccountId, AuthorId, Epoch, Event, FileId, MAX_PAGE_EVENTS, MessageKey, Name, NodeId, Page, Quote, ReadRequest,
+    RoomCode, RoomRules, SharedFile, StoredMember, StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -203,6 +203,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
                 is_placed: row.get(5)?,
                 has_entered: row.get(6)?,
                 account: row.get::<_, Option<i64>>(7)?.map(|account| AccountId(account.cast_unsigned())),
+                node: NodeId::ALONE,
             });
         }
     }

@@ -1042,6 +1042,7 @@ impl Model {
                     is_placed: true,
                     has_entered: false,
                     account: None,
+                    node: NodeId::ALONE,
                 };
                 room.members.insert(at, member);
                 room.last_author = room.last_author.max(author);

@@ -116,8 +116,16 @@ impl World {
         let (token, epoch) = (Token::random(random), Epoch::random(random));
         let (author, name) = (AuthorId(1), Name::parse(name).expect("a name"));
         let (is_placed, has_entered) = (true, true);
-        let member =
-            StoredMember { author, token: token.hash(), name, via: Via::Line, is_placed, has_entered, account: None };
+        let member = StoredMember {
+            author,
+            token: token.hash(),
+            name,
+            via: Via::Line,
+            is_placed,
+            has_entered,
+            account: None,
+            node: NodeId::ALONE,
+        };
         let (first_id, last_id, last_author, members) = (1, 1, author, vec![member]);
         let (code, rules) = (kxqt(), Default::default());
         let files = Vec::new();
