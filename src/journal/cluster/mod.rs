@@ -5,6 +5,8 @@
 //! to the rooms, to be checked again. Nothing here waits or names a socket: what reaches the log is a [`Link`].
 
 pub mod codec;
+mod effects;
 pub mod log;
 
+pub use effects::{Effects, Erasure};
 pub use log::Link;
