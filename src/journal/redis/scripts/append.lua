@@ -82,24 +82,13 @@ end
 local function log_change(change, by, event_id)
   local letters = change.letters == '' and '-' or change.letters
   local code = change.code == '' and '-' or change.code
-  push(by, event_id, letters, code, change.epoch, change.payload)
+  return push(by, event_id, letters, code, change.epoch, change.payload)
 end
 
 local function append_of_account(change, by)
-  log_change(change, by, '-')
-  local entry = by .. ' -\n' .. change.payload
-  if change.has('t') then
-    for _, epoch in ipairs(redis.call('HVALS', rooms_key)) do
-      redis.call('RPUSH', key('tail:' .. epoch), entry)
-    end
-  elseif change.has('b') then
-    for epoch in string.gmatch(change.field, '%S+') do
-      if redis.call('EXISTS', key('room:' .. epoch)) == 1 then
-        redis.call('RPUSH', key('tail:' .. epoch), entry)
-      end
-    end
-  end
+  local position = log_change(change, by, '-')
   if change.account ~= '' then
+    redis.call('RPUSH', key('account_tail'), position .. ' ' .. by .. ' -\n' .. change.payload)
     local accounts = key('accounts')
     if change.kept == '' then
       redis.call('HDEL', accounts, change.account)
@@ -139,7 +128,8 @@ local function append(change)
       return 'O'
     end
     first, last = '1', '0'
-    redis.call('HSET', room_key, 'code', change.code, 'first', first, 'last', last, 'time', '0')
+    redis.call('HSET', room_key, 'code', change.code, 'first', first, 'last', last, 'time', '0',
+      'snapshot_position', (last_entry()))
   else
     if code ~= change.code or version ~= change.version then
       return 'O'
@@ -169,7 +159,7 @@ local function append(change)
     end
     fields = { 'last', event_id, 'first', trim(epoch, tonumber(first), tonumber(event_id)) }
   end
-  log_change(change, by, event_id)
+  local position = log_change(change, by, event_id)
   if change.has('e') then
     redis.call('HDEL', rooms_key, change.code)
     redis.call('UNLINK', room_key, events, keys, key('tail:' .. epoch), key('amends:' .. epoch))
@@ -178,7 +168,7 @@ local function append(change)
   if change.has('v') then
     fields[#fields + 1] = 'version'
     fields[#fields + 1] = by
-    redis.call('RPUSH', key('tail:' .. epoch), by .. ' ' .. event_id .. '\n' .. change.payload)
+    redis.call('RPUSH', key('tail:' .. epoch), position .. ' ' .. by .. ' ' .. event_id .. '\n' .. change.payload)
   end
   if change.time ~= '' then
     fields[#fields + 1] = 'time'

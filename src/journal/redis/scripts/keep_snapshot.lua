@@ -5,9 +5,10 @@ if redis.call('HGET', rooms_key, code) ~= epoch then
 end
 local tail = redis.call('LRANGE', key('tail:' .. epoch), 0, -1)
 for i, change in ipairs(tail) do
-  if string.match(change, '^%S+') == version then
+  local position, by = string.match(change, '^(%S+) (%S+) ')
+  if by == version then
     redis.call('LTRIM', key('tail:' .. epoch), i, -1)
-    redis.call('HSET', key('room:' .. epoch), 'snapshot', snapshot)
+    redis.call('HSET', key('room:' .. epoch), 'snapshot', snapshot, 'snapshot_position', position)
     return 1
   end
 end

@@ -3,7 +3,8 @@ local rooms = { (last_entry()) }
 for i = 1, #ARGV, 2 do
   local code, epoch = ARGV[i], ARGV[i + 1]
   if redis.call('HGET', rooms_key, code) == epoch then
-    local fields = redis.call('HMGET', key('room:' .. epoch), 'version', 'first', 'last', 'time', 'snapshot', 'former')
+    local fields = redis.call('HMGET', key('room:' .. epoch), 'version', 'first', 'last', 'time', 'snapshot',
+      'snapshot_position', 'former')
     rooms[#rooms + 1] = { code, epoch, fields, redis.call('LRANGE', key('tail:' .. epoch), 0, -1) }
   end
 end
