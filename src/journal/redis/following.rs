@@ -137,11 +137,10 @@ impl Follower {
 
     /// Waits until so many replicas have everything up to this entry.
     fn wait_for_replicas(&self, connection: &mut Connection, order: &FollowOrder, last: Position) -> Result<(), End> {
-        // Replicas are asked about what this connection has written: it is behind the entry.
-        ask(connection, cmd("HSET").arg(SEEN).arg(order.node.0).arg(last.to_string()))?;
+        note_seen(connection, &order.node.0.to_string(), last)?;
         let mut is_told = false;
         loop {
-            let replicas = number(ask(connection, cmd("WAIT").arg(self.wait_replicas).arg(WAIT_MS))?)?;
+            let replicas = count_replicas(connection, self.wait_replicas)?;
             if replicas >= u64::from(self.wait_replicas) {
                 return Ok(());
             }
@@ -155,6 +154,17 @@ impl Follower {
             }
         }
     }
+}
+
+/// Notes up to where somebody has read. Replicas are asked about what a connection has written: this is behind what it has
+/// read.
+pub(super) fn note_seen(connection: &mut Connection, who: &str, last: Position) -> Answer<()> {
+    ask(connection, cmd("HSET").arg(SEEN).arg(who).arg(last.to_string())).map(drop)
+}
+
+/// How many replicas have that, or so many as are wanted; waits a while for those.
+pub(super) fn count_replicas(connection: &mut Connection, wanted: u32) -> Answer<u64> {
+    number(ask(connection, cmd("WAIT").arg(wanted).arg(WAIT_MS))?)
 }
 
 fn other_log() -> Fault {

@@ -20,11 +20,13 @@ mod following;
 mod loading;
 mod opening;
 mod order;
+mod reader;
 mod reading;
 mod scripts;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -35,7 +37,7 @@ use answers::{Answers, Origin, Standing, WAITING_ANSWERS};
 use connecting::Connector;
 use following::{FollowOrder, Follower};
 use order::{Order, Orderer};
-use reading::{ReadOrder, Reader};
+use reader::{ReadOrder, Reader};
 use scripts::Scripts;
 
 use crate::journal::cluster::Link;
@@ -43,12 +45,17 @@ use crate::journal::cluster::log::{Request, Response};
 use crate::meter::ClusterMeters;
 use crate::rooms::NodeId;
 
+/// So long it is waited at the end for what was asked last.
+const END_LIMIT: Duration = Duration::from_secs(1);
+
 /// Reaches the log over connections that threads of its own keep.
 pub struct RedisLink {
     orders: Sender<Order>,
     follows: Sender<FollowOrder>,
     reads: Sender<ReadOrder>,
     responses: Receiver<(Origin, Response)>,
+    /// Nothing comes; it is closed when everything was asked that is asked in order.
+    ended: Receiver<Infallible>,
     standing: Arc<Mutex<Standing>>,
     /// The connection that is there, as far as answers were taken.
     session: Option<u64>,
@@ -87,13 +94,24 @@ impl RedisLink {
             follows: follow_receiver,
             wait_replicas,
         };
-        let reader = Reader::new(connector.clone(), scripts.clone(), answers.clone(), read_receiver, wait_replicas);
+        let reader = Reader {
+            connector: connector.clone(),
+            scripts: scripts.clone(),
+            answers: answers.clone(),
+            orders: read_receiver,
+            wait_replicas,
+            connection: None,
+        };
         let orderer = Orderer::new(connector, scripts, answers, order_receiver);
-        start_thread("cluster", move || orderer.run(connected))?;
+        let (end_sender, ended) = mpsc::channel();
+        start_thread("cluster", move || {
+            orderer.run(connected);
+            drop::<Sender<Infallible>>(end_sender);
+        })?;
         start_thread("cluster-follow", move || follower.run())?;
         start_thread("cluster-read", move || reader.run())?;
         let (session, follow, node) = (None, 0, NodeId::ALONE);
-        Ok(RedisLink { orders, follows, reads, responses, standing, session, follow, node })
+        Ok(RedisLink { orders, follows, reads, responses, ended, standing, session, follow, node })
     }
 
     /// The next thing that comes within this time.
@@ -172,6 +190,9 @@ impl Link for RedisLink {
 impl Drop for RedisLink {
     fn drop(&mut self) {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).is_over = true;
+        let _ = self.orders.send(Order::End);
+        // That the node leaves is said last, and the others should hear of it.
+        let _ = self.ended.recv_timeout(END_LIMIT);
     }
 }
 

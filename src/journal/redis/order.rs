@@ -35,6 +35,8 @@ pub(super) enum Order {
     Ask { session: u64, request: Request },
     /// What follows the log over this connection's time has found that it cannot go on.
     Fail { session: u64, reason: String },
+    /// What was said before is the last.
+    End,
 }
 
 /// The thread's own.
@@ -48,6 +50,7 @@ pub(super) struct Orderer {
     look: Option<NodeId>,
     session: u64,
     is_refusing: bool,
+    is_ending: bool,
     /// Why the log was out of reach when that was last told.
     told: Option<String>,
     server: String,
@@ -99,6 +102,7 @@ impl Orderer {
             look: None,
             session: 0,
             is_refusing: false,
+            is_ending: false,
             told: None,
             server: String::new(),
             random,
@@ -167,9 +171,9 @@ impl Orderer {
         let until = Instant::now() + pause;
         loop {
             match self.orders.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(_) => (),
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return Err(Over),
+                Ok(Order::Ask { .. } | Order::Fail { .. }) => (),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(Over),
             }
         }
     }
@@ -195,24 +199,26 @@ impl Orderer {
 
     /// Waits until there is something to be asked.
     fn gather(&mut self) -> Result<(), End> {
-        while self.waiting.is_empty() && self.look.is_none() {
-            let order = self.orders.recv().map_err(|_| End::Over)?;
-            self.take(order)?;
-        }
-        while let Ok(order) = self.orders.try_recv() {
-            self.take(order)?;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, order: Order) -> Result<(), End> {
-        match order {
-            Order::Ask { session, request } if session == self.session => {
-                self.waiting.push_back(request);
-                Ok(())
+        let mut is_idle = self.waiting.is_empty() && self.look.is_none();
+        loop {
+            let order = match is_idle {
+                _ if self.is_ending => None,
+                true => Some(self.orders.recv().map_err(|_| End::Over)?),
+                false => self.orders.try_recv().ok(),
+            };
+            match order {
+                Some(Order::Ask { session, request }) if session == self.session => {
+                    self.waiting.push_back(request);
+                    is_idle = false;
+                }
+                Some(Order::Fail { session, reason }) if session == self.session => {
+                    return Err(End::Fault(Fault::Away(reason)));
+                }
+                Some(Order::Ask { .. } | Order::Fail { .. }) => (),
+                Some(Order::End) => self.is_ending = true,
+                None if is_idle => return Err(End::Over),
+                None => return Ok(()),
             }
-            Order::Fail { session, reason } if session == self.session => Err(End::Fault(Fault::Away(reason))),
-            Order::Ask { .. } | Order::Fail { .. } => Ok(()),
         }
     }
 

@@ -7,11 +7,15 @@ use redis::{Connection, cmd};
 
 use super::answers::{Answers, Origin, Over, Standing};
 use super::connecting::{Connector, ask};
-use super::faults::{Answer, Fault, list, number, optional_bytes};
+use super::faults::{Answer, Fault, list, optional_bytes};
+use super::following::{count_replicas, note_seen};
 use super::scripts::{META, Scripts};
 use super::{loading, reading};
 use crate::journal::cluster::log::{Loaded, Response};
 use crate::rooms::{Page, ReadRequest};
+
+/// So often it is waited a while for replicas.
+const REPLICATION_ATTEMPTS: usize = 10;
 
 /// What the thread is asked; over this connection's time.
 pub(super) enum ReadOrder {
@@ -25,6 +29,8 @@ pub(super) struct Reader {
     pub scripts: Scripts,
     pub answers: Answers,
     pub orders: Receiver<ReadOrder>,
+    /// So many replicas have to have what is loaded.
+    pub wait_replicas: u32,
     pub connection: Option<Connection>,
 }
 
@@ -41,7 +47,12 @@ impl Reader {
     fn answer(&mut self, order: ReadOrder) -> Result<(), Over> {
         let (session, response) = match order {
             ReadOrder::Load { session } => {
-                let loaded = self.try_twice(|connection, scripts, standing| loading::load(connection, scripts, standing));
+                let wait_replicas = self.wait_replicas;
+                let loaded = self.try_twice(|connection, scripts, standing| {
+                    let loaded = loading::load(connection, scripts, standing)?;
+                    wait_for_replicas(connection, &loaded, wait_replicas)?;
+                    Ok(loaded)
+                });
                 (session, Response::Loaded(loaded.map(Box::new)))
             }
             ReadOrder::Read { session, request } => {
@@ -82,6 +93,21 @@ impl Reader {
         self.connection = Some(connection);
         Ok(read)
     }
+}
+
+/// What is loaded is as visible as what is followed.
+fn wait_for_replicas(connection: &mut Connection, loaded: &Loaded, wanted: u32) -> Answer<()> {
+    if wanted == 0 {
+        return Ok(());
+    }
+    let last = loaded.rooms.iter().map(|room| room.position).max().unwrap_or(loaded.position);
+    note_seen(connection, "load", last)?;
+    for _ in 0..REPLICATION_ATTEMPTS {
+        if count_replicas(connection, wanted)? >= u64::from(wanted) {
+            return Ok(());
+        }
+    }
+    Err(Fault::Away(format!("fewer than {wanted} replicas have what is in it")))
 }
 
 /// A page of the log to which the node is attached, and of no other.
