@@ -6,7 +6,7 @@ use redis::{Cmd, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnection
 
 use super::address::{ClusterAddress, Credentials, HostPort, Server};
 use super::faults::{Answer, Fault, list, text};
-use super::scripts::LOG;
+use super::scripts::META;
 
 /// So long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ impl Connector {
         };
         let mut connection = self.open(&target, self.address.credentials.as_ref(), self.address.database)?;
         // In a Redis Cluster, whoever does not keep the log says who does.
-        ask(&mut connection, cmd("HGET").arg(format!("{{snugd}}:{}", "meta")).arg("format"))?;
+        ask(&mut connection, cmd("HGET").arg(META).arg("format"))?;
         let info = text(ask(&mut connection, cmd("INFO").arg("server"))?)?;
         let version = field(&info, "redis_version").ok_or_else(Fault::unreadable)?;
         if version.split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < OLDEST_VERSION) {

@@ -151,7 +151,8 @@ impl Orderer {
     fn connect(&mut self) -> Result<Connected, Over> {
         let mut longest = FIRST_PAUSE;
         loop {
-            self.pause(longest.mul_f64(self.random.random_range(0.5..1.0)))?;
+            let part = self.random.random_range(0.5..1.0);
+            self.pause(longest.mul_f64(part))?;
             longest = (longest * 2).min(LONGEST_PAUSE);
             match self.connector.connect().and_then(|mut connected| {
                 self.scripts.load_into(&mut connected.connection)?;

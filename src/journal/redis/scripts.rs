@@ -91,13 +91,11 @@ impl Scripts {
         }
         connection.send_packed_command(&packed)?;
         for script in self.all() {
-            let answer = connection.recv_response()?;
-            match answer {
+            match connection.recv_response()? {
                 Value::ServerError(ref error) if error.code() == "ERR" => {
                     return Err(Fault::Denied("it does not understand the log's scripts".to_owned()));
                 }
-                answer if text(answer)? == script.hash => (),
-                _ => return Err(Fault::unreadable()),
+                answer => drop(text(answer)?),
             }
         }
         Ok(())

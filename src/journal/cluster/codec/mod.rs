@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::log::{Append, Effects};
+use super::Effects;
+use super::log::Append;
 use crate::rooms::{AuthorId, Change, Event, MessageKey, Notice, StoredAccount, StoredRoom};
 
 /// How the log is written. A program that knows another one only leaves the log alone.
