@@ -148,6 +148,7 @@ impl Conditions {
                 self.memory_events as u64
             },
             is_durable: self.disk.is_some(),
+            is_shared: false,
         }
     }
 
