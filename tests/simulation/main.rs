@@ -12,6 +12,8 @@
 
 #[path = "../history/mod.rs"]
 mod history;
+#[path = "../support/ordered_log.rs"]
+mod ordered_log;
 
 mod files;
 mod folder;
