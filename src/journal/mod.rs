@@ -164,7 +164,13 @@ pub enum Outcome {
     /// Another node has told something.
     Noticed(Notice),
     /// A node is one no more: its members have the grace to come to another.
-    NodeGone(NodeId),
+    NodeGone {
+        /// Which.
+        node: NodeId,
+        /// It is this node that has given it up, and the first to be asked to give up its members' places. Where nobody
+        /// has (it has left by itself), all are.
+        is_ours: bool,
+    },
     /// The others had given this node up. From here on it is known to them under this number, and has to tell them whose
     /// connections it still has.
     Renamed(NodeId),

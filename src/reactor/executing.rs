@@ -162,7 +162,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
             Outcome::NoSuchEvent(proposal) => self.rooms.note_no_such_event(proposal, self.now),
             Outcome::Noticed(notice) => self.rooms.take_in_notice(&notice, self.now),
-            Outcome::NodeGone(node) => self.rooms.give_up_node(node, self.now),
+            Outcome::NodeGone { node, is_ours } => self.rooms.give_up_node(node, is_ours, self.now),
             Outcome::Renamed(node) => self.rooms.rename_node(node, self.now),
             Outcome::Synced(sync) => self.rooms.finish_sync(sync),
             Outcome::SnapshotWanted(epoch) => {

@@ -154,7 +154,8 @@ impl Rooms {
             | Change::Publish { .. }
             | Change::PublishOfGuest { .. }
             | Change::Reconnect { .. }
-            | Change::Identify { .. } => (),
+            | Change::Identify { .. }
+            | Change::CompleteBan { .. } => (),
         }
         if let Some(event) = change.event() {
             self.encode(room_id, event, self.room(room_id).marks_of_comer(change));

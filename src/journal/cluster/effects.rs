@@ -1,6 +1,6 @@
 //! What a change does to the log beside being in it: all that whoever keeps the log has to know of it.
 
-use crate::rooms::{Body, Change};
+use crate::rooms::{AccountId, Body, Change};
 
 /// What a change does to the log beside being in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +13,9 @@ pub struct Effects {
     pub is_versioned: bool,
     /// It is possible or not by what the accounts are.
     pub depends_on_accounts: bool,
+    /// Somebody bears this account's name in the room from here on: what happens to the account later changes the room as
+    /// well, and is kept with the room's changes until its next snapshot.
+    pub bears: Option<AccountId>,
     /// It has an event, which is numbered and kept.
     pub has_event: bool,
     /// It is about an event that has to be there.
@@ -47,6 +50,7 @@ impl Effects {
             ends: matches!(change, Change::End),
             is_versioned: is_versioned(change),
             depends_on_accounts: depends_on_accounts(change),
+            bears: borne_by(change),
             has_event: event.is_some(),
             amends: body.and_then(Body::amends),
             erases,
@@ -69,13 +73,25 @@ fn is_versioned(change: &Change) -> bool {
     }
 }
 
+/// Who comes back by a secret may not be good for its name any more.
 fn depends_on_accounts(change: &Change) -> bool {
     match change {
         Change::Place { .. } | Change::PublishOfGuest { .. } | Change::Identify { .. } | Change::Account(_) => true,
-        Change::Enter { takes_place, .. } => takes_place.is_some(),
+        Change::Enter { .. } | Change::Reconnect { .. } => true,
         Change::Publish { event } => matches!(event.body, Body::Nick { .. }),
         Change::Moderate(measure) => measure.as_admin.is_some(),
-        Change::Open { .. } | Change::Reconnect { .. } | Change::Vacate { .. } | Change::End | Change::Nothing => false,
+        Change::Open { .. } | Change::Vacate { .. } | Change::CompleteBan { .. } | Change::End | Change::Nothing => {
+            false
+        }
+    }
+}
+
+fn borne_by(change: &Change) -> Option<AccountId> {
+    match change {
+        Change::Place { newcomer, .. } => newcomer.account,
+        Change::Enter { account, .. } => *account,
+        Change::Identify { account, .. } => Some(*account),
+        _ => None,
     }
 }
 
@@ -94,7 +110,7 @@ mod tests {
     }
 
     fn message() -> Body {
-        Body::Message { kind: Kind::Say, text: Text::known("hello"), cid: None, annotations: None }
+        Body::Message { kind: Kind::Say, text: Text::clean("hello", 100).expect("a text"), cid: None, annotations: None }
     }
 
     fn enter(takes_place: Option<TokenHash>, opens: bool) -> Change {
@@ -131,10 +147,12 @@ mod tests {
         let token = TokenHash::from_bytes([1; 32]);
         let (author, name, via) = (AuthorId(1), Name::parse("ana").expect("a name"), Via::Web);
         let newcomer = Newcomer { author, token, name, via, account: None, becomes_operator: false };
+        let newcomer = Newcomer { account: Some(AccountId(7)), ..newcomer };
         let place = Effects::of(&Change::Place { opens: true, newcomer, returns: false, time_ms: 1 });
         assert!(place.opens && place.depends_on_accounts && !place.has_event);
+        assert_eq!(place.bears, Some(AccountId(7)));
         let [comes, is_there] = [Some(token), None].map(|token| Effects::of(&enter(token, false)));
         assert!(comes.depends_on_accounts && comes.has_event && !comes.opens);
-        assert!(!is_there.depends_on_accounts && is_there.is_versioned);
+        assert!(is_there.depends_on_accounts && is_there.is_versioned && is_there.bears.is_none());
     }
 }
