@@ -318,6 +318,11 @@ impl Proposal {
         }
     }
 
+    /// The same, as this node has proposed it.
+    pub fn proposed_by(self, node: NodeId) -> Proposal {
+        Proposal { by: node, ..self }
+    }
+
     /// A change of an account: it names no room.
     pub fn of_account(change: AccountChange) -> Proposal {
         Proposal::new(RoomCode::NONE, Epoch::NONE, Change::Account(Box::new(change)))
