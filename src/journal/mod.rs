@@ -62,6 +62,10 @@ pub trait Journal {
         let _ = room;
     }
 
+    /// The change that was taken last as committed is impossible by what memory has, which is a fault of this program: a
+    /// journal that others share takes nothing of what memory has for granted from here on.
+    fn note_impossible(&mut self) {}
+
     /// When it has something to do at the latest (`Now::steady_ms`), though nothing is asked of it.
     fn due_ms(&self) -> Option<u64> {
         None
@@ -125,6 +129,10 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn keep_snapshot(&mut self, room: StoredRoom) {
         (**self).keep_snapshot(room);
+    }
+
+    fn note_impossible(&mut self) {
+        (**self).note_impossible();
     }
 
     fn due_ms(&self) -> Option<u64> {

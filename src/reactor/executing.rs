@@ -156,7 +156,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Committed(proposal) => self.rooms.commit(proposal, self.now, &mut self.connections),
+            Outcome::Committed(proposal) => {
+                if !self.rooms.commit(proposal, self.now, &mut self.connections) {
+                    self.journal.note_impossible();
+                }
+            }
             Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
             Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now, &mut self.connections),
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),

@@ -110,7 +110,12 @@ mod tests {
     }
 
     fn message() -> Body {
-        Body::Message { kind: Kind::Say, text: Text::clean("hello", 100).expect("a text"), cid: None, annotations: None }
+        Body::Message {
+            kind: Kind::Say,
+            text: Text::clean("hello", 100).expect("a text"),
+            cid: None,
+            annotations: None,
+        }
     }
 
     fn enter(takes_place: Option<TokenHash>, opens: bool) -> Change {

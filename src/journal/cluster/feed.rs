@@ -38,7 +38,7 @@ impl<L: Link> ClusterJournal<L> {
         match what {
             Logged::Notice(notice) if !self.standing.is_own(by.node) => self.outcomes.push(Outcome::Noticed(notice)),
             Logged::Notice(_) => (),
-            Logged::NodeGone(node) => self.note_gone(node),
+            Logged::NodeGone(node) => self.note_gone(node, by.node),
             Logged::Change { code, epoch, event_id, change } => {
                 let logging = Logging { by, code, epoch, event_id };
                 let own = self
@@ -57,13 +57,14 @@ impl<L: Link> ClusterJournal<L> {
         self.note_reached();
     }
 
-    fn note_gone(&mut self, node: NodeId) {
+    fn note_gone(&mut self, node: NodeId, by: NodeId) {
         if node == self.standing.node && self.is_leaving() {
             self.standing.leaving = Leaving::Done;
         } else if node == self.standing.node {
             self.on_given_up();
         } else if !self.standing.is_own(node) {
-            self.outcomes.push(Outcome::NodeGone(node));
+            let is_ours = by == self.standing.node;
+            self.outcomes.push(Outcome::NodeGone { node, is_ours });
         }
     }
 

@@ -325,6 +325,11 @@ impl<L: Link> Journal for ClusterJournal<L> {
         }
     }
 
+    fn note_impossible(&mut self) {
+        debug_assert!(false, "a change in the log is impossible by what this node knows");
+        self.lose_track("a change in the log is impossible by what this node knows");
+    }
+
     fn due_ms(&self) -> Option<u64> {
         if !self.outcomes.is_empty() {
             return Some(self.now.steady_ms);

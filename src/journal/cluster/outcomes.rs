@@ -58,7 +58,7 @@ impl Outcomes {
 fn is_relied_on(change: &Change) -> bool {
     match change {
         Change::Open { .. } | Change::Place { .. } | Change::Enter { .. } => false,
-        Change::PublishOfGuest { .. } | Change::Nothing => false,
+        Change::PublishOfGuest { .. } | Change::CompleteBan { .. } | Change::Nothing => false,
         Change::Publish { event } => matches!(event.body, Body::Nick { .. }),
         Change::Moderate(_) | Change::Reconnect { .. } | Change::Identify { .. } => true,
         Change::Vacate { .. } | Change::End | Change::Account(_) => true,
