@@ -207,7 +207,7 @@ impl World {
                 Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
                 Outcome::Read { request, page } => self.rooms.page_in(request, page),
                 Outcome::Broken(_) => return self.crash(),
-                Outcome::AccountRequest { .. } => (),
+                other => panic!("one node alone is told {other:?}"),
             }
         }
         while let Some(resumed) = self.rooms.take_resumed() {

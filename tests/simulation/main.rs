@@ -12,6 +12,8 @@
 
 #[path = "../history/mod.rs"]
 mod history;
+#[path = "../support/ordered_log.rs"]
+mod ordered_log;
 
 mod files;
 mod folder;
@@ -148,6 +150,7 @@ impl Conditions {
                 self.memory_events as u64
             },
             is_durable: self.disk.is_some(),
+            is_shared: false,
         }
     }
 
