@@ -162,13 +162,13 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 }
             }
             Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
-            Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now, &mut self.connections),
+            Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now),
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
             Outcome::NoSuchEvent(proposal) => self.rooms.note_no_such_event(proposal, self.now),
             Outcome::Noticed(notice) => self.rooms.take_in_notice(&notice, self.now),
             Outcome::NodeGone { node, is_ours } => self.rooms.give_up_node(node, is_ours, self.now),
             Outcome::Renamed(node) => self.rooms.rename_node(node, self.now),
-            Outcome::Synced(sync) => self.rooms.finish_sync(sync),
+            Outcome::Synced(sync) => self.rooms.finish_sync(sync, self.now),
             Outcome::SnapshotWanted(epoch) => {
                 if let Some(room) = self.rooms.snapshot(epoch) {
                     self.journal.keep_snapshot(room);
@@ -203,6 +203,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             }
             Reply::Left { membership, .. }
             | Reply::TakenOver { membership }
+            | Reply::PlaceLost { membership }
             | Reply::SessionEnded { membership }
             | Reply::Kicked { membership, .. } => {
                 connection.memberships.remove(membership);
@@ -215,6 +216,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         let reason = match &reply {
             Reply::TakenOver { .. } => Some(CloseReason::TakenOver),
+            Reply::PlaceLost { .. } => Some(CloseReason::Lost),
             Reply::Kicked { .. } => Some(CloseReason::Kicked),
             Reply::SessionEnded { .. } => Some(CloseReason::SessionEnded),
             _ => None,
