@@ -23,6 +23,9 @@ const KINDS: [Kind; 6] = [Kind::Web, Kind::Web, Kind::Web, Kind::JsonLine, Kind:
 /// All that is said is asked for in the end.
 const HISTORY: [&str; 2] = ["--history", "1000000"];
 
+/// A node that has not been heard of for so long is given up, and the others have noticed.
+const LEASE: Duration = Duration::from_secs(8);
+
 /// What of every ten cycles is of which kind.
 const OF_TEN: [usize; 3] = [7, 2, 1];
 
@@ -154,6 +157,9 @@ fn nothing_is_lost_whatever_is_killed_stopped_or_cut_off() {
                 nodes.crash(node);
                 party.talk_for(time);
                 nodes.start_again(node);
+                // Until it is given up. Were Redis to come back as another server meanwhile, nobody could say whether that
+                // has all that the killed one has seen: everything would go on under another epoch.
+                party.talk_for(LEASE.saturating_sub(time));
             }
             Fault::NodeStopped => {
                 nodes[node].signal("STOP");

@@ -1,7 +1,5 @@
 //! People on different nodes are in one room.
 
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
 use super::nodes::{Nodes, all_events, all_texts, id_of, join, refused, say};
@@ -158,21 +156,40 @@ fn a_restart_of_everything_loses_nothing() {
     let heard = ben.expect_where("the last", |message| message["id"].as_u64() == last);
     assert_eq!(heard["text"], "message 99");
     let before = all_events(&nodes[1], &room);
-    for is_crash in [false, true] {
-        for node in 0..2 {
-            if is_crash { nodes.crash(node) } else { nodes.stop(node) }
-        }
-        redis.crash();
-        redis.run_again();
-        (0..2).for_each(|node| nodes.start_again(node));
+    let expect_all = |nodes: &Nodes| {
         for node in 0..2 {
             assert_eq!(all_events(&nodes[node], &room), before);
-            let back = json!({"type": "join", "room": room, "token": joined["token"], "since": last, "epoch": joined["epoch"]});
-            let (_, told) = join(&nodes[node], back);
-            let told = (&told["name"], &told["gap"], &told["events"], &told["count"]);
-            assert_eq!(told, (&json!("ana"), &json!(false), &json!([]), &json!(2)));
         }
-    }
+    };
+    let come_back = |nodes: &Nodes, node: usize| {
+        let back =
+            json!({"type": "join", "room": room, "token": joined["token"], "since": last, "epoch": joined["epoch"]});
+        let (_, told) = join(&nodes[node], back);
+        assert_eq!((&told["name"], &told["count"]), (&json!("ana"), &json!(2)), "{told}");
+        told
+    };
+    let expect_no_gap = |nodes: &Nodes| {
+        expect_all(nodes);
+        for node in 0..2 {
+            let told = come_back(nodes, node);
+            assert_eq!((&told["gap"], &told["events"]), (&json!(false), &json!([])));
+        }
+    };
+    (0..2).for_each(|node| nodes.stop(node));
+    redis.crash();
+    redis.run_again();
+    (0..2).for_each(|node| nodes.start_again(node));
+    expect_no_gap(&nodes);
+    (0..2).for_each(|node| nodes.crash(node));
+    (0..2).for_each(|node| nodes.start_again(node));
+    expect_no_gap(&nodes);
+    // Where everything is killed at once, nobody is left who could say whether Redis has all that was seen: it has, but
+    // that is told under another epoch.
+    (0..2).for_each(|node| nodes.crash(node));
+    redis.crash();
+    redis.run_again();
+    (0..2).for_each(|node| nodes.start_again(node));
+    expect_all(&nodes);
+    (0..2).for_each(|node| drop(come_back(&nodes, node)));
     drop((ana, ben));
-    assert!(TcpStream::connect(nodes[0].web).is_ok());
 }
