@@ -10,7 +10,7 @@ use super::party::Doors;
 use super::proxy::Proxy;
 use super::redis::Redis;
 use super::support::server::command;
-use super::support::{Server, WebSocketClient};
+use super::support::{Server, WebSocketClient, eventually};
 
 /// Nodes by their places. One that was ended can be started again where it was.
 pub struct Nodes {
@@ -79,6 +79,14 @@ impl Nodes {
     pub fn start_again(&mut self, node: usize) {
         assert!(self.running[node].is_none(), "it runs");
         self.running[node] = Some(self.run(node, self.doors[node]));
+    }
+
+    /// Waits until a node knows of so many, itself included.
+    pub fn wait_until_known(&self, node: usize, count: usize) {
+        let known = format!("\nsnugd_cluster_nodes {count}\n");
+        eventually(&format!("{count} nodes are known"), || {
+            self[node].get("/metrics").text().contains(&known).then_some(())
+        });
     }
 
     pub fn count(&self) -> usize {
