@@ -7,6 +7,9 @@
 
 mod amending;
 mod away;
+#[cfg(feature = "tls")]
+#[path = "../encryption/certificate.rs"]
+mod certificate;
 mod cycles;
 #[path = "../history/mod.rs"]
 mod history;
@@ -18,6 +21,7 @@ mod promoting;
 #[allow(dead_code)]
 #[path = "../faults/proxy.rs"]
 mod proxy;
+mod reaching;
 mod redis;
 mod sharing;
 mod standing;
