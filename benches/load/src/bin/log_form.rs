@@ -7,20 +7,20 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use hdrhistogram::Histogram;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
+use redis::Redis;
 #[allow(dead_code)] // The load generator uses the rest.
 #[path = "../process.rs"]
 mod process;
+#[allow(dead_code)]
+#[path = "../redis.rs"]
+mod redis;
 
 const ROOMS: usize = 10_000;
 /// Of an entry: what a message with its envelope takes.
@@ -69,8 +69,8 @@ fn main() -> io::Result<()> {
 
 /// Measures one line of the table, with a Redis of its own.
 fn measure(case: Case, window: Duration) -> io::Result<String> {
-    let redis = Redis::start()?;
-    let mut connection = redis.connect()?;
+    let redis = Redis::start(process::SERVER_CPU)?;
+    let mut connection = connect(&redis)?;
     for stream in 0..case.streams {
         command(&mut connection, &["XADD".into(), key(stream), "*".into(), "d".into(), "-".into()])?;
         skip(&mut connection)?;
@@ -80,15 +80,15 @@ fn measure(case: Case, window: Duration) -> io::Result<String> {
     let is_over = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..case.readers)
         .map(|_| {
-            let (connection, is_over) = (redis.connect()?, is_over.clone());
+            let (connection, is_over) = (connect(&redis)?, is_over.clone());
             Ok(thread::spawn(move || read_all(connection, case.streams, clock, (opens, closes), &is_over)))
         })
         .collect::<io::Result<_>>()?;
     let writer = {
-        let (connection, is_over) = (redis.connect()?, is_over.clone());
+        let (connection, is_over) = (connect(&redis)?, is_over.clone());
         thread::spawn(move || append_all(connection, case, clock, &is_over))
     };
-    let cpu = || process::cpu_ns(redis.child.id());
+    let cpu = || redis.cpu_ns();
     thread::sleep(opens - Instant::now());
     let before = cpu()?;
     thread::sleep(closes.saturating_duration_since(Instant::now()));
@@ -211,6 +211,12 @@ fn key(stream: usize) -> String {
     format!("{{log}}:{stream:x}")
 }
 
+fn connect(redis: &Redis) -> io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(redis.address())?;
+    stream.set_nodelay(true)?;
+    Ok(BufReader::with_capacity(1 << 20, stream))
+}
+
 fn own_cpu_ns() -> u64 {
     let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
@@ -264,52 +270,4 @@ fn skip(connection: &mut BufReader<TcpStream>) -> io::Result<()> {
         connection.read_exact(&mut vec![0; length + 2])?;
     }
     Ok(())
-}
-
-/// A Redis that runs, as it is set up where something is to be kept; dropped, it is stopped.
-struct Redis {
-    child: Child,
-    port: u16,
-    folder: std::path::PathBuf,
-}
-
-impl Redis {
-    fn start() -> io::Result<Redis> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let folder = std::env::temp_dir().join(format!("snugd-bench-redis-{port}"));
-        fs::create_dir_all(&folder)?;
-        process::pin(process::SERVER_CPU)?;
-        let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"])
-            .args(["--port", &port.to_string()])
-            .arg("--dir")
-            .arg(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn();
-        process::pin(process::LOAD_CPU)?;
-        let redis = Redis { child: child?, port, folder };
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while redis.connect().is_err() {
-            if Instant::now() > deadline {
-                return Err(io::Error::other("redis-server does not listen"));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(redis)
-    }
-
-    fn connect(&self) -> io::Result<BufReader<TcpStream>> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_nodelay(true)?;
-        Ok(BufReader::with_capacity(1 << 20, stream))
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }
