@@ -4,6 +4,9 @@
 //! the log, among those of the others and in the same order everywhere. Where something else came before it, it goes back
 //! to the rooms, to be checked again. Nothing here waits or names a socket: what reaches the log is a [`Link`].
 
+pub mod codec;
+mod effects;
 pub mod log;
 
+pub use effects::{Effects, Erasure};
 pub use log::Link;
