@@ -1,0 +1,7 @@
+-- All but the rooms themselves.
+local meta = read_fields(meta_key)
+local last, last_by = last_entry()
+return {
+  meta.server or '', meta.generation or '', meta.accounts_version or '', last, last_by,
+  redis.call('HGETALL', key('accounts')), redis.call('HKEYS', nodes_key), redis.call('HGETALL', rooms_key),
+}
