@@ -14,8 +14,8 @@ mod searching;
 use crate::rooms::{
     AccountAction, AccountChange, AccountId, Address, Annotations, AuthorId, Ban, Body, Change, Dimensions, Emoji,
     Epoch, Event, FileId, FileName, FileType, KeyHash, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, Measure, MessageKey,
-    ModeChange, Mute, Name, Newcomer, Page, PasswordHash, RoomRules, SharedFile, StoredMember, Text, Token, TokenHash,
-    Via, Wanted, amend,
+    ModeChange, Mute, Name, Newcomer, NodeId, Page, PasswordHash, RoomRules, SharedFile, StoredMember, Text, Token,
+    TokenHash, Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.

@@ -10,7 +10,7 @@ use crate::line::{Context, JsonLineEncoder, Line, LineEncoder, LocalClock};
 use crate::options::Limits;
 use crate::rooms::{
     Address, AuthorId, Caller, Command, ConnectionId, Delivery, Encoder, EncoderId, Epoch, Join, JoinTarget, Kind,
-    Membership, Name, Reply, RoomCode, RoomCommand, RoomRef, Rooms, StoredMember, StoredRoom, Text, Token, Via,
+    Membership, Name, NodeId, Reply, RoomCode, RoomCommand, RoomRef, Rooms, StoredMember, StoredRoom, Text, Token, Via,
 };
 use crate::session_api::{Flow, Input, Step, encoders};
 use crate::time::Now;
