@@ -181,7 +181,10 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.journal.keep_snapshot(room);
                 }
             }
-            Outcome::Reset { .. } => todo!("everybody comes again, and the rooms are taken in anew"),
+            Outcome::Reset { node, .. } => {
+                self.restart_files(node);
+                todo!("everybody comes again, and the rooms are taken in anew")
+            }
             Outcome::Read { request, page } => self.rooms.page_in(request, page),
             Outcome::AccountRequest { request, name, action } => self.rooms.execute_request(request, &name, action),
             Outcome::Broken(sentence) => self.failure = Some(sentence),

@@ -179,8 +179,11 @@ impl Files {
 
     /// Removes what has become of no event.
     fn remove_doubtful(&mut self, now_ms: u64) {
-        let is_over = |(_, since_ms): &mut (FileId, u64)| now_ms >= *since_ms + DOUBTFUL_MS;
-        while let Some((id, _)) = self.doubtful.as_mut().and_then(|doubtful| doubtful.pop_front_if(is_over)) {
+        let is_over = |(_, since_ms): &&(FileId, u64)| now_ms >= since_ms + DOUBTFUL_MS;
+        while let Some(doubtful) = &mut self.doubtful
+            && let Some(&(id, _)) = doubtful.front().filter(is_over)
+        {
+            doubtful.pop_front();
             self.remove(id);
         }
     }
@@ -389,6 +392,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn note_refused_file(&mut self, change: &Change) {
         if let (Some(files), Some(file)) = (&mut self.files, file_of(change)) {
             files.note_refused(file.id, self.now.steady_ms);
+        }
+    }
+
+    /// All rooms were loaded anew, and this node is known under this number: their files are those that there are now.
+    pub(super) fn restart_files(&mut self, node: NodeId) {
+        if let Some(files) = &mut self.files {
+            files.recount(self.rooms.files());
+            files.rename_node(node);
         }
     }
 
