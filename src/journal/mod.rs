@@ -65,6 +65,10 @@ pub trait Journal {
         let _ = room;
     }
 
+    /// The change that was taken last as committed is impossible by what memory has, which is a fault of this program: a
+    /// journal that others share takes nothing of what memory has for granted from here on.
+    fn note_impossible(&mut self) {}
+
     /// When it has something to do at the latest (`Now::steady_ms`), though nothing is asked of it.
     fn due_ms(&self) -> Option<u64> {
         None
@@ -130,6 +134,10 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
         (**self).keep_snapshot(room);
     }
 
+    fn note_impossible(&mut self) {
+        (**self).note_impossible();
+    }
+
     fn due_ms(&self) -> Option<u64> {
         (**self).due_ms()
     }
@@ -167,7 +175,13 @@ pub enum Outcome {
     /// Another node has told something.
     Noticed(Notice),
     /// A node is one no more: its members have the grace to come to another.
-    NodeGone(NodeId),
+    NodeGone {
+        /// Which.
+        node: NodeId,
+        /// It is this node that has given it up, and the first to be asked to give up its members' places. Where nobody
+        /// has (it has left by itself), all are.
+        is_ours: bool,
+    },
     /// The others had given this node up. From here on it is known to them under this number, and has to tell them whose
     /// connections it still has.
     Renamed(NodeId),

@@ -158,7 +158,9 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         match outcome {
             Outcome::Committed(proposal) => {
                 self.note_committed_file(&proposal.change);
-                self.rooms.commit(proposal, self.now, &mut self.connections);
+                if !self.rooms.commit(proposal, self.now, &mut self.connections) {
+                    self.journal.note_impossible();
+                }
             }
             Outcome::Refused(proposal) => {
                 self.note_refused_file(&proposal.change);
@@ -168,7 +170,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
             Outcome::NoSuchEvent(proposal) => self.rooms.note_no_such_event(proposal, self.now),
             Outcome::Noticed(notice) => self.rooms.take_in_notice(&notice, self.now),
-            Outcome::NodeGone(node) => self.rooms.give_up_node(node, self.now),
+            Outcome::NodeGone { node, is_ours } => self.rooms.give_up_node(node, is_ours, self.now),
             Outcome::Renamed(node) => {
                 if let Some(files) = &mut self.files {
                     files.rename_node(node);

@@ -111,6 +111,14 @@ pub enum Change {
         /// It has come without its secret, and this is its new one.
         token: Option<TokenHash>,
     },
+    /// The ban of this name keeps out this address as well: only the node at which somebody is connected knows from
+    /// where.
+    CompleteBan {
+        /// The ban's.
+        name: Name,
+        /// From where it was connected.
+        address: Address,
+    },
     /// A member's place is free again.
     Vacate {
         /// Whose.
@@ -194,6 +202,7 @@ impl Change {
             | Change::Place { .. }
             | Change::Reconnect { .. }
             | Change::Identify { .. }
+            | Change::CompleteBan { .. }
             | Change::End
             | Change::Account(_)
             | Change::Nothing => None,
@@ -210,6 +219,7 @@ impl Change {
             | Change::Place { .. }
             | Change::Reconnect { .. }
             | Change::Identify { .. }
+            | Change::CompleteBan { .. }
             | Change::End
             | Change::Account(_)
             | Change::Nothing => None,
@@ -308,6 +318,11 @@ impl Proposal {
         }
     }
 
+    /// The same, as this node has proposed it.
+    pub fn proposed_by(self, node: NodeId) -> Proposal {
+        Proposal { by: node, ..self }
+    }
+
     /// A change of an account: it names no room.
     pub fn of_account(change: AccountChange) -> Proposal {
         Proposal::new(RoomCode::NONE, Epoch::NONE, Change::Account(Box::new(change)))
@@ -325,6 +340,7 @@ impl Proposal {
             Change::Moderate(measure) => measure.kicked().is_none(),
             Change::Reconnect { .. }
             | Change::Identify { .. }
+            | Change::CompleteBan { .. }
             | Change::Vacate { .. }
             | Change::End
             | Change::Nothing => false,
@@ -401,6 +417,8 @@ pub struct LoadedRoom {
     /// As it was once, but for its first and last id and its last time, which are those of now.
     pub snapshot: StoredRoom,
     /// The changes since then that changed more than what was said, in their order, each with the node that proposed it.
+    /// Events have the ids that they were given. Changes of accounts are among them, where they say who bears the account's
+    /// name in this room, or where anybody in it bears or bore it.
     pub changes: Vec<(NodeId, Change)>,
 }
 

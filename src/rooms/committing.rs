@@ -99,8 +99,8 @@ impl Rooms {
     // ---- and back
 
     /// The journal has ordered a change and made it durable, this node's or another's: it is applied, and everybody
-    /// sees it.
-    pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
+    /// sees it. Returns whether it was possible.
+    pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) -> bool {
         if matches!(proposal.change, Change::Account(_)) {
             return self.commit_account(proposal, now, delivery);
         }
@@ -128,10 +128,13 @@ impl Rooms {
                 if is_own {
                     self.hand_over(room_id, deopped, now);
                 }
+                true
             }
             Err(conflict) => {
+                let is_nothing = matches!(change, Change::Nothing);
                 let proposal = Proposal { is_own, on_commit, ..Proposal::new(code, epoch, change) };
                 self.resolve(proposal, conflict, now);
+                is_nothing
             }
         }
     }
@@ -154,7 +157,8 @@ impl Rooms {
             | Change::Publish { .. }
             | Change::PublishOfGuest { .. }
             | Change::Reconnect { .. }
-            | Change::Identify { .. } => (),
+            | Change::Identify { .. }
+            | Change::CompleteBan { .. } => (),
         }
         if let Some(event) = change.event() {
             self.encode(room_id, event, self.room(room_id).marks_of_comer(change));

@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use super::{Address, AuthorId, Epoch};
+use super::{AccountId, Address, AuthorId, Epoch};
 
 /// One run of one node, from when it joins the others to when it leaves or is given up by them. A program that is started
 /// again, or was given up and comes back, has another.
@@ -49,4 +49,9 @@ pub enum Attempt {
     Creation,
     /// A file was shared.
     Share,
+    /// A wrong password was shown.
+    Password {
+        /// For this account; `None`: for a name that is none's.
+        account: Option<AccountId>,
+    },
 }

@@ -60,9 +60,10 @@ impl Rooms {
         todo!()
     }
 
-    /// A node is one no more: its members have the grace to come to another.
-    pub fn give_up_node(&mut self, node: NodeId, now: Now) {
-        let _ = (node, now);
+    /// A node is one no more: its members have the grace to come to another. `is_ours`: this node is the first to give up
+    /// their places after that.
+    pub fn give_up_node(&mut self, node: NodeId, is_ours: bool, now: Now) {
+        let _ = (node, is_ours, now);
         todo!()
     }
 

@@ -136,7 +136,11 @@ impl Proposed {
             }
             Change::Vacate { author, may_return, .. } => self.note_vacated(*author, *may_return, roster),
             Change::End => self.is_ending = true,
-            Change::Open { .. } | Change::Identify { .. } | Change::Account(_) | Change::Nothing => (),
+            Change::Open { .. }
+            | Change::Identify { .. }
+            | Change::CompleteBan { .. }
+            | Change::Account(_)
+            | Change::Nothing => (),
         }
     }
 
@@ -192,7 +196,11 @@ impl Proposed {
                 }
             }
             Change::End => self.is_ending = false,
-            Change::Open { .. } | Change::Identify { .. } | Change::Account(_) | Change::Nothing => (),
+            Change::Open { .. }
+            | Change::Identify { .. }
+            | Change::CompleteBan { .. }
+            | Change::Account(_)
+            | Change::Nothing => (),
         }
     }
 

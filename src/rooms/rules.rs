@@ -113,10 +113,18 @@ impl RoomRules {
     }
 
     /// Keeps somebody out from here on, in place of what was said of the same name before. `time_ms`: the time of the
-    /// change.
-    pub(super) fn ban(&mut self, ban: Ban, time_ms: u64) {
+    /// change. The kick that comes with a ban makes the same one, which may be completed since.
+    pub(super) fn ban(&mut self, mut ban: Ban, time_ms: u64) {
+        let is_same = |other: &&Ban| other.name == ban.name && other.until_ms == ban.until_ms;
+        let known = self.bans.iter().find(is_same).and_then(|same| same.address);
+        ban.address = ban.address.or(known);
         self.bans.retain(|other| other.is_in_force(time_ms) && other.name != ban.name);
         self.bans.push(ban);
+    }
+
+    /// The ban of this name keeps out this address as well.
+    pub(super) fn complete_ban(&mut self, name: &Name, address: Address) {
+        self.bans.iter_mut().filter(|ban| ban.name == *name).for_each(|ban| ban.address = Some(address));
     }
 
     pub(super) fn unban(&mut self, name: &Name) {

@@ -137,6 +137,9 @@ impl RoomState {
                     return Err(Conflict::Member);
                 }
             }
+            Change::CompleteBan { name, .. } => {
+                self.rules.bans.iter().find(|ban| ban.name == *name).ok_or(Conflict::Member)?;
+            }
             Change::Vacate { author, event, .. } => {
                 let member = self.roster.member(*author).ok_or(Conflict::Member)?;
                 if let Some(event) = event {
@@ -260,6 +263,7 @@ impl RoomState {
                     self.roster.change_token(*author, token);
                 }
             }
+            Change::CompleteBan { name, address } => self.rules.complete_ban(name, *address),
             Change::Vacate { author, may_return, .. } => {
                 self.vacate(*author, *may_return);
             }

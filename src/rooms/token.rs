@@ -98,7 +98,7 @@ impl fmt::Debug for Token {
 /// A random tag of a room's id sequence: it changes only if ids might be used again.
 ///
 /// Written as 16 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Epoch(u64);
 
 impl Epoch {

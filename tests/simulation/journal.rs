@@ -149,6 +149,10 @@ impl Disk {
                 room.rules.operators.retain(|operator| *may_return || operator != author);
             }
             Change::Moderate(measure) => room.moderate(measure),
+            Change::CompleteBan { name, address } => {
+                let bans = room.rules.bans.iter_mut().filter(|ban| ban.name == *name);
+                bans.for_each(|ban| ban.address = Some(*address));
+            }
             Change::End => drop(self.rooms.remove(place)),
             Change::Open { .. } | Change::Account(_) | Change::Nothing => (),
         }

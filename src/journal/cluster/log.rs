@@ -32,7 +32,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// The version of a room, or of all accounts: the last change that [versions](Effects::is_versioned) it.
+/// The version of a room, or of all accounts: the last change that [versions](super::Effects::is_versioned) it.
 pub type Version = ProposalId;
 
 /// How often acknowledged entries were lost: another number says that what is in the log now may not continue what was
@@ -260,8 +260,11 @@ pub struct Loaded {
     pub accounts: Vec<StoredAccount>,
     /// As these changes have made them.
     pub accounts_version: Option<Version>,
-    /// The last entry when it was begun to load: from here on entries are to be followed.
+    /// The last entry when it was begun to load: from here on entries are to be followed. The accounts are those of this
+    /// very time.
     pub position: Position,
+    /// By whom that entry was; `None`: there was none.
+    pub last_by: Option<ProposalId>,
     /// Every room. Entries up to a room's own position are in it already.
     pub rooms: Vec<VersionedRoom>,
     /// The nodes there are.
@@ -292,34 +295,4 @@ pub trait Link {
 
     /// The next thing that has come.
     fn take(&mut self) -> Option<Response>;
-}
-
-/// What a change does to the log beside being in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Effects {
-    /// The room begins with it: its code is claimed.
-    pub opens: bool,
-    /// The room is over.
-    pub ends: bool,
-    /// Others may have become impossible by it: it makes a new version, and is kept until the next snapshot.
-    pub is_versioned: bool,
-    /// It is possible or not by what the accounts are.
-    pub depends_on_accounts: bool,
-    /// It has an event, which is numbered and kept.
-    pub has_event: bool,
-    /// It is about an event that has to be there.
-    pub amends: Option<u64>,
-    /// What was said by this event, and by those that amend it, is to be gone.
-    pub erases: Option<Erasure>,
-    /// It is about an account.
-    pub is_of_account: bool,
-}
-
-/// What is to be gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Erasure {
-    /// Of which event.
-    pub of: u64,
-    /// Its file as well: it is deleted, and not corrected.
-    pub with_file: bool,
 }

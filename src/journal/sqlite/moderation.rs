@@ -88,6 +88,16 @@ pub(super) fn write(connection: &Connection, room: i64, measure: &Measure) -> Re
     Ok(has_deleted)
 }
 
+/// A ban keeps out an address as well.
+pub(super) fn complete_ban(connection: &Connection, room: i64, name: &Name, address: Address) -> Result<()> {
+    connection.prepare_cached("UPDATE ban SET address = ?3 WHERE room = ?1 AND name = ?2")?.execute(params![
+        room,
+        name.as_str(),
+        address.to_bits().cast_signed()
+    ])?;
+    Ok(())
+}
+
 /// The room is over.
 pub(super) fn delete(connection: &Connection, room: i64) -> Result<()> {
     connection.prepare_cached("DELETE FROM ban WHERE room = ?1")?.execute([room])?;

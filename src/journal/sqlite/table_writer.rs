@@ -151,6 +151,7 @@ impl TableWriter {
                 }
                 self.has_deleted |= moderation::write(connection, room, measure)?;
             }
+            Change::CompleteBan { name, address } => moderation::complete_ban(connection, room, name, *address)?,
             Change::End => {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
                 connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
