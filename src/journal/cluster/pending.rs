@@ -139,7 +139,7 @@ impl Pending {
             self.last_number += 1;
         }
         let id = ProposalId { node, number: self.last_number };
-        let version = if effects.opens || epoch == Epoch::NONE { None } else { queue.predicted.or(versions.of(epoch)) };
+        let version = if epoch == Epoch::NONE { None } else { queue.predicted.or(versions.of(epoch)) };
         let append = (!is_nothing).then(|| Append {
             number: id.number,
             code: proposal.code,

@@ -48,6 +48,9 @@ fn what_is_submitted_meanwhile_goes_behind_what_was_checked_again() {
         Some("committed vacate as 50")
     );
     world.submit(say(1, "new"));
+    world.asked();
+    world.pass(0);
+    assert!(world.appended().is_empty(), "those before it are on their way to the rooms");
     assert_eq!(world.outcomes_again(), ["outdated one", "outdated two"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["3 one at 50", "4 two at 50", "5 new at 50"]);
@@ -185,7 +188,15 @@ fn where_one_that_freed_something_is_lost_those_behind_are_checked_one_by_one() 
     assert_eq!(world.appended_words(), ["4 nick-ben at 50"], "the place may be impossible behind it");
     world.answer(Response::Appended(Ok(all_appended(4..=4))));
     world.own(4, 1, Some(51));
-    assert_eq!(world.outcomes(), ["committed nick-ben as 51", "outdated place"]);
+    assert_eq!(world.outcomes_again(), ["committed nick-ben as 51", "outdated place"]);
+    world.pass(0);
+    world.submit(nick(1, "dora"));
+    world.foreign(60, nick(1, "eve"));
+    world.answer(Response::Appended(Ok(vec![(5, Verdict::Outdated)])));
+    world.outcomes_again();
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["6 place at 60", "7 nick-dora at 6"], "nothing was lost this time");
 }
 
 #[test]
@@ -268,8 +279,12 @@ fn a_room_is_handed_over_when_its_tail_is_long_by_whoever_made_it_so() {
         world.foreign(200 + number, nick(1, "eve"));
     }
     world.outcomes();
+    world.submit(nick(1, "cleo"));
+    world.send(&all_appended(2..=2));
+    world.own(2, 1, Some(300));
+    world.outcomes();
     world.pass(0);
-    assert!(world.outcomes().is_empty(), "whoever proposed it does that");
+    assert!(world.outcomes().is_empty(), "whoever proposed the last one of them does that");
 }
 
 #[test]

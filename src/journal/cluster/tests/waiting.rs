@@ -88,6 +88,24 @@ fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
 }
 
 #[test]
+fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.answer(Response::Down { reason: "cut".to_owned() });
+    world.outcomes();
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused one"]);
+    world.answer(Response::Up);
+    world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
+    world.submit(say(1, "two"));
+    world.foreign(50, nick(1, "eve"));
+    assert_eq!(world.outcomes_checked(|_| Some(Checked::NotYet)), ["committed nick-eve as 50", "outdated two"]);
+    world.pass(0);
+    assert_eq!(world.outcomes_again(), ["outdated two"], "nothing is before it");
+}
+
+#[test]
 fn what_may_rely_on_something_refused_that_was_not_sent_is_checked_again() {
     let mut world = World::with(&[1]);
     down(&mut world);
@@ -123,10 +141,23 @@ fn what_is_on_its_way_back_to_the_rooms_is_not_forgotten_by_the_clock() {
     world.pass(0);
     world.foreign(50, nick(1, "eve"));
     assert!(world.journal.take_outcome().is_some(), "the other's");
-    world.pass(0);
+    world.pass(3_000);
     assert_eq!(world.outcomes_again(), ["outdated one"]);
     down(&mut world);
+    world.pass(2_000);
+    assert_eq!(world.outcomes(), ["refused one"]);
+}
+
+#[test]
+fn what_comes_back_from_the_rooms_too_late_is_refused_at_once() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.foreign(50, nick(1, "eve"));
+    assert!(world.journal.take_outcome().is_some(), "the other's");
     world.pass(5_000);
+    assert_eq!(world.outcomes_again(), ["outdated one"]);
+    world.pass(0);
     assert_eq!(world.outcomes(), ["refused one"]);
 }
 
