@@ -62,6 +62,10 @@ pub trait Journal {
         let _ = room;
     }
 
+    /// The change that was taken last as committed is impossible by what memory has, which is a fault of this program: a
+    /// journal that others share takes nothing of what memory has for granted from here on.
+    fn note_impossible(&mut self) {}
+
     /// When it has something to do at the latest (`Now::steady_ms`), though nothing is asked of it.
     fn due_ms(&self) -> Option<u64> {
         None
@@ -69,6 +73,11 @@ pub trait Journal {
 
     /// The program is about to end, and nobody is connected any more.
     fn leave(&mut self) {}
+
+    /// Whether whoever had to be told so knows that the program ends.
+    fn has_left(&self) -> bool {
+        true
+    }
 
     /// What it counts.
     fn meters(&self) -> Arc<JournalMeters> {
@@ -127,12 +136,20 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
         (**self).keep_snapshot(room);
     }
 
+    fn note_impossible(&mut self) {
+        (**self).note_impossible();
+    }
+
     fn due_ms(&self) -> Option<u64> {
         (**self).due_ms()
     }
 
     fn leave(&mut self) {
         (**self).leave();
+    }
+
+    fn has_left(&self) -> bool {
+        (**self).has_left()
     }
 
     fn meters(&self) -> Arc<JournalMeters> {

@@ -156,7 +156,11 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Committed(proposal) => self.rooms.commit(proposal, self.now, &mut self.connections),
+            Outcome::Committed(proposal) => {
+                if !self.rooms.commit(proposal, self.now, &mut self.connections) {
+                    self.journal.note_impossible();
+                }
+            }
             Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
             Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now),
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
@@ -170,14 +174,14 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                     self.journal.keep_snapshot(room);
                 }
             }
-            Outcome::Reset { .. } => todo!("everybody comes again, and the rooms are taken in anew"),
+            Outcome::Reset { node, accounts, rooms, nodes } => self.reset(node, accounts, rooms, &nodes),
             Outcome::Read { request, page } => self.rooms.page_in(request, page),
             Outcome::AccountRequest { request, name, action } => self.rooms.execute_request(request, &name, action),
             Outcome::Broken(sentence) => self.failure = Some(sentence),
         }
     }
 
-    fn deliver(&mut self, id: ConnectionId, reply: Reply) {
+    pub(super) fn deliver(&mut self, id: ConnectionId, reply: Reply) {
         if let Reply::Refused { refusal, .. } = &reply {
             self.meters().refusals.count(json::error_code(refusal));
         }

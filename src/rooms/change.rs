@@ -23,6 +23,8 @@ pub struct Proposal {
     pub by: NodeId,
     /// Against what it was checked.
     pub checked: Checked,
+    /// Which of this node's of its room.
+    pub(super) serial: u32,
     pub(super) on_commit: OnCommit,
     /// This node has proposed it.
     pub(super) is_own: bool,
@@ -312,12 +314,18 @@ impl Proposal {
             change,
             by: NodeId::ALONE,
             checked: Checked::Once,
+            serial: 0,
             on_commit,
             is_own: false,
             stands_alone: false,
             is_placed: false,
             is_early: false,
         }
+    }
+
+    /// The same, as this node has proposed it.
+    pub fn proposed_by(self, node: NodeId) -> Proposal {
+        Proposal { by: node, ..self }
     }
 
     /// A change of an account: it names no room.

@@ -287,14 +287,15 @@ impl Rooms {
 
     // ---- what was committed
 
-    /// The journal has ordered a change of an account and made it durable.
-    pub(super) fn commit_account(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
-        let Proposal { change: Change::Account(change), on_commit, is_own, .. } = proposal else { return };
+    /// The journal has ordered a change of an account and made it durable. Returns whether it was possible.
+    pub(super) fn commit_account(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) -> bool {
+        let Proposal { change: Change::Account(change), on_commit, is_own, .. } = proposal else { return false };
         if is_own {
             self.accounts.settle(&change);
         }
         if !self.accounts.allows(&change) {
-            return self.resolve_account(*change, on_commit);
+            self.resolve_account(*change, on_commit);
+            return false;
         }
         let by = match &on_commit {
             OnCommit::Answer(connection, _) | OnCommit::Resume(connection, _) => Some(*connection),
@@ -315,6 +316,7 @@ impl Rooms {
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
             _ => (),
         }
+        true
     }
 
     /// In their order, so that the same history makes the same changes.
