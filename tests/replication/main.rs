@@ -38,6 +38,14 @@ struct Cluster {
     seed: u64,
 }
 
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("REPLICATION_FIRST={} finds it", self.seed);
+        }
+    }
+}
+
 impl Cluster {
     fn new(seed: u64) -> Cluster {
         let now = Now { steady_ms: 1_000, wall_ms: 1_700_000_000_000 };

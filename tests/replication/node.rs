@@ -230,7 +230,8 @@ impl Node {
 
     /// The rooms of which something can be sent.
     pub fn sendable(&self) -> Vec<Epoch> {
-        let is_sendable = |queue: &VecDeque<Pending>| queue.iter().any(Pending::is_unsent);
+        let is_sendable =
+            |queue: &VecDeque<Pending>| queue.iter().any(Pending::is_unsent) && !queue.iter().any(Pending::is_doubtful);
         self.queues.iter().filter(|(_, queue)| is_sendable(queue)).map(|(epoch, _)| *epoch).collect()
     }
 
@@ -244,6 +245,9 @@ impl Node {
         let accounts_version = accounts.or(self.accounts_version);
         let Some(queue) = self.queues.get_mut(&epoch) else { return };
         let version = predicted(queue, self.id).or(self.versions.get(&epoch).copied());
+        if queue.iter().any(Pending::is_doubtful) {
+            return;
+        }
         let Some(place) = queue.iter().position(Pending::is_unsent) else { return };
         let pending = &mut queue[place];
         let Some(proposal) = pending.proposal.as_ref().filter(|_| !pending.waits) else { return };
@@ -321,6 +325,7 @@ impl Node {
         if by.node == self.id {
             let queue = self.queues.get_mut(&epoch).expect("it was sent");
             let pending = queue.pop_front().expect("it was sent");
+            let is_doubtful = pending.is_doubtful();
             assert_eq!(pending.number, Some(by.number), "own proposals come back in their order");
             let proposal = match pending.proposal {
                 Some(mut proposal) => {
@@ -330,7 +335,13 @@ impl Node {
                 None => foreign(change),
             };
             assert_eq!(proposal.by, self.id);
-            assert!(self.rooms.commit(proposal, now, &mut self.sent), "what is in the log is possible");
+            let told = format!("{proposal:?}");
+            assert!(self.rooms.commit(proposal, now, &mut self.sent), "what is in the log is possible: {told}");
+            if is_doubtful {
+                // The rooms took it to be refused for good.
+                let place = self.queues.get(&epoch).and_then(|queue| queue.iter().position(Pending::is_unsent));
+                place.into_iter().for_each(|place| self.hand_back(epoch, place, log, now));
+            }
             self.settle(epoch, log, now);
             return;
         }
@@ -444,6 +455,11 @@ impl Pending {
     fn new(proposal: Proposal) -> Pending {
         let (effects, waits) = (Effects::of(&proposal.change), proposal.checked == Checked::NotYet);
         Pending { proposal: Some(proposal), effects, number: None, waits, verdict: None }
+    }
+
+    /// It is in the log, and the rooms do not know.
+    fn is_doubtful(&self) -> bool {
+        self.proposal.is_none() && self.effects.is_versioned
     }
 
     fn is_unsent(&self) -> bool {
