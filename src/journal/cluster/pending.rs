@@ -303,6 +303,12 @@ impl Pending {
         epochs
     }
 
+    /// What was refused is in the log after all: what was not sent yet is checked against that.
+    pub fn recall_unsent(&mut self, epoch: Epoch, outcomes: &mut Outcomes) {
+        let sent = self.queues.get(&epoch).map_or(0, |queue| queue.sent.len());
+        self.recall_from(epoch, sent, outcomes);
+    }
+
     pub(super) fn recall_from(&mut self, epoch: Epoch, place: usize, outcomes: &mut Outcomes) {
         let Some(queue) = self.queues.get_mut(&epoch) else { return };
         let recalled = queue.recall(place);
