@@ -2,9 +2,12 @@
 //!
 //! The rooms hand each [`Proposal`] to a journal. What the journal has made durable it hands back, in the same order,
 //! as committed, and only then is it applied. What memory does not hold any more can be read from it. Only the journal
-//! in memory is in this file: it stores nothing, and hands back at once. The one in a file is in `sqlite`.
+//! in memory is in this file: it stores nothing, and hands back at once. The one in a file is in `sqlite`; the one that
+//! nodes share is in `cluster`, and where their log is kept is in `redis`.
 
 pub mod cluster;
+#[cfg(feature = "cluster")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -114,6 +114,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// A reactor that has accepted nobody yet.
     pub fn new(mut net: N, rooms: Rooms, journal: J, mut shared: Shared, limits: AdmissionLimits) -> Reactor<N, J> {
         shared.site.meters.journal = journal.meters();
+        shared.site.meters.cluster = journal.cluster_meters();
         Reactor {
             now: net.now(),
             net,

@@ -6,6 +6,7 @@
 
 mod asking;
 mod attaching;
+pub mod codec;
 mod effects;
 mod feed;
 pub mod log;
