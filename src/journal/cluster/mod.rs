@@ -14,6 +14,8 @@ mod outcomes;
 mod pending;
 mod queue;
 mod refusing;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod verdicts;
 mod versions;
