@@ -23,6 +23,8 @@ pub struct Proposal {
     pub by: NodeId,
     /// Against what it was checked.
     pub checked: Checked,
+    /// Which of this node's of its room.
+    pub(super) serial: u32,
     pub(super) on_commit: OnCommit,
     /// This node has proposed it.
     pub(super) is_own: bool,
@@ -311,6 +313,7 @@ impl Proposal {
             change,
             by: NodeId::ALONE,
             checked: Checked::Once,
+            serial: 0,
             on_commit,
             is_own: false,
             stands_alone: false,

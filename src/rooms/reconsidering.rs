@@ -39,8 +39,7 @@ impl Rooms {
                 }
                 self.propose_again(Proposal { change: completed, ..proposal }, Checked::Again);
             }
-            // Once only: all that was proposed before it has come back by then.
-            Err(conflict) if proposal.checked != Checked::NotYet && self.may_rely_on_others(&proposal, conflict) => {
+            Err(conflict) if self.may_rely_on_others(&proposal, conflict) => {
                 self.propose_again(proposal, Checked::NotYet);
             }
             Err(conflict) => {
@@ -57,7 +56,7 @@ impl Rooms {
     /// It is proposed no more. Returns its room.
     fn settle_in_vain(&mut self, proposal: &Proposal) -> Option<RoomId> {
         let room_id = self.find_epoch(proposal.epoch)?;
-        self.room_mut(room_id).proposed.settle(&proposal.change, false);
+        self.room_mut(room_id).proposed.settle(&proposal.change, false, proposal.serial);
         self.resume_held(room_id);
         Some(room_id)
     }
@@ -117,6 +116,9 @@ impl Rooms {
     fn may_rely_on_others(&self, proposal: &Proposal, conflict: Conflict) -> bool {
         let Some(room_id) = self.find_epoch(proposal.epoch) else { return false };
         let (room, change) = (self.room(room_id), &proposal.change);
+        if !room.proposed.is_behind_others(proposal.serial) {
+            return false;
+        }
         match conflict {
             Conflict::Room => !change.opens() && !room.is_open,
             Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted => false,
