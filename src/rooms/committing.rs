@@ -313,9 +313,9 @@ impl Rooms {
     }
 
     fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
-        let Joining { connection, stays_elsewhere, token, since, .. } = joining;
+        let Joining { connection, stays_elsewhere, token, since, epoch, .. } = joining;
         let token = Some(token);
-        let (keeps_name, epoch, key) = (false, None, None);
+        let (keeps_name, key) = (false, None);
         let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
         self.retry(connection, Command::Join(Box::new(join)));
     }

@@ -29,6 +29,10 @@ impl Rooms {
         let room_id = self.find_epoch(proposal.epoch);
         let mut completed = proposal.change.clone();
         match self.check_again(room_id, &proposal, &mut completed, now) {
+            // What is possible by itself may not be so behind those.
+            Ok(()) if proposal.checked != Checked::NotYet && self.may_come_behind_others(room_id, &proposal.change) => {
+                self.propose_again(proposal, Checked::NotYet);
+            }
             Ok(()) => {
                 if let Some(room_id) = room_id {
                     self.room_mut(room_id).proposed.revise(&proposal.change, &completed);
@@ -126,6 +130,17 @@ impl Rooms {
                 involved.into_iter().any(|author| room.proposed.has_others(author, change))
             }
         }
+    }
+
+    /// Whether others that this node has proposed may come before a change, and change what it was checked against.
+    fn may_come_behind_others(&self, room_id: Option<RoomId>, change: &Change) -> bool {
+        let Some(room_id) = room_id else { return false };
+        let room = self.room(room_id);
+        if !room.proposed.changes_members() {
+            return false;
+        }
+        let is_end = matches!(change, Change::End);
+        is_end || self.involved(room_id, change).into_iter().any(|author| room.proposed.has_others(author, change))
     }
 
     /// Everybody on whom it depends whether a change is possible.

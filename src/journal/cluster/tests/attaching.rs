@@ -234,4 +234,8 @@ fn who_leaves_while_the_log_is_away_waits_for_nothing() {
     assert!(!world.journal.has_left());
     world.pass(0);
     assert!(world.journal.has_left());
+    world.asked();
+    world.answer(Response::Up);
+    world.outcomes();
+    assert!(world.asked().is_empty(), "it does not come back");
 }

@@ -135,6 +135,20 @@ fn what_is_checked_again_is_as_old_as_it_was() {
 }
 
 #[test]
+fn what_is_on_its_way_back_to_the_rooms_is_not_forgotten_by_the_clock() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.foreign(50, nick(1, "eve"));
+    assert!(world.journal.take_outcome().is_some(), "the other's");
+    world.pass(0);
+    assert_eq!(world.outcomes_again(), ["outdated one"]);
+    down(&mut world);
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused one"]);
+}
+
+#[test]
 fn a_log_that_is_away_for_long_is_failing() {
     let mut world = World::with(&[1]);
     down(&mut world);
