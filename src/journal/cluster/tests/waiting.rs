@@ -81,9 +81,9 @@ fn behind_what_was_refused_and_may_come_back_nothing_is_sent_that_was_not_checke
     world.pass(0);
     assert!(world.appended().is_empty(), "the place may have that name");
     world.own(1, 1, None);
-    assert_eq!(world.outcomes_again(), ["committed place", "outdated nick"]);
+    assert_eq!(world.outcomes_again(), ["committed place", "outdated nick-eve"]);
     world.pass(0);
-    assert_eq!(world.appended_words(), ["2 nick at 1"]);
+    assert_eq!(world.appended_words(), ["2 nick-eve at 1"]);
 }
 
 #[test]
