@@ -78,6 +78,9 @@ impl<L: Link> ClusterJournal<L> {
         if is_snapshot_due && is_waited_for && !self.snapshots_due.contains(&logging.epoch) {
             self.snapshots_due.push(logging.epoch);
         }
+        if is_versioned && !is_waited_for {
+            self.pending.recall_unsent(logging.epoch, &mut self.outcomes);
+        }
         self.pending.advance(logging.epoch, &mut self.outcomes);
     }
 

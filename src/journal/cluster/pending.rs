@@ -217,8 +217,14 @@ impl Pending {
             return;
         }
         self.count -= proposals.len();
-        self.queues.entry(epoch).or_default().recalled += proposals.len();
-        for (proposal, serial) in proposals {
+        let queue = self.queues.entry(epoch).or_default();
+        let is_first = queue.sent.is_empty() && queue.recalled == 0;
+        queue.recalled += proposals.len();
+        for (place, (mut proposal, serial)) in proposals.into_iter().enumerate() {
+            // What waited for those before it still does, unless they are all settled.
+            if proposal.checked == Checked::NotYet && !(is_first && place == 0) {
+                proposal.checked = Checked::Again;
+            }
             outcomes.push_outdated(proposal, serial);
         }
     }
@@ -301,6 +307,12 @@ impl Pending {
         let mut epochs: Vec<_> = self.queues.keys().copied().collect();
         epochs.sort_unstable();
         epochs
+    }
+
+    /// What was refused is in the log after all: what was not sent yet is checked against that.
+    pub fn recall_unsent(&mut self, epoch: Epoch, outcomes: &mut Outcomes) {
+        let sent = self.queues.get(&epoch).map_or(0, |queue| queue.sent.len());
+        self.recall_from(epoch, sent, outcomes);
     }
 
     pub(super) fn recall_from(&mut self, epoch: Epoch, place: usize, outcomes: &mut Outcomes) {

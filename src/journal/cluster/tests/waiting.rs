@@ -69,6 +69,24 @@ fn what_was_refused_and_comes_back_is_committed_as_another_s() {
 }
 
 #[test]
+fn behind_what_was_refused_and_may_come_back_nothing_is_sent_that_was_not_checked_against_it() {
+    let mut world = World::with(&[1]);
+    world.submit(place(1, false));
+    world.send(&all_appended(1..=1));
+    world.outcomes();
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused place"]);
+    world.asked();
+    world.submit(nick(1, "eve"));
+    world.pass(0);
+    assert!(world.appended().is_empty(), "the place may have that name");
+    world.own(1, 1, None);
+    assert_eq!(world.outcomes_again(), ["committed place", "outdated nick-eve"]);
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["2 nick-eve at 1"]);
+}
+
+#[test]
 fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
     let mut world = World::with(&[1]);
     for proposal in [say(1, "one"), place(1, false), vacate(1)] {
