@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::Effects;
-use super::log::{Append, ProposalId};
+use super::log::{Append, ProposalId, Version};
 use super::outcomes::{HandedBack, Outcomes};
 use super::queue::{Content, Fate, Queue, Sent, Unsent};
 use super::versions::Versions;
@@ -169,9 +169,11 @@ impl Pending {
         append
     }
 
-    /// The version that the accounts will have when all that was sent is committed.
+    /// The version that the accounts will have when all that was sent is committed. Where one was refused, nothing is
+    /// checked against that: if it comes to be in the log, what depends on the accounts is outdated.
     fn accounts_version(&self, versions: &Versions) -> Option<ProposalId> {
-        self.queues.get(&Epoch::NONE).and_then(|queue| queue.predicted).or(versions.accounts)
+        let queue = self.queues.get(&Epoch::NONE).filter(|queue| !queue.has_refused());
+        queue.and_then(|queue| queue.predicted).or(versions.accounts)
     }
 
     /// The same as it was sent before, if it is still to be sent.
@@ -275,9 +277,16 @@ impl Pending {
     /// Another node has changed an account.
     pub fn outdate_accounts(&mut self, outcomes: &mut Outcomes) {
         self.outdate_room(Epoch::NONE, outcomes);
+        self.outdate_dependent(None, outcomes);
+    }
+
+    /// The accounts are other than what depends on them was checked against, unless it was sent at this version.
+    pub fn outdate_dependent(&mut self, version: Option<Version>, outcomes: &mut Outcomes) {
         for epoch in self.epochs() {
-            let Some(queue) = self.queues.get(&epoch) else { continue };
-            let sent = queue.sent.iter().position(|sent| sent.depends_on_accounts);
+            let Some(queue) = self.queues.get(&epoch).filter(|_| epoch != Epoch::NONE) else { continue };
+            let is_outdated =
+                |sent: &Sent| sent.depends_on_accounts && (version.is_none() || sent.accounts_version != version);
+            let sent = queue.sent.iter().position(is_outdated);
             let mut unsent = queue.checked_again.iter().chain(&queue.fresh);
             let depends = |unsent: &Unsent| Effects::of(&unsent.proposal.change).depends_on_accounts;
             if let Some(place) = sent.or_else(|| unsent.any(depends).then_some(queue.sent.len())) {

@@ -100,15 +100,15 @@ impl Queue {
 
     /// Whether a change may come to be in the log that the rooms take to be refused for good. What they propose meanwhile
     /// is not checked against that.
-    fn has_doubtful(&mut self) -> bool {
-        let is_doubtful = |sent: &Sent| sent.is_versioned && matches!(sent.what, Content::Refused(..));
-        self.may_have_refused = self.may_have_refused && self.sent.iter().any(is_doubtful);
-        self.may_have_refused
+    pub fn has_refused(&self) -> bool {
+        let is_refused = |sent: &Sent| sent.is_versioned && matches!(sent.what, Content::Refused(..));
+        self.may_have_refused && self.sent.iter().any(is_refused)
     }
 
     /// The first that may be sent now.
     pub fn next_unsent(&mut self) -> Option<Unsent> {
-        let is_held = self.recalled > 0 || self.has_doubtful();
+        self.may_have_refused = self.has_refused();
+        let is_held = self.recalled > 0 || self.may_have_refused;
         match self.checked_again.front() {
             _ if is_held => None,
             Some(first) if first.waits => None,
