@@ -402,7 +402,7 @@ impl Rooms {
             | OnCommit::Resume(connection, _) => (Some(connection), None, true),
             OnCommit::TellShared(connection, shared) => {
                 let (share, file) = *shared;
-                self.released_files.push_back(file.id);
+                self.release_refused_later(file.id, now);
                 (Some(connection), share.cid, true)
             }
             OnCommit::HandOver => (None, None, false),
