@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::Effects;
-use super::log::{Append, ProposalId, Version};
+use super::log::{Append, ProposalId};
 use super::outcomes::{HandedBack, Outcomes};
 use super::queue::{Content, Fate, Queue, Sent, Unsent};
 use super::versions::Versions;
@@ -132,7 +132,7 @@ impl Pending {
     fn send(&mut self, unsent: Unsent, epoch: Epoch, node: NodeId, versions: &Versions) -> Option<Append> {
         let Unsent { proposal, serial, is_told, .. } = unsent;
         let effects = Effects::of(&proposal.change);
-        let accounts_version = if effects.depends_on_accounts { self.accounts_version(versions) } else { None };
+        let accounts_version = if effects.depends_on_accounts { self.accounts_version(epoch, versions) } else { None };
         let queue = self.queues.get_mut(&epoch)?;
         let is_nothing = matches!(proposal.change, Change::Nothing);
         if !is_nothing {
@@ -169,10 +169,11 @@ impl Pending {
         append
     }
 
-    /// The version that the accounts will have when all that was sent is committed. Where one was refused, nothing is
-    /// checked against that: if it comes to be in the log, what depends on the accounts is outdated.
-    fn accounts_version(&self, versions: &Versions) -> Option<ProposalId> {
-        let queue = self.queues.get(&Epoch::NONE).filter(|queue| !queue.has_refused());
+    /// The version of the accounts against which something was checked: for a change of one, that which the accounts will
+    /// have when those before it are committed; for what happens in a room, that which they have, since it may have been
+    /// proposed before those that are on their way. When they come, it is outdated.
+    fn accounts_version(&self, epoch: Epoch, versions: &Versions) -> Option<ProposalId> {
+        let queue = self.queues.get(&Epoch::NONE).filter(|_| epoch == Epoch::NONE);
         queue.and_then(|queue| queue.predicted).or(versions.accounts)
     }
 
@@ -277,16 +278,14 @@ impl Pending {
     /// Another node has changed an account.
     pub fn outdate_accounts(&mut self, outcomes: &mut Outcomes) {
         self.outdate_room(Epoch::NONE, outcomes);
-        self.outdate_dependent(None, outcomes);
+        self.outdate_dependent(outcomes);
     }
 
-    /// The accounts are other than what depends on them was checked against, unless it was sent at this version.
-    pub fn outdate_dependent(&mut self, version: Option<Version>, outcomes: &mut Outcomes) {
+    /// The accounts are other than what depends on them was checked against.
+    pub fn outdate_dependent(&mut self, outcomes: &mut Outcomes) {
         for epoch in self.epochs() {
             let Some(queue) = self.queues.get(&epoch).filter(|_| epoch != Epoch::NONE) else { continue };
-            let is_outdated =
-                |sent: &Sent| sent.depends_on_accounts && (version.is_none() || sent.accounts_version != version);
-            let sent = queue.sent.iter().position(is_outdated);
+            let sent = queue.sent.iter().position(|sent| sent.depends_on_accounts);
             let mut unsent = queue.checked_again.iter().chain(&queue.fresh);
             let depends = |unsent: &Unsent| Effects::of(&unsent.proposal.change).depends_on_accounts;
             if let Some(place) = sent.or_else(|| unsent.any(depends).then_some(queue.sent.len())) {
