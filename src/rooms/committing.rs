@@ -309,6 +309,8 @@ impl Rooms {
         }
         if is_own && opens {
             self.discard_unopened(epoch);
+        } else if is_own {
+            self.forget_unopened(epoch);
         }
     }
 
@@ -418,6 +420,8 @@ impl Rooms {
         }
         if change.opens() {
             self.discard_unopened(epoch);
+        } else {
+            self.forget_unopened(epoch);
         }
     }
 }

@@ -6,7 +6,9 @@ use super::change::{Change, OnCommit};
 use super::command::{Caller, Membership, Refusal, Reply, Share, Sharer};
 use super::proposed::Standing;
 use super::roster::Known;
-use super::{Attempt, AuthorId, Body, Deadline, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token};
+use super::{
+    Attempt, AuthorId, Body, Deadline, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token,
+};
 use crate::time::Now;
 
 /// Files that are shared from one address in a minute.
