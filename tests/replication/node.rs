@@ -242,7 +242,8 @@ impl Node {
             Some(ProposalId { node, number: last.number? })
         };
         let accounts = self.queues.get(&Epoch::NONE).and_then(|queue| predicted(queue, self.id));
-        let accounts_version = accounts.or(self.accounts_version);
+        // What happens in a room may have been proposed before what is on its way.
+        let accounts_version = accounts.filter(|_| epoch == Epoch::NONE).or(self.accounts_version);
         let Some(queue) = self.queues.get_mut(&epoch) else { return };
         let version = predicted(queue, self.id).or(self.versions.get(&epoch).copied());
         if queue.iter().any(Pending::is_doubtful) {
@@ -337,6 +338,9 @@ impl Node {
             assert_eq!(proposal.by, self.id);
             let told = format!("{proposal:?}");
             assert!(self.rooms.commit(proposal, now, &mut self.sent), "what is in the log is possible: {told}");
+            if effects.is_of_account {
+                self.hand_back_by_accounts(log, now);
+            }
             if is_doubtful {
                 // The rooms took it to be refused for good.
                 let place = self.queues.get(&epoch).and_then(|queue| queue.iter().position(Pending::is_unsent));
@@ -348,12 +352,7 @@ impl Node {
         assert!(self.rooms.commit(foreign(change.clone()), now, &mut self.sent), "impossible: {change:?}");
         if effects.is_of_account {
             self.hand_back(Epoch::NONE, 0, log, now);
-            for epoch in self.queues.keys().copied().collect::<Vec<_>>() {
-                let depends = |pending: &Pending| pending.effects.depends_on_accounts && pending.number.is_none();
-                if let Some(place) = self.queues.get(&epoch).and_then(|queue| queue.iter().position(depends)) {
-                    self.hand_back(epoch, place, log, now);
-                }
-            }
+            self.hand_back_by_accounts(log, now);
         } else if effects.is_versioned {
             self.hand_back(epoch, 0, log, now);
         }
@@ -365,6 +364,16 @@ impl Node {
             let same: Vec<Epoch> =
                 self.queues.iter().filter(|(_, queue)| opens_it(queue)).map(|(epoch, _)| *epoch).collect();
             same.into_iter().for_each(|epoch| self.hand_back(epoch, 0, log, now));
+        }
+    }
+
+    /// An account has changed: what was not sent is checked again, if it depends on that.
+    fn hand_back_by_accounts(&mut self, log: &mut Log, now: Now) {
+        for epoch in self.queues.keys().copied().filter(|epoch| *epoch != Epoch::NONE).collect::<Vec<_>>() {
+            let depends = |pending: &Pending| pending.effects.depends_on_accounts && pending.number.is_none();
+            if let Some(place) = self.queues.get(&epoch).and_then(|queue| queue.iter().position(depends)) {
+                self.hand_back(epoch, place, log, now);
+            }
         }
     }
 

@@ -80,9 +80,9 @@ impl<L: Link> ClusterJournal<L> {
         }
         if is_versioned && !is_waited_for {
             self.pending.recall_unsent(logging.epoch, &mut self.outcomes);
-            if logging.epoch == Epoch::NONE {
-                self.pending.outdate_dependent(Some(id), &mut self.outcomes);
-            }
+        }
+        if logging.epoch == Epoch::NONE {
+            self.pending.outdate_dependent(&mut self.outcomes);
         }
         self.pending.advance(logging.epoch, &mut self.outcomes);
     }

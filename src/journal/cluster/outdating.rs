@@ -2,10 +2,9 @@
 //! order, with all that was to follow them.
 
 use super::Effects;
-use super::log::Version;
 use super::outcomes::Outcomes;
 use super::pending::Pending;
-use super::queue::{Content, Queue, Sent, Unsent};
+use super::queue::{Content, Queue, Unsent};
 use crate::rooms::{Epoch, RoomCode};
 
 impl Pending {
@@ -17,16 +16,14 @@ impl Pending {
     /// Another node has changed an account.
     pub fn outdate_accounts(&mut self, outcomes: &mut Outcomes) {
         self.outdate_room(Epoch::NONE, outcomes);
-        self.outdate_dependent(None, outcomes);
+        self.outdate_dependent(outcomes);
     }
 
-    /// The accounts are other than what depends on them was checked against, unless it was sent at this version.
-    pub fn outdate_dependent(&mut self, version: Option<Version>, outcomes: &mut Outcomes) {
+    /// The accounts are other than what depends on them was checked against.
+    pub fn outdate_dependent(&mut self, outcomes: &mut Outcomes) {
         for epoch in self.epochs() {
             let Some(queue) = self.queues.get(&epoch).filter(|_| epoch != Epoch::NONE) else { continue };
-            let is_outdated =
-                |sent: &Sent| sent.depends_on_accounts && (version.is_none() || sent.accounts_version != version);
-            let sent = queue.sent.iter().position(is_outdated);
+            let sent = queue.sent.iter().position(|sent| sent.depends_on_accounts);
             let mut unsent = queue.checked_again.iter().chain(&queue.fresh);
             let depends = |unsent: &Unsent| Effects::of(&unsent.proposal.change).depends_on_accounts;
             if let Some(place) = sent.or_else(|| unsent.any(depends).then_some(queue.sent.len())) {

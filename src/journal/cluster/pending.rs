@@ -132,7 +132,7 @@ impl Pending {
     fn send(&mut self, unsent: Unsent, epoch: Epoch, node: NodeId, versions: &Versions) -> Option<Append> {
         let Unsent { proposal, serial, is_told, .. } = unsent;
         let effects = Effects::of(&proposal.change);
-        let accounts_version = if effects.depends_on_accounts { self.accounts_version(versions) } else { None };
+        let accounts_version = if effects.depends_on_accounts { self.accounts_version(epoch, versions) } else { None };
         let queue = self.queues.get_mut(&epoch)?;
         let is_nothing = matches!(proposal.change, Change::Nothing);
         if !is_nothing {
@@ -169,10 +169,11 @@ impl Pending {
         append
     }
 
-    /// The version that the accounts will have when all that was sent is committed. Where one was refused, nothing is
-    /// checked against that: if it comes to be in the log, what depends on the accounts is outdated.
-    fn accounts_version(&self, versions: &Versions) -> Option<ProposalId> {
-        let queue = self.queues.get(&Epoch::NONE).filter(|queue| !queue.has_refused());
+    /// The version of the accounts against which something was checked: for a change of one, that which the accounts will
+    /// have when those before it are committed; for what happens in a room, that which they have, since it may have been
+    /// proposed before those that are on their way. When they come, it is outdated.
+    fn accounts_version(&self, epoch: Epoch, versions: &Versions) -> Option<ProposalId> {
+        let queue = self.queues.get(&Epoch::NONE).filter(|_| epoch == Epoch::NONE);
         queue.and_then(|queue| queue.predicted).or(versions.accounts)
     }
 
