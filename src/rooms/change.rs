@@ -232,6 +232,13 @@ impl Change {
         measure.target.filter(|_| matches!(measure.event.body, Body::Mode { change: ModeChange::Deop(_) }))
     }
 
+    /// The ban that this change tells everybody of, and the operator whose it is.
+    pub(super) fn ban(&self) -> Option<(AuthorId, &Ban)> {
+        let Change::Moderate(measure) = self else { return None };
+        let ban = measure.ban.as_ref()?;
+        matches!(measure.event.body, Body::Mode { .. }).then_some((measure.event.author, ban))
+    }
+
     /// Whether the room begins with this change.
     pub fn opens(&self) -> bool {
         matches!(self, Change::Open { .. } | Change::Place { opens: true, .. } | Change::Enter { opens: true, .. })
@@ -269,11 +276,6 @@ pub(super) enum OnCommit {
     Resume(ConnectionId, Box<Command>),
     /// Nobody has asked for it, so nobody is told if nothing comes of it.
     HandOver,
-    /// Who came in while it was being banned is thrown out by this operator.
-    Expel {
-        operator: AuthorId,
-        ban: Box<Ban>,
-    },
 }
 
 /// A connection that waits to be subscribed.
@@ -367,7 +369,7 @@ impl Proposal {
         }
         self.is_placed |= place.is_some();
         let (code, epoch, change) = (self.code, self.epoch, place.unwrap_or(Change::Nothing));
-        Some(Proposal { on_commit, is_early: true, ..Proposal::new(code, epoch, change) })
+        Some(Proposal { on_commit, by: self.by, is_early: true, ..Proposal::new(code, epoch, change) })
     }
 
     /// What of the change is left to be committed, if some was committed early.

@@ -3,7 +3,7 @@
 use super::change::{Change, Joining, Newcomer, OnCommit};
 use super::command::{Caller, Join, JoinTarget, Membership, Refusal, Reply};
 use super::proposed::Standing;
-use super::roster::{Known, Presence};
+use super::roster::{Known, Member, Presence};
 use super::{
     AccountId, AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, RoomKey, Rooms,
     Token, TokenHash,
@@ -86,7 +86,9 @@ impl Rooms {
                     (name, None, None)
                 }
                 standing => {
-                    let moves = !matches!(standing, Some(Standing::Placed { via, .. }) if via == caller.via);
+                    let is_elsewhere = room.member(author).is_some_and(|member| member.node != self.node);
+                    let comes_as_before = matches!(standing, Some(Standing::Placed { via, .. }) if via == caller.via);
+                    let moves = is_elsewhere || !comes_as_before;
                     let is_settled = room.proposed.is_settled(author) && room.proposed.account_of(author).is_none();
                     let on_commit = OnCommit::Subscribe(author, joining);
                     match (moves, is_settled) {
@@ -386,7 +388,11 @@ impl Rooms {
     /// Nobody connects as this member after all.
     pub(super) fn resume_grace(&mut self, here: Membership, now: Now) {
         let member = self.room(here.room).member(here.author);
-        if member.is_some_and(|member| member.presence == Presence::Elsewhere) {
+        let is_nowhere = |member: &Member| {
+            let is_nobodys = member.node == self.node || self.gone_nodes.contains(&member.node);
+            is_nobodys && member.presence == Presence::Elsewhere
+        };
+        if member.is_some_and(is_nowhere) {
             self.keep_place(here, now.steady_ms + self.limits().grace_ms);
         }
     }

@@ -117,7 +117,7 @@ pub enum CloseReason {
     SessionEnded,
     /// There are too many connections from the address for which a proxy has opened it, or no room for it in the system.
     Refused,
-    /// The program stops.
+    /// The program stops, or takes in all rooms anew.
     Stopping,
 }
 

@@ -349,6 +349,10 @@ impl<L: Link> Journal for ClusterJournal<L> {
         }
     }
 
+    fn has_left(&self) -> bool {
+        self.standing.leaving == Leaving::Done
+    }
+
     fn meters(&self) -> Arc<JournalMeters> {
         Arc::clone(&self.stored)
     }
@@ -358,7 +362,6 @@ impl<L: Link> Journal for ClusterJournal<L> {
     }
 
     fn is_settled(&self) -> bool {
-        let has_left = matches!(self.standing.leaving, Leaving::No | Leaving::Done);
-        has_left && self.pending.count == 0 && self.outcomes.is_empty() && self.inbox.is_empty()
+        self.pending.count == 0 && self.outcomes.is_empty() && self.inbox.is_empty()
     }
 }
