@@ -75,14 +75,20 @@ fn an_account_s_version_goes_with_what_depends_on_it() {
     let versions: Vec<_> =
         world.appended().into_iter().map(|append| (append.number, append.accounts_version)).collect();
     // Rooms are sent one after the other.
-    let own = Some(ProposalId { node: HERE, number: 4 });
     assert_eq!(versions[..3], [(1, None), (2, there), (3, there)]);
     assert_eq!(versions[3], (4, there));
     world.answer(Response::Appended(Ok(all_appended(1..=4))));
     world.outcomes();
+    // It may have been proposed before the account's change: when that comes, it is checked against it.
     world.submit(place(1, false));
     world.pass(0);
-    assert_eq!(world.appended()[0].accounts_version, own);
+    assert_eq!(world.appended()[0].accounts_version, there);
+    world.own(1, 1, Some(7));
+    for (number, room) in [(2, 1), (3, 1), (4, 0)] {
+        world.own(number, room, None);
+    }
+    let rooms = ["committed one as 7", "committed place", "committed place"];
+    assert_eq!(world.outcomes(), [&rooms[..], &["committed account", "outdated place"]].concat());
 }
 
 #[test]
