@@ -77,6 +77,11 @@ pub trait Journal {
     /// The program is about to end, and nobody is connected any more.
     fn leave(&mut self) {}
 
+    /// Whether whoever had to be told so knows that the program ends.
+    fn has_left(&self) -> bool {
+        true
+    }
+
     /// What it counts.
     fn meters(&self) -> Arc<JournalMeters> {
         Arc::default()
@@ -144,6 +149,10 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn leave(&mut self) {
         (**self).leave();
+    }
+
+    fn has_left(&self) -> bool {
+        (**self).has_left()
     }
 
     fn meters(&self) -> Arc<JournalMeters> {
