@@ -213,6 +213,11 @@ impl OrderedLog {
         if self.settling.is_some() {
             return Attached::NotYet;
         }
+        if let Some(known) = self.nodes.get_mut(&node) {
+            known.lease_until_ms = self.now_ms + LEASE_MS;
+        }
+        // Nodes of which nothing is left but their leases have no say in what comes.
+        self.look_at_leases(node);
         let is_alone = self.nodes.keys().all(|other| *other == node);
         if is_alone {
             self.history_events = history_events;
@@ -223,7 +228,6 @@ impl OrderedLog {
         known.lease_until_ms = self.now_ms + LEASE_MS;
         known.connection = asker.connection;
         let last_number = known.last_number;
-        self.look_at_leases(node);
         Attached::Yes { generation: self.generation, last_number, end: self.end }
     }
 
@@ -532,7 +536,10 @@ impl Room {
 
     /// Notes what was appended.
     fn note(&mut self, change: Change, effects: Effects, by: Version, position: Position, history_events: u64) {
-        if let Change::Open { time_ms } | Change::Place { time_ms, .. } | Change::Vacate { time_ms, .. } = &change {
+        if let Change::Open { time_ms }
+        | Change::Place { opens: true, time_ms, .. }
+        | Change::Vacate { time_ms, .. } = &change
+        {
             self.last_time_ms = *time_ms;
         }
         if let Some(event) = change.event() {
