@@ -309,6 +309,8 @@ impl Rooms {
         }
         if is_own && opens {
             self.discard_unopened(epoch);
+        } else if is_own {
+            self.forget_unopened(epoch);
         }
     }
 
@@ -402,7 +404,7 @@ impl Rooms {
             | OnCommit::Resume(connection, _) => (Some(connection), None, true),
             OnCommit::TellShared(connection, shared) => {
                 let (share, file) = *shared;
-                self.released_files.push_back(file.id);
+                self.release_refused_later(file.id, now);
                 (Some(connection), share.cid, true)
             }
             OnCommit::HandOver => (None, None, false),
@@ -418,6 +420,8 @@ impl Rooms {
         }
         if change.opens() {
             self.discard_unopened(epoch);
+        } else {
+            self.forget_unopened(epoch);
         }
     }
 }

@@ -348,6 +348,11 @@ impl Proposed {
         !self.members.contains_key(&author)
     }
 
+    /// Whether anything is with the journal.
+    pub fn has_any(&self) -> bool {
+        !self.serials.is_empty()
+    }
+
     /// Whether anything is with the journal that was proposed before the one with this number.
     pub fn is_behind_others(&self, serial: u32) -> bool {
         self.serials.front().is_some_and(|first| *first != serial)

@@ -59,7 +59,6 @@ pub struct OrderedLog {
     entries: VecDeque<Entry>,
     /// The last one that is not kept any more, and the last one.
     trimmed: Position,
-    trimmed_by: Option<ProposalId>,
     end: Position,
     rooms: BTreeMap<RoomCode, Room>,
     accounts: Vec<StoredAccount>,
@@ -120,7 +119,6 @@ impl OrderedLog {
             renewed_at_ms: 0,
             entries: VecDeque::new(),
             trimmed: Position::default(),
-            trimmed_by: None,
             end: Position::default(),
             rooms: BTreeMap::new(),
             accounts: Vec::new(),
@@ -213,10 +211,10 @@ impl OrderedLog {
         if self.settling.is_some() {
             return Attached::NotYet;
         }
+        let lease_until_ms = self.now_ms + LEASE_MS;
         if let Some(known) = self.nodes.get_mut(&node) {
-            known.lease_until_ms = self.now_ms + LEASE_MS;
+            known.lease_until_ms = lease_until_ms;
         }
-        // Nodes of which nothing is left but their leases have no say in what comes.
         self.look_at_leases(node);
         let is_alone = self.nodes.keys().all(|other| *other == node);
         if is_alone {
@@ -224,11 +222,9 @@ impl OrderedLog {
         } else if self.history_events != history_events {
             return Attached::OtherHistory(self.history_events);
         }
-        let known = self.nodes.entry(node).or_insert(Node { lease_until_ms: 0, last_number: 0, connection: 0 });
-        known.lease_until_ms = self.now_ms + LEASE_MS;
+        let known = self.nodes.entry(node).or_insert(Node { lease_until_ms, last_number: 0, connection: 0 });
         known.connection = asker.connection;
-        let last_number = known.last_number;
-        Attached::Yes { generation: self.generation, last_number, end: self.end }
+        Attached::Yes { generation: self.generation, last_number: known.last_number, end: self.end }
     }
 
     /// Whether an entry that somebody has seen is not here. What was seen before this generation began was lost then.
@@ -313,10 +309,11 @@ impl OrderedLog {
     }
 
     fn trim(&mut self) {
-        while let Some(oldest) = self.entries.front()
+        // The last one is kept, however old it is: who comes is told of it.
+        while let Some(oldest) = self.entries.front().filter(|_| self.entries.len() > 1)
             && oldest.position.time_ms + KEPT_MS < self.now_ms
         {
-            (self.trimmed, self.trimmed_by) = (oldest.position, Some(oldest.by));
+            self.trimmed = oldest.position;
             self.entries.pop_front();
         }
     }
@@ -443,7 +440,7 @@ impl OrderedLog {
             accounts: self.accounts.clone(),
             accounts_version: self.accounts_version,
             position: self.end,
-            last_by: self.entries.back().map(|entry| entry.by).or(self.trimmed_by),
+            last_by: self.entries.back().map(|entry| entry.by),
             rooms: Vec::new(),
             nodes: self.nodes.keys().copied().collect(),
         }
@@ -485,10 +482,10 @@ impl OrderedLog {
         let room = self.rooms.get(&request.code).filter(|room| room.epoch == request.epoch);
         let Some(room) = room else { return page };
         let (ids, messages) = match &request.wanted {
-            Wanted::Events { first_id, last_id } => (*first_id..=*last_id, &[][..]),
-            Wanted::Messages(messages) => (1..=0, messages.as_slice()),
+            Wanted::Events { first_id, last_id } => (Some(*first_id..=*last_id), &[][..]),
+            Wanted::Messages(messages) => (None, messages.as_slice()),
             Wanted::EventsAndMessage { first_id, last_id, message } => {
-                (*first_id..=*last_id, std::slice::from_ref(message))
+                (Some(*first_id..=*last_id), std::slice::from_ref(message))
             }
             Wanted::Search { query, first_id, before, limit } => {
                 let mut found = Found::new(*limit);
@@ -501,7 +498,8 @@ impl OrderedLog {
                 return page;
             }
         };
-        page.events = room.events.iter().filter(|event| ids.contains(&event.id)).cloned().collect();
+        let is_wanted = |event: &&Event| ids.as_ref().is_some_and(|ids| ids.contains(&event.id));
+        page.events = room.events.iter().filter(is_wanted).cloned().collect();
         let find = |wanted: &(AuthorId, MessageKey)| Some((wanted.0, wanted.1.clone(), *room.keys.get(wanted)?));
         page.messages = messages.iter().filter_map(find).collect();
         page
