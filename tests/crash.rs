@@ -75,7 +75,8 @@ fn crash_again_and_again(data: Option<&Path>, cycles: usize) {
         }
     }
     party.settle();
-    let promises = Promises { history_events: 1_000_000, memory_events: 1000, is_durable: data.is_some() };
+    let promises =
+        Promises { history_events: 1_000_000, memory_events: 1000, is_durable: data.is_some(), is_shared: false };
     party.history.check(promises);
     if data.is_some() {
         // What everybody has by now is found again.

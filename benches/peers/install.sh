@@ -1,7 +1,7 @@
 #!/bin/sh
-# Gets and builds the peers into benches/peers/installed/: `sh benches/peers/install.sh [uws bun tokio flask]`.
+# Gets and builds the peers into benches/peers/installed/: `sh benches/peers/install.sh [uws bun tokio flask socketio]`.
 # uWebSockets over TLS needs OpenSSL's headers: apt install libssl-dev
-# ngircd, nginx and wrk come from the distribution: apt install ngircd nginx-light wrk
+# ngircd, nginx and wrk come from the distribution: apt install ngircd nginx-light wrk redis-server
 set -eu
 
 peers=$(cd "$(dirname "$0")" && pwd)
@@ -42,10 +42,17 @@ flask() {
     "$installed/flask/bin/pip" install --quiet flask-socketio simple-websocket gevent gevent-websocket
 }
 
-for peer in ${*:-uws bun tokio flask}; do
+# socket.io on Node.js, and both of its adapters for a Redis.
+socketio() {
+    mkdir -p "$installed/socketio"
+    (cd "$installed/socketio" && npm install --no-fund --no-audit --silent \
+        socket.io @socket.io/redis-adapter @socket.io/redis-streams-adapter redis)
+}
+
+for peer in ${*:-uws bun tokio flask socketio}; do
     case $peer in
-    uws | bun | tokio | flask) ;;
-    *) echo "$peer: not one of uws, bun, tokio, flask" >&2; exit 2 ;;
+    uws | bun | tokio | flask | socketio) ;;
+    *) echo "$peer: not one of uws, bun, tokio, flask, socketio" >&2; exit 2 ;;
     esac
     echo "installing $peer"
     # In a shell of its own, and in no condition, so that one that fails stops itself there and then.

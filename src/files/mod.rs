@@ -10,6 +10,7 @@
 
 mod content;
 mod folder;
+mod nodes;
 mod quotas;
 mod reader;
 mod store;
@@ -20,7 +21,7 @@ pub use quotas::{Quotas, UploadRefusal};
 pub use store::FolderStore;
 
 pub use crate::options::FileLimits;
-use crate::rooms::{Dimensions, FileId, FileType};
+use crate::rooms::{Dimensions, FileId, FileType, NodeId};
 
 /// A file that is arriving. Never given to another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -70,10 +71,15 @@ pub enum FileJob {
         /// In which memory, if it has room for them; what it holds counts for nothing.
         buffer: Vec<u8>,
     },
-    /// Removes a file. No answer.
+    /// Removes a file, if it is there. No answer.
     Remove {
         /// Which one.
         id: FileId,
+    },
+    /// The others know this node by another number from here on: its mark is to have it. No answer.
+    LeaveMark {
+        /// The number.
+        node: NodeId,
     },
 }
 

@@ -1,6 +1,7 @@
 //! How much may be shared: by anybody, by all, and by one address. It counts, and knows nothing of disks.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::UploadId;
 use crate::options::FileLimits;
@@ -149,6 +150,23 @@ impl Quotas {
         self.kept.insert(id, Kept { bytes, address: Some(arriving.address) });
     }
 
+    /// A file is kept, of so many bytes: if it did not arrive here, another node has shared it.
+    pub fn note_kept(&mut self, id: FileId, size_bytes: u64) {
+        let bytes = size_bytes.max(LEAST_BYTES);
+        if let Entry::Vacant(entry) = self.kept.entry(id) {
+            entry.insert(Kept { bytes, address: None });
+            self.used_bytes += bytes;
+        }
+    }
+
+    /// These are the files that are kept, and no others, whatever was counted before; what arrives goes on to.
+    pub fn recount(&mut self, kept: impl Iterator<Item = (FileId, u64)>) {
+        let known: HashMap<FileId, u64> = kept.collect();
+        let over: Vec<FileId> = self.kept.keys().filter(|id| !known.contains_key(*id)).copied().collect();
+        over.into_iter().for_each(|id| self.remove(id));
+        known.into_iter().for_each(|(id, size_bytes)| self.note_kept(id, size_bytes));
+    }
+
     /// It will not arrive.
     pub fn abandon(&mut self, upload: UploadId) {
         self.end(upload);
@@ -284,6 +302,30 @@ mod tests {
         assert_eq!(quotas.used_bytes(), 6_000);
         let more = Quotas::new(LIMITS, [(id(1), 200_000)].into_iter()).begin(UploadId(1), address(1), None);
         assert_eq!(more, Err(UploadRefusal::Full), "the limit may have been lowered");
+    }
+
+    #[test]
+    fn what_another_node_shares_counts_here_as_well() {
+        let mut quotas = quotas();
+        assert_eq!(quotas.begin(UploadId(1), address(1), Some(20_000)), Ok(()));
+        quotas.finish(UploadId(1), id(1), 20_000);
+        quotas.note_kept(id(1), 20_000);
+        quotas.note_kept(id(2), 75_000);
+        quotas.note_kept(id(2), 75_000);
+        assert_eq!((quotas.used_bytes(), quotas.kept_files()), (95_000, 2));
+        assert_eq!(quotas.begin(UploadId(2), address(2), Some(6_000)), Err(UploadRefusal::Full));
+        // Everything was loaded anew.
+        assert_eq!(quotas.begin(UploadId(3), address(2), Some(5_000)), Ok(()));
+        quotas.recount([(id(1), 20_000), (id(3), 1)].into_iter());
+        assert_eq!((quotas.used_bytes(), quotas.kept_files()), (20_000 + 4_096 + 5_000, 2));
+        quotas.remove(id(1));
+        quotas.finish(UploadId(3), id(4), 5_000);
+        assert_eq!(quotas.used_bytes(), 4_096 + 5_000);
+        assert_eq!(
+            quotas.begin(UploadId(4), address(1), Some(20_000)),
+            Ok(()),
+            "what an address has shared is its own"
+        );
     }
 
     #[derive(Clone, Debug)]

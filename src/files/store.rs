@@ -12,7 +12,7 @@ use super::reader::{ReadJob, read_all};
 use super::writer::Writer;
 use super::{FileDone, FileJob, FileStore, StoreFault, UploadId};
 use crate::options::FilesPlace;
-use crate::rooms::FileId;
+use crate::rooms::{FileId, NodeId};
 
 /// Who is to be told of something that is done: on another thread.
 type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -121,6 +121,28 @@ impl FolderStore {
         Ok(find(place, data, &kept.collect())?.map(|folder| FolderStore::new(folder, wake)))
     }
 
+    /// Opens the folder that this node shares with others, and leaves its mark there: before it is one of the nodes, so
+    /// that whoever knows of it finds that. `wake` as above.
+    ///
+    /// # Errors
+    /// The folder cannot be used.
+    pub fn open_shared(
+        path: &Path,
+        node: NodeId,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<FolderStore, UnusableFolder> {
+        Folder::open_shared(path, node).map(|folder| FolderStore::new(folder, wake))
+    }
+
+    /// Removes from a shared folder what is left over: `kept` are the files that events name, `nodes` all that use the
+    /// folder, this one among them.
+    ///
+    /// # Errors
+    /// The folder cannot be used.
+    pub fn tidy_shared(&self, kept: impl Iterator<Item = FileId>, nodes: &[NodeId]) -> Result<(), UnusableFolder> {
+        self.folder.tidy_shared(&kept.collect(), nodes)
+    }
+
     fn new(folder: Folder, wake: Wake) -> FolderStore {
         FolderStore {
             folder: Arc::new(folder),
@@ -196,7 +218,7 @@ impl FileStore for FolderStore {
                     self.submit_to_writer(FileJob::Remove { id });
                 }
             }
-            FileJob::Write { .. } | FileJob::Remove { .. } => self.submit_to_writer(job),
+            FileJob::Write { .. } | FileJob::Remove { .. } | FileJob::LeaveMark { .. } => self.submit_to_writer(job),
         }
     }
 
@@ -258,6 +280,12 @@ fn write_all(folder: &Folder, jobs: &Receiver<FileJob>, answers: &Answers) {
             }
             FileJob::Remove { id } => {
                 writer.remove(id);
+                None
+            }
+            FileJob::LeaveMark { node } => {
+                if let Err(error) = folder.leave_mark(node) {
+                    log::warn!("this node cannot leave its mark in the folder of shared files ({error})");
+                }
                 None
             }
             FileJob::Read { .. } => None,

@@ -2,9 +2,12 @@
 //!
 //! The rooms hand each [`Proposal`] to a journal. What the journal has made durable it hands back, in the same order,
 //! as committed, and only then is it applied. What memory does not hold any more can be read from it. Only the journal
-//! in memory is in this file: it stores nothing, and hands back at once. The one in a file is in `sqlite`.
+//! in memory is in this file: it stores nothing, and hands back at once. The one in a file is in `sqlite`; the one that
+//! nodes share is in `cluster`, and where their log is kept is in `redis`.
 
 pub mod cluster;
+#[cfg(feature = "cluster")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -62,6 +65,10 @@ pub trait Journal {
         let _ = room;
     }
 
+    /// The change that was taken last as committed is impossible by what memory has, which is a fault of this program: a
+    /// journal that others share takes nothing of what memory has for granted from here on.
+    fn note_impossible(&mut self) {}
+
     /// When it has something to do at the latest (`Now::steady_ms`), though nothing is asked of it.
     fn due_ms(&self) -> Option<u64> {
         None
@@ -69,6 +76,11 @@ pub trait Journal {
 
     /// The program is about to end, and nobody is connected any more.
     fn leave(&mut self) {}
+
+    /// Whether whoever had to be told so knows that the program ends.
+    fn has_left(&self) -> bool {
+        true
+    }
 
     /// What it counts.
     fn meters(&self) -> Arc<JournalMeters> {
@@ -127,12 +139,20 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
         (**self).keep_snapshot(room);
     }
 
+    fn note_impossible(&mut self) {
+        (**self).note_impossible();
+    }
+
     fn due_ms(&self) -> Option<u64> {
         (**self).due_ms()
     }
 
     fn leave(&mut self) {
         (**self).leave();
+    }
+
+    fn has_left(&self) -> bool {
+        (**self).has_left()
     }
 
     fn meters(&self) -> Arc<JournalMeters> {

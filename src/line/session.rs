@@ -171,6 +171,11 @@ impl Line {
                 }
                 self.prompt(outbox);
             }
+            Reply::PlaceLost { .. } => {
+                let sentence = "This server was cut off from the others, which took you to be gone; come in again.";
+                self.format.farewell(sentence, outbox);
+                return Flow::Close;
+            }
             Reply::SessionEnded { .. } => {
                 let sentence = "The password of your name was changed, or it was given up; this connection is closed.";
                 self.format.farewell(sentence, outbox);

@@ -75,6 +75,15 @@ pub(super) struct Arguments {
     #[arg(long, env = "SNUGD_DATA", value_name = "FILE", help_heading = "Rooms")]
     pub data: Option<PathBuf>,
 
+    /// Redis by which nodes share rooms [default: none]
+    #[arg(long, env = "SNUGD_CLUSTER", value_name = "URL", hide_env_values = true, help_heading = "Rooms")]
+    pub cluster: Option<String>,
+
+    /// Replicas that have a change before it is seen
+    #[arg(long, env = "SNUGD_CLUSTER_WAIT", value_name = "N", default_value = "0")]
+    #[arg(value_parser = number::<u32>(0, 100), help_heading = "Rooms")]
+    pub cluster_wait: u32,
+
     /// Events kept a room, for whoever comes back
     #[arg(long, env = "SNUGD_HISTORY", value_name = "N", default_value = "1000")]
     #[arg(value_parser = number::<usize>(1, 1_000_000), help_heading = "Rooms")]
@@ -136,6 +145,8 @@ pub(super) struct Arguments {
     pub max_per_ip: usize,
 
     /// Folder of files, or off [default: beside --data, or temporary]
+    ///
+    /// With `--cluster`: none. A folder that is named is that of all nodes.
     #[arg(long, env = "SNUGD_FILES", value_name = "DIR")]
     #[arg(value_parser = FilesPlace::read, help_heading = "Files")]
     pub files: Option<FilesPlace>,

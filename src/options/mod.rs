@@ -14,6 +14,7 @@ mod listener;
 mod settings;
 mod values;
 
+use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ pub struct Options {
     pub mdns: Option<String>,
     /// The file that keeps rooms when the program ends; `None`: they are kept in memory only.
     pub data: Option<PathBuf>,
+    /// By what the rooms are shared with other nodes; `None`: they are not.
+    pub cluster: Option<ClusterOption>,
     /// The files that are shared in rooms.
     pub files: FilesOption,
     /// What is to be done instead of serving, if anything is.
@@ -80,6 +83,21 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The certificate's key.
     pub key: PathBuf,
+}
+
+/// By what rooms are shared with other nodes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClusterOption {
+    /// Where it is, as it was given. It may hold a password: it is shown to nobody.
+    pub url: String,
+    /// Replicas that have to have a change before anybody sees it.
+    pub wait_replicas: u32,
+}
+
+impl fmt::Debug for ClusterOption {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ClusterOption").field("wait_replicas", &self.wait_replicas).finish_non_exhaustive()
+    }
 }
 
 /// The limits of rooms.
@@ -257,6 +275,15 @@ impl Options {
         Ok(Options { subcommand: command_line.subcommand, ..findings.into_options()? })
     }
 
+    /// What is to be said of files, where several nodes share rooms and nobody has said anything of files.
+    pub fn files_note(&self) -> Option<&'static str> {
+        let is_given = |setting: &Setting| setting.name == "files" && *setting.source() != Source::Default;
+        let is_missing = self.cluster.is_some() && !self.settings.iter().any(is_given);
+        is_missing.then_some(
+            "no files are shared, since no node has those of another: name a folder of all nodes with --files",
+        )
+    }
+
     /// Reads the options from the command line alone, whatever the environment has.
     ///
     /// # Errors
@@ -319,6 +346,7 @@ impl Findings {
 fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     let listeners = resolve_listeners(&arguments, faults);
     let mdns = resolve_mdns(&arguments, faults);
+    let cluster = resolve_cluster(&arguments, faults);
 
     if arguments.data.is_some() && !cfg!(feature = "sqlite") {
         let sentence = "This snugd was built without SQLite, so it has no --data; use another build.";
@@ -339,7 +367,8 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     }
 
     // Else whoever comes first would claim the name.
-    if !arguments.admin.is_empty() && arguments.data.is_none() && arguments.auth_header.is_none() {
+    let keeps_accounts = arguments.data.is_some() || cluster.is_some();
+    if !arguments.admin.is_empty() && !keeps_accounts && arguments.auth_header.is_none() {
         let sentence = "--admin names accounts that snugd account makes in a data file: name that with --data.";
         faults.push(Fault::new(&["admin", "data", "auth-header"], sentence));
     }
@@ -373,9 +402,11 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     }
 
     let files = FilesOption {
-        place: arguments.files.unwrap_or(match arguments.data {
-            Some(_) => FilesPlace::BesideData,
-            None => FilesPlace::Temporary,
+        place: arguments.files.unwrap_or(match (&cluster, &arguments.data) {
+            // A folder of this node's own would have what others cannot find.
+            (Some(_), _) => FilesPlace::Off,
+            (None, Some(_)) => FilesPlace::BesideData,
+            (None, None) => FilesPlace::Temporary,
         }),
         limits: FileLimits { file_bytes: arguments.max_file.min(arguments.max_files), all_bytes: arguments.max_files },
     };
@@ -388,6 +419,7 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
         mdns,
         files,
         data: arguments.data,
+        cluster,
         subcommand: arguments.subcommand,
         limits: Limits {
             history_events: arguments.history,
@@ -441,6 +473,26 @@ fn resolve_mdns(arguments: &Arguments, faults: &mut Vec<Fault>) -> Option<String
         }
         None => is_built_in.then(|| MDNS_NAME.to_owned()),
     }
+}
+
+/// Determines by what the rooms are shared.
+fn resolve_cluster(arguments: &Arguments, faults: &mut Vec<Fault>) -> Option<ClusterOption> {
+    let mut refuse = |options: &[&str], sentence: &str| faults.push(Fault::new(options, sentence));
+    let Some(url) = &arguments.cluster else {
+        if arguments.cluster_wait > 0 {
+            let sentence = "--cluster-wait is about the replicas of a Redis: name that with --cluster.";
+            refuse(&["cluster-wait", "cluster"], sentence);
+        }
+        return None;
+    };
+    if arguments.data.is_some() {
+        let sentence = "--cluster keeps the rooms in Redis, --data in a file: leave one of them out.";
+        refuse(&["cluster", "data"], sentence);
+    }
+    if !cfg!(feature = "cluster") {
+        refuse(&["cluster"], "This snugd was built without cluster, so it shares no rooms; use another build.");
+    }
+    Some(ClusterOption { url: url.clone(), wait_replicas: arguments.cluster_wait })
 }
 
 /// Determines where connections are accepted.

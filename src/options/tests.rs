@@ -103,6 +103,44 @@ fn each_option_has_a_variable_of_its_name() {
     }
 }
 
+#[cfg(feature = "cluster")]
+#[test]
+fn rooms_are_in_one_place_and_with_other_nodes_so_is_a_folder_of_files() {
+    let url = "redis://:s3cret@10.0.0.5";
+    let alone = options(&["--cluster", url]);
+    assert_eq!(alone.cluster, Some(ClusterOption { url: url.to_owned(), wait_replicas: 0 }));
+    assert!(alone.files_note().is_some_and(|note| note.contains("with --files")));
+    assert_eq!((alone.files.place, alone.limits.file_bytes), (FilesPlace::Off, 0));
+    let words = ["--cluster", url, "--cluster-wait", "2", "--files", "/srv/shared", "--admin", "ana"];
+    let shared = options(&words);
+    assert_eq!((shared.files_note(), options(&[]).files_note()), (None, None));
+    assert_eq!(options(&["--cluster", url, "--files", "off"]).files_note(), None, "that was asked for");
+    assert_eq!(shared.cluster.map(|cluster| cluster.wait_replicas), Some(2));
+    assert_eq!(shared.files.place, FilesPlace::Folder("/srv/shared".into()));
+
+    let both = refusal(&["--cluster", url, "--data", "f.db"], None);
+    assert!(both.contains("--cluster keeps the rooms in Redis, --data in a file: leave one of them out"), "{both}");
+    let alone = refusal(&["--cluster-wait", "1"], None);
+    assert!(alone.contains("name that with --cluster"), "{alone}");
+    let too_many = refusal(&["--cluster", url, "--cluster-wait", "101"], None);
+    for text in [both, too_many] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn the_address_of_a_cluster_is_shown_to_nobody() {
+    let cluster = ClusterOption { url: "redis://:s3cret@10.0.0.5".to_owned(), wait_replicas: 1 };
+    assert!(!format!("{cluster:?}").contains("s3cret"));
+    let definition = definition();
+    let arg = options_of(&definition).find(|arg| arg.get_id() == "cluster").expect("there is one");
+    assert!(arg.is_hide_env_values_set());
+}
+
+fn options_of(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
+    command_line::options(command)
+}
+
 #[test]
 fn of_an_option_given_twice_the_last_one_counts() {
     assert_eq!(options(&["--rate", "8", "--rate=9"]).limits.rate, 9);
@@ -239,7 +277,7 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--grace"], "\"--grace\" wants a value after it."),
         (&["--grace", "--rate", "1"], "\"--grace\" wants a value after it."),
         (&["--quiet=1"], "\"--quiet\" takes no value."),
-        (&["--colour"], "There is no option \"--colour\"."),
+        (&["--umbrella"], "There is no option \"--umbrella\"."),
         (&["-x"], "There is no option \"-x\"."),
         (&["account"], "snugd account wants add, list, password or remove after it."),
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),

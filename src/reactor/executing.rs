@@ -156,28 +156,44 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Committed(proposal) => self.rooms.commit(proposal, self.now, &mut self.connections),
-            Outcome::Refused(proposal) => self.rooms.refuse(proposal, self.now),
-            Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now, &mut self.connections),
+            Outcome::Committed(proposal) => {
+                self.note_committed_file(&proposal.change);
+                if !self.rooms.commit(proposal, self.now, &mut self.connections) {
+                    self.journal.note_impossible();
+                }
+            }
+            Outcome::Refused(proposal) => {
+                self.note_refused_file(&proposal.change);
+                self.rooms.refuse(proposal, self.now);
+            }
+            Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now),
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
             Outcome::NoSuchEvent(proposal) => self.rooms.note_no_such_event(proposal, self.now),
             Outcome::Noticed(notice) => self.rooms.take_in_notice(&notice, self.now),
             Outcome::NodeGone { node, is_ours } => self.rooms.give_up_node(node, is_ours, self.now),
-            Outcome::Renamed(node) => self.rooms.rename_node(node, self.now),
-            Outcome::Synced(sync) => self.rooms.finish_sync(sync),
+            Outcome::Renamed(node) => {
+                if let Some(files) = &mut self.files {
+                    files.rename_node(node);
+                }
+                self.rooms.rename_node(node, self.now);
+            }
+            Outcome::Synced(sync) => self.rooms.finish_sync(sync, self.now),
             Outcome::SnapshotWanted(epoch) => {
                 if let Some(room) = self.rooms.snapshot(epoch) {
                     self.journal.keep_snapshot(room);
                 }
             }
-            Outcome::Reset { .. } => todo!("everybody comes again, and the rooms are taken in anew"),
+            Outcome::Reset { node, accounts, rooms, nodes } => {
+                self.reset(node, accounts, rooms, &nodes);
+                self.restart_files(node);
+            }
             Outcome::Read { request, page } => self.rooms.page_in(request, page),
             Outcome::AccountRequest { request, name, action } => self.rooms.execute_request(request, &name, action),
             Outcome::Broken(sentence) => self.failure = Some(sentence),
         }
     }
 
-    fn deliver(&mut self, id: ConnectionId, reply: Reply) {
+    pub(super) fn deliver(&mut self, id: ConnectionId, reply: Reply) {
         if let Reply::Refused { refusal, .. } = &reply {
             self.meters().refusals.count(json::error_code(refusal));
         }
@@ -199,6 +215,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             }
             Reply::Left { membership, .. }
             | Reply::TakenOver { membership }
+            | Reply::PlaceLost { membership }
             | Reply::SessionEnded { membership }
             | Reply::Kicked { membership, .. } => {
                 connection.memberships.remove(membership);
@@ -211,6 +228,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
         let reason = match &reply {
             Reply::TakenOver { .. } => Some(CloseReason::TakenOver),
+            Reply::PlaceLost { .. } => Some(CloseReason::Lost),
             Reply::Kicked { .. } => Some(CloseReason::Kicked),
             Reply::SessionEnded { .. } => Some(CloseReason::SessionEnded),
             _ => None,

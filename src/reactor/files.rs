@@ -5,7 +5,7 @@
 //! one that cannot be written to, until the next chunk is there.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use super::output_queue::Range;
 use crate::files::{CHUNK_BYTES, FileDone, FileJob, FileStore, Quotas, ReaderId, StoreFault, UploadId};
 use crate::journal::Journal;
 use crate::options::FileLimits;
-use crate::rooms::{Address, ConnectionId, FileId};
+use crate::rooms::{Address, Change, ConnectionId, FileId, NodeId, SharedFile};
 use crate::session_api::{FilePart, FileReply, FileRequest, Flow};
 
 /// The files that arrive and are sent.
@@ -28,8 +28,14 @@ pub struct Files {
     arriving: HashMap<ConnectionId, Arriving>,
     connections: HashMap<UploadId, ConnectionId>,
     next_upload: u64,
+    /// Where other nodes share files too: those that rooms were refused, and when. Nobody may know what has become of the
+    /// proposal, so it may be an event yet.
+    doubtful: Option<VecDeque<(FileId, u64)>>,
     readers: Rc<RefCell<Readers>>,
 }
+
+/// After this a file that was refused will be no event's.
+const DOUBTFUL_MS: u64 = 60 * 60 * 1000;
 
 /// A file that arrives, or has arrived and is no room's yet.
 struct Arriving {
@@ -53,8 +59,44 @@ impl Files {
             arriving: HashMap::new(),
             connections: HashMap::new(),
             next_upload: 0,
+            doubtful: None,
             readers: Rc::new(RefCell::new(Readers { store, by_id: HashMap::new(), next_reader: 0 })),
         }
+    }
+
+    /// Other nodes share files by the same folder.
+    #[must_use]
+    pub fn shared_by_nodes(self) -> Files {
+        Files { doubtful: Some(VecDeque::new()), ..self }
+    }
+
+    /// A file is an event's, of this node or another.
+    fn note_kept(&mut self, file: &SharedFile) {
+        self.quotas.note_kept(file.id, file.size_bytes);
+        if let Some(doubtful) = &mut self.doubtful {
+            doubtful.retain(|(id, _)| *id != file.id);
+        }
+    }
+
+    /// A file could not be made an event's in time.
+    fn note_refused(&mut self, id: FileId, now_ms: u64) {
+        self.remove_doubtful(now_ms);
+        if let Some(doubtful) = &mut self.doubtful {
+            doubtful.push_back((id, now_ms));
+        }
+    }
+
+    /// The others know this node by another number from here on.
+    pub(super) fn rename_node(&mut self, node: NodeId) {
+        if self.doubtful.is_some() {
+            self.submit(FileJob::LeaveMark { node });
+        }
+    }
+
+    /// The rooms are others than before: these are their files. What is none of theirs is removed by the next start.
+    pub(super) fn recount<'f>(&mut self, kept: impl Iterator<Item = &'f SharedFile>) {
+        self.quotas.recount(kept.map(|file| (file.id, file.size_bytes)));
+        self.doubtful.iter_mut().for_each(VecDeque::clear);
     }
 
     /// Whether something is done. If not, the loop is woken for the next that is.
@@ -72,9 +114,16 @@ impl Files {
     }
 
     /// Does what a session asks for. Returns what can be answered at once.
-    fn ask(&mut self, connection: ConnectionId, address: Address, request: FileRequest) -> Option<FileReply> {
+    fn ask(
+        &mut self,
+        connection: ConnectionId,
+        address: Address,
+        request: FileRequest,
+        now_ms: u64,
+    ) -> Option<FileReply> {
         if let FileRequest::Begin { declared_bytes } = request {
             self.abandon(connection);
+            self.remove_doubtful(now_ms);
             let upload = UploadId(self.next_upload);
             self.next_upload += 1;
             return Some(match self.quotas.begin(upload, address, declared_bytes) {
@@ -128,8 +177,22 @@ impl Files {
         }
     }
 
+    /// Removes what has become of no event.
+    fn remove_doubtful(&mut self, now_ms: u64) {
+        let is_over = |(_, since_ms): &&(FileId, u64)| now_ms >= since_ms + DOUBTFUL_MS;
+        while let Some(doubtful) = &mut self.doubtful
+            && let Some(&(id, _)) = doubtful.front().filter(is_over)
+        {
+            doubtful.pop_front();
+            self.remove(id);
+        }
+    }
+
     /// A file is no event's any more.
     fn remove(&mut self, id: FileId) {
+        if self.doubtful.iter().flatten().any(|(doubtful, _)| *doubtful == id) {
+            return;
+        }
         self.quotas.remove(id);
         self.submit(FileJob::Remove { id });
     }
@@ -175,6 +238,11 @@ impl Files {
         range.ask(&mut readers, 0);
         range
     }
+}
+
+/// The file that is shared with a change.
+fn file_of(change: &Change) -> Option<&SharedFile> {
+    change.event().and_then(|event| event.body.file())
 }
 
 /// Those who are sent files, and who reads for them.
@@ -273,7 +341,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn ask_about_file(&mut self, slot: usize, request: FileRequest) {
         let caller = self.caller(slot);
         let reply = match &mut self.files {
-            Some(files) => files.ask(caller.connection, caller.address, request),
+            Some(files) => files.ask(caller.connection, caller.address, request, self.now.steady_ms),
             None => Some(FileReply::Failed(StoreFault::Failed)),
         };
         if let Some(reply) = reply {
@@ -313,6 +381,28 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
+    /// A change is committed: with it may come a file.
+    pub(super) fn note_committed_file(&mut self, change: &Change) {
+        if let (Some(files), Some(file)) = (&mut self.files, file_of(change)) {
+            files.note_kept(file);
+        }
+    }
+
+    /// A change is refused: with it may go a file.
+    pub(super) fn note_refused_file(&mut self, change: &Change) {
+        if let (Some(files), Some(file)) = (&mut self.files, file_of(change)) {
+            files.note_refused(file.id, self.now.steady_ms);
+        }
+    }
+
+    /// All rooms were loaded anew, and this node is known under this number: their files are those that there are now.
+    pub(super) fn restart_files(&mut self, node: NodeId) {
+        if let Some(files) = &mut self.files {
+            files.recount(self.rooms.files());
+            files.rename_node(node);
+        }
+    }
+
     /// Has the store remove what is no event's any more.
     pub(super) fn submit_files(&mut self) {
         while let Some(id) = self.rooms.take_released_file() {
@@ -340,5 +430,95 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         if let Some(files) = &mut self.files {
             files.abandon(self.connections.id_of(slot));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::rooms::{FileName, FileType};
+
+    /// What it was asked to do.
+    #[derive(Clone, Default)]
+    struct Asked(Rc<RefCell<Vec<String>>>);
+
+    impl FileStore for Asked {
+        fn submit(&mut self, job: FileJob) {
+            let told = match job {
+                FileJob::Remove { id } => format!("remove {id}"),
+                FileJob::LeaveMark { node } => format!("mark {}", node.0),
+                job => panic!("{job:?}"),
+            };
+            self.0.borrow_mut().push(told);
+        }
+
+        fn take_done(&mut self) -> Option<FileDone> {
+            None
+        }
+    }
+
+    impl Asked {
+        fn files(&self) -> Files {
+            let limits = FileLimits { file_bytes: 10_000, all_bytes: 100_000 };
+            Files::new(Box::new(self.clone()), Quotas::new(limits, std::iter::empty()), StdRng::seed_from_u64(1))
+        }
+
+        fn take(&self) -> Vec<String> {
+            self.0.take()
+        }
+    }
+
+    fn file(number: u64) -> SharedFile {
+        SharedFile {
+            id: FileId::parse(&format!("{number:032x}")).expect("an id"),
+            name: FileName::clean("a.txt"),
+            size_bytes: 5_000,
+            file_type: FileType::Other,
+            dimensions: None,
+        }
+    }
+
+    #[test]
+    fn what_was_refused_while_nodes_share_files_stays_until_it_cannot_be_an_events_any_more() {
+        let asked = Asked::default();
+        let mut files = asked.files().shared_by_nodes();
+        for (number, now_ms) in [(1, 0), (2, 1_000)] {
+            files.note_refused(file(number).id, now_ms);
+            files.remove(file(number).id);
+        }
+        assert_eq!(asked.take(), [""; 0]);
+        // The first was said after all, and is deleted then.
+        files.note_kept(&file(1));
+        assert_eq!(files.figures().0, 1);
+        files.remove(file(1).id);
+        assert_eq!(asked.take(), [format!("remove {}", file(1).id)]);
+        files.note_refused(file(3).id, DOUBTFUL_MS + 999);
+        assert_eq!(asked.take(), [""; 0]);
+        files.note_refused(file(4).id, DOUBTFUL_MS + 1_000);
+        assert_eq!(asked.take(), [format!("remove {}", file(2).id)]);
+    }
+
+    #[test]
+    fn where_no_other_node_is_what_was_refused_goes_at_once_and_there_is_no_mark() {
+        let asked = Asked::default();
+        let mut files = asked.files();
+        files.note_refused(file(1).id, 0);
+        files.remove(file(1).id);
+        files.rename_node(NodeId(7));
+        assert_eq!(asked.take(), [format!("remove {}", file(1).id)]);
+    }
+
+    #[test]
+    fn other_rooms_have_other_files() {
+        let asked = Asked::default();
+        let mut files = asked.files().shared_by_nodes();
+        files.note_kept(&file(1));
+        files.note_kept(&file(2));
+        files.recount([file(2), file(3), file(4)].iter());
+        assert_eq!((files.figures().0, files.figures().1), (3, 15_000));
+        files.rename_node(NodeId(7));
+        assert_eq!(asked.take(), ["mark 7"], "what is left over is removed by the next start");
     }
 }

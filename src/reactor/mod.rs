@@ -21,6 +21,7 @@ mod output_queue;
 mod proxy_header;
 mod receiving;
 mod reloading;
+mod resetting;
 mod session;
 mod stopping;
 mod watching;
@@ -113,6 +114,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     /// A reactor that has accepted nobody yet.
     pub fn new(mut net: N, rooms: Rooms, journal: J, mut shared: Shared, limits: AdmissionLimits) -> Reactor<N, J> {
         shared.site.meters.journal = journal.meters();
+        shared.site.meters.cluster = journal.cluster_meters();
         Reactor {
             now: net.now(),
             net,
@@ -185,6 +187,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         self.flush();
         self.reap();
         self.submit_files();
+        self.leave_when_alone();
         self.journal.dispatch(self.now);
         self.tell_observer();
         self.end_turn();
@@ -193,8 +196,8 @@ impl<N: Net, J: Journal> Reactor<N, J> {
 
     /// Whether the program was asked to stop and nothing is left to do.
     pub fn has_stopped(&self) -> bool {
-        let (connections, now_ms) = (self.connections.slab.len(), self.now.steady_ms);
-        self.stopping.as_ref().is_some_and(|stopping| stopping.is_over(connections, now_ms))
+        let (has_left, now_ms) = (self.journal.has_left(), self.now.steady_ms);
+        self.stopping.as_ref().is_some_and(|stopping| stopping.is_over(has_left, now_ms))
     }
 
     /// What the system is asked of, for whoever drives the reactor from outside.
@@ -300,6 +303,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.stopping.as_ref().map(Stopping::due_ms),
             self.absence_round.due_ms,
             self.observer.as_ref().and_then(|observer| observer.due_ms()),
+            self.journal.due_ms(),
             looks_again_ms,
         ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))

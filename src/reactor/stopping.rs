@@ -46,14 +46,35 @@ enum Stage {
     Settling,
     /// Those who are still to be told.
     Telling(Untold),
+    /// Nobody is connected any more: the other nodes are told that this one leaves.
+    Leaving,
 }
 
 struct Untold {
     connections: Vec<ConnectionId>,
     /// Those who have just come, and are told last.
     new: Vec<ConnectionId>,
+    spread: Spread,
+}
+
+/// When those who are told to come back are to do so, one after the other.
+pub(super) struct Spread {
     spread_ms: u32,
     told: u32,
+}
+
+impl Spread {
+    /// So many are told.
+    pub fn over(count: usize) -> Spread {
+        let (least, most) = RETRY_SPREAD_MS;
+        Spread { spread_ms: u32::try_from(count).unwrap_or(most).clamp(least, most), told: 0 }
+    }
+
+    /// After what time the next one is to come back.
+    pub fn next_ms(&mut self) -> u32 {
+        self.told += 1;
+        retry_ms(self.told, self.spread_ms)
+    }
 }
 
 impl Stopping {
@@ -79,27 +100,27 @@ impl Stopping {
                 Stage::Hearing | Stage::Settling => SETTLING_MS,
                 Stage::Telling(untold) if untold.new.is_empty() => STOP_MS,
                 Stage::Telling(_) => FIRST_REQUEST_MS,
+                Stage::Leaving => STOP_MS,
             }
     }
 
-    /// Whether the loop is to end, with so many connections left.
-    pub fn is_over(&self, connections: usize, now_ms: u64) -> bool {
-        self.is_urgent || now_ms >= self.since_ms + STOP_MS || connections == 0 && self.has_told()
+    /// Whether the loop is to end. `has_left`: the other nodes know.
+    pub fn is_over(&self, has_left: bool, now_ms: u64) -> bool {
+        let has_left = matches!(self.stage, Stage::Leaving) && has_left;
+        self.is_urgent || now_ms >= self.since_ms + STOP_MS || has_left
     }
 }
 
 impl Untold {
     fn new(connections: Vec<ConnectionId>, new: Vec<ConnectionId>) -> Untold {
-        let (least, most) = RETRY_SPREAD_MS;
-        let spread_ms = u32::try_from(connections.len()).unwrap_or(most).clamp(least, most);
-        Untold { connections, new, spread_ms, told: 0 }
+        let spread = Spread::over(connections.len());
+        Untold { connections, new, spread }
     }
 
     /// Whom to tell next, and after what time it is to come back.
     fn next(&mut self) -> Option<(ConnectionId, u32)> {
         let connection = self.connections.pop()?;
-        self.told += 1;
-        Some((connection, retry_ms(self.told, self.spread_ms)))
+        Some((connection, self.spread.next_ms()))
     }
 }
 
@@ -122,9 +143,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         let connections = self.connections.slab.len();
         log::info!(event = "stopping", connections; "stopping");
         self.stopping = Some(Stopping { since_ms: now_ms, stage: Stage::Hearing, is_urgent: false });
-        let (least, most) = RETRY_SPREAD_MS;
-        let spread_ms = u32::try_from(self.connections.slab.len()).unwrap_or(most).clamp(least, most);
-        self.shared.site.begin_stopping(SOONEST_RETRY_MS + spread_ms);
+        self.shared.site.begin_stopping(SOONEST_RETRY_MS + Spread::over(connections).spread_ms);
         self.net.close_listeners();
     }
 
@@ -165,14 +184,31 @@ impl<N: Net, J: Journal> Reactor<N, J> {
         }
     }
 
+    /// Tells the other nodes, if there are any, that this one leaves, once nobody is connected any more.
+    pub(super) fn leave_when_alone(&mut self) {
+        let Some(stopping) = &mut self.stopping else { return };
+        if self.connections.slab.is_empty() && stopping.has_told() {
+            stopping.stage = Stage::Leaving;
+            self.journal.leave();
+        }
+    }
+
     /// Tells a connection that the server stops, and closes it. A request that has begun is answered first: what it asked
     /// for may be done, and who sent it would not know.
     fn tell_that_it_stops(&mut self, slot: usize, retry_ms: u32) {
         let connection = &self.connections.slab[slot];
-        if connection.phase != Phase::Open || connection.session.is_within_request() {
+        if connection.session.is_within_request() {
             return;
         }
-        self.connections.slab[slot].note_reason(CloseReason::Stopping);
+        self.send_away(slot, retry_ms, CloseReason::Stopping);
+    }
+
+    /// Tells a connection when to come back, and closes it.
+    pub(super) fn send_away(&mut self, slot: usize, retry_ms: u32, reason: CloseReason) {
+        if self.connections.slab[slot].phase != Phase::Open {
+            return;
+        }
+        self.connections.slab[slot].note_reason(reason);
         self.queue_unread(slot);
         let memberships = self.connections.slab[slot].memberships.take();
         for &membership in memberships.as_slice() {

@@ -69,6 +69,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
     pub(super) fn take_figures(&mut self) {
         let mut figures = Figures {
             journal_waiting: self.journal.waiting(),
+            is_journal_failing: self.journal.is_failing() || self.journal.meters().is_failing(),
             is_journal_congested: self.watch.congested.is_some(),
             passwords_waiting: self.authenticator.as_ref().map_or(0, Authenticator::waiting),
             connection_limit: self.admission.limits().connections,
@@ -91,7 +92,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             (figures.files, figures.file_bytes, figures.file_limit_bytes) = files.figures();
         }
         let health = match () {
-            () if self.journal.is_failing() || self.journal.meters().is_failing() => Health::Failing,
+            () if figures.is_journal_failing => Health::Failing,
             () if self.watch.is_congested_for_long(self.now.steady_ms) => Health::Congested,
             () => Health::Well,
         };

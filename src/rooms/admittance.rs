@@ -5,7 +5,9 @@ use super::command::{Caller, Refusal};
 use super::moderation::seconds_until;
 use super::roster::{Known, Presence};
 use super::rules::{Comer, find_ban};
-use super::{AccountId, Address, Name, NameKeys, Room, RoomId, RoomKey, Rooms, ShortTokenHash, Token, TokenHash};
+use super::{
+    AccountId, Address, Attempt, Name, NameKeys, Room, RoomId, RoomKey, Rooms, ShortTokenHash, Token, TokenHash,
+};
 use crate::time::Now;
 
 impl Rooms {
@@ -20,7 +22,9 @@ impl Rooms {
         now: Now,
     ) -> Result<(), Refusal> {
         let room = self.room(room_id);
-        if !room.state.rules.restrict_entry() && room.proposed.bans().next().is_none() {
+        // What a log of several nodes takes in is possible: nobody comes in behind the lock.
+        let will_be_locked = self.is_shared() && room.proposed.will_be_locked();
+        if !room.state.rules.restrict_entry() && !will_be_locked && room.proposed.bans().next().is_none() {
             return Ok(());
         }
         let roster = &room.state.roster;
@@ -55,7 +59,7 @@ impl Rooms {
         if !is_stranger {
             return Ok(());
         }
-        if room.state.rules.is_locked {
+        if room.state.rules.is_locked || will_be_locked {
             return Err(Refusal::RoomLocked { code });
         }
         self.check_key(room_id, key, caller.address, now)
@@ -75,9 +79,9 @@ impl Rooms {
         let code = room.code();
         let Some(key) = key else { return Err(Refusal::KeyRequired { code, was_wrong: false }) };
         let is_right = key.hash(room.epoch()) == hash;
-        let guesses = match self.unknown_codes.check(address, now.steady_ms) {
-            Ok(()) => &mut self.unknown_codes,
-            Err(_) => &mut self.unfamiliar_codes,
+        let (guesses, what) = match self.unknown_codes.check(address, now.steady_ms) {
+            Ok(()) => (&mut self.unknown_codes, Attempt::UnknownCode),
+            Err(_) => (&mut self.unfamiliar_codes, Attempt::UnfamiliarCode),
         };
         guesses.check(address, now.steady_ms).map_err(|retry_ms| Refusal::TooManyCodes { retry_ms })?;
         if is_right {
@@ -85,6 +89,7 @@ impl Rooms {
         }
         // Cannot fail: there was room for it a line above.
         let _ = guesses.take(address, now.steady_ms);
+        self.tell_attempt(what, address);
         Err(Refusal::KeyRequired { code, was_wrong: true })
     }
 

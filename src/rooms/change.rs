@@ -23,6 +23,8 @@ pub struct Proposal {
     pub by: NodeId,
     /// Against what it was checked.
     pub checked: Checked,
+    /// Which of this node's of its room.
+    pub(super) serial: u32,
     pub(super) on_commit: OnCommit,
     /// This node has proposed it.
     pub(super) is_own: bool,
@@ -232,6 +234,13 @@ impl Change {
         measure.target.filter(|_| matches!(measure.event.body, Body::Mode { change: ModeChange::Deop(_) }))
     }
 
+    /// The ban that this change tells everybody of, and the operator whose it is.
+    pub(super) fn ban(&self) -> Option<(AuthorId, &Ban)> {
+        let Change::Moderate(measure) = self else { return None };
+        let ban = measure.ban.as_ref()?;
+        matches!(measure.event.body, Body::Mode { .. }).then_some((measure.event.author, ban))
+    }
+
     /// Whether the room begins with this change.
     pub fn opens(&self) -> bool {
         matches!(self, Change::Open { .. } | Change::Place { opens: true, .. } | Change::Enter { opens: true, .. })
@@ -269,11 +278,6 @@ pub(super) enum OnCommit {
     Resume(ConnectionId, Box<Command>),
     /// Nobody has asked for it, so nobody is told if nothing comes of it.
     HandOver,
-    /// Who came in while it was being banned is thrown out by this operator.
-    Expel {
-        operator: AuthorId,
-        ban: Box<Ban>,
-    },
 }
 
 /// A connection that waits to be subscribed.
@@ -287,10 +291,9 @@ pub(super) struct Joining {
     pub leaves: Vec<Membership>,
     /// The secret that the member showed, or was given: the room knows its hash only.
     pub token: Token,
-    /// The last id that the client has of this room.
+    /// The last id that the client has, and of which life of this code, if it says so.
     pub since: Option<u64>,
-    /// What it has is of another life of this code, and cannot be continued.
-    pub has_gap: bool,
+    pub epoch: Option<Epoch>,
     pub created: bool,
     /// It was in the room before, and may say again what it said then.
     pub has_returned: bool,
@@ -310,12 +313,18 @@ impl Proposal {
             change,
             by: NodeId::ALONE,
             checked: Checked::Once,
+            serial: 0,
             on_commit,
             is_own: false,
             stands_alone: false,
             is_placed: false,
             is_early: false,
         }
+    }
+
+    /// The same, as this node has proposed it.
+    pub fn proposed_by(self, node: NodeId) -> Proposal {
+        Proposal { by: node, ..self }
     }
 
     /// A change of an account: it names no room.
@@ -362,7 +371,7 @@ impl Proposal {
         }
         self.is_placed |= place.is_some();
         let (code, epoch, change) = (self.code, self.epoch, place.unwrap_or(Change::Nothing));
-        Some(Proposal { on_commit, is_early: true, ..Proposal::new(code, epoch, change) })
+        Some(Proposal { on_commit, by: self.by, is_early: true, ..Proposal::new(code, epoch, change) })
     }
 
     /// What of the change is left to be committed, if some was committed early.

@@ -198,7 +198,12 @@ impl Rooms {
         now: Now,
     ) -> Result<(), Refusal> {
         let connection = caller.connection;
-        let known = |rooms: &Rooms, account| rooms.account_name(account).cloned().ok_or(Refusal::PasswordWrong);
+        // What a log of several nodes takes in is possible: an account may be about to be gone.
+        let is_known = |rooms: &Rooms, account| !rooms.is_shared() || !rooms.accounts.is_ending(account);
+        let known = |rooms: &Rooms, account| {
+            let name = rooms.account_name(account).filter(|_| is_known(rooms, account));
+            name.cloned().ok_or(Refusal::PasswordWrong)
+        };
         let (account, action, done, name) = match command {
             ProvenCommand::Login { account } => return self.log_in(connection, memberships, account, now),
             ProvenCommand::Register { name, hash } => {
@@ -268,7 +273,8 @@ impl Rooms {
 
     fn propose_account(&mut self, change: AccountChange, on_commit: OnCommit) {
         self.accounts.note(&change);
-        self.proposals.push_back(Proposal { on_commit, is_own: true, ..Proposal::of_account(change) });
+        let by = self.node;
+        self.proposals.push_back(Proposal { on_commit, by, is_own: true, ..Proposal::of_account(change) });
     }
 
     /// Those of these members who bear this name, or one that looks like it.
@@ -286,14 +292,15 @@ impl Rooms {
 
     // ---- what was committed
 
-    /// The journal has ordered a change of an account and made it durable.
-    pub(super) fn commit_account(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
-        let Proposal { change: Change::Account(change), on_commit, is_own, .. } = proposal else { return };
+    /// The journal has ordered a change of an account and made it durable. Returns whether it was possible.
+    pub(super) fn commit_account(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) -> bool {
+        let Proposal { change: Change::Account(change), on_commit, is_own, .. } = proposal else { return false };
         if is_own {
             self.accounts.settle(&change);
         }
         if !self.accounts.allows(&change) {
-            return self.resolve_account(*change, on_commit);
+            self.resolve_account(*change, on_commit);
+            return false;
         }
         let by = match &on_commit {
             OnCommit::Answer(connection, _) | OnCommit::Resume(connection, _) => Some(*connection),
@@ -301,32 +308,29 @@ impl Rooms {
         };
         self.accounts.apply(&change, by);
         self.note_admins();
-        match &change.action {
-            AccountAction::Add { name, .. } => {
-                self.mark_bearers(&change);
-                if is_own {
-                    for room in self.all_rooms() {
-                        self.rename_bearers(room, name, change.account, now);
-                    }
-                }
+        for room_id in self.all_rooms() {
+            for author in self.room_mut(room_id).state.apply_account(&change) {
+                self.end_session(Membership { room: room_id, author }, now, delivery);
             }
-            AccountAction::SetPassword(_) | AccountAction::Remove => self.end_sessions(&change, is_own, now, delivery),
-            AccountAction::Nothing => (),
+            if let AccountAction::Add { name, .. } = &change.action {
+                self.rename_bearers(room_id, name, change.account, now);
+            }
         }
         match on_commit {
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
             _ => (),
         }
+        true
     }
 
     /// In their order, so that the same history makes the same changes.
-    fn all_rooms(&self) -> Vec<RoomId> {
+    pub(super) fn all_rooms(&self) -> Vec<RoomId> {
         self.rooms.iter().map(|(slot, _)| RoomId(slot as u32)).collect()
     }
 
     /// Others came before it.
-    fn resolve_account(&mut self, change: AccountChange, on_commit: OnCommit) {
+    pub(super) fn resolve_account(&mut self, change: AccountChange, on_commit: OnCommit) {
         match on_commit {
             OnCommit::Answer(connection, _) => {
                 let refusal = match change.action {
@@ -348,19 +352,8 @@ impl Rooms {
         }
     }
 
-    fn mark_bearers(&mut self, change: &AccountChange) {
-        let AccountAction::Add { name, .. } = &change.action else { return };
-        let keys = name.keys();
-        for &(epoch, author) in &change.bearers {
-            let Some(room) = self.find_epoch(epoch) else { continue };
-            let state = &mut self.room_mut(room).state;
-            if state.roster.member(author).is_some_and(|member| member.name.keys().overlaps(&keys)) {
-                state.set_account(author, Some(change.account));
-            }
-        }
-    }
-
-    /// Gives those in a room who bear a claimed name without right another one, and tells them.
+    /// Gives those in a room who bear a claimed name without right another one, and tells them: each the node at which it
+    /// is.
     fn rename_bearers(&mut self, room_id: RoomId, name: &Name, account: AccountId, now: Now) {
         let keys = name.keys();
         for key in keys.each() {
@@ -369,8 +362,9 @@ impl Rooms {
             let standing = room.proposed.standing(bearer, &room.state.roster);
             let Some(Standing::Placed { name, has_entered, .. }) = standing else { continue };
             // It may be about to take another name anyway.
-            if room.account_of(bearer) != Some(account) && name.keys().overlaps(&keys) {
-                self.rename_bearer(Membership { room: room_id, author: bearer }, &name, has_entered, now);
+            let here = Membership { room: room_id, author: bearer };
+            if room.account_of(bearer) != Some(account) && name.keys().overlaps(&keys) && self.is_ours(here) {
+                self.rename_bearer(here, &name, has_entered, now);
             }
         }
     }
@@ -409,41 +403,16 @@ impl Rooms {
         numbered.into_iter().find(is_free).expect("there are more numbers than members")
     }
 
-    /// What was shown of an account before holds no more: the sessions that came by it end.
-    fn end_sessions(&mut self, change: &AccountChange, is_own: bool, now: Now, delivery: &mut dyn Delivery) {
-        for room_id in self.all_rooms() {
-            let room = self.room(room_id);
-            let bears = |(author, account): (&AuthorId, &AccountId)| (*account == change.account).then_some(*author);
-            let mut bearing: Vec<AuthorId> = room.state.accounts.iter().filter_map(bears).collect();
-            bearing.sort();
-            for author in bearing {
-                self.end_session(Membership { room: room_id, author }, change, is_own, now, delivery);
-            }
-        }
-    }
-
-    fn end_session(
-        &mut self,
-        here: Membership,
-        change: &AccountChange,
-        is_own: bool,
-        now: Now,
-        delivery: &mut dyn Delivery,
-    ) {
-        let room = self.room_mut(here.room);
-        let stays = change.bearers.contains(&(room.epoch(), here.author));
-        if !stays || change.action == AccountAction::Remove {
-            room.state.set_account(here.author, None);
-        }
-        if stays || !room.state.has_place(here.author) {
+    /// What was shown of an account before holds no more: the session of a member that came by it ends, at the node at which
+    /// it is.
+    fn end_session(&mut self, here: Membership, now: Now, delivery: &mut dyn Delivery) {
+        if !self.is_ours(here) {
             return;
         }
         if let Some(connection) = self.unsubscribe(here, delivery) {
             self.reply(connection, Reply::SessionEnded { membership: here });
         }
-        if is_own {
-            let _ = self.vacate(here, true, OnCommit::Nothing, now);
-        }
+        let _ = self.vacate(here, true, OnCommit::Nothing, now);
     }
 
     /// The program may have ended between a claim and what follows from it.

@@ -4,7 +4,7 @@ use super::change::{Change, Joining, Measure, OnCommit, Proposal};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
-use super::{AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, Name, RoomId, Rooms};
+use super::{AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, Name, NodeId, Notice, RoomId, Rooms};
 use crate::time::Now;
 
 /// At most one `typing` of a member is passed on in this time.
@@ -51,8 +51,14 @@ impl Rooms {
             return;
         }
         typist.typed_at_ms = now.steady_ms.max(1);
-        let name: Name = typist.name.clone();
+        self.encode_typing(here);
+        self.tell_others(|rooms| Notice::Typing { epoch: rooms.room(here.room).epoch(), author: here.author });
+    }
+
+    /// Has those who are connected here see that a member types, wherever it is.
+    pub(super) fn encode_typing(&mut self, here: Membership) {
         let room = &mut self.rooms[here.room.0 as usize];
+        let Some(name) = room.member(here.author).map(|typist| typist.name.clone()) else { return };
         let code = room.code();
         for (number, encoder) in self.encoders.iter().enumerate() {
             let encode = |out: &mut Vec<u8>| encoder.encode_typing(&code, &name, out);
@@ -76,9 +82,10 @@ impl Rooms {
         let relies_on_name = name.is_some_and(|name| room.proposed.is_taking(&name.keys()));
         let is_possible = || !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
         let stands_alone = comes && room.is_open && !relies_on_name && is_possible();
-        room.proposed.note(&change, &room.state.roster);
+        let serial = room.proposed.note(&change, &room.state.roster);
         let proposal = Proposal::new(room.code(), room.epoch(), change);
-        self.proposals.push_back(Proposal { on_commit, is_own: true, stands_alone, ..proposal });
+        let by = self.node;
+        self.proposals.push_back(Proposal { on_commit, by, serial, is_own: true, stands_alone, ..proposal });
     }
 
     /// The next change that the journal is to order and make durable.
@@ -99,16 +106,16 @@ impl Rooms {
     // ---- and back
 
     /// The journal has ordered a change and made it durable, this node's or another's: it is applied, and everybody
-    /// sees it.
-    pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) {
+    /// sees it. Returns whether it was possible.
+    pub fn commit(&mut self, proposal: Proposal, now: Now, delivery: &mut dyn Delivery) -> bool {
         if matches!(proposal.change, Change::Account(_)) {
             return self.commit_account(proposal, now, delivery);
         }
-        let Proposal { code, epoch, change, on_commit, is_own, is_placed, is_early, .. } = proposal;
+        let Proposal { code, epoch, change, by, serial, on_commit, is_own, is_placed, is_early, .. } = proposal;
         let opened = if change.opens() { self.open(code, epoch) } else { Ok(()) };
         let room_id = self.find_epoch(epoch);
         if let Some(room_id) = room_id.filter(|_| is_own) {
-            self.room_mut(room_id).proposed.settle(&change, is_placed);
+            self.room_mut(room_id).proposed.settle(&change, is_placed, serial);
             self.resume_held(room_id);
         }
         let mut change = Proposal::remaining_of(change, is_placed);
@@ -122,30 +129,41 @@ impl Rooms {
                 if is_early && matches!(change, Change::Place { .. }) {
                     self.room_mut(room_id).proposed.note_early_place();
                 }
-                let deopped = change.deopped();
-                self.apply(room_id, &change, now, delivery);
-                self.follow(room_id, on_commit, now, delivery);
-                if is_own {
-                    self.hand_over(room_id, deopped, now);
+                if by != self.node && !is_own {
+                    self.let_go(room_id, &change, delivery);
                 }
+                self.apply(room_id, &change, by, now, delivery);
+                self.follow(room_id, on_commit, now, delivery);
+                if let Some((operator, ban)) = change.ban() {
+                    self.expel(room_id, operator, ban, now, delivery);
+                }
+                if self.is_shared() {
+                    self.take_up(room_id, &change, by, is_own, now);
+                }
+                if is_own || self.is_shared() {
+                    self.hand_over(room_id, change.deopped(), now);
+                }
+                true
             }
             Err(conflict) => {
-                let proposal = Proposal { is_own, on_commit, ..Proposal::new(code, epoch, change) };
+                let is_nothing = matches!(change, Change::Nothing);
+                let proposal = Proposal { by, is_own, on_commit, ..Proposal::new(code, epoch, change) };
                 self.resolve(proposal, conflict, now);
+                is_nothing
             }
         }
     }
 
     /// Makes a change, and has everybody see it who reads the room.
-    fn apply(&mut self, room_id: RoomId, change: &Change, now: Now, delivery: &mut dyn Delivery) {
+    fn apply(&mut self, room_id: RoomId, change: &Change, by: NodeId, now: Now, delivery: &mut dyn Delivery) {
         match change {
             Change::End => return self.remove_room(room_id),
             Change::Nothing | Change::Account(_) => return,
             Change::Vacate { author, .. } => {
                 let here = Membership { room: room_id, author: *author };
-                // Only where another node has it part: here it was unsubscribed before.
+                // Only where another node has it part, since it took this one to be gone: here it was unsubscribed before.
                 if let Some(connection) = self.unsubscribe(here, delivery) {
-                    self.reply(connection, Reply::TakenOver { membership: here });
+                    self.reply(connection, Reply::PlaceLost { membership: here });
                 }
             }
             Change::Moderate(measure) => self.tell_kicked(room_id, measure, delivery),
@@ -163,7 +181,7 @@ impl Rooms {
         }
         let kept = self.kept();
         let room = &mut self.rooms[room_id.0 as usize];
-        room.state.apply(change, kept);
+        room.state.apply(change, by, kept);
         self.released_files.extend(room.state.history.take_released_files());
         if let Some(event) = change.event() {
             self.counts.note_event(&event.body);
@@ -177,13 +195,13 @@ impl Rooms {
             }
         }
         match change {
-            Change::Vacate { .. } | Change::Open { .. } => self.end_if_empty(room_id, now),
+            Change::Vacate { .. } | Change::Open { .. } => self.end_if_empty(room_id, by, now),
             Change::Moderate(measure) => {
                 if self.room(room_id).state.rules.slow_seconds == 0 {
                     self.room_mut(room_id).slow_mode.clear();
                 }
                 if measure.kicked().is_some() {
-                    self.end_if_empty(room_id, now);
+                    self.end_if_empty(room_id, by, now);
                 }
             }
             _ => (),
@@ -194,6 +212,7 @@ impl Rooms {
     fn tell_kicked(&mut self, room_id: RoomId, measure: &Measure, delivery: &mut dyn Delivery) {
         let Some(author) = measure.kicked() else { return };
         let membership = Membership { room: room_id, author };
+        self.complete_ban(membership, measure, delivery);
         if let Some(connection) = self.unsubscribe(membership, delivery) {
             self.reply(connection, Reply::Kicked { membership, event: Box::new(measure.event.clone()) });
         }
@@ -229,7 +248,6 @@ impl Rooms {
                 self.reply(connection, Reply::Shared { code, file, id, is_new: true });
             }
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
-            OnCommit::Expel { operator, ban } => self.expel(room, operator, &ban, now),
             // Who is about to be thrown out comes in first, so that it is told.
             OnCommit::Subscribe(author, joining)
                 if self.room(room).proposed.will_be_gone(author)
@@ -256,8 +274,9 @@ impl Rooms {
 
     /// A committed change has changed nothing. What this node promised to do after it is tried again, checked against
     /// what came before.
-    fn resolve(&mut self, proposal: Proposal, conflict: Conflict, now: Now) {
+    pub(super) fn resolve(&mut self, proposal: Proposal, conflict: Conflict, now: Now) {
         let Proposal { code, epoch, change, on_commit, is_own, .. } = proposal;
+        let opens = change.opens();
         let room_id = self.find_epoch(epoch);
         match on_commit {
             OnCommit::Subscribe(author, joining) => {
@@ -284,25 +303,31 @@ impl Rooms {
                 self.retry(connection, Command::Share(Box::new(share), Box::new(file)));
             }
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
-            OnCommit::Nothing | OnCommit::Expel { .. } if is_own => self.tell_conflict(room_id, change, conflict, None),
+            OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict, None),
             OnCommit::NothingUnder(cid) if is_own => self.tell_conflict(room_id, change, conflict, Some(cid)),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver | OnCommit::Expel { .. } => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver => (),
         }
-        if is_own {
+        if is_own && opens {
             self.discard_unopened(epoch);
         }
     }
 
     fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
-        let Joining { connection, stays_elsewhere, token, since, .. } = joining;
+        let Joining { connection, stays_elsewhere, token, since, epoch, .. } = joining;
         let token = Some(token);
-        let (keeps_name, epoch, key) = (false, None, None);
+        let (keeps_name, key) = (false, None);
         let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
         self.retry(connection, Command::Join(Box::new(join)));
     }
 
     /// What a member said or wanted to be called has come to nothing.
-    fn tell_conflict(&mut self, room_id: Option<RoomId>, change: Change, conflict: Conflict, cid: Option<MessageKey>) {
+    pub(super) fn tell_conflict(
+        &mut self,
+        room_id: Option<RoomId>,
+        change: Change,
+        conflict: Conflict,
+        cid: Option<MessageKey>,
+    ) {
         let event = match change {
             Change::Publish { event } => event,
             Change::Moderate(measure) => measure.event,
@@ -350,7 +375,7 @@ impl Rooms {
 
     /// The journal cannot store a [refusable](Proposal::is_refusable) change: it never was, and its sender is told.
     pub fn refuse(&mut self, proposal: Proposal, now: Now) {
-        let Proposal { epoch, change, on_commit, .. } = proposal;
+        let Proposal { epoch, change, serial, on_commit, .. } = proposal;
         if let Change::Account(change) = &change {
             self.accounts.settle(change);
         }
@@ -362,7 +387,7 @@ impl Rooms {
                 Change::Enter { takes_place: Some(_), event, .. } => proposed.note_refused_place(event.author),
                 _ => (),
             }
-            proposed.settle(&change, false);
+            proposed.settle(&change, false, serial);
             self.resume_held(room);
         }
         let (connection, cid, is_answer) = match on_commit {
@@ -381,7 +406,7 @@ impl Rooms {
                 (Some(connection), share.cid, true)
             }
             OnCommit::HandOver => (None, None, false),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Expel { .. } => {
+            OnCommit::Nothing | OnCommit::NothingUnder(_) => {
                 let event = change.event();
                 let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));
                 let cid = if let OnCommit::NothingUnder(cid) = on_commit { Some(cid) } else { None };

@@ -36,6 +36,10 @@ impl Rooms {
                 self.room_mut(room).proposed.hold(caller.connection, command);
                 Execution::Parked
             }
+            None if self.wants_sync(caller, &command, now) => {
+                self.await_sync(caller.connection, command, now);
+                Execution::Parked
+            }
             None => self.execute_settled(caller, memberships, command, now, delivery),
         }
     }
@@ -75,6 +79,10 @@ impl Rooms {
         now: Now,
         delivery: &mut dyn Delivery,
     ) -> Execution {
+        if !resumed.is_synced && self.wants_sync(caller, &resumed.command, now) {
+            self.await_sync(caller.connection, resumed.command, now);
+            return Execution::Parked;
+        }
         let execution = self.execute_settled(caller, memberships, resumed.command, now, delivery);
         self.release_page(resumed.room);
         execution

@@ -110,6 +110,11 @@ impl History {
         kept.for_each(|(id, file)| self.files.add(*id, file.clone()));
     }
 
+    /// What became of files by this event of an earlier run.
+    pub fn restore_file(&mut self, event: &Event) {
+        self.files.record(event);
+    }
+
     /// Releases the files whose events are kept no more.
     pub fn release_files(&mut self, kept: Kept) {
         if !self.files.is_empty() {

@@ -3,7 +3,7 @@
 use super::change::{Change, Joining, Newcomer, OnCommit};
 use super::command::{Caller, Join, JoinTarget, Membership, Refusal, Reply};
 use super::proposed::Standing;
-use super::roster::{Known, Presence};
+use super::roster::{Known, Member, Presence};
 use super::{
     AccountId, AuthorId, Body, ConnectionId, Deadline, Delivery, EncoderId, Name, RoomCode, RoomId, RoomKey, Rooms,
     Token, TokenHash,
@@ -68,8 +68,8 @@ impl Rooms {
             stays_elsewhere,
             leaves,
             token,
-            since: since.filter(|&since| room.is_continued_by(since, epoch)),
-            has_gap: since.is_some_and(|since| !room.is_continued_by(since, epoch)),
+            since,
+            epoch,
             created,
             has_returned: true,
             page: if self.relies_on_journal { room.known_missed(since, epoch) } else { Vec::new() },
@@ -86,7 +86,9 @@ impl Rooms {
                     (name, None, None)
                 }
                 standing => {
-                    let moves = !matches!(standing, Some(Standing::Placed { via, .. }) if via == caller.via);
+                    let is_elsewhere = room.member(author).is_some_and(|member| member.node != self.node);
+                    let comes_as_before = matches!(standing, Some(Standing::Placed { via, .. }) if via == caller.via);
+                    let moves = is_elsewhere || !comes_as_before;
                     let is_settled = room.proposed.is_settled(author) && room.proposed.account_of(author).is_none();
                     let on_commit = OnCommit::Subscribe(author, joining);
                     match (moves, is_settled) {
@@ -244,7 +246,7 @@ impl Rooms {
             leaves,
             token,
             since,
-            has_gap,
+            epoch,
             created,
             has_returned,
             mut page,
@@ -254,8 +256,10 @@ impl Rooms {
             self.leave(connection, left, false, now, delivery);
         }
         self.note_read(here.room);
+        // Where it had more than this node when it asked, this node may have learnt of it since.
+        let known = since.filter(|&since| self.room(here.room).is_continued_by(since, epoch));
         self.counts.joins += 1;
-        self.counts.resumes += u64::from(since.is_some());
+        self.counts.resumes += u64::from(known.is_some());
         if let Some(former) = self.unsubscribe(here, delivery)
             && former != connection
         {
@@ -271,8 +275,8 @@ impl Rooms {
             // It may tell what was deleted since.
             page.clear();
         }
-        let (mut events, gap) = room.state.history.missed(since, &page);
-        let (last, gap) = (room.last_id(), gap || has_gap);
+        let (mut events, gap) = room.state.history.missed(known, &page);
+        let (last, gap) = (room.last_id(), gap || known != since);
         let room = self.room(here.room);
         if self.encoders[usize::from(encoder.0)].quotes() {
             room.state.history.quote_in(&mut events, room.page());
@@ -386,7 +390,11 @@ impl Rooms {
     /// Nobody connects as this member after all.
     pub(super) fn resume_grace(&mut self, here: Membership, now: Now) {
         let member = self.room(here.room).member(here.author);
-        if member.is_some_and(|member| member.presence == Presence::Elsewhere) {
+        let is_nowhere = |member: &Member| {
+            let is_nobodys = member.node == self.node || self.gone_nodes.contains(&member.node);
+            is_nobodys && member.presence == Presence::Elsewhere
+        };
+        if member.is_some_and(is_nowhere) {
             self.keep_place(here, now.steady_ms + self.limits().grace_ms);
         }
     }

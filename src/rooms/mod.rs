@@ -34,10 +34,12 @@ mod moderation;
 mod name;
 mod node;
 mod nodes;
+mod notices;
 mod opening;
 mod paging;
 mod password;
 mod proposed;
+mod reconsidering;
 mod restoring;
 mod room;
 mod room_files;
@@ -49,6 +51,7 @@ mod searching;
 mod sharing;
 mod slow_mode;
 mod state;
+mod syncing;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -92,7 +95,7 @@ pub use token::{Epoch, ShortTokenHash, Token, TokenHash};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rand::rngs::StdRng;
 use slab::Slab;
 
@@ -102,6 +105,7 @@ use accounts::Accounts;
 use history::Kept;
 use history_memory::HistoryMemory;
 use searching::Searches;
+use syncing::Syncs;
 
 /// Identifies a room on this node, as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -175,6 +179,13 @@ pub struct Rooms {
     released_files: VecDeque<FileId>,
     replies: VecDeque<(ConnectionId, Reply)>,
     counts: Counts,
+    /// As which the other nodes know this one.
+    node: NodeId,
+    /// Nodes that are none any more, and may have left members.
+    gone_nodes: HashSet<NodeId>,
+    /// What the other nodes are to be told.
+    notices: VecDeque<Notice>,
+    syncs: Syncs,
     /// The journal can store nothing at this time.
     is_journal_failing: bool,
     /// The journal holds events that memory does not.
@@ -209,6 +220,8 @@ enum Deadline {
     Presence { room: RoomId },
     /// Members who read slowly are looked at again.
     Flush { room: RoomId },
+    /// What other nodes may know is waited for no more.
+    Sync { sync: SyncId },
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -261,6 +274,10 @@ impl Rooms {
             released_files: VecDeque::new(),
             replies: VecDeque::new(),
             counts: Counts::default(),
+            node: NodeId::ALONE,
+            gone_nodes: HashSet::new(),
+            notices: VecDeque::new(),
+            syncs: Syncs::default(),
             is_journal_failing: false,
             relies_on_journal: false,
             memory_events: usize::MAX,
@@ -352,6 +369,7 @@ impl Rooms {
                 Deadline::Presence { room } => self.tell_presence_if_due(room, now),
                 Deadline::Flush { room } => self.flush_again(room),
                 Deadline::RoomEnd { room } => self.end_room(room, due_ms),
+                Deadline::Sync { sync } => self.finish_sync(sync, now),
             }
         }
     }

@@ -278,12 +278,12 @@ impl Rooms {
             self.kick(here, target, reason, Some(ban.clone()), now)?;
         }
         let body = Body::Mode { change: ModeChange::Ban { name, seconds } };
-        let on_commit = OnCommit::Expel { operator: here.author, ban: Box::new(ban.clone()) };
-        self.propose_measure(here, body, None, Some(ban), None, on_commit, now)
+        self.propose_measure(here, body, None, Some(ban), None, OnCommit::Nothing, now)
     }
 
-    /// Who was just coming in when it was banned is thrown out as well.
-    pub(super) fn expel(&mut self, room_id: RoomId, operator: AuthorId, ban: &Ban, now: Now) {
+    /// Who was just coming in when it was banned is thrown out as well: by the node at which it is, in the name of the
+    /// operator.
+    pub(super) fn expel(&mut self, room_id: RoomId, operator: AuthorId, ban: &Ban, now: Now, delivery: &dyn Delivery) {
         let here = Membership { room: room_id, author: operator };
         let room = self.room(room_id);
         let with_token = ban.token.and_then(|token| match room.state.roster.known_by(token)? {
@@ -295,11 +295,23 @@ impl Rooms {
         let bearers = room.state.accounts.iter().filter_map(bears).filter_map(present);
         let with_account = bearers.min_by_key(|(author, _)| *author).map(|(_, name)| name);
         for name in [Some(ban.name.clone()), with_token, with_account].into_iter().flatten() {
-            let target = self.room(room_id).find_named(&name, false);
-            if let Some(target) = target.filter(|target| target.author != operator) {
+            let target = self.room(room_id).find_named(&name, false).filter(|target| target.author != operator);
+            let is_ours = |target: &Named| self.is_ours(Membership { room: room_id, author: target.author });
+            if let Some(target) = target.filter(is_ours) {
+                let address = ban.address.or_else(|| self.room(room_id).address_of(target.author, delivery));
                 // If the operator itself is gone by now, nobody is left to do it.
-                let _ = self.kick(here, target, None, Some(ban.clone()), now);
+                let _ = self.kick(here, target, None, Some(Ban { address, ..ban.clone() }), now);
             }
+        }
+    }
+
+    /// Who is thrown out, and kept out from here on by another node that does not know from where it was connected, is kept
+    /// out by that as well.
+    pub(super) fn complete_ban(&mut self, target: Membership, measure: &Measure, delivery: &dyn Delivery) {
+        let Some(ban) = measure.ban.as_ref().filter(|ban| ban.address.is_none() && self.is_shared()) else { return };
+        if let Some(address) = self.room(target.room).address_of(target.author, delivery) {
+            let change = Change::CompleteBan { name: ban.name.clone(), address };
+            self.propose(target.room, change, OnCommit::HandOver);
         }
     }
 
@@ -422,6 +434,10 @@ impl Rooms {
         let stays = |author: &AuthorId| !room.proposed.will_be_gone(*author);
         let present = room.members().map(|member| member.author).filter(stays);
         let Some(author) = present.min_by_key(|author| (Some(*author) == former, *author)) else { return };
+        // Its node does it.
+        if !self.is_ours(Membership { room: room_id, author }) {
+            return;
+        }
         let Some(name) = room.make_event(author, Body::Part, now.wall_ms).map(|event| event.name) else { return };
         let (here, body) = (Membership { room: room_id, author }, Body::Mode { change: ModeChange::Op(name) });
         let _ = self.propose_measure(here, body, Some(author), None, None, OnCommit::HandOver, now);

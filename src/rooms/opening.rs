@@ -3,9 +3,10 @@
 use super::change::{Change, OnCommit};
 use super::command::{JoinTarget, Refusal};
 use super::limiter::Address;
+use super::nodes::WAITS_FOR_ANOTHER_MS;
 use super::room::Room;
 use super::state::{Conflict, RoomState};
-use super::{Deadline, Epoch, MAX_LETTERS, RoomCode, RoomId, Rooms, Token};
+use super::{Attempt, Deadline, Epoch, MAX_LETTERS, NodeId, RoomCode, RoomId, Rooms, Token};
 use crate::time::Now;
 
 fn rate_limited(retry_ms: u64) -> Refusal {
@@ -41,6 +42,7 @@ impl Rooms {
         found.ok_or_else(|| {
             // Cannot fail: there was room for it a line above.
             let _ = self.unknown_codes.take(address, now.steady_ms);
+            self.tell_attempt(Attempt::UnknownCode, address);
             Refusal::NoSuchRoom { code }
         })
     }
@@ -52,6 +54,7 @@ impl Rooms {
         let familiar = found.filter(|room| self.room(*room).is_familiar_to(address));
         if familiar.is_none() {
             let _ = self.unfamiliar_codes.take(address, now.steady_ms);
+            self.tell_attempt(Attempt::UnfamiliarCode, address);
         }
         familiar
     }
@@ -73,6 +76,7 @@ impl Rooms {
     pub(super) fn create(&mut self, address: Address, code: Option<RoomCode>, now: Now) -> Result<RoomId, Refusal> {
         self.check_journal()?;
         self.creations.take(address, now.steady_ms).map_err(rate_limited)?;
+        self.tell_attempt(Attempt::Creation, address);
         let code = code.unwrap_or_else(|| self.free_code());
         let epoch = Epoch::random(&mut self.random);
         let room = self.add_room(RoomState::new(code, epoch));
@@ -161,9 +165,10 @@ impl Rooms {
         self.resume_all(&mut room);
     }
 
-    /// Lets the room end after its time, if nobody has a place in it.
-    pub(super) fn end_if_empty(&mut self, room: RoomId, now: Now) {
-        let ends_at_ms = now.steady_ms + self.limits.room_ttl_ms;
+    /// Lets the room end after its time, if nobody has a place in it: at the node by which it was left first.
+    pub(super) fn end_if_empty(&mut self, room: RoomId, by: NodeId, now: Now) {
+        let waits_ms = if by == self.node { 0 } else { WAITS_FOR_ANOTHER_MS };
+        let ends_at_ms = now.steady_ms + self.limits.room_ttl_ms + waits_ms;
         if self.room(room).state.roster.places() == 0 {
             self.end_at(room, ends_at_ms);
         }

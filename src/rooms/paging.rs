@@ -43,6 +43,8 @@ pub struct Resumed {
     pub command: Command,
     /// The room whose page is held for it.
     pub(super) room: Option<Epoch>,
+    /// Everything is here that was committed anywhere when it was first executed.
+    pub(super) is_synced: bool,
 }
 
 impl Paging {
@@ -254,7 +256,12 @@ impl Rooms {
         paging.waiting = waiting;
         paging.resumed += ready.len();
         room.paging = Some(paging);
-        let resume = |Parked { connection, command, .. }| Resumed { connection, command, room: Some(request.epoch) };
+        let resume = |Parked { connection, command, .. }| Resumed {
+            connection,
+            command,
+            room: Some(request.epoch),
+            is_synced: true,
+        };
         self.resumed.extend(ready.into_iter().map(resume));
         self.note_read(room_id);
         self.request_next(room_id);
@@ -290,7 +297,7 @@ impl Rooms {
 
     /// Executes this command once more, soon: what it was checked against has changed.
     pub(super) fn retry(&mut self, connection: ConnectionId, command: Command) {
-        self.resumed.push_back(Resumed { connection, command, room: None });
+        self.resumed.push_back(Resumed { connection, command, room: None, is_synced: false });
     }
 
     /// The room is over: those who waited for its events are told so.

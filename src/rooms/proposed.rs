@@ -18,6 +18,9 @@ use super::{
 /// The changes of one room that are with the journal.
 #[derive(Default)]
 pub(super) struct Proposed {
+    /// Numbers of all of them.
+    serials: VecDeque<u32>,
+    last_serial: u32,
     /// Messages with a client id, in this order. They are few, and looked through one by one.
     keys: VecDeque<(AuthorId, MessageKey)>,
     /// Deletions and reactions, in this order.
@@ -64,6 +67,7 @@ enum PendingMeasure {
     Mute(AuthorId),
     Kick(AuthorId),
     Ban(Ban),
+    Lock,
 }
 
 fn pending_measures(measure: &Measure) -> impl Iterator<Item = PendingMeasure> {
@@ -72,6 +76,7 @@ fn pending_measures(measure: &Measure) -> impl Iterator<Item = PendingMeasure> {
         Body::Mode { change: ModeChange::Op(_) } => Some(PendingMeasure::Op),
         Body::Mode { change: ModeChange::Deop(_) } => target.map(PendingMeasure::Deop),
         Body::Mode { change: ModeChange::Mute { .. } } => target.map(PendingMeasure::Mute),
+        Body::Mode { change: ModeChange::Lock } => Some(PendingMeasure::Lock),
         Body::Kick { .. } => target.map(PendingMeasure::Kick),
         _ => None,
     };
@@ -88,8 +93,15 @@ struct ProposedMember {
 }
 
 impl Proposed {
-    /// A change goes to the journal.
-    pub fn note(&mut self, change: &Change, roster: &Roster) {
+    /// A change goes to the journal. Returns its number among those of this room.
+    pub fn note(&mut self, change: &Change, roster: &Roster) -> u32 {
+        self.note_change(change, roster);
+        self.last_serial = self.last_serial.wrapping_add(1);
+        self.serials.push_back(self.last_serial);
+        self.last_serial
+    }
+
+    fn note_change(&mut self, change: &Change, roster: &Roster) {
         if let Some((author, key)) = change.message_key() {
             self.keys.push_back((author, key.clone()));
         }
@@ -149,17 +161,42 @@ impl Proposed {
         self.added_places -= 1;
     }
 
-    /// A change has come back, in the order in which they went: committed, refused or in vain.
+    /// A change that is with the journal is another one from here on: it was completed by what is committed meanwhile.
+    pub fn revise(&mut self, former: &Change, completed: &Change) {
+        let borne = borne_by(completed);
+        if let Some(former_borne) = borne_by(former).filter(|former| borne != Some(*former))
+            && let Some(place) = self.accounts.iter().position(|other| *other == former_borne)
+        {
+            match borne {
+                Some(borne) => self.accounts[place] = borne,
+                None => drop(self.accounts.remove(place)),
+            }
+        }
+        if founds(former) && !founds(completed) {
+            self.founders -= 1;
+        }
+        if let (Some(former), Some(completed)) = (former.event(), completed.event())
+            && former.name != completed.name
+            && let Some(member) = self.members.get_mut(&completed.author)
+            && let Standing::Placed { name, .. } | Standing::Gone { name, .. } = &mut member.standing
+            && *name == former.name
+        {
+            name.clone_from(&completed.name);
+        }
+    }
+
+    /// A change has come back, mostly in the order in which they went: committed, refused or in vain.
     /// With `is_placed`, its place was given [early](Self::note_early_place).
-    pub fn settle(&mut self, change: &Change, is_placed: bool) {
-        if change.message_key().is_some() {
-            self.keys.pop_front();
+    pub fn settle(&mut self, change: &Change, is_placed: bool, serial: u32) {
+        settle_first(&mut self.serials, |other| *other == serial);
+        if let Some((author, key)) = change.message_key() {
+            settle_first(&mut self.keys, |(other, other_key)| *other == author && other_key == key);
         }
-        if borne_by(change).is_some() {
-            self.accounts.pop_front();
+        if let Some(borne) = borne_by(change) {
+            settle_first(&mut self.accounts, |other| *other == borne);
         }
-        if amendment(change).is_some() {
-            self.amendments.pop_front();
+        if let Some(event) = amendment(change) {
+            settle_first(&mut self.amendments, |other| other.author == event.author && other.body == event.body);
         }
         match change {
             Change::Place { newcomer, .. } => {
@@ -311,6 +348,18 @@ impl Proposed {
         !self.members.contains_key(&author)
     }
 
+    /// Whether anything is with the journal that was proposed before the one with this number.
+    pub fn is_behind_others(&self, serial: u32) -> bool {
+        self.serials.front().is_some_and(|first| *first != serial)
+    }
+
+    /// Whether anything else is proposed of this author that changes its standing than this change.
+    pub fn has_others(&self, author: AuthorId, change: &Change) -> bool {
+        let changes = self.members.get(&author).map_or(0, |member| member.changes);
+        let is_about_to_bear = self.accounts.iter().any(|(bearer, _)| *bearer == author) && borne_by(change).is_none();
+        changes > u32::from(changed_member(change) == Some(author)) || is_about_to_bear
+    }
+
     /// Whether this member is about to give up its place.
     pub fn will_be_gone(&self, author: AuthorId) -> bool {
         let member = self.members.get(&author);
@@ -394,6 +443,11 @@ impl Proposed {
         !self.measures.is_empty() && self.measures.contains(&PendingMeasure::Kick(author))
     }
 
+    /// Whether the room is about to be locked.
+    pub fn will_be_locked(&self) -> bool {
+        !self.measures.is_empty() && self.measures.contains(&PendingMeasure::Lock)
+    }
+
     /// Who is about to be kept out.
     pub fn bans(&self) -> impl Iterator<Item = &Ban> {
         self.measures.iter().filter_map(|measure| match measure {
@@ -405,6 +459,36 @@ impl Proposed {
     /// Whether a message of this author with this client id is with the journal.
     pub fn is_being_said(&self, author: AuthorId, key: &MessageKey) -> bool {
         self.keys.iter().any(|(other, other_key)| *other == author && other_key == key)
+    }
+}
+
+/// Removes what is settled: the first, mostly.
+fn settle_first<T>(pending: &mut VecDeque<T>, is_it: impl FnMut(&T) -> bool) {
+    if let Some(place) = pending.iter().position(is_it) {
+        pending.remove(place);
+    }
+}
+
+/// Whose standing this change changes.
+fn changed_member(change: &Change) -> Option<AuthorId> {
+    match change {
+        Change::Place { newcomer, .. } => Some(newcomer.author),
+        Change::Enter { event, .. } => Some(event.author),
+        Change::Publish { event } => matches!(event.body, Body::Nick { .. }).then_some(event.author),
+        Change::Moderate(measure) => measure.kicked(),
+        Change::Reconnect { author, .. }
+        | Change::Identify { author, token: Some(_), .. }
+        | Change::Vacate { author, .. } => Some(*author),
+        _ => None,
+    }
+}
+
+/// Whether a newcomer becomes an operator by this change.
+fn founds(change: &Change) -> bool {
+    match change {
+        Change::Place { newcomer, .. } => newcomer.becomes_operator,
+        Change::Enter { becomes_operator, .. } => *becomes_operator,
+        _ => false,
     }
 }
 
@@ -425,6 +509,7 @@ fn borne_by(change: &Change) -> Option<(AuthorId, AccountId)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NodeId;
     use super::*;
 
     #[test]
@@ -432,8 +517,8 @@ mod tests {
         let name = Name::parse("ana").expect("a name");
         let (author, token, via) = (AuthorId(1), TokenHash::from_bytes([1; 32]), Via::Web);
         let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
-        roster
-            .place(&Newcomer { author, token, name: name.clone(), via, account: None, becomes_operator: false }, false);
+        let newcomer = Newcomer { author, token, name: name.clone(), via, account: None, becomes_operator: false };
+        roster.place(&newcomer, false, NodeId::ALONE);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), Some(author));
         proposed.note(&Change::Vacate { author, event: None, may_return: true, time_ms: 0 }, &roster);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), None);

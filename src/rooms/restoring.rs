@@ -1,8 +1,14 @@
-//! Rooms of an earlier run, as the journal remembers them.
+//! Rooms of an earlier run, or of other nodes, as the journal remembers them.
 
+use std::sync::Arc;
+
+use super::accounts::Accounts;
+use super::change::Proposal;
 use super::command::Membership;
+use super::history_memory::HistoryMemory;
+use super::searching::Searches;
 use super::state::RoomState;
-use super::{Rooms, StoredAccount, StoredRoom};
+use super::{Epoch, FileId, LoadedRoom, NodeId, Rooms, StoredAccount, StoredRoom};
 use crate::time::Now;
 
 /// Events of a room in memory, where a journal holds the others.
@@ -44,5 +50,86 @@ impl Rooms {
                 self.end_at(room_id, now.steady_ms + self.limits().room_ttl_ms.saturating_sub(been_empty_ms));
             }
         }
+    }
+
+    // ---- rooms that nodes share
+
+    /// The room with this epoch as it is now, to be remembered by a log.
+    pub fn snapshot(&self, epoch: Epoch) -> Option<StoredRoom> {
+        let room = self.room(self.find_epoch(epoch)?);
+        room.is_open.then(|| room.state.to_stored(self.kept()))
+    }
+
+    /// Brings in the rooms that a log remembers. Members of nodes that are none any more have the grace to come back; so
+    /// have those of this node, which has no connections yet.
+    pub fn restore_loaded(&mut self, rooms: Vec<LoadedRoom>, nodes: &[NodeId], now: Now) {
+        for loaded in rooms {
+            let (code, last_time_ms) = (loaded.snapshot.code, loaded.snapshot.last_time_ms);
+            let room_id = self.add_room(RoomState::loaded(loaded, self.kept()));
+            self.codes.insert(code, room_id);
+            let room = self.room_mut(room_id);
+            room.is_open = true;
+            let members: Vec<_> = room.state.roster.iter().map(|member| (member.author, member.node)).collect();
+            let is_empty = members.is_empty();
+            for (author, node) in members {
+                if !nodes.contains(&node) {
+                    self.gone_nodes.insert(node);
+                }
+                if node == self.node || self.gone_nodes.contains(&node) {
+                    self.keep_place(Membership { room: room_id, author }, now.steady_ms + self.limits().grace_ms);
+                }
+            }
+            if is_empty {
+                let been_empty_ms = now.wall_ms.saturating_sub(last_time_ms);
+                self.end_at(room_id, now.steady_ms + self.limits().room_ttl_ms.saturating_sub(been_empty_ms));
+            }
+        }
+    }
+
+    /// Takes these rooms and accounts in the place of all there are. Nobody may be connected any more.
+    pub fn reset(
+        &mut self,
+        node: NodeId,
+        accounts: Vec<StoredAccount>,
+        rooms: Vec<LoadedRoom>,
+        nodes: &[NodeId],
+        now: Now,
+    ) {
+        let waiting = self.take_waiting();
+        self.rooms.clear();
+        self.codes.clear();
+        self.opening.clear();
+        self.epochs.clear();
+        self.deadlines.clear();
+        self.dirty.clear();
+        self.proposals.clear();
+        self.read_requests.clear();
+        self.resumed.clear();
+        self.replies.clear();
+        self.notices.clear();
+        self.gone_nodes.clear();
+        self.searches = Searches::default();
+        self.history_memory = HistoryMemory::new(self.limits.memory_bytes);
+        self.is_saturated = false;
+        self.accounts = Accounts::default();
+        self.admin_accounts = Arc::default();
+        self.node = node;
+        self.restore_accounts(accounts);
+        self.restore_loaded(rooms, nodes, now);
+        waiting.into_iter().for_each(|file| self.release_unshared(Some(file)));
+    }
+
+    /// The files of all commands and proposals that wait here for something.
+    fn take_waiting(&mut self) -> Vec<FileId> {
+        let mut files = Vec::new();
+        for room_id in self.all_rooms() {
+            let mut room = self.rooms.remove(room_id.0 as usize);
+            self.resume_all(&mut room);
+        }
+        files.extend(self.abandon_syncs().filter_map(|command| command.file()));
+        files.extend(self.resumed.drain(..).filter_map(|resumed| resumed.command.file()));
+        let shared = |proposal: &Proposal| Some(proposal.change.event()?.body.file()?.id);
+        files.extend(self.proposals.iter().filter_map(shared));
+        files
     }
 }

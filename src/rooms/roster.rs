@@ -12,7 +12,7 @@ use slab::Slab;
 use super::broadcast_log::ReaderId;
 use super::change::Newcomer;
 use super::token::ShortTokenHash;
-use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, StoredMember, TokenHash, Via};
+use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, NodeId, StoredMember, TokenHash, Via};
 
 /// Members that dropped out and may come back by token, remembered a room.
 pub const MAX_DEPARTED: usize = 256;
@@ -23,6 +23,8 @@ pub struct Member {
     pub(super) token: ShortTokenHash,
     pub(super) author: AuthorId,
     pub(super) via: Via,
+    /// The node at which it is, or was last.
+    pub(super) node: NodeId,
     /// Whether the room has been told; not before the first connection.
     pub(super) has_entered: bool,
     /// This node's own: it has been here before, and may say again what it said then.
@@ -193,8 +195,8 @@ impl Roster {
         self.last_author = last;
     }
 
-    /// Gives somebody a place, who may have been here before. Author, name and token must be nobody else's.
-    pub fn place(&mut self, newcomer: &Newcomer, has_returned: bool) {
+    /// Gives somebody a place at this node, who may have been here before. Author, name and token must be nobody else's.
+    pub fn place(&mut self, newcomer: &Newcomer, has_returned: bool, node: NodeId) {
         let Newcomer { author, ref token, ref name, via, .. } = *newcomer;
         let token = token.into();
         self.departed.retain(|departed| departed.token != token && departed.author != author);
@@ -204,6 +206,7 @@ impl Roster {
             token,
             author,
             via,
+            node,
             has_entered: false,
             has_returned,
             presence: Presence::Elsewhere,
@@ -217,11 +220,11 @@ impl Roster {
         self.take_name(&name.keys(), slot);
     }
 
-    /// The room has been told that a member came.
-    pub fn enter(&mut self, author: AuthorId, via: Via) {
+    /// The room has been told that a member came, to this node.
+    pub fn enter(&mut self, author: AuthorId, via: Via, node: NodeId) {
         let Some(slot) = self.slot(author) else { return };
         let member = &mut self.members[slot];
-        member.via = via;
+        (member.via, member.node) = (via, node);
         self.entered += usize::from(!std::mem::replace(&mut member.has_entered, true));
     }
 
@@ -334,8 +337,9 @@ mod tests {
         for (number, name) in names.iter().enumerate() {
             let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
             let (token, via, becomes_operator) = (token(number), Via::Web, false);
-            roster.place(&Newcomer { author, token, name, via, account: None, becomes_operator }, false);
-            roster.enter(author, Via::Web);
+            let newcomer = Newcomer { author, token, name, via, account: None, becomes_operator };
+            roster.place(&newcomer, false, NodeId::ALONE);
+            roster.enter(author, Via::Web, NodeId::ALONE);
         }
         roster
     }

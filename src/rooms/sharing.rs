@@ -6,7 +6,7 @@ use super::change::{Change, OnCommit};
 use super::command::{Caller, Membership, Refusal, Reply, Share, Sharer};
 use super::proposed::Standing;
 use super::roster::Known;
-use super::{AuthorId, Body, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token};
+use super::{Attempt, AuthorId, Body, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token};
 use crate::time::Now;
 
 /// Files that are shared from one address in a minute.
@@ -45,6 +45,7 @@ impl Rooms {
         self.check_slow_mode(author.speaker(), now)?;
         let counted = self.shares.take(caller.address, now.steady_ms);
         counted.map_err(|retry_ms| Refusal::RateLimited { retry_ms })?;
+        self.tell_attempt(Attempt::Share, caller.address);
         self.reply(caller.connection, Reply::ShareAllowed);
         Ok(())
     }

@@ -9,7 +9,10 @@ use super::roster::{Known, Roster};
 use super::rules::{Comer, Mute, RoomRules, find_ban};
 use hashbrown::HashMap;
 
-use super::{AccountId, AuthorId, Body, Epoch, Event, ModeChange, RoomCode, StoredRoom};
+use super::{
+    AccountAction, AccountChange, AccountId, AuthorId, Body, Epoch, Event, LoadedRoom, ModeChange, NodeId, RoomCode,
+    StoredMember, StoredRoom, TokenHash, Via,
+};
 
 /// A room, as far as committed changes have made it.
 pub(super) struct RoomState {
@@ -65,18 +68,80 @@ impl RoomState {
             }
             let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
             let (account, becomes_operator) = (member.account, false);
-            state.roster.place(&Newcomer { author, token, name, via, account, becomes_operator }, true);
+            state.roster.place(&Newcomer { author, token, name, via, account, becomes_operator }, true, member.node);
             if member.has_entered {
-                state.roster.enter(author, via);
+                state.roster.enter(author, via, member.node);
             }
         }
         state.roster.number_authors_after(stored.last_author);
         state
     }
 
+    /// A room as a log remembers it: what has changed since its snapshot is changed again, but for what was said, which
+    /// the log has.
+    pub fn loaded(loaded: LoadedRoom, kept: Kept) -> RoomState {
+        let mut state = RoomState::restored(&loaded.snapshot, kept);
+        for (by, mut change) in loaded.changes {
+            let checked = state.check_but_id(&mut change);
+            debug_assert!(checked.is_ok(), "what is in the log is possible: {change:?}");
+            if checked.is_ok() {
+                state.apply_but_history(&change, by);
+                change.event().into_iter().for_each(|event| state.history.restore_file(event));
+            }
+        }
+        state.history.release_files(kept);
+        state.history.take_released_files();
+        state
+    }
+
+    /// The room as a log is to remember it.
+    pub fn to_stored(&self, kept: Kept) -> StoredRoom {
+        let stored = |author, token, name, via| StoredMember {
+            author,
+            token: TokenHash::of_short(token),
+            name,
+            via,
+            is_placed: false,
+            has_entered: false,
+            account: self.accounts.get(&author).copied(),
+            node: NodeId::ALONE,
+        };
+        let placed = self.roster.iter().map(|member| {
+            let (has_entered, node) = (member.has_entered, member.node);
+            let stored = stored(member.author, member.token, member.name.clone(), member.via);
+            StoredMember { is_placed: true, has_entered, node, ..stored }
+        });
+        // Nobody asks how who is gone was connected.
+        let departed = self.roster.departed();
+        let departed =
+            departed.map(|departed| stored(departed.author, departed.token, departed.name.clone(), Via::Web));
+        StoredRoom {
+            code: self.code,
+            epoch: self.epoch,
+            first_id: self.history.first_kept_id(kept),
+            last_id: self.history.last_id(),
+            last_time_ms: self.last_time_ms,
+            last_author: self.roster.last_author(),
+            files: self.history.files().iter().map(|(id, file)| (id, file.clone())).collect(),
+            members: placed.chain(departed).collect(),
+            rules: self.rules.clone(),
+        }
+    }
+
     /// Whether the change is possible, and completes it by what only the state knows: an event's id, and the name that
     /// its author bears at this time.
     pub fn check(&self, change: &mut Change) -> Result<(), Conflict> {
+        self.check_but_id(change)?;
+        if let Some(event) = change.event_mut() {
+            let id = self.history.last_id() + 1;
+            assert!(event.id == 0 || event.id == id, "the journal counts as the room does");
+            event.id = id;
+        }
+        Ok(())
+    }
+
+    /// The same, but gives no id to its event.
+    pub fn check_but_id(&self, change: &mut Change) -> Result<(), Conflict> {
         match change {
             Change::Place { newcomer, returns, time_ms, .. } => {
                 self.check_newcomer(newcomer, *returns, Some(*time_ms))?;
@@ -148,11 +213,6 @@ impl RoomState {
             }
             Change::End if self.roster.places() > 0 => return Err(Conflict::NotEmpty),
             Change::Open { .. } | Change::End | Change::Account(_) | Change::Nothing => (),
-        }
-        if let Some(event) = change.event_mut() {
-            let id = self.history.last_id() + 1;
-            assert!(event.id == 0 || event.id == id, "the journal counts as the room does");
-            event.id = id;
         }
         Ok(())
     }
@@ -233,15 +293,24 @@ impl RoomState {
         if is_free { Ok(()) } else { Err(Conflict::Member) }
     }
 
-    /// Makes a [checked](Self::check) change.
-    pub fn apply(&mut self, change: &Change, kept: Kept) {
+    /// Makes a [checked](Self::check) change, which this node has proposed.
+    pub fn apply(&mut self, change: &Change, by: NodeId, kept: Kept) {
+        self.apply_but_history(change, by);
+        // Last, since most of it has left the processor's caches: what is written after it would wait for it.
+        if let Some(event) = change.event() {
+            self.last_time_ms = event.time_ms;
+            self.history.record(event, kept, |author| self.roster.may_return(author));
+        }
+    }
+
+    fn apply_but_history(&mut self, change: &Change, by: NodeId) {
         match change {
-            Change::Place { newcomer, returns, .. } => self.place(newcomer, *returns),
+            Change::Place { newcomer, returns, .. } => self.place(newcomer, *returns, by),
             Change::Enter { returns, event, .. } => {
                 if let Some(newcomer) = change.newcomer() {
-                    self.place(&newcomer, *returns);
+                    self.place(&newcomer, *returns, by);
                 }
-                self.roster.enter(event.author, event.via);
+                self.roster.enter(event.author, event.via, by);
             }
             Change::Publish { event } => {
                 if let Body::Nick { to } = &event.body {
@@ -254,7 +323,7 @@ impl RoomState {
             }
             Change::Reconnect { author, via } => {
                 if let Some(member) = self.roster.member_mut(*author) {
-                    member.via = *via;
+                    (member.via, member.node) = (*via, by);
                 }
             }
             Change::Identify { author, account, token } => {
@@ -268,17 +337,47 @@ impl RoomState {
                 self.vacate(*author, *may_return);
             }
             Change::Moderate(measure) => self.apply_measure(measure),
-            Change::Open { .. } | Change::End | Change::Account(_) | Change::Nothing => (),
-        }
-        // Last, since most of it has left the processor's caches: what is written after it would wait for it.
-        if let Some(event) = change.event() {
-            self.last_time_ms = event.time_ms;
-            self.history.record(event, kept, |author| self.roster.may_return(author));
+            Change::Account(change) => drop(self.apply_account(change)),
+            Change::Open { .. } | Change::End | Change::Nothing => (),
         }
     }
 
-    fn place(&mut self, newcomer: &Newcomer, returns: bool) {
-        self.roster.place(newcomer, returns);
+    /// Makes what follows in this room from a change of an account. Returns those whose sessions end with it, in the order
+    /// of their numbers.
+    pub fn apply_account(&mut self, change: &AccountChange) -> Vec<AuthorId> {
+        let mut ending = Vec::new();
+        let is_named = |author: &AuthorId| change.bearers.contains(&(self.epoch, *author));
+        match &change.action {
+            AccountAction::Add { name, .. } => {
+                let keys = name.keys();
+                for &(_, author) in change.bearers.iter().filter(|(epoch, _)| *epoch == self.epoch) {
+                    if self.roster.member(author).is_some_and(|member| member.name.keys().overlaps(&keys)) {
+                        self.accounts.insert(author, change.account);
+                    }
+                }
+            }
+            AccountAction::SetPassword(_) | AccountAction::Remove => {
+                let bears =
+                    |(author, account): (&AuthorId, &AccountId)| (*account == change.account).then_some(*author);
+                let bearing: Vec<AuthorId> = self.accounts.iter().filter_map(bears).collect();
+                for author in bearing {
+                    let stays = is_named(&author);
+                    if !stays || change.action == AccountAction::Remove {
+                        self.accounts.remove(&author);
+                    }
+                    if !stays {
+                        ending.push(author);
+                    }
+                }
+                ending.sort();
+            }
+            AccountAction::Nothing => (),
+        }
+        ending
+    }
+
+    fn place(&mut self, newcomer: &Newcomer, returns: bool, by: NodeId) {
+        self.roster.place(newcomer, returns, by);
         self.set_account(newcomer.author, newcomer.account);
         if newcomer.becomes_operator {
             self.rules.make_operator(newcomer.author);
@@ -353,7 +452,7 @@ impl RoomState {
         for member in members {
             let (author, token) = (member.author.0, member.token.to_bits());
             let (name, via, has_entered) = (member.name.as_str(), member.via, member.has_entered);
-            line(format_args!("member {author} {token:x} {name:?} {via:?} {has_entered}"));
+            line(format_args!("member {author} {token:x} {name:?} {via:?} {has_entered} at {:x}", member.node.0));
         }
         for departed in roster.departed() {
             let (author, token, name) = (departed.author.0, departed.token.to_bits(), departed.name.as_str());

@@ -169,6 +169,7 @@ impl House {
                     self.tokens[connection] = Some(token);
                 }
                 Reply::TakenOver { membership }
+                | Reply::PlaceLost { membership }
                 | Reply::SessionEnded { membership }
                 | Reply::Left { membership, .. }
                 | Reply::Kicked { membership, .. } => {

@@ -33,6 +33,13 @@ impl Token {
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
+    /// One of which nothing is known but its first half.
+    pub(super) fn of_short(short: ShortTokenHash) -> TokenHash {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(short.as_bytes());
+        TokenHash(bytes)
+    }
+
     /// A hash that was stored.
     pub fn from_bytes(bytes: [u8; 32]) -> TokenHash {
         TokenHash(bytes)

@@ -34,6 +34,7 @@ pub(super) fn check(args: impl Iterator<Item = OsString>, as_json: bool) -> Resu
     let mut notes = unknown_variables();
     // Of options that are not those that are meant, nothing else is worth saying.
     if let Some(options) = options.filter(|_| wrong.is_empty()) {
+        look_at_cluster(&options, &mut wrong, &mut notes);
         look_at_files(&options, &mut wrong);
         look_at_admins(&options, &mut wrong, &mut notes);
         look_at_certificate(&options, &mut wrong, &mut notes);
@@ -117,6 +118,20 @@ fn unknown_variables() -> Vec<String> {
     notes.sort_unstable();
     notes
 }
+
+// ---- rooms that are shared
+
+/// Whether the address is one; nobody is asked there.
+#[cfg(feature = "cluster")]
+fn look_at_cluster(options: &Options, wrong: &mut Vec<String>, notes: &mut Vec<String>) {
+    let Some(cluster) = &options.cluster else { return };
+    wrong.extend(crate::journal::redis::ClusterAddress::parse(&cluster.url).err());
+    notes.extend(options.files_note().map(|note| format!("With --cluster {note}.")));
+}
+
+/// There is none without Redis, and the options name none.
+#[cfg(not(feature = "cluster"))]
+fn look_at_cluster(_options: &Options, _wrong: &mut [String], _notes: &mut [String]) {}
 
 // ---- files
 

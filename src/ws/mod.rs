@@ -210,6 +210,10 @@ impl Ws {
                 frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), "Taken over by another connection.");
                 return Flow::Close;
             }
+            Reply::PlaceLost { .. } => {
+                frame::write_close(outbox, CloseCode::Away, "This server was cut off from the others; come back.");
+                return Flow::Close;
+            }
             Reply::SessionEnded { .. } => {
                 let words = "The password was changed, or the account is gone.";
                 frame::write_close(outbox, CloseCode::Library(TAKEN_OVER), words);

@@ -43,7 +43,7 @@ fn nothing_is_lost_over_a_bad_network() {
     web.calm_down();
     line.calm_down();
     party.settle();
-    party.history.check(Promises { history_events: 1000, memory_events: 1000, is_durable: true });
+    party.history.check(Promises { history_events: 1000, memory_events: 1000, is_durable: true, is_shared: false });
     assert!(web.resets() + line.resets() > 0, "the network was bad");
 }
 

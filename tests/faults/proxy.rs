@@ -31,6 +31,10 @@ struct Weather {
     is_over: AtomicBool,
     /// Nothing goes through, and nobody is told.
     is_frozen: AtomicBool,
+    /// Nothing goes through until this is over, and then everything does.
+    is_held: AtomicBool,
+    /// All that goes through is late by this many milliseconds.
+    delay_ms: AtomicUsize,
     /// Bytes a second that a direction of a connection lets through; 0: all that there are.
     rate: AtomicUsize,
     resets: AtomicUsize,
@@ -65,6 +69,11 @@ impl Proxy {
         self.weather.is_calm.store(true, Ordering::Relaxed);
     }
 
+    /// Things go wrong from here on.
+    pub fn rage(&self) {
+        self.weather.is_calm.store(false, Ordering::Relaxed);
+    }
+
     /// Cuts every connection, and every new one, or no longer does.
     pub fn set_offline(&self, is_offline: bool) {
         self.weather.is_offline.store(is_offline, Ordering::Relaxed);
@@ -73,6 +82,16 @@ impl Proxy {
     /// Lets nothing through, and cuts nothing, or no longer does. What comes meanwhile is lost.
     pub fn set_frozen(&self, is_frozen: bool) {
         self.weather.is_frozen.store(is_frozen, Ordering::Relaxed);
+    }
+
+    /// Holds back everything, and cuts nothing, or lets all of it go on: as where packets are lost and sent again.
+    pub fn set_held(&self, is_held: bool) {
+        self.weather.is_held.store(is_held, Ordering::Relaxed);
+    }
+
+    /// Lets everything through so much later.
+    pub fn set_delay(&self, delay: Duration) {
+        self.weather.delay_ms.store(delay.as_millis() as usize, Ordering::Relaxed);
     }
 
     /// Lets no more through than this many bytes a second, in each direction of each connection; 0: all that there are.
@@ -175,6 +194,13 @@ impl Direction {
     fn pass_on(&mut self, bytes: &[u8]) -> bool {
         if self.weather.holds(&self.weather.is_frozen) {
             return true;
+        }
+        std::thread::sleep(Duration::from_millis(self.weather.delay_ms.load(Ordering::Relaxed) as u64));
+        while self.weather.holds(&self.weather.is_held) {
+            if self.is_cut() {
+                return false;
+            }
+            std::thread::sleep(LOOK);
         }
         let mut rest = bytes;
         while !rest.is_empty() {

@@ -642,7 +642,7 @@ impl Client {
                 return;
             }
             let place: usize = cid.parse().expect("an id of ours");
-            history.note_refused(&self.texts[place - 1]);
+            history.note_refused(&self.texts[place - 1], code);
             if code == "no_such_event" || code == "not_yours" {
                 // It would be refused for ever.
                 return self.unacknowledged.retain(|waiting| waiting.cid != cid);

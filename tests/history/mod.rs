@@ -36,6 +36,9 @@ pub struct Promises {
     pub memory_events: u64,
     /// Its rooms outlive it, so each has a single life.
     pub is_durable: bool,
+    /// Several nodes share it by a log: that may go on with what they refused since it took too long. Where it is not
+    /// durable either, the log may lose what it told of: then each room goes on in another life.
+    pub is_shared: bool,
 }
 
 /// What a client said that it has, when it asked to be let in.
@@ -64,8 +67,8 @@ enum Entry {
     Sent { text: String },
     /// It was told that the text is said, as this event.
     Acknowledged { life: Life, id: u64, text: String },
-    /// It was told that the text is not said.
-    Refused { text: String },
+    /// It was told that the text is not said, and why.
+    Refused { text: String, code: String },
     /// It was shown in, over this connection.
     Joined { connection: usize, life: Life, joined: Value, has: Option<Has> },
     /// It was sent an event, over this connection.
@@ -114,8 +117,8 @@ impl History {
         self.entries.push(Entry::Acknowledged { life: life.clone(), id, text: text.to_owned() });
     }
 
-    pub fn note_refused(&mut self, text: &str) {
-        self.entries.push(Entry::Refused { text: text.to_owned() });
+    pub fn note_refused(&mut self, text: &str, code: &str) {
+        self.entries.push(Entry::Refused { text: text.to_owned(), code: code.to_owned() });
     }
 
     /// What a client says that has the events up to this one.
@@ -222,7 +225,7 @@ impl History {
     pub fn check(&self, promises: Promises) {
         let record = Record::of(self);
         record.check_single_lives(promises);
-        record.check_gapless(promises, self.losses);
+        record.check_gapless(promises, |life| self.is_over(life, &record, promises));
         self.check_connections(promises);
         self.check_recalls(&record, promises);
         self.check_said(&record, promises);
@@ -233,6 +236,25 @@ impl History {
         self.check_shown(&record, promises);
         amendments::check(self, &record);
         searches::check(self, &record, promises);
+    }
+
+    /// Whether a life was lost before the end.
+    fn is_over(&self, life: &Life, record: &Record, promises: Promises) -> bool {
+        if promises.is_shared {
+            // Nodes do not learn of it at the same time: the last life is whichever began last.
+            let lives = self.entries.iter().filter_map(|entry| match entry {
+                Entry::Joined { life: joined, .. } if joined.0 == life.0 => Some(joined),
+                _ => None,
+            });
+            let mut begun: Vec<&Life> = Vec::new();
+            for life in lives {
+                if !begun.contains(&life) {
+                    begun.push(life);
+                }
+            }
+            return begun.last().is_some_and(|last| *last != life);
+        }
+        record.losses_before.get(life).is_some_and(|&before| before < self.losses)
     }
 
     /// Over each connection: first what was missed, or the news that it is gone; then each event, in order, once. And
@@ -306,7 +328,9 @@ impl History {
         let mut refused = HashMap::<&str, u32>::new();
         for entry in &self.entries {
             match entry {
-                Entry::Refused { text } => *refused.entry(text).or_default() += 1,
+                // Whoever waited for it was told, and it may come all the same.
+                Entry::Refused { code, .. } if promises.is_shared && code == "storage_failed" => (),
+                Entry::Refused { text, .. } => *refused.entry(text).or_default() += 1,
                 Entry::Acknowledged { life, id, text } => {
                     let seen = record.lives.get(life).and_then(|events| events.get(id));
                     // What was acknowledged when nobody else was there may be too old to be kept by the time when
@@ -352,21 +376,25 @@ impl History {
             let Entry::Shown { connection, room, own, texts } = entry else { continue };
             let is_of_others = |text: &&str| !text.starts_with(own.as_str());
             let losses = self.losses_before.get(connection);
-            let of_its_time = |life: &Life| life.0 == *room && record.losses_before.get(life) == losses;
-            let life = record.lives.iter().find(|(life, _)| of_its_time(life));
+            let is_of_its_time = |life: &Life| promises.is_shared || record.losses_before.get(life) == losses;
+            let lives = record.lives.iter().filter(|(life, _)| life.0 == *room && is_of_its_time(life));
+            // A terminal is not told which life it is in.
+            let lives = lives.take(if promises.is_shared { usize::MAX } else { 1 });
             let texts_of = |seen: &BTreeMap<u64, Seen>| {
                 let messages = seen.values().filter(|seen| seen.event["type"] == "message");
                 messages.filter_map(|seen| seen.text.clone().filter(|text| !text.is_empty())).collect()
             };
-            let said: Vec<String> = life.map(|(_, seen)| texts_of(seen)).unwrap_or_default();
+            let lives: Vec<Vec<String>> = lives.map(|(_, seen)| texts_of(seen)).collect();
             // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
             // been said again since.
             let is_sure = |text: &&str| is_of_others(text) && (is_complete || record.was_sent_once(text));
-            let said: Vec<&str> = said.iter().map(String::as_str).filter(is_sure).collect();
-            let is_known = |text: &&str| is_complete || said.contains(text);
+            let lives: Vec<Vec<&str>> =
+                lives.iter().map(|said| said.iter().map(String::as_str).filter(is_sure).collect()).collect();
+            let is_known = |text: &&str| is_complete || lives.iter().any(|said| said.contains(text));
             let shown: Vec<&str> = texts.iter().map(String::as_str).filter(is_sure).filter(is_known).collect();
-            let is_part = shown.is_empty() || said.windows(shown.len()).any(|part| part == shown);
-            assert!(is_part, "no part of what was said in {room}: {shown:?}; but {said:?}");
+            let is_part_of = |said: &Vec<&str>| said.windows(shown.len()).any(|part| part == shown);
+            let is_part = shown.is_empty() || lives.iter().any(is_part_of);
+            assert!(is_part, "no part of what was said in {room}: {shown:?}; but {lives:?}");
         }
     }
 }
@@ -517,9 +545,8 @@ impl Record {
 
     /// Where nothing is too old to be kept, everything is known, from the first event to the last. Of a life that was
     /// lost before the end, nobody could ask for what came while only terminals looked.
-    fn check_gapless(&self, promises: Promises, losses: u32) {
-        let is_lost = |life: &Life| self.losses_before.get(life).is_some_and(|&before| before < losses);
-        for (life, events) in self.lives.iter().filter(|(life, _)| !is_lost(life)) {
+    fn check_gapless(&self, promises: Promises, is_over: impl Fn(&Life) -> bool) {
+        for (life, events) in self.lives.iter().filter(|(life, _)| !is_over(life)) {
             let last = self.last_id(life);
             let first = events.keys().next().copied().unwrap_or(1);
             if last <= promises.history_events {

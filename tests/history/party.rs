@@ -36,7 +36,8 @@ pub struct Doors {
 pub struct Party {
     pub clients: Vec<Client>,
     pub history: History,
-    doors: Doors,
+    /// Each connection is made at any of them.
+    doors: Vec<Doors>,
     carriers: HashMap<usize, Carrier>,
     connections: usize,
     random: StdRng,
@@ -51,6 +52,11 @@ struct Carrier {
 
 impl Party {
     pub fn new(doors: Doors, room: &str, kinds: &[Kind], seed: u64) -> Party {
+        Party::of_nodes(vec![doors], room, kinds, seed)
+    }
+
+    /// A room that several nodes share.
+    pub fn of_nodes(doors: Vec<Doors>, room: &str, kinds: &[Kind], seed: u64) -> Party {
         Party {
             clients: kinds.iter().enumerate().map(|(number, &kind)| Client::new(kind, number, room)).collect(),
             history: History::default(),
@@ -68,6 +74,15 @@ impl Party {
         self.go_on_until("messages are acknowledged", |party| {
             party.step();
             party.history.acknowledged() >= wanted
+        });
+    }
+
+    /// Talks for so long, whatever comes of it.
+    pub fn talk_for(&mut self, time: Duration) {
+        let started = Instant::now();
+        self.go_on_until("the time is over", |party| {
+            party.step();
+            started.elapsed() >= time
         });
     }
 
@@ -140,7 +155,9 @@ impl Party {
 
     fn connect(&mut self, number: usize) {
         let client = &mut self.clients[number];
-        let address = if client.kind == Kind::Web { self.doors.web } else { self.doors.line };
+        let node = if self.doors.len() > 1 { self.random.random_range(0..self.doors.len()) } else { 0 };
+        let doors = self.doors[node];
+        let address = if client.kind == Kind::Web { doors.web } else { doors.line };
         // Nobody may be listening at this time.
         let Ok(stream) = TcpStream::connect(address) else { return };
         stream.set_nonblocking(true).expect("a socket can");
@@ -182,6 +199,9 @@ impl Party {
             let client = &mut self.clients[number];
             if client.was_refused() && asks_again {
                 client.join(&mut self.history);
+            }
+            if client.has_refused() && asks_again {
+                client.retry(&mut self.history);
             }
             for (connection, bytes) in client.take_output() {
                 if let Some(carrier) = self.carriers.get_mut(&connection) {

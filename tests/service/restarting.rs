@@ -89,7 +89,12 @@ fn a_restart_under_load_loses_nothing_and_nobody() {
         (server, slowest, visitor.join().expect("nobody is refused"))
     });
     party.settle();
-    party.history.check(Promises { history_events: 1_000_000, memory_events: 1000, is_durable: true });
+    party.history.check(Promises {
+        history_events: 1_000_000,
+        memory_events: 1000,
+        is_durable: true,
+        is_shared: false,
+    });
     drop(server);
     println!("{attempts} attempts, {unanswered} without an answer; everybody was back within {slowest:?}");
     assert!(attempts > RESTARTS * 10, "{attempts}");

@@ -12,10 +12,14 @@
 
 #[path = "../history/mod.rs"]
 mod history;
+#[path = "../support/ordered_log.rs"]
+mod ordered_log;
 
+mod deeds;
 mod files;
 mod folder;
 mod journal;
+mod log_rules;
 mod net;
 mod people;
 mod scenes;
@@ -31,12 +35,14 @@ use snugd::accounts::Authenticator;
 use snugd::files::{FileLimits, Quotas};
 use snugd::http::Site;
 use snugd::invitation::Invitation;
+use snugd::journal::Journal;
 use snugd::line::{self, LocalClock};
 use snugd::options::{AccountPolicy, Limits, ProxyPeer, WebOptions};
 use snugd::reactor::{AdmissionLimits, Files, OutputLimits, Port, Reactor, Shared, all_encoders};
 use snugd::rooms::{ConnectionId, Delivery, Encoder, Proposal, Rooms};
 use snugd::ws;
 
+use deeds::Deed;
 use folder::SharedFolder;
 use history::client::{Client, Kind};
 use history::{History, Promises};
@@ -67,12 +73,6 @@ const MOST_OUTPUT_BYTES: usize = 1 << 20;
 
 /// Bytes of memory that a room's history takes with no event in it.
 const EMPTY_HISTORY_BYTES: usize = 20 << 10;
-
-/// What operators do. Others try to.
-const MODERATION: [&str; 8] = ["op", "op", "deop", "kick", "ban", "unban", "mute", "topic"];
-
-/// Names that several clients want to have.
-const WANTED_NAMES: [&str; 3] = ["x", "y", "z"];
 
 /// The program's encoders, and one for those who are in several rooms.
 fn encoders() -> Vec<Box<dyn Encoder>> {
@@ -148,13 +148,45 @@ impl Conditions {
                 self.memory_events as u64
             },
             is_durable: self.disk.is_some(),
+            is_shared: false,
         }
     }
 
     /// The program, as it is started: again, if the disk holds something.
     fn start(&self, world: &SharedWorld, seed: u64) -> SimReactor {
+        let mut rooms = self.rooms(seed);
+        let journal = match &self.disk {
+            None => AnyJournal::in_memory(),
+            Some(disk) => {
+                rooms.rely_on_journal_beyond(self.memory_events);
+                rooms.restore_accounts(disk.borrow().stored_accounts());
+                rooms.restore(disk.borrow().stored_rooms(), world.borrow().now);
+                AnyJournal::on(Rc::clone(disk))
+            }
+        };
+        let kept: Vec<_> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
+        let mut reactor = self.reactor(world, rooms, journal);
+        if let Some((folder, limits)) = &self.files {
+            folder.0.borrow_mut().start(&kept.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>());
+            let random = StdRng::seed_from_u64(!seed);
+            reactor.set_files(Files::new(Box::new(folder.clone()), Quotas::new(*limits, kept.into_iter()), random));
+        }
+        reactor
+    }
+
+    fn limits(&self) -> Limits {
         let file_bytes = self.files.as_ref().map_or(0, |(_, limits)| limits.file_bytes);
-        let limits = Limits { file_bytes, ..self.limits.clone() };
+        Limits { file_bytes, ..self.limits.clone() }
+    }
+
+    fn rooms(&self, seed: u64) -> Rooms {
+        let mut rooms = Rooms::new(self.limits(), encoders(), StdRng::seed_from_u64(seed));
+        rooms.set_crowd(self.crowd_members);
+        rooms
+    }
+
+    fn reactor<J: Journal>(&self, world: &SharedWorld, rooms: Rooms, journal: J) -> Reactor<SimNet, J> {
+        let limits = self.limits();
         let invitation = Invitation {
             public_url: None,
             base_path: "/".into(),
@@ -168,37 +200,15 @@ impl Conditions {
         let shared = Shared {
             site,
             ws: ws::Context::new(&limits),
-            line: line::Context {
-                limits: limits.clone(),
-                invitation,
-                clock: LocalClock::utc(),
-                refusals: Default::default(),
-            },
+            line: line::Context { limits, invitation, clock: LocalClock::utc(), refusals: Default::default() },
             other: Some(several::new_session),
             upgraded: None,
         };
-        let mut rooms = Rooms::new(limits, encoders(), StdRng::seed_from_u64(seed));
-        rooms.set_crowd(self.crowd_members);
-        let journal = match &self.disk {
-            None => AnyJournal::in_memory(),
-            Some(disk) => {
-                rooms.rely_on_journal_beyond(self.memory_events);
-                rooms.restore_accounts(disk.borrow().stored_accounts());
-                rooms.restore(disk.borrow().stored_rooms(), world.borrow().now);
-                AnyJournal::on(Rc::clone(disk))
-            }
-        };
-        let kept: Vec<_> = rooms.files().map(|file| (file.id, file.size_bytes)).collect();
         let admission = AdmissionLimits { proxy_protocol: vec![ProxyPeer::Unix], ..AdmissionLimits::default() };
         let mut reactor = Reactor::new(SimNet(Rc::clone(world)), rooms, journal, shared, admission);
         reactor.set_output_limits(self.output_limits);
         let passwords = Box::new(InstantPasswords::default());
         reactor.set_authenticator(Authenticator::new(AccountPolicy::Open, 0, passwords));
-        if let Some((folder, limits)) = &self.files {
-            folder.0.borrow_mut().start(&kept.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>());
-            let random = StdRng::seed_from_u64(!seed);
-            reactor.set_files(Files::new(Box::new(folder.clone()), Quotas::new(*limits, kept.into_iter()), random));
-        }
         reactor
     }
 }
@@ -329,62 +339,14 @@ impl Simulation {
         if self.sharing.is_some() {
             (0..self.random.random_range(0..4)).for_each(|_| self.step_of_sharing());
         }
-        let count = self.clients.len();
-        let number = self.random.random_range(0..count);
-        let client = &mut self.clients[number];
-        let history = &mut self.history;
-        match self.random.random_range(0..100) {
-            0..8 if !client.is_joined() => self.connect(number),
-            _ if client.link().is_none() => self.connect(number),
-            0..32 => {
-                let bytes = self.random.random_range(0..300);
-                client.say(bytes, history);
-            }
-            32..40 => client.amend(self.random.random_range(0..4), self.random.random_range(0..100_000), history),
-            40..44 => client.type_something(),
-            44..47 => self.reset(number),
-            47..49 => self.end(number),
-            49..51 if client.can_take_over() => self.connect(number),
-            51..56 if client.was_refused() => client.join(history),
-            56..59 if client.has_refused() => match self.random.random_bool(0.5) {
-                true => client.retry(history),
-                false => client.discard(),
-            },
-            59..62 => {
-                client.rename(WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())]);
-                match self.random.random_range(0..10) {
-                    0..5 => client.say(20, history),
-                    5..7 => self.leave(number),
-                    _ => (),
-                }
-            }
-            62..66 => {
-                let before = self.random.random_range(0..client.last_id() + 2);
-                client.ask((before > 0).then_some(before), self.random.random_range(1..30));
-            }
-            66..68 => self.leave(number),
-            72..74 => {
-                // What was said last, rather than something else.
-                let speaker = self.random.random_range(0..count);
-                let said = self.clients[speaker].said();
-                let back = self.random.random_range(0..5);
-                let words = format!("c{speaker}-{}", said.saturating_sub(back * back).max(1));
-                let client = &mut self.clients[number];
-                let before = self.random.random_range(0..3 * (client.last_id() + 2));
-                let before = (1..=client.last_id()).contains(&before).then_some(before);
-                client.search(words, before, self.random.random_range(1..30));
-            }
-            68..72 => {
-                let action = MODERATION[self.random.random_range(0..MODERATION.len())];
-                let name = match self.random.random_range(0..10) {
-                    0..6 => format!("c{}", self.random.random_range(0..count)),
-                    6..8 => WANTED_NAMES[self.random.random_range(0..WANTED_NAMES.len())].to_owned(),
-                    // Those who want names of their own.
-                    _ => people::NAMES[self.random.random_range(0..people::NAMES.len())].to_owned(),
-                };
-                client.moderate(action, &name, self.random.random_range(1..20));
-            }
-            _ => {
+        let number = self.random.random_range(0..self.clients.len());
+        match deeds::act(&mut self.clients, number, &mut self.random, &mut self.history) {
+            Deed::Nothing => (),
+            Deed::Connect => self.connect(number),
+            Deed::Break => self.reset(number),
+            Deed::End => self.end(number),
+            Deed::Leave => self.leave(number),
+            Deed::Read => {
                 let limit = self.random.random_range(1..self.conditions.read_bytes);
                 self.read(number, limit);
             }
@@ -730,23 +692,27 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().expect("a number"))
 }
 
-#[test]
-fn every_history_keeps_the_promises() {
+/// Runs so many histories, or those that the environment names.
+fn run_histories(count: u64, mut run: impl FnMut(u64)) {
     if let Some(seed) = number("SIMULATION_SEED") {
-        run(seed);
-        return;
+        return run(seed);
     }
     let first_seed = number("SIMULATION_FIRST_SEED").unwrap_or(0);
-    let seeds = first_seed..number("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let mut shared = 0;
-    for seed in seeds.clone() {
-        match std::panic::catch_unwind(|| run(seed)) {
-            Ok(count) => shared += count,
-            Err(panic) => {
-                eprintln!("seed {seed}: run it alone with SIMULATION_SEED={seed}");
-                std::panic::resume_unwind(panic);
-            }
+    for seed in first_seed..number("SIMULATION_SEEDS").unwrap_or(count) {
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed)));
+        if let Err(panic) = ran {
+            eprintln!("seed {seed}: run it alone with SIMULATION_SEED={seed}");
+            std::panic::resume_unwind(panic);
         }
     }
-    assert!(seeds.clone().count() < 100 || shared > seeds.count(), "files are shared: {shared}");
+}
+
+#[test]
+fn every_history_keeps_the_promises() {
+    let (mut histories, mut shared) = (0, 0);
+    run_histories(SEEDS, |seed| {
+        histories += 1;
+        shared += run(seed);
+    });
+    assert!(histories < 100 || shared > histories, "files are shared: {shared}");
 }

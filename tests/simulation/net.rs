@@ -76,6 +76,10 @@ pub struct World {
     pub written_bytes: usize,
     /// The most that it has written in one turn.
     pub most_written_bytes: usize,
+    /// No more time passes than this while the server waits and nothing happens.
+    pub idle_ms: u64,
+    /// The server is to be asked to stop.
+    pub asks_to_stop: bool,
     /// Connections that it has asked about since it last waited.
     asked: usize,
     /// Most connections that it has asked about in one turn.
@@ -96,6 +100,8 @@ impl World {
             misbehaves: true,
             written_bytes: 0,
             most_written_bytes: 0,
+            idle_ms: 1000,
+            asks_to_stop: false,
             asked: 0,
             most_asked: 0,
         }))
@@ -363,9 +369,12 @@ impl Net for SimNet {
         world.most_asked = world.most_asked.max(world.asked);
         world.asked = 0;
         world.take_edges(ready);
+        if std::mem::take(&mut world.asks_to_stop) {
+            ready.push(Readiness::Stop);
+        }
         if ready.is_empty() && !world.has_edges() {
             // Nothing will happen before the reactor's own time comes; clients act between the turns.
-            let most_ms = timeout_ms.unwrap_or(1000).min(1000);
+            let most_ms = timeout_ms.unwrap_or(world.idle_ms).min(world.idle_ms);
             let passed_ms = if most_ms == 0 { 0 } else { world.random.random_range(0..=most_ms) };
             world.now.steady_ms += passed_ms;
             world.now.wall_ms += passed_ms;

@@ -61,6 +61,12 @@ impl Claims {
         self.note_restart();
     }
 
+    /// Some may be lost, and what anybody wished for may happen yet.
+    pub fn doubt(&mut self) {
+        self.acknowledged.clear();
+        self.changes += 1;
+    }
+
     /// The program was started again: whatever anybody wished for has happened, or never will.
     pub fn note_restart(&mut self) {
         self.open_wishes = 0;

@@ -329,7 +329,8 @@ impl SeveralClient {
             "error" => match object["cid"].as_str() {
                 Some(cid) => {
                     let text = self.rooms.values().find_map(|membership| membership.texts.get(cid));
-                    history.note_refused(text.expect("it said it"));
+                    let code = object["code"].as_str().expect("a code");
+                    history.note_refused(text.expect("it said it"), code);
                     for membership in self.rooms.values_mut() {
                         membership.unacknowledged.retain(|(waiting, _)| waiting != cid);
                     }

@@ -315,6 +315,10 @@ impl Crowd {
             self.say_due(schedule);
         }
         let any = !events.is_empty() || !self.handshaking.is_empty();
+        if !any {
+            // What shares this CPU, as the Redis of several nodes does, has its turn at once.
+            std::thread::yield_now();
+        }
         self.events = events;
         if let Some(index) = self.handshaking.pop_front() {
             self.listen(index, false, echoing);

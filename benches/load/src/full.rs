@@ -56,7 +56,7 @@ pub fn run(server: &Server) -> io::Result<Full> {
     let mut holders = Vec::new();
     for _ in 0..HOLDERS {
         let rooms = server.create_rooms(each.div_ceil(ROOM_MEMBERS) as usize)?;
-        holders.push(start(server.web_address(), each, &rooms)?);
+        holders.push(start(server.web_address(0), each, &rooms)?);
     }
     let mut counts = Counts::default();
     for holder in &mut holders {

@@ -8,6 +8,9 @@ use crate::dialect::{Identity, Speech};
 #[derive(Debug)]
 pub struct Guest {
     pub address: SocketAddr,
+    /// Which of the server's nodes that is, of how many.
+    pub node: usize,
+    pub nodes: usize,
     pub speech: Speech,
     pub identity: Identity,
     /// Index of the room.

@@ -11,6 +11,7 @@
 //! | `secure` | a connection, plain or over TLS |
 //! | `stamp`, `tally` | what a text says; what was lost or repeated |
 //! | `process` | CPU time and memory, from `/proc` |
+//! | `redis` | the Redis that several nodes share |
 //! | `full` | more connections than descriptors |
 //! | `report`, `median` | tables, targets, plots |
 
@@ -26,6 +27,7 @@ mod member;
 mod options;
 mod pages;
 mod process;
+mod redis;
 mod report;
 mod roster;
 mod scenario;

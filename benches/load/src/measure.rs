@@ -7,11 +7,12 @@ use crate::crowd::{Crowd, Pace};
 use crate::dialect::Identity;
 use crate::guest::{Arrival, Guest};
 use crate::median::median;
+use crate::member::node_of;
 use crate::roster::{Kind, Places};
 use crate::scenario::{Party, Scenario, Work};
 use crate::server::Server;
 use crate::tally::Faults;
-use crate::{full, pages};
+use crate::{full, pages, process};
 
 /// What one run of a scenario gave.
 #[derive(Clone, Debug)]
@@ -38,9 +39,14 @@ pub enum Outcome {
 pub struct FanOut {
     /// The figure: CPU time of the server over the window ÷ messages received by clients in it.
     pub cpu_ns_each: f64,
+    /// CPU time of the node that has used most ÷ messages received from that node.
+    pub node_ns_each: f64,
+    /// CPU time of the Redis that nodes share ÷ texts that were said.
+    pub redis_ns_each: Option<f64>,
     /// Share of the window in which the server was on its CPU.
     pub server_load: f64,
     pub deliveries_per_s: f64,
+    /// Of several nodes, those latencies count that are between two of them.
     pub p50_us: f64,
     /// The middle one of the 99th percentiles of all slices of the window: the machine's own hiccups are in few of
     /// them.
@@ -97,6 +103,8 @@ const DRAIN: Duration = Duration::from_secs(15);
 /// of 512: an overflow would measure the kernel's retransmissions).
 const GENTLY: usize = 64;
 const STORM: usize = 500;
+/// What this process, or the server, has beside its members'.
+const OWN_DESCRIPTORS: usize = 100;
 
 /// Whether this server takes part in this scenario.
 pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
@@ -104,20 +112,26 @@ pub fn takes_part(kind: &Kind, scenario: &Scenario) -> bool {
         return false;
     }
     let speaks = match scenario.work {
-        Work::FanOut { party, .. } | Work::Deaf { party, .. } | Work::Idle { party, .. } => {
+        Work::FanOut { party, .. }
+        | Work::FanOutOfEach { party, .. }
+        | Work::Deaf { party, .. }
+        | Work::Idle { party, .. } => {
             (party.web == 0 || kind.web.is_some()) && (party.line == 0 || kind.line.is_some())
         }
         Work::Storm { .. } | Work::Handshakes { .. } => kind.web.is_some(),
         Work::Pages | Work::Full => return kind.name == "snugd",
         Work::Start => return kind.only.is_empty(),
     };
-    speaks && (kind.only.is_empty() || kind.only.contains(&scenario.id.as_str()))
+    speaks && (kind.only.is_empty() || kind.only.iter().any(|word| scenario.is_meant_by(word)))
 }
 
 /// Runs it. Whatever fails is an outcome, too.
 pub fn run(scenario: &Scenario, kind: &'static Kind, places: &Places, spans: Spans) -> Outcome {
     let result = Server::start(kind, places, scenario.is_secure).and_then(|server| match scenario.work {
         Work::FanOut { rooms, party, pace } => fan_out(&server, kind, rooms, party, pace, spans),
+        Work::FanOutOfEach { rooms, party, pace } => {
+            fan_out(&server, kind, rooms, party.at_each_of(server.nodes()), pace, spans)
+        }
         Work::Deaf { party, pace } => deaf(&server, kind, party, pace, spans),
         Work::Idle { rooms, party } => idle(&server, kind, rooms, party),
         Work::Storm { rooms, members, arrival } => storm(&server, kind, rooms, members, arrival),
@@ -134,7 +148,7 @@ fn fan_out(server: &Server, kind: &Kind, rooms: usize, party: Party, pace: Pace,
     let mut crowd = Crowd::new(rooms)?;
     crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
     crowd.settle(PATIENCE)?;
-    converse(server, crowd, pace, spans)
+    converse(server, crowd, pace, spans, party.members())
 }
 
 /// How often one member more comes, who hears nothing for a while: a new one each time, for the more one has read,
@@ -175,24 +189,30 @@ fn deaf(server: &Server, kind: &Kind, party: Party, pace: Pace, spans: Spans) ->
     }))
 }
 
-/// Lets the crowd talk, with an eye on the server's CPU, and draws up the account.
-fn converse(server: &Server, mut crowd: Crowd, pace: Pace, spans: Spans) -> io::Result<Outcome> {
+/// Lets the crowd talk, with an eye on the server's CPU, and draws up the account. So many members hear each text.
+fn converse(server: &Server, mut crowd: Crowd, pace: Pace, spans: Spans, hearers: usize) -> io::Result<Outcome> {
     let mut marks = Vec::new();
-    crowd.talk(pace, spans.warm_up, spans.window, || marks.push((Instant::now(), server.cpu_ns())))?;
-    let [(opened, cpu_before), (closed, cpu_after)] = <[_; 2]>::try_from(marks).expect("a window opens and closes");
-    let cpu_ns = (cpu_after? - cpu_before?) as f64;
-    let window = closed - opened;
-    let heard = crowd.ear.deliveries;
+    let mut look = || marks.push((Instant::now(), server.cpu_ns_of_each(), server.redis_cpu_ns()));
+    crowd.talk(pace, spans.warm_up, spans.window, &mut look)?;
+    let [before, after] = <[_; 2]>::try_from(marks).expect("a window opens and closes");
+    let window = after.0 - before.0;
+    let nodes_ns: Vec<f64> = after.1?.iter().zip(before.1?).map(|(after, before)| (after - before) as f64).collect();
+    let redis_ns = (after.2? - before.2?) as f64;
+    let cpu_ns: f64 = nodes_ns.iter().sum();
+    let heard = crowd.ear.all_deliveries();
     if heard == 0 {
         let why = crowd.ear.refusal.take().unwrap_or_else(|| "nothing was delivered".into());
         return Err(io::Error::other(why));
     }
+    let of_each = nodes_ns.iter().zip(crowd.ear.deliveries).map(|(ns, heard)| ns / heard as f64);
     let latency = crowd.ear.latency_ns.clone();
     let slices = crowd.ear.slice_p99s_ns.iter().map(|p99_ns| *p99_ns as f64 / 1e3).collect();
     let faults = crowd.settle_accounts(DRAIN)?;
     let us_at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
     Ok(Outcome::FanOut(FanOut {
         cpu_ns_each: cpu_ns / heard as f64,
+        node_ns_each: of_each.fold(0.0, f64::max),
+        redis_ns_each: (server.nodes() > 1 || redis_ns > 0.0).then(|| redis_ns * hearers as f64 / heard as f64),
         server_load: cpu_ns / window.as_nanos() as f64,
         deliveries_per_s: heard as f64 / window.as_secs_f64(),
         p50_us: us_at(0.50),
@@ -267,20 +287,25 @@ fn start(server: &Server, kind: &Kind, places: &Places) -> io::Result<Outcome> {
     Ok(Outcome::Start { program_bytes, resident_bytes: server.resident_bytes()? })
 }
 
-/// The guests of all rooms; in each the web members come first, and talkers before those who listen.
+/// The guests of all rooms, at one node after the other; in each room the web members come first, and talkers before those
+/// who listen. Rooms stay empty for whose members this process has no descriptors.
 fn invite(server: &Server, kind: &Kind, rooms: usize, party: Party) -> io::Result<Vec<Guest>> {
+    let room_for = (process::descriptor_limit()? as usize).saturating_sub(OWN_DESCRIPTORS);
     let mut guests = Vec::with_capacity(rooms * party.members());
     for (room, code) in server.create_rooms(rooms)?.into_iter().enumerate() {
-        let sides = [
-            (kind.web, server.web_address(), party.web, party.web_talkers),
-            (kind.line, server.line_address(), party.line, party.line_talkers),
-        ];
-        for (speech, address, members, talkers) in sides {
+        if guests.len() + party.members() > room_for {
+            break;
+        }
+        let sides = [(kind.web, party.web, party.web_talkers), (kind.line, party.line, party.line_talkers)];
+        for (side, (speech, members, talkers)) in sides.into_iter().enumerate() {
             let Some(speech) = speech else { continue };
             for place in 0..members {
+                let nodes = server.nodes();
+                let node = node_of(room, place, nodes);
+                let address = if side == 0 { server.web_address(node) } else { server.line_address(node) };
                 let identity = Identity { name: format!("m{:05}", guests.len()), room: code.clone() };
                 let (talks, is_secure) = (place < talkers, server.is_secure());
-                guests.push(Guest { address, speech, identity, room, talks, is_secure, narrow: false });
+                guests.push(Guest { address, node, nodes, speech, identity, room, talks, is_secure, narrow: false });
             }
         }
     }

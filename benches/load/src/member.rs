@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::dialect::{Framing, Heard, Identity, Speech};
 use crate::guest::{Arrival, Guest};
+use crate::roster::MAX_NODES;
 use crate::secure::Stream;
 use crate::stamp::{Stamp, StampReader};
 use crate::tally::Tally;
@@ -33,7 +34,8 @@ pub struct Ear {
     slice_ns: Histogram<u64>,
     /// The 99th percentile of each slice.
     pub slice_p99s_ns: Vec<u64>,
-    pub deliveries: u64,
+    /// Of each node.
+    pub deliveries: [u64; MAX_NODES],
     /// Read before each parse, so that a message costs no clock call.
     pub now_ns: u64,
     /// The first thing a server refused, for the report.
@@ -47,7 +49,7 @@ impl Default for Ear {
             latency_ns: histogram.clone(),
             slice_ns: histogram,
             slice_p99s_ns: Vec::new(),
-            deliveries: 0,
+            deliveries: [0; MAX_NODES],
             now_ns: 0,
             refusal: None,
         }
@@ -58,6 +60,10 @@ impl Ear {
     /// Begins anew, but for what was refused.
     pub fn forget_deliveries(&mut self) {
         *self = Ear { refusal: self.refusal.take(), ..Ear::default() };
+    }
+
+    pub fn all_deliveries(&self) -> u64 {
+        self.deliveries.iter().sum()
     }
 
     /// A slice of time is over.
@@ -83,6 +89,8 @@ pub struct Member {
     pub echoes: u32,
     /// What it hears is old, and says nothing of how long it took.
     pub is_late: bool,
+    node: usize,
+    nodes: usize,
     arrival: Arrival,
     speech: Speech,
     host: String,
@@ -105,6 +113,8 @@ impl Member {
             tally: Tally::new(0),
             echoes: 0,
             is_late: false,
+            node: guest.node,
+            nodes: guest.nodes,
             arrival,
             speech: guest.speech,
             host: guest.address.to_string(),
@@ -233,8 +243,10 @@ impl Member {
         match self.speech.hear(&self.identity, message) {
             Heard::Delivery => {
                 let Some(stamp) = self.stamps.read(message) else { return };
-                ear.deliveries += 1;
-                if !self.is_late {
+                ear.deliveries[self.node] += 1;
+                // Where there are several nodes, how long it takes from one to another is the question.
+                let crosses = self.nodes == 1 || node_of(self.room, stamp.talker.into(), self.nodes) != self.node;
+                if crosses && !self.is_late {
                     ear.slice_ns.saturating_record(ear.now_ns.saturating_sub(stamp.due_ns));
                 }
                 self.tally.count(stamp.talker, stamp.sequence);
@@ -275,6 +287,12 @@ impl Member {
         self.mask = self.mask.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         websocket::write_masked_frame(opcode, payload, self.mask.to_ne_bytes(), &mut self.outgoing);
     }
+}
+
+/// The node at which whoever has this place in a room is: the members of a room are at one after the other, and its talkers
+/// are the first of them.
+pub fn node_of(room: usize, place: usize, nodes: usize) -> usize {
+    (room + place) % nodes
 }
 
 fn note_refusal(reason: &[u8], ear: &mut Ear) {

@@ -23,9 +23,9 @@ pub struct Page {
 
 /// Loads the home page and the first asset it names, from snugd and, where there is one, from nginx.
 pub fn run(snugd: &Server, places: &Places, window: Duration) -> io::Result<Vec<Page>> {
-    let home = fetch(snugd.web_address(), "/")?;
+    let home = fetch(snugd.web_address(0), "/")?;
     let asset_path = asset_of(&home).ok_or_else(|| io::Error::other("the home page names no asset"))?;
-    let asset = fetch(snugd.web_address(), &asset_path)?;
+    let asset = fetch(snugd.web_address(0), &asset_path)?;
     let bodies = [("/".to_owned(), home), (asset_path, asset)];
 
     let mut pages = Vec::new();
@@ -60,7 +60,7 @@ fn start_nginx(places: &Places, folder: &Path, bodies: &[(String, Vec<u8>)]) -> 
 
 fn load(name: &'static str, server: &Server, path: &str, bytes: usize, window: Duration) -> io::Result<Page> {
     let cpu_before = server.cpu_ns()?;
-    let url = format!("http://{}{path}", server.web_address());
+    let url = format!("http://{}{path}", server.web_address(0));
     let seconds = format!("{}s", window.as_secs().max(1));
     let output = Command::new("wrk")
         .args(["-t1", "-c64", "-d", &seconds, &url])

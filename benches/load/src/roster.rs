@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::dialect::{self, Speech};
+use crate::redis;
 use crate::secure::Certificate;
 
 /// Where the programs are.
@@ -30,7 +31,9 @@ pub struct Kind {
     pub about: &'static str,
     pub web: Option<Speech>,
     pub line: Option<Speech>,
-    /// The only scenarios worth its time; empty means all.
+    /// How many processes it is that share a Redis; `None`: one, by itself.
+    pub nodes: Option<usize>,
+    /// The only scenarios worth its time, as `--only` names them; empty means all.
     pub only: &'static [&'static str],
     locate: fn(&Places) -> PathBuf,
     arguments: fn(&Places, &Ports) -> Vec<String>,
@@ -53,6 +56,8 @@ pub struct Secure {
 pub struct Ports {
     pub web: u16,
     pub line: u16,
+    /// Where the Redis of several nodes listens.
+    pub redis: Option<u16>,
 }
 
 impl Ports {
@@ -68,6 +73,7 @@ pub const ROSTER: &[Kind] = &[
         about: "this project",
         web: Some(dialect::WEB),
         line: Some(dialect::LINE),
+        nodes: None,
         only: &[],
         locate: |places| places.snugd.clone(),
         arguments: |_, ports| snugd(ports),
@@ -79,7 +85,8 @@ pub const ROSTER: &[Kind] = &[
         about: "this project with --data",
         web: Some(dialect::WEB),
         line: Some(dialect::LINE),
-        only: &["S1"],
+        nodes: None,
+        only: &["S1", "S3", "S1-each", "S3-each", "across"],
         locate: |places| places.snugd.clone(),
         arguments: |_, ports| {
             let data = format!("--data={}", ports.folder().join("snugd.db").display());
@@ -89,10 +96,47 @@ pub const ROSTER: &[Kind] = &[
         source: "cargo build --release",
     },
     Kind {
+        name: "nodes-1",
+        about: "this project, one node with a Redis",
+        web: Some(dialect::WEB),
+        line: None,
+        nodes: Some(1),
+        only: OF_NODES,
+        locate: |places| places.snugd.clone(),
+        arguments: |_, ports| clustered(ports),
+        secure: None,
+        source: "cargo build --release; apt install redis-server",
+    },
+    Kind {
+        name: "nodes-2",
+        about: "this project, two nodes that share a Redis",
+        web: Some(dialect::WEB),
+        line: None,
+        nodes: Some(2),
+        only: OF_NODES,
+        locate: |places| places.snugd.clone(),
+        arguments: |_, ports| clustered(ports),
+        secure: None,
+        source: "cargo build --release; apt install redis-server",
+    },
+    Kind {
+        name: "nodes-4",
+        about: "this project, four nodes that share a Redis",
+        web: Some(dialect::WEB),
+        line: None,
+        nodes: Some(4),
+        only: OF_NODES,
+        locate: |places| places.snugd.clone(),
+        arguments: |_, ports| clustered(ports),
+        secure: None,
+        source: "cargo build --release; apt install redis-server",
+    },
+    Kind {
         name: "before",
         about: "this project as it was",
         web: Some(dialect::WEB),
         line: Some(dialect::LINE),
+        nodes: None,
         only: &[],
         locate: |places| places.before.clone().unwrap_or_default(),
         arguments: |_, ports| snugd(ports),
@@ -107,6 +151,7 @@ pub const ROSTER: &[Kind] = &[
         about: "the same epoll and writes, no checks",
         web: Some(dialect::WEB),
         line: None,
+        nodes: None,
         only: &[],
         locate: |_| std::env::current_exe().unwrap_or_default().with_file_name("floor"),
         arguments: |_, ports| vec![ports.web.to_string()],
@@ -118,6 +163,7 @@ pub const ROSTER: &[Kind] = &[
         about: "uWebSockets (C++), its own publish",
         web: Some(dialect::WEB),
         line: None,
+        nodes: None,
         only: &[],
         locate: |places| places.peer("installed/uws"),
         arguments: |_, ports| vec![ports.web.to_string()],
@@ -129,6 +175,7 @@ pub const ROSTER: &[Kind] = &[
         about: "Bun, its own publish",
         web: Some(dialect::WEB),
         line: None,
+        nodes: None,
         only: &[],
         locate: |places| places.peer("installed/bun/node_modules/bun/bin/bun.exe"),
         arguments: |places, ports| vec![places.peer("bun.ts").display().to_string(), ports.web.to_string()],
@@ -143,6 +190,7 @@ pub const ROSTER: &[Kind] = &[
         about: "tokio-tungstenite, one thread",
         web: Some(dialect::WEB),
         line: None,
+        nodes: None,
         only: &[],
         locate: |places| places.peer("installed/tokio/release/tokio-room"),
         arguments: |_, ports| vec![ports.web.to_string()],
@@ -154,6 +202,7 @@ pub const ROSTER: &[Kind] = &[
         about: "Flask-SocketIO, threads as shipped",
         web: Some(dialect::SOCKET_IO),
         line: None,
+        nodes: None,
         only: &["S1"],
         locate: |places| places.peer("installed/flask/bin/python"),
         arguments: |places, ports| flask(places, ports, "threading"),
@@ -165,6 +214,7 @@ pub const ROSTER: &[Kind] = &[
         about: "Flask-SocketIO on gevent",
         web: Some(dialect::SOCKET_IO),
         line: None,
+        nodes: None,
         only: &["S1"],
         locate: |places| places.peer("installed/flask/bin/python"),
         arguments: |places, ports| flask(places, ports, "gevent"),
@@ -172,10 +222,47 @@ pub const ROSTER: &[Kind] = &[
         source: "sh benches/peers/install.sh flask",
     },
     Kind {
+        name: "socketio",
+        about: "socket.io on Node.js, one process",
+        web: Some(dialect::SOCKET_IO),
+        line: None,
+        nodes: None,
+        only: OF_NODES,
+        locate: |_| NODE_JS.into(),
+        arguments: |places, ports| socketio(places, ports, "alone"),
+        secure: None,
+        source: "sh benches/peers/install.sh socketio; apt install nodejs redis-server",
+    },
+    Kind {
+        name: "socketio-2",
+        about: "socket.io, two processes with @socket.io/redis-adapter",
+        web: Some(dialect::SOCKET_IO),
+        line: None,
+        nodes: Some(2),
+        only: OF_NODES,
+        locate: |_| NODE_JS.into(),
+        arguments: |places, ports| socketio(places, ports, "redis"),
+        secure: None,
+        source: "sh benches/peers/install.sh socketio; apt install nodejs redis-server",
+    },
+    Kind {
+        name: "socketio-2s",
+        about: "socket.io, two processes with @socket.io/redis-streams-adapter",
+        web: Some(dialect::SOCKET_IO),
+        line: None,
+        nodes: Some(2),
+        only: OF_NODES,
+        locate: |_| NODE_JS.into(),
+        arguments: |places, ports| socketio(places, ports, "streams"),
+        secure: None,
+        source: "sh benches/peers/install.sh socketio; apt install nodejs redis-server",
+    },
+    Kind {
         name: "ngircd",
         about: "ngIRCd, an IRC server",
         web: None,
         line: Some(dialect::IRC),
+        nodes: None,
         only: &["T1"],
         locate: |_| "/usr/sbin/ngircd".into(),
         arguments: |places, ports| {
@@ -190,6 +277,7 @@ pub const ROSTER: &[Kind] = &[
         about: "smallchat, select() and nothing more",
         web: None,
         line: Some(dialect::SMALLCHAT),
+        nodes: None,
         only: &["T1"],
         locate: |places| places.peer("installed/smallchat-server"),
         arguments: |_, _| Vec::new(),
@@ -197,6 +285,14 @@ pub const ROSTER: &[Kind] = &[
         source: "build github.com/antirez/smallchat into benches/peers/installed/smallchat-server",
     },
 ];
+
+/// Processes of a server, at most.
+pub const MAX_NODES: usize = 4;
+
+/// What says something of several nodes.
+const OF_NODES: &[&str] = &["S1", "S3", "S1-each", "S3-each", "across", "rooms"];
+
+const NODE_JS: &str = "/usr/bin/node";
 
 /// smallchat takes no argument: its port is in its source.
 pub const SMALLCHAT_PORT: u16 = 7711;
@@ -223,6 +319,17 @@ fn snugd(ports: &Ports) -> Vec<String> {
     arguments
 }
 
+/// One of the nodes that share a Redis.
+fn clustered(ports: &Ports) -> Vec<String> {
+    let port = ports.redis.unwrap_or_default();
+    [snugd(ports), vec![format!("--cluster=redis://127.0.0.1:{port}")]].concat()
+}
+
+fn socketio(places: &Places, ports: &Ports, adapter: &str) -> Vec<String> {
+    let redis = ports.redis.unwrap_or_default().to_string();
+    vec![places.peer("socketio.mjs").display().to_string(), ports.web.to_string(), adapter.into(), redis]
+}
+
 fn flask(places: &Places, ports: &Ports, mode: &str) -> Vec<String> {
     vec![places.peer("flask_room.py").display().to_string(), ports.web.to_string(), mode.into()]
 }
@@ -241,7 +348,7 @@ pub fn configure(template: &Path, name: &str, ports: &Ports) -> PathBuf {
 impl Kind {
     /// Whether it is this project: a room must be created there, and it serves pages.
     pub fn is_snugd(&self) -> bool {
-        matches!(self.name, "snugd" | "snugd-data" | "before")
+        matches!(self.name, "snugd" | "snugd-data" | "before") || self.name.starts_with("nodes-")
     }
 
     /// The file that is run.
@@ -250,7 +357,9 @@ impl Kind {
     }
 
     pub fn is_available(&self, places: &Places) -> bool {
-        self.program(places).is_file()
+        let has_packages =
+            !self.name.starts_with("socketio") || places.peer("installed/socketio/node_modules").is_dir();
+        self.program(places).is_file() && has_packages && (self.nodes.is_none() || redis::is_available())
     }
 
     /// The arguments that make it listen on these ports.

@@ -19,6 +19,8 @@ pub struct Scenario {
 pub enum Work {
     /// Texts are said and delivered: the cost of each delivery.
     FanOut { rooms: usize, party: Party, pace: Pace },
+    /// The same with as many more members as the server has more nodes: so many of them are at each.
+    FanOutOfEach { rooms: usize, party: Party, pace: Pace },
     /// The same in one room with one web member more, who reads nothing.
     Deaf { party: Party, pace: Pace },
     /// Members who do nothing: the memory of each.
@@ -53,6 +55,12 @@ impl Party {
         Party { web: 0, web_talkers: 0, line, line_talkers }
     }
 
+    /// As many listeners more as there are more nodes; where everybody talks, all do.
+    pub fn at_each_of(self, nodes: usize) -> Party {
+        let web_talkers = if self.web == self.web_talkers { self.web * nodes } else { self.web_talkers };
+        Party { web: self.web * nodes, web_talkers, ..self }
+    }
+
     pub fn members(self) -> usize {
         self.web + self.line
     }
@@ -61,7 +69,7 @@ impl Party {
 /// Members of a room in the sweep over members.
 pub const MEMBER_STEPS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 /// Rooms, of two members each, in the sweep over rooms.
-pub const ROOM_STEPS: [usize; 6] = [1, 10, 100, 500, 2_000, 5_000];
+pub const ROOM_STEPS: [usize; 7] = [1, 10, 100, 500, 2_000, 5_000, 10_000];
 
 /// What is measured over TLS as well.
 const OVER_TLS: [&str; 4] = ["S1", "S3", "S6", "S5"];
@@ -85,6 +93,9 @@ pub fn all() -> Vec<Scenario> {
             Party { web: 100, web_talkers: 2, line: 100, line_talkers: 2 },
             per_second(200.0),
         ),
+        of_each("S1-each", "S1 with 200 at each node", 1, Party::web(200, 4), in_flight(8)),
+        of_each("S3-each", "S3 with 10 of each room at each node", 100, Party::web(10, 10), in_flight(1)),
+        fan_out("across", "100 × 10, everyone 2/s: 2,000 texts a second", 100, Party::web(10, 10), per_second(2.0)),
         scenario(
             "deaf",
             "W1, and one more who comes and reads nothing",
@@ -147,6 +158,10 @@ fn secured(scenario: &Scenario) -> Scenario {
 
 fn fan_out(id: &str, title: &str, rooms: usize, party: Party, pace: Pace) -> Scenario {
     scenario(id, title, Work::FanOut { rooms, party, pace })
+}
+
+fn of_each(id: &str, title: &str, rooms: usize, party: Party, pace: Pace) -> Scenario {
+    scenario(id, title, Work::FanOutOfEach { rooms, party, pace })
 }
 
 fn storm(id: &str, title: &str, rooms: usize, arrival: Arrival) -> Scenario {

@@ -9,11 +9,22 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::process;
+use crate::redis::Redis;
 use crate::roster::{Kind, Places, Ports, SMALLCHAT_PORT};
 use crate::secure::{self, Certificate};
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// CPU time that a process has used so far, in nanoseconds, with that of child processes that still run.
+fn cpu_ns(process: u32) -> io::Result<u64> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let mut total = process::cpu_ns(process)?;
+    for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+        total += process::cpu_ns(child).unwrap_or(0);
+    }
+    Ok(total)
 }
 
 /// Starts a program on the CPU for servers.
@@ -24,24 +35,43 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
     child
 }
 
+/// One process of a server; dropped, it is stopped.
+#[derive(Debug)]
+struct Node {
+    child: Child,
+    ports: Ports,
+}
+
 /// A running server; dropped, it is stopped.
 #[derive(Debug)]
 pub struct Server {
     kind: Option<&'static Kind>,
     is_secure: bool,
-    child: Child,
-    pub ports: Ports,
+    nodes: Vec<Node>,
+    /// Which the nodes share, where they are several. It is stopped after them.
+    redis: Option<Redis>,
 }
 
 impl Server {
-    /// Starts a server of the roster on the CPU for servers and waits until it accepts connections.
+    /// Starts a server of the roster on the CPU for servers and waits until it accepts connections. The Redis of several
+    /// nodes is where the load is, for they have that CPU to themselves, as a node alone has.
     pub fn start(kind: &'static Kind, places: &Places, is_secure: bool) -> io::Result<Server> {
-        let mut ports = Ports { web: free_port()?, line: free_port()? };
+        let redis = kind.nodes.map(|_| Redis::start(process::LOAD_CPU)).transpose()?;
+        let mut server = Server { kind: Some(kind), is_secure, nodes: Vec::new(), redis };
+        for _ in 0..kind.nodes.unwrap_or(1) {
+            server.start_node(kind, places)?;
+        }
+        Ok(server)
+    }
+
+    fn start_node(&mut self, kind: &'static Kind, places: &Places) -> io::Result<()> {
+        let mut ports = Server::free_ports()?;
+        ports.redis = self.redis.as_ref().map(|redis| redis.port);
         if kind.name == "smallchat" {
             ports.line = SMALLCHAT_PORT;
         }
         std::fs::create_dir_all(ports.folder())?;
-        let (program, arguments) = match is_secure {
+        let (program, arguments) = match self.is_secure {
             true => {
                 let made = Certificate::make(&ports.folder())?;
                 kind.secure(places, &ports, &made).ok_or_else(|| io::Error::other("it speaks no TLS"))?
@@ -50,36 +80,45 @@ impl Server {
         };
         let mut command = Command::new(program);
         command.args(arguments);
-        let mut server = Server { kind: Some(kind), is_secure, child: spawn(&mut command)?, ports };
-        let port = if kind.web.is_some() { ports.web } else { ports.line };
-        server.wait_for(port)?;
-        Ok(server)
+        let mut node = Node { child: spawn(&mut command)?, ports };
+        node.wait_for(if kind.web.is_some() { ports.web } else { ports.line })?;
+        self.nodes.push(node);
+        Ok(())
     }
 
     /// Starts a program that is not a chat: it listens on `web` once it runs.
     pub fn start_pages(command: &mut Command, ports: Ports) -> io::Result<Server> {
-        let mut server = Server { kind: None, is_secure: false, child: spawn(command)?, ports };
-        server.wait_for(ports.web)?;
-        Ok(server)
+        let mut node = Node { child: spawn(command)?, ports };
+        node.wait_for(ports.web)?;
+        Ok(Server { kind: None, is_secure: false, nodes: vec![node], redis: None })
     }
 
     pub fn free_ports() -> io::Result<Ports> {
-        Ok(Ports { web: free_port()?, line: free_port()? })
+        Ok(Ports { web: free_port()?, line: free_port()?, redis: None })
     }
 
-    /// CPU time used so far, in nanoseconds, with that of child processes that still run.
+    /// How many processes it is.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// CPU time of all nodes used so far, in nanoseconds.
     pub fn cpu_ns(&self) -> io::Result<u64> {
-        let process = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-        let mut total = process::cpu_ns(process)?;
-        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-            total += process::cpu_ns(child).unwrap_or(0);
-        }
-        Ok(total)
+        Ok(self.cpu_ns_of_each()?.iter().sum())
+    }
+
+    /// The same, of each node.
+    pub fn cpu_ns_of_each(&self) -> io::Result<Vec<u64>> {
+        self.nodes.iter().map(|node| cpu_ns(node.child.id())).collect()
+    }
+
+    /// CPU time of the Redis that the nodes share; 0 if there is none.
+    pub fn redis_cpu_ns(&self) -> io::Result<u64> {
+        self.redis.as_ref().map_or(Ok(0), Redis::cpu_ns)
     }
 
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        process::resident_bytes(self.child.id())
+        self.nodes.iter().map(|node| process::resident_bytes(node.child.id())).sum()
     }
 
     /// Whether it speaks TLS.
@@ -87,12 +126,14 @@ impl Server {
         self.is_secure
     }
 
-    pub fn web_address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.ports.web).into()
+    /// Where this node listens for browsers.
+    pub fn web_address(&self, node: usize) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.nodes[node].ports.web).into()
     }
 
-    pub fn line_address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.ports.line).into()
+    /// Where this node listens for terminals.
+    pub fn line_address(&self, node: usize) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.nodes[node].ports.line).into()
     }
 
     /// Codes of so many rooms: snugd is asked to create them, the others make a room of any code.
@@ -100,7 +141,7 @@ impl Server {
         if !self.kind.is_some_and(Kind::is_snugd) {
             return Ok((0..count).map(room_code).collect());
         }
-        let stream = TcpStream::connect(self.web_address())?;
+        let stream = TcpStream::connect(self.web_address(0))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         match self.is_secure {
@@ -108,7 +149,9 @@ impl Server {
             false => create_rooms_over(&mut &stream, count),
         }
     }
+}
 
+impl Node {
     fn wait_for(&mut self, port: u16) -> io::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -124,7 +167,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Node {
     fn drop(&mut self) {
         let process = Pid::from_raw(self.child.id() as i32);
         let _ = kill(process, Signal::SIGTERM);

@@ -322,3 +322,108 @@ fn a_temporary_folder_goes_with_the_program_and_what_a_killed_one_left_at_the_ne
     assert!(!path.exists());
     fs::remove_dir_all(unmarked).expect("it is there");
 }
+
+/// A folder that nodes share.
+impl Place {
+    fn open_shared(&self, node: u64) -> Store {
+        let (wake, woken) = channel();
+        let wake = Arc::new(move || wake.send(()).unwrap_or_default());
+        let store = FolderStore::open_shared(&self.folder(), NodeId(node), wake).expect("a usable folder");
+        Store { store, woken }
+    }
+
+    fn write(&self, name: &str, age: Duration) {
+        let file = fs::File::create(self.folder().join(name)).expect("a file");
+        let now = file.metadata().and_then(|found| found.modified()).expect("a time");
+        file.set_modified(now - age).expect("it is ours");
+    }
+}
+
+const OLD: Duration = Duration::from_secs(3 * 60 * 60);
+const YOUNG: Duration = Duration::from_secs(30 * 60);
+
+#[test]
+fn nodes_share_a_folder_and_what_one_stores_the_others_read() {
+    let place = Place::new();
+    let (mut first, mut second) = (place.open_shared(1), place.open_shared(0xab));
+    assert_eq!(place.names(), ["snugd-node-0000000000000001", "snugd-node-00000000000000ab"]);
+    // Each counts its uploads for itself.
+    first.write(UploadId(0), b"of the first");
+    second.write(UploadId(0), b"of the second");
+    first.finish(UploadId(0), id(1));
+    second.finish(UploadId(0), id(2));
+    assert_eq!(second.read(id(1), 0, 100).as_deref(), Some(&b"of the first"[..]));
+    assert_eq!(first.read(id(2), 0, 100).as_deref(), Some(&b"of the second"[..]));
+    // Whoever sees first that it is over removes it; for the others it is gone.
+    first.store.submit(FileJob::Remove { id: id(2) });
+    assert!(matches!(first.write(UploadId(1), b"more"), FileDone::Written { .. }));
+    second.store.submit(FileJob::Remove { id: id(2) });
+    assert_eq!(second.read(id(2), 0, 100), None);
+    // Given up by the others, it comes back under another number.
+    second.store.submit(FileJob::LeaveMark { node: NodeId(0xcd) });
+    assert!(matches!(second.write(UploadId(1), b"more"), FileDone::Written { .. }));
+    let parts = ["0000000000000001-1.part", "00000000000000ab-1.part"];
+    let marks = ["snugd-node-0000000000000001", "snugd-node-00000000000000cd"];
+    assert_eq!(place.names(), [&id(1).to_string(), parts[0], parts[1], marks[0], marks[1]]);
+    drop(second);
+    drop(first);
+    assert_eq!(place.names(), [id(1).to_string()]);
+}
+
+#[test]
+fn a_node_removes_only_what_has_been_left_for_long() {
+    let place = Place::new();
+    let store = place.open_shared(1);
+    let (other, gone) = (place.open_shared(2), "snugd-node-0000000000000003");
+    let (parts, marks) = (["00000000000000ff-7.part", "4.new.part"], [gone, "snugd-node-0000000000000004"]);
+    [&id(1).to_string(), &id(2).to_string(), parts[0], marks[0]].iter().for_each(|name| place.write(name, OLD));
+    [&id(3).to_string(), parts[1], marks[1]].iter().for_each(|name| place.write(name, YOUNG));
+    place.write("somebody's own", OLD);
+    let tidy = |nodes: &[u64]| {
+        let nodes: Vec<NodeId> = nodes.iter().copied().map(NodeId).collect();
+        store.store.tidy_shared([id(1), id(9)].into_iter(), &nodes).expect("a usable folder");
+        place.names()
+    };
+    let all = place.names();
+    let without = |gone: &[&str]| all.iter().filter(|name| !gone.contains(&name.as_str())).cloned().collect::<Vec<_>>();
+    // One that runs, and that this log does not know: it may have a log of its own.
+    assert_eq!(tidy(&[1]), without(&[gone]), "only a mark that nobody holds");
+    assert_eq!(tidy(&[1, 2]), without(&[gone, parts[0], &id(2).to_string()]));
+    drop(other);
+}
+
+#[test]
+fn others_are_seen_by_their_marks() {
+    use super::super::nodes::{Mark, Others};
+    let place = Place::new();
+    let stores = [place.open_shared(1), place.open_shared(2)];
+    let own = Mark::in_folder(&place.folder());
+    own.leave(NodeId(3)).expect("a usable folder");
+    let look = |nodes: &[u64]| {
+        let nodes: Vec<NodeId> = nodes.iter().copied().map(NodeId).collect();
+        own.look_around(&nodes).expect("a usable folder")
+    };
+    assert_eq!(look(&[1, 2, 3]), Others::default());
+    assert_eq!(look(&[1, 3, 4]), Others { unseen: 1, strangers: 1 });
+    drop(stores);
+    assert_eq!(look(&[1, 2, 3]), Others { unseen: 2, strangers: 0 });
+    own.remove();
+    assert_eq!(place.names(), [""; 0]);
+}
+
+#[test]
+fn a_folder_is_shared_by_nodes_or_has_one_program() {
+    let place = Place::new();
+    let node = place.open_shared(1);
+    let refusal = place.try_open(&[]).err().expect("nodes use it");
+    assert!(refusal.contains("in use by another program"), "{refusal}");
+    drop(node);
+    place.write("snugd-node-0000000000000007", YOUNG);
+    let alone = place.open(&[]);
+    assert_eq!(place.names(), [""; 0], "no node can have it");
+    let refused = FolderStore::open_shared(&place.folder(), NodeId(1), Arc::new(|| ()));
+    let refusal = refused.err().expect("one program has it for itself").to_string();
+    assert!(refusal.contains("in use by another program"), "{refusal}");
+    assert_eq!(place.names(), [""; 0], "and whoever is refused leaves no mark");
+    drop(alone);
+}

@@ -8,6 +8,7 @@
 mod exposition;
 mod process;
 
+use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use exposition::Exposition;
@@ -15,7 +16,7 @@ pub use exposition::Format;
 use process::Process;
 
 use crate::json::{ERROR_CODES, RefusalCounts};
-use crate::meter::{Counter, Histogram, JournalMeters};
+use crate::meter::{ClusterMeters, Counter, Histogram, JournalMeters};
 use crate::options::Limits;
 use crate::rooms::{Counts, EVENT_KINDS};
 
@@ -70,6 +71,8 @@ pub struct Meters {
     pub deliveries: Histogram,
     /// What the journal counts.
     pub journal: Arc<JournalMeters>,
+    /// What it counts of a log that nodes share, if it is one.
+    pub cluster: Option<Arc<ClusterMeters>>,
 }
 
 impl Meters {
@@ -114,7 +117,7 @@ pub enum CloseReason {
     SessionEnded,
     /// There are too many connections from the address for which a proxy has opened it, or no room for it in the system.
     Refused,
-    /// The program stops.
+    /// The program stops, or takes in all rooms anew.
     Stopping,
 }
 
@@ -148,6 +151,8 @@ pub struct Figures {
     pub output_queue_bytes: usize,
     /// Changes that the journal was given, and has not settled.
     pub journal_waiting: usize,
+    /// It can store nothing at this time.
+    pub is_journal_failing: bool,
     /// The journal has so much to do that nothing is read from connections.
     pub is_journal_congested: bool,
     /// Passwords that wait to be compared or hashed.
@@ -167,9 +172,10 @@ pub struct Figures {
 }
 
 /// What can be built in, and whether it is.
-const FEATURES: [(&str, bool); 6] = [
+const FEATURES: [(&str, bool); 7] = [
     ("accounts", cfg!(feature = "accounts")),
     ("client", cfg!(feature = "client")),
+    ("cluster", cfg!(feature = "cluster")),
     ("completions", cfg!(feature = "completions")),
     ("mdns", cfg!(feature = "mdns")),
     ("sqlite", cfg!(feature = "sqlite")),
@@ -218,6 +224,7 @@ impl Metrics {
         out.gauge("snugd_password_queue_length", help, figures.passwords_waiting);
         write_files(&mut out, meters, figures);
         write_journal(&mut out, &meters.journal, figures);
+        write_cluster(&mut out, meters.cluster.as_deref().unwrap_or(&ClusterMeters::default()));
         write_limits(&mut out, figures, limits);
         self.process.write(&mut out);
         out.finish()
@@ -290,10 +297,30 @@ fn write_journal(out: &mut Exposition, journal: &JournalMeters, figures: &Figure
     let help = "Transactions of the data file that failed, by reason";
     out.counters("snugd_journal_errors", help, "reason", failures);
     out.gauge("snugd_journal_queue_length", "Changes waiting to be stored", figures.journal_waiting);
-    let help = "1 while the data file cannot be written";
-    out.gauge("snugd_journal_failing", help, u8::from(journal.is_failing()));
+    let help = "1 while nothing can be stored: the data file, or the log that nodes share, takes nothing";
+    out.gauge("snugd_journal_failing", help, u8::from(figures.is_journal_failing));
     let help = "1 while the journal has too much to do to accept more";
     out.gauge("snugd_journal_congested", help, u8::from(figures.is_journal_congested));
+}
+
+/// Where rooms are not shared, all of it is 0.
+fn write_cluster(out: &mut Exposition, cluster: &ClusterMeters) {
+    let nodes = cluster.nodes.load(Ordering::Relaxed);
+    out.gauge("snugd_cluster_nodes", "Nodes that share the rooms, this one included, 0: they are not shared", nodes);
+    let is_away = nodes > 0 && !cluster.is_up.load(Ordering::Relaxed);
+    out.gauge("snugd_cluster_unreachable", "1 while the shared log cannot be reached", u8::from(is_away));
+    let help = "Age of the entries of the shared log that were last taken in";
+    out.gauge("snugd_cluster_lag_seconds", help, cluster.lag_ms.load(Ordering::Relaxed) as f64 / 1000.0);
+    let help = "Time until a command to the shared log was answered";
+    out.histogram("snugd_cluster_command_duration_seconds", help, &cluster.commands);
+    let help = "Commands to the shared log that failed";
+    out.counter("snugd_cluster_failed_commands", help, cluster.failed_commands.get());
+    let help = "Connections to the shared log made anew after one was lost";
+    out.counter("snugd_cluster_reconnects", help, cluster.reconnects.get());
+    let help = "Changes checked again because another node's came before them";
+    out.counter("snugd_cluster_outdated_proposals", help, cluster.outdated_proposals.get());
+    let help = "Times that everything was loaded anew and everybody asked to come again";
+    out.counter("snugd_cluster_resets", help, cluster.resets.get());
 }
 
 /// The limits in force; 0 means none, as in the options.
@@ -362,11 +389,34 @@ mod tests {
             "snugd_events_total{kind=\"kick\"} 1",
             "snugd_messages_total 42",
             "snugd_file_bytes 9",
+            "snugd_cluster_nodes 0",
+            "snugd_cluster_unreachable 0",
+            "snugd_journal_failing 0",
             "snugd_turn_duration_seconds_count 1",
             "snugd_max_members_per_room 1000",
         ] {
             assert!(text.lines().any(|written| written == line), "{line} in\n{text}");
         }
         assert!(text.lines().all(|line| line.starts_with('#') || line.ends_with(|end: char| end.is_ascii_digit())));
+
+        let cluster = Arc::<ClusterMeters>::default();
+        cluster.nodes.store(3, Ordering::Relaxed);
+        cluster.lag_ms.store(250, Ordering::Relaxed);
+        cluster.commands.observe_us(700);
+        cluster.outdated_proposals.inc_by(4);
+        let meters = Meters { cluster: Some(cluster), ..Meters::default() };
+        let figures = Figures { is_journal_failing: true, ..Figures::default() };
+        let text = metrics.write(Format::Text, &meters, &figures, &counts, &limits);
+        for line in [
+            "snugd_cluster_nodes 3",
+            "snugd_cluster_unreachable 1",
+            "snugd_cluster_lag_seconds 0.25",
+            "snugd_cluster_command_duration_seconds_count 1",
+            "snugd_cluster_outdated_proposals_total 4",
+            "snugd_cluster_resets_total 0",
+            "snugd_journal_failing 1",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line} in\n{text}");
+        }
     }
 }

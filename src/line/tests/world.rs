@@ -264,7 +264,7 @@ impl World {
                     *memberships = vec![membership];
                     self.last_token = Some(token);
                 }
-                Reply::TakenOver { membership } | Reply::Left { membership, .. } => {
+                Reply::TakenOver { membership } | Reply::PlaceLost { membership } | Reply::Left { membership, .. } => {
                     memberships.retain(|other| *other != membership);
                 }
                 _ => (),

@@ -81,6 +81,11 @@ pub enum Reply {
         /// The membership that is over.
         membership: Membership,
     },
+    /// The member's place was given up, since the other nodes took this one to be gone. It may come again.
+    PlaceLost {
+        /// The membership that is over.
+        membership: Membership,
+    },
     /// The account's password was changed elsewhere, or its name given up; this connection is not in the room any more.
     SessionEnded {
         /// The membership that is over.
@@ -174,9 +179,8 @@ impl Reply {
     pub fn is_answer(&self) -> bool {
         match self {
             Reply::Refused { is_answer, .. } => *is_answer,
-            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } | Reply::SessionEnded { .. } | Reply::Kicked { .. } => {
-                false
-            }
+            Reply::AlreadySaid { .. } | Reply::TakenOver { .. } | Reply::PlaceLost { .. } => false,
+            Reply::SessionEnded { .. } | Reply::Kicked { .. } => false,
             _ => true,
         }
     }

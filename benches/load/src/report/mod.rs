@@ -47,6 +47,7 @@ impl Report<'_> {
             self.preface(),
             targets::section(self),
             tables::cost(self),
+            tables::nodes(self),
             tables::latency(self),
             tables::deaf(self),
             tables::memory(self),
@@ -77,6 +78,7 @@ impl Report<'_> {
             ("scenarios.svg", "Cost of a delivery by scenario", plot::scenarios(self)),
             ("members.svg", "Cost of a delivery against members", plot::members(self)),
             ("rooms.svg", "Cost of a delivery against rooms", plot::rooms(self)),
+            ("nodes.svg", "Cost of a delivery on each of several nodes", plot::nodes(self)),
         ];
         plots.into_iter().filter_map(|(file, title, svg)| Some((file, title, svg?))).collect()
     }
@@ -85,7 +87,8 @@ impl Report<'_> {
         let Conditions { machine, descriptors, rounds, window } = &self.conditions;
         let mut text = format!(
             "# What a delivery costs\n\n\
-             {machine}; servers on CPU 0, the load on CPU 1, {descriptors} descriptors. Medians of {rounds} \
+             {machine}; servers on CPU 0, the load on CPU 1, {descriptors} descriptors. Several nodes share CPU 0, and \
+             their Redis shares CPU 1 with the load; of them only those latencies count that are between two nodes. Medians of {rounds} \
              round{}, windows of {} s, texts of 64 bytes. A cost is the server's CPU time over the window divided \
              by the messages that clients received in it; × is the median of the ratios to the floor within one \
              round. p99 is the middle one of the 99th percentiles of all fifths of a second, which a hiccup of the \
@@ -119,6 +122,9 @@ impl fmt::Display for Record {
                     run.p99_us,
                     run.max_us
                 )?;
+                if let Some(redis_ns) = run.redis_ns_each {
+                    write!(f, "; dearest node {:.0} ns, Redis {:.1} µs a text", run.node_ns_each, redis_ns / 1e3)?;
+                }
                 if run.faults.lost + run.faults.repeated > 0 || run.gone > 0 {
                     let faults = run.faults;
                     write!(

@@ -1,6 +1,7 @@
 //! Plots, as SVG written by hand: grouped bars and lines over logarithmic axes.
 
 use super::Report;
+use super::summary::{node_cost, redis_cost};
 use super::tables::number;
 use crate::scenario::{MEMBER_STEPS, ROOM_STEPS};
 
@@ -12,10 +13,14 @@ const TOP: f64 = 64.0;
 const BOTTOM: f64 = 52.0;
 
 const BARS: [&str; 8] = ["S1", "S2", "S3", "S4", "S6", "W1", "T1", "M1"];
+const NODES_BARS: [&str; 6] = ["S1", "S1-each", "S3", "S3-each", "across", "rooms-10000"];
 /// Colours that stay apart for most kinds of colour blindness (Okabe and Ito).
-const COLOURS: [(&str, &str); 11] = [
+const COLOURS: [(&str, &str); 17] = [
     ("snugd", "#d55e00"),
     ("snugd-data", "#8c3e00"),
+    ("nodes-1", "#b8d8ba"),
+    ("nodes-2", "#5aa469"),
+    ("nodes-4", "#1b5e20"),
     ("before", "#f0b48a"),
     ("floor", "#999999"),
     ("uws", "#0072b2"),
@@ -23,24 +28,38 @@ const COLOURS: [(&str, &str); 11] = [
     ("tokio", "#009e73"),
     ("flask", "#cc79a7"),
     ("flask-gevent", "#7b4173"),
+    ("socketio", "#c9b3e6"),
+    ("socketio-2", "#8e63ce"),
+    ("socketio-2s", "#4a148c"),
     ("ngircd", "#56b4e9"),
     ("smallchat", "#444444"),
 ];
 
 /// Cost by scenario, a group of bars for each.
 pub fn scenarios(report: &Report) -> Option<String> {
-    let ids: Vec<&str> = BARS.into_iter().filter(|id| !report.servers_in(&[id]).is_empty()).collect();
+    bars(report, &BARS, "Server CPU time of a delivery, ns (logarithmic)", |id, server| report.cost(id, server))
+}
+
+/// Cost of the dearest node by scenario, with one node, two and four; `None` if nodes were not measured.
+pub fn nodes(report: &Report) -> Option<String> {
+    const TITLE: &str = "CPU time of the dearest node for a delivery from it, ns (logarithmic)";
+    let has_nodes = NODES_BARS.iter().any(|id| report.median(id, "nodes-2", redis_cost).is_some());
+    has_nodes.then(|| bars(report, &NODES_BARS, TITLE, |id, server| report.median(id, server, node_cost)))?
+}
+
+fn bars(report: &Report, ids: &[&str], title: &str, cost: impl Fn(&str, &str) -> Option<f64>) -> Option<String> {
+    let ids: Vec<&str> = ids.iter().copied().filter(|id| !report.servers_in(&[id]).is_empty()).collect();
     let servers = report.servers_in(&ids);
-    let costs = ids.iter().flat_map(|id| servers.iter().filter_map(|server| report.cost(id, server)));
+    let costs = ids.iter().flat_map(|id| servers.iter().filter_map(|server| cost(id, server)));
     let scale = Scale::over(costs, HEIGHT - BOTTOM, TOP)?;
-    let mut picture = Picture::new("Server CPU time of a delivery, ns (logarithmic)", &servers);
+    let mut picture = Picture::new(title, &servers);
     picture.horizontal_lines(&scale);
     let group = (WIDTH - LEFT - RIGHT) / ids.len() as f64;
     let bar = (group * 0.84 / servers.len() as f64).min(36.0);
     for (index, id) in ids.iter().enumerate() {
         let middle = LEFT + group * (index as f64 + 0.5);
         picture.text(middle, HEIGHT - BOTTOM + 20.0, "middle", id);
-        let costs: Vec<_> = servers.iter().filter_map(|server| Some((server, report.cost(id, server)?))).collect();
+        let costs: Vec<_> = servers.iter().filter_map(|server| Some((server, cost(id, server)?))).collect();
         for (place, (server, cost)) in costs.iter().enumerate() {
             let x = middle + bar * (place as f64 - costs.len() as f64 / 2.0);
             picture.bar(

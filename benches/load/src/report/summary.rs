@@ -72,6 +72,16 @@ pub fn cost(outcome: &Outcome) -> Option<f64> {
     fan_out(outcome).map(|run| run.cpu_ns_each)
 }
 
+/// Of the node that costs most.
+pub fn node_cost(outcome: &Outcome) -> Option<f64> {
+    fan_out(outcome).map(|run| run.node_ns_each)
+}
+
+/// Of a text, in microseconds.
+pub fn redis_cost(outcome: &Outcome) -> Option<f64> {
+    fan_out(outcome).and_then(|run| run.redis_ns_each).map(|ns| ns / 1e3)
+}
+
 pub fn p99(outcome: &Outcome) -> Option<f64> {
     fan_out(outcome).map(|run| run.p99_us)
 }

@@ -1,7 +1,10 @@
 //! The tables of the report.
 
 use super::Report;
-use super::summary::{bytes_each, cost as cost_of, deaf as deaf_run, fan_out, handshakes as handshakes_run, wall_ms};
+use super::summary::{
+    bytes_each, cost as cost_of, deaf as deaf_run, fan_out, handshakes as handshakes_run, node_cost, redis_cost,
+    wall_ms,
+};
 use crate::full::Counts;
 use crate::measure::{Deaf, Handshakes, Outcome};
 use crate::median::median;
@@ -12,7 +15,7 @@ const FLOOR: &str = "floor";
 
 /// Cost of a delivery: the figure of all figures.
 pub fn cost(report: &Report) -> String {
-    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. }));
+    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. } | Work::FanOutOfEach { .. }));
     table(report, "## Server CPU time of a delivery, ns", &scenarios, |scenario, server| {
         let cost = report.cost(scenario, server)?;
         let ratio = report.median_ratio((scenario, server), (scenario, FLOOR), cost_of);
@@ -21,9 +24,28 @@ pub fn cost(report: &Report) -> String {
     })
 }
 
+/// What each of several nodes costs, held against one that is alone, and what the Redis does that they share.
+pub fn nodes(report: &Report) -> String {
+    let several = |scenario: &Scenario| {
+        let servers = report.present.iter().map(|kind| kind.name);
+        let mut runs = servers.flat_map(|server| report.outcomes(&scenario.id, server));
+        runs.any(|(_, outcome)| redis_cost(outcome).is_some())
+    };
+    let scenarios: Vec<&Scenario> = report.scenarios.iter().filter(|scenario| several(scenario)).collect();
+    let heading = "## Several nodes: CPU time of the dearest node ÷ deliveries from it, ns (× snugd's alone); \
+                   CPU time of Redis for each text, µs";
+    table(report, heading, &scenarios, |scenario, server| {
+        let cost = report.median(scenario, server, node_cost)?;
+        let ratio = report.median_ratio((scenario, server), (scenario, "snugd"), node_cost);
+        let ratio = ratio.filter(|_| server != "snugd").map(|ratio| format!(" ({ratio:.2} ×)")).unwrap_or_default();
+        let redis = report.median(scenario, server, redis_cost).map(|us| format!("; {us:.1}")).unwrap_or_default();
+        Some(format!("{}{ratio}{redis}", number(cost)))
+    })
+}
+
 /// From the moment a text was due to its arrival.
 pub fn latency(report: &Report) -> String {
-    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. }));
+    let scenarios = select(report, |work| matches!(work, Work::FanOut { .. } | Work::FanOutOfEach { .. }));
     table(
         report,
         "## Latency of a delivery, µs: p50 / p99 / p99 of the whole / longest",
@@ -171,12 +193,12 @@ pub fn faults(report: &Report) -> String {
 
 /// Every run, one a line.
 pub fn csv(report: &Report) -> String {
-    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,whole_p99_us,max_us,lost,repeated,bytes_each,wall_ms,p99_before_us\n".to_owned();
+    let mut text = "round,scenario,server,cpu_ns_each,deliveries_per_s,server_load,p50_us,p99_us,whole_p99_us,max_us,lost,repeated,bytes_each,wall_ms,p99_before_us,node_ns_each,redis_us_each\n".to_owned();
     for record in report.records {
         text += &format!("{},{},{},", record.round, record.scenario, record.server);
         text += &match &record.outcome {
             Outcome::FanOut(run) => format!(
-                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{:.1},{},{},,,",
+                "{:.1},{:.0},{:.3},{:.1},{:.1},{:.1},{:.1},{},{},,,,{:.1},{}",
                 run.cpu_ns_each,
                 run.deliveries_per_s,
                 run.server_load,
@@ -185,18 +207,20 @@ pub fn csv(report: &Report) -> String {
                 run.whole_p99_us,
                 run.max_us,
                 run.faults.lost,
-                run.faults.repeated
+                run.faults.repeated,
+                run.node_ns_each,
+                run.redis_ns_each.map(|ns| format!("{:.1}", ns / 1e3)).unwrap_or_default()
             ),
-            Outcome::Idle { bytes_each } => format!(",,,,,,,,,{bytes_each:.0},,"),
-            Outcome::Storm(run) => format!(",,,,,,,,,,{:.1},", run.wall_ms),
+            Outcome::Idle { bytes_each } => format!(",,,,,,,,,{bytes_each:.0},,,,"),
+            Outcome::Storm(run) => format!(",,,,,,,,,,{:.1},,,", run.wall_ms),
             Outcome::Deaf(run) => format!(
-                ",,,,{:.1},,,{},{},,,{:.1}",
+                ",,,,{:.1},,,{},{},,,{:.1},,",
                 run.deaf_p99_us, run.faults.lost, run.faults.repeated, run.hearing_p99_us
             ),
             Outcome::Handshakes(run) => {
-                format!(",,,,{:.1},,{:.1},,,,{:.1},{:.1}", run.p99_us, run.max_us, run.wall_ms, run.before_p99_us)
+                format!(",,,,{:.1},,{:.1},,,,{:.1},{:.1},,", run.p99_us, run.max_us, run.wall_ms, run.before_p99_us)
             }
-            Outcome::Start { .. } | Outcome::Full(_) | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,,,".into(),
+            Outcome::Start { .. } | Outcome::Full(_) | Outcome::Pages(_) | Outcome::Failed(_) => ",,,,,,,,,,,,,".into(),
         };
         text.push('\n');
     }

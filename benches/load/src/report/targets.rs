@@ -1,7 +1,7 @@
 //! What snugd promises, held against what was measured.
 
 use super::Report;
-use super::summary::{bytes_each, cost, deaf as deaf_run, handshakes, p99, wall_ms};
+use super::summary::{bytes_each, cost, deaf as deaf_run, handshakes, node_cost, p99, wall_ms};
 use super::tables::number;
 use crate::measure::Outcome;
 use crate::scenario::{MEMBER_STEPS, ROOM_STEPS};
@@ -29,6 +29,7 @@ pub fn section(report: &Report) -> String {
     findings
         .extend(["S1", "S2", "S3", "S4", "S6", "T1", "W1", "M1"].iter().filter_map(|id| against_before(report, id)));
     findings.extend(with_data(report));
+    findings.extend(nodes(report));
     findings.extend(terminals(report));
     findings.extend(memory(report));
     findings.extend(storm(report));
@@ -65,6 +66,22 @@ fn against_before(report: &Report, scenario: &str) -> Option<Finding> {
 fn with_data(report: &Report) -> Option<Finding> {
     let ratio = report.median_ratio(("S1", "snugd-data"), ("S1", SNUGD), cost)?;
     Some(at_most("S1 with `--data`: at most 1.15 × without", ratio, 1.15, format!("{ratio:.2} ×")))
+}
+
+/// Each of several nodes costs what one that is alone costs, and it does not take long from one to another.
+fn nodes(report: &Report) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for scenario in ["S1", "S3", "S1-each", "S3-each"] {
+        let ratio = report.median_ratio((scenario, "nodes-2"), (scenario, SNUGD), node_cost);
+        let Some(ratio) = ratio else { continue };
+        let promise = format!("{scenario}: each of two nodes at most 1.10 × one alone");
+        findings.push(at_most(promise, ratio, 1.10, format!("{ratio:.2} ×")));
+    }
+    if let Some(p99_us) = report.median("across", "nodes-2", p99) {
+        let found = format!("{} µs", number(p99_us));
+        findings.push(at_most("across: from one node to another p99 at most 5 ms", p99_us, 5_000.0, found));
+    }
+    findings
 }
 
 /// Against each peer within each round; the one that comes nearest, or beats it, is named.

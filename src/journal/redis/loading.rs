@@ -1,0 +1,226 @@
+//! All that the log knows: accounts, nodes, and every room as a snapshot and what has changed since.
+
+use std::collections::HashMap;
+
+use redis::{Connection, Value};
+
+use super::answers::Standing;
+use super::connecting::ask;
+use super::entries::{read_node, read_position, read_version, split_line, unknown};
+use super::faults::{Answer, Fault, bytes, list, number, optional_bytes, text};
+use super::scripts::Scripts;
+use crate::journal::cluster::codec;
+use crate::journal::cluster::log::{Generation, Loaded, Position, VersionedRoom};
+use crate::rooms::{AuthorId, Change, Epoch, LoadedRoom, NodeId, RoomCode, RoomRules, StoredRoom};
+
+/// So many rooms are asked for in one step, and so many such steps at once.
+const ROOMS_AT_ONCE: usize = 100;
+const STEPS_AT_ONCE: usize = 16;
+
+/// Where accounts change all the time, it is given up.
+const ATTEMPTS: usize = 20;
+
+/// What has changed, where in the log, and by which node.
+type Changed = (Position, NodeId, Change);
+
+/// Loads everything. Accounts, and the generation, are the same from its beginning to its end.
+pub(super) fn load(connection: &mut Connection, scripts: &Scripts, standing: &Standing) -> Answer<Loaded> {
+    for _ in 0..ATTEMPTS {
+        let begun = Basics::ask(connection, scripts)?;
+        if begun.server != standing.server {
+            return Err(Fault::Away("another server keeps it".to_owned()));
+        }
+        let mut rooms = Vec::with_capacity(begun.rooms.len());
+        for some in begun.rooms.chunks(ROOMS_AT_ONCE * STEPS_AT_ONCE) {
+            load_rooms(connection, scripts, some, &mut rooms)?;
+        }
+        let ended = Basics::ask(connection, scripts)?;
+        if (&ended.server, ended.generation, &ended.accounts_version)
+            == (&begun.server, begun.generation, &begun.accounts_version)
+        {
+            return begun.finish(rooms);
+        }
+    }
+    Err(Fault::Away("its accounts change too often".to_owned()))
+}
+
+/// All but the rooms.
+struct Basics {
+    server: String,
+    generation: Generation,
+    accounts_version: String,
+    position: Position,
+    last_by: String,
+    accounts: Vec<(Vec<u8>, Vec<u8>)>,
+    nodes: Vec<NodeId>,
+    /// The codes and epochs of all rooms.
+    rooms: Vec<(Vec<u8>, Vec<u8>)>,
+    account_tail: Vec<Changed>,
+}
+
+impl Basics {
+    fn ask(connection: &mut Connection, scripts: &Scripts) -> Answer<Basics> {
+        let mut items = list(ask(connection, &scripts.load.command())?)?.into_iter();
+        let mut next = || items.next().ok_or_else(Fault::unreadable);
+        Ok(Basics {
+            server: text(next()?)?,
+            generation: Generation(number(next()?)?),
+            accounts_version: text(next()?)?,
+            position: read_position(&text(next()?)?)?,
+            last_by: text(next()?)?,
+            accounts: pairs(next()?)?,
+            nodes: list(next()?)?.into_iter().map(|node| read_node(&bytes(node)?)).collect::<Answer<_>>()?,
+            rooms: pairs(next()?)?,
+            account_tail: list(next()?)?.into_iter().map(read_changed).collect::<Answer<_>>()?,
+        })
+    }
+
+    fn finish(self, rooms: Vec<TailedRoom>) -> Answer<Loaded> {
+        let accounts = self.accounts.iter().map(|(field, value)| codec::read_account(field, value).map_err(unknown));
+        let former = rooms.iter().flat_map(|room| room.former.iter().map(|epoch| (*epoch, room.snapshot.epoch))).collect();
+        let account_tail = self.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect::<Vec<_>>();
+        Ok(Loaded {
+            generation: self.generation,
+            accounts: accounts.collect::<Answer<_>>()?,
+            accounts_version: read_version(&self.accounts_version)?,
+            position: self.position,
+            last_by: read_version(&self.last_by)?,
+            rooms: rooms.into_iter().map(|room| room.merge(&account_tail)).collect(),
+            nodes: self.nodes,
+        })
+    }
+}
+
+/// Members are named by their rooms' epochs, and those may have become others since.
+fn rename_bearers((position, node, mut change): Changed, former: &HashMap<Epoch, Epoch>) -> Changed {
+    if let Change::Account(account) = &mut change {
+        for (epoch, _) in &mut account.bearers {
+            *epoch = former.get(epoch).copied().unwrap_or(*epoch);
+        }
+    }
+    (position, node, change)
+}
+
+/// A room as it is kept.
+struct TailedRoom {
+    snapshot: StoredRoom,
+    /// Where the last change is that is in it.
+    snapshot_position: Position,
+    version: crate::journal::cluster::log::Version,
+    /// Up to where the tail goes.
+    position: Position,
+    tail: Vec<Changed>,
+    /// Its epochs of former generations.
+    former: Vec<Epoch>,
+}
+
+impl TailedRoom {
+    /// What has happened to accounts changes who bears their names, and stands among the room's own changes.
+    fn merge(self, account_tail: &[Changed]) -> VersionedRoom {
+        let mut changes = self.tail;
+        let behind = account_tail.iter().filter(|(position, ..)| *position > self.snapshot_position);
+        let count = changes.len();
+        changes.extend(behind.cloned());
+        if changes.len() > count {
+            changes.sort_by_key(|(position, ..)| *position);
+        }
+        let changes = changes.into_iter().map(|(_, node, change)| (node, change)).collect();
+        let room = LoadedRoom { snapshot: self.snapshot, changes };
+        VersionedRoom { room, version: self.version, position: self.position }
+    }
+}
+
+fn load_rooms(
+    connection: &mut Connection,
+    scripts: &Scripts,
+    wanted: &[(Vec<u8>, Vec<u8>)],
+    rooms: &mut Vec<TailedRoom>,
+) -> Answer<()> {
+    let mut packed = Vec::new();
+    let steps = wanted.chunks(ROOMS_AT_ONCE);
+    let count = steps.len();
+    for step in steps {
+        let mut command = scripts.load_rooms.command();
+        for (code, epoch) in step {
+            command.arg(code).arg(epoch);
+        }
+        command.write_packed_command(&mut packed);
+    }
+    connection.send_packed_command(&packed)?;
+    for _ in 0..count {
+        let mut loaded = list(connection.recv_response()?)?.into_iter();
+        let position = read_position(&text(loaded.next().ok_or_else(Fault::unreadable)?)?)?;
+        for room in loaded {
+            rooms.push(read_room(room, position)?);
+        }
+    }
+    Ok(())
+}
+
+fn read_room(value: Value, position: Position) -> Answer<TailedRoom> {
+    let mut items = list(value)?.into_iter();
+    let mut next = || items.next().ok_or_else(Fault::unreadable);
+    let code = RoomCode::parse(&text(next()?)?).ok_or_else(Fault::unreadable)?;
+    let epoch = Epoch::parse(&text(next()?)?).ok_or_else(Fault::unreadable)?;
+    let (fields, tail) = (list(next()?)?, list(next()?)?);
+    let mut fields = fields.into_iter();
+    let mut next = || fields.next().ok_or_else(Fault::unreadable);
+    let version = read_version(&text(next()?)?)?.ok_or_else(Fault::unreadable)?;
+    let (first_id, last_id, last_time_ms) = (number(next()?)?, number(next()?)?, number(next()?)?);
+    let snapshot = match optional_bytes(next()?)? {
+        Some(snapshot) => codec::read_room(&snapshot).map_err(unknown)?,
+        None => unborn(code, epoch),
+    };
+    let snapshot_position = read_position(&text(next()?)?)?;
+    let former = optional_bytes(next()?)?.unwrap_or_default();
+    let former = String::from_utf8(former).map_err(|_| Fault::unreadable())?;
+    let former = former.split_whitespace().map(|epoch| Epoch::parse(epoch).ok_or_else(Fault::unreadable));
+    Ok(TailedRoom {
+        snapshot: StoredRoom { code, epoch, first_id, last_id, last_time_ms, ..snapshot },
+        snapshot_position,
+        version,
+        position,
+        tail: tail.into_iter().map(read_changed).collect::<Answer<_>>()?,
+        former: former.collect::<Answer<_>>()?,
+    })
+}
+
+/// A room before its first change.
+fn unborn(code: RoomCode, epoch: Epoch) -> StoredRoom {
+    StoredRoom {
+        code,
+        epoch,
+        first_id: 1,
+        last_id: 0,
+        last_time_ms: 0,
+        last_author: AuthorId::default(),
+        files: Vec::new(),
+        members: Vec::new(),
+        rules: RoomRules::default(),
+    }
+}
+
+/// Reads a change of a tail: `POSITION NODE-NUMBER EVENT_ID` in a line, and behind it the payload.
+fn read_changed(value: Value) -> Answer<Changed> {
+    let value = bytes(value)?;
+    let (head, payload) = split_line(&value)?;
+    let mut words = head.split(' ');
+    let mut word = || words.next().ok_or_else(Fault::unreadable);
+    let (position, by) = (read_position(word()?)?, read_version(word()?)?.ok_or_else(Fault::unreadable)?);
+    let event_id = match word()? {
+        "-" => None,
+        id => Some(id.parse().map_err(|_| Fault::unreadable())?),
+    };
+    let change = codec::read_change(payload, event_id).map_err(unknown)?;
+    Ok((position, by.node, change))
+}
+
+/// A hash's fields and values.
+fn pairs(value: Value) -> Answer<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut flat = list(value)?.into_iter();
+    let mut pairs = Vec::with_capacity(flat.len() / 2);
+    while let Some(field) = flat.next() {
+        pairs.push((bytes(field)?, bytes(flat.next().ok_or_else(Fault::unreadable)?)?));
+    }
+    Ok(pairs)
+}

@@ -1,0 +1,188 @@
+-- Changes are appended, each if it is at the version of what it is about. ARGV: the node, its connection, the generation,
+-- the server, then ARGUMENTS a change, as `append_arguments` gives them. Answers a verdict for each: A, O, D and the id of
+-- the event, N.
+local node, connection, generation, server = unpack(ARGV, 1, 4)
+local FIRST, ARGUMENTS = 4, 12
+local KEYED_EVENTS = 16384
+local TRIMMED_AT_ONCE = 1000
+
+local lease_until, last_number, known_connection = read_node(node)
+if lease_until and known_connection ~= connection then
+  return replaced()
+end
+local meta = redis.call('HMGET', meta_key, 'server', 'generation', 'until', 'history', 'accounts_version')
+if meta[1] ~= server or meta[2] ~= generation or meta[3] then
+  return { 'X' }
+end
+if not lease_until then
+  return { 'G' }
+end
+local history, accounts_version = tonumber(meta[4]), meta[5] or ''
+last_number = tonumber(last_number)
+
+-- Takes the text, or the text and the file, out of an event.
+local function erase(events, id, with_file)
+  local payload = redis.call('HGET', events, id)
+  local first = payload and string.find(payload, '\n', 1, true)
+  local second = first and string.find(payload, '\n', first + 1, true)
+  if not second then
+    return
+  end
+  local rest = with_file and '\n' or string.sub(payload, second)
+  if first + #rest < #payload then
+    redis.call('HSET', events, id, string.sub(payload, 1, first) .. rest)
+  end
+end
+
+local function erase_all(epoch, of, with_file)
+  local events, amends = key('events:' .. epoch), key('amends:' .. epoch)
+  erase(events, of, with_file)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', amends, of, of)) do
+    erase(events, id, with_file)
+  end
+  if with_file then
+    redis.call('ZADD', amends, of, 'x' .. of)
+  end
+end
+
+-- Events behind those that are kept, and what was known of them.
+local function trim(epoch, first, last)
+  local ids, marked = {}, {}
+  while first <= last - history and #ids < TRIMMED_AT_ONCE do
+    local id = digits(first)
+    ids[#ids + 1] = id
+    marked[#marked + 1] = id
+    marked[#marked + 1] = 'x' .. id
+    first = first + 1
+  end
+  if #ids > 0 then
+    redis.call('HDEL', key('events:' .. epoch), unpack(ids))
+    redis.call('ZREM', key('amends:' .. epoch), unpack(marked))
+  end
+  if last % 64 == 0 then
+    local keyed = math.max(history, KEYED_EVENTS)
+    redis.call('ZREMRANGEBYSCORE', key('keys:' .. epoch), '-inf', digits(last - keyed))
+  end
+  return digits(first)
+end
+
+-- All that is said of the change in one place; `has` tells of its letters.
+local function read_change(at)
+  local change = {
+    number = ARGV[at], code = ARGV[at + 1], epoch = ARGV[at + 2], version = ARGV[at + 3], accounts = ARGV[at + 4],
+    letters = ARGV[at + 5], of = ARGV[at + 6], field = ARGV[at + 7], time = ARGV[at + 8], account = ARGV[at + 9],
+    kept = ARGV[at + 10], payload = ARGV[at + 11],
+  }
+  function change.has(letter)
+    return string.find(change.letters, letter, 1, true) ~= nil
+  end
+  return change
+end
+
+local function log_change(change, by, event_id)
+  local letters = change.letters == '' and '-' or change.letters
+  local code = change.code == '' and '-' or change.code
+  return push(by, event_id, letters, code, change.epoch, change.payload)
+end
+
+local function append_of_account(change, by)
+  local position = log_change(change, by, '-')
+  if change.account ~= '' then
+    redis.call('RPUSH', key('account_tail'), position .. ' ' .. by .. ' -\n' .. change.payload)
+    local accounts = key('accounts')
+    if change.kept == '' then
+      redis.call('HDEL', accounts, change.account)
+    elseif string.sub(change.kept, 1, 1) ~= '\n' then
+      redis.call('HSET', accounts, change.account, change.kept)
+    else
+      -- The name stays.
+      local known = redis.call('HGET', accounts, change.account)
+      if known then
+        redis.call('HSET', accounts, change.account, string.match(known, '^[^\n]*') .. change.kept)
+      end
+    end
+  end
+  accounts_version = by
+  redis.call('HSET', meta_key, 'accounts_version', by)
+  return 'A'
+end
+
+local function append(change)
+  if tonumber(change.number) <= last_number then
+    -- It was looked at before.
+    return 'A'
+  end
+  last_number = tonumber(change.number)
+  local by = node .. '-' .. change.number
+  if change.has('d') and change.accounts ~= accounts_version then
+    return 'O'
+  end
+  if change.has('a') then
+    return append_of_account(change, by)
+  end
+  local epoch = change.epoch
+  local room_key, events, keys = key('room:' .. epoch), key('events:' .. epoch), key('keys:' .. epoch)
+  local code, version, first, last = unpack(redis.call('HMGET', room_key, 'code', 'version', 'first', 'last'))
+  if change.has('o') then
+    if code or redis.call('HSETNX', rooms_key, change.code, epoch) == 0 then
+      return 'O'
+    end
+    first, last = '1', '0'
+    redis.call('HSET', room_key, 'code', change.code, 'first', first, 'last', last, 'time', '0',
+      'snapshot_position', (last_entry()))
+  else
+    if code ~= change.code or version ~= change.version then
+      return 'O'
+    end
+    local said = change.field ~= '' and redis.call('ZSCORE', keys, change.field)
+    if said then
+      return 'D' .. digits(tonumber(said))
+    end
+    if change.of ~= '' and (redis.call('HEXISTS', events, change.of) == 0
+        or redis.call('ZSCORE', key('amends:' .. epoch), 'x' .. change.of)) then
+      return 'N'
+    end
+  end
+  local event_id = '-'
+  local fields = {}
+  if change.has('n') then
+    event_id = digits(tonumber(last) + 1)
+    if change.has('x') then
+      erase_all(epoch, change.of, change.has('f'))
+    end
+    redis.call('HSET', events, event_id, change.payload)
+    if change.of ~= '' then
+      redis.call('ZADD', key('amends:' .. epoch), change.of, event_id)
+    end
+    if change.field ~= '' then
+      redis.call('ZADD', keys, event_id, change.field)
+    end
+    fields = { 'last', event_id, 'first', trim(epoch, tonumber(first), tonumber(event_id)) }
+  end
+  local position = log_change(change, by, event_id)
+  if change.has('e') then
+    redis.call('HDEL', rooms_key, change.code)
+    redis.call('UNLINK', room_key, events, keys, key('tail:' .. epoch), key('amends:' .. epoch))
+    return 'A'
+  end
+  if change.has('v') then
+    fields[#fields + 1] = 'version'
+    fields[#fields + 1] = by
+    redis.call('RPUSH', key('tail:' .. epoch), position .. ' ' .. by .. ' ' .. event_id .. '\n' .. change.payload)
+  end
+  if change.time ~= '' then
+    fields[#fields + 1] = 'time'
+    fields[#fields + 1] = change.time
+  end
+  if #fields > 0 then
+    redis.call('HSET', room_key, unpack(fields))
+  end
+  return 'A'
+end
+
+local verdicts = {}
+for at = FIRST + 1, #ARGV, ARGUMENTS do
+  verdicts[#verdicts + 1] = append(read_change(at))
+end
+write_node(node, lease_until, digits(last_number), connection)
+return verdicts
