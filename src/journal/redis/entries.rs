@@ -13,7 +13,8 @@ use crate::rooms::{Epoch, NodeId, RoomCode};
 
 /// Reads `TIME-SEQUENCE`.
 pub(super) fn read_position(text: &str) -> Answer<Position> {
-    let (time_ms, sequence) = read_pair(text)?;
+    let pair = text.split_once('-').and_then(|(time, sequence)| Some((time.parse().ok()?, sequence.parse().ok()?)));
+    let (time_ms, sequence) = pair.ok_or_else(Fault::unreadable)?;
     Ok(Position { time_ms, sequence })
 }
 
@@ -22,18 +23,7 @@ pub(super) fn read_version(text: &str) -> Answer<Option<ProposalId>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let (node, number) = read_pair(text)?;
-    Ok(Some(ProposalId { node: NodeId(node), number }))
-}
-
-/// Writes what [`read_version`] reads.
-pub(super) fn version_text(version: ProposalId) -> String {
-    format!("{}-{}", version.node.0, version.number)
-}
-
-fn read_pair(text: &str) -> Answer<(u64, u64)> {
-    let pair = text.split_once('-').and_then(|(first, second)| Some((first.parse().ok()?, second.parse().ok()?)));
-    pair.ok_or_else(Fault::unreadable)
+    codec::read_version(text).map(Some).ok_or_else(Fault::unreadable)
 }
 
 /// What `XREAD` of one stream answers: what this program understands of it, and where the last of all is. Nothing, if there
@@ -75,7 +65,10 @@ fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<E
                 "-" => RoomCode::NONE,
                 code => RoomCode::parse(code).ok_or_else(Fault::unreadable)?,
             };
-            let epoch = Epoch::parse(epoch).ok_or_else(Fault::unreadable)?;
+            let epoch = match epoch {
+                "-" => Epoch::NONE,
+                epoch => Epoch::parse(epoch).ok_or_else(Fault::unreadable)?,
+            };
             let change = match by.node == own {
                 true => None,
                 false => Some(Box::new(codec::read_change(payload, event_id).map_err(unknown)?)),
