@@ -23,6 +23,8 @@ pub struct Proposal {
     pub by: NodeId,
     /// Against what it was checked.
     pub checked: Checked,
+    /// Which of this node's of its room.
+    pub(super) serial: u32,
     pub(super) on_commit: OnCommit,
     /// This node has proposed it.
     pub(super) is_own: bool,
@@ -289,10 +291,9 @@ pub(super) struct Joining {
     pub leaves: Vec<Membership>,
     /// The secret that the member showed, or was given: the room knows its hash only.
     pub token: Token,
-    /// The last id that the client has of this room.
+    /// The last id that the client has, and of which life of this code, if it says so.
     pub since: Option<u64>,
-    /// What it has is of another life of this code, and cannot be continued.
-    pub has_gap: bool,
+    pub epoch: Option<Epoch>,
     pub created: bool,
     /// It was in the room before, and may say again what it said then.
     pub has_returned: bool,
@@ -312,6 +313,7 @@ impl Proposal {
             change,
             by: NodeId::ALONE,
             checked: Checked::Once,
+            serial: 0,
             on_commit,
             is_own: false,
             stands_alone: false,

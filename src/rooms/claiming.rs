@@ -198,7 +198,12 @@ impl Rooms {
         now: Now,
     ) -> Result<(), Refusal> {
         let connection = caller.connection;
-        let known = |rooms: &Rooms, account| rooms.account_name(account).cloned().ok_or(Refusal::PasswordWrong);
+        // What a log of several nodes takes in is possible: an account may be about to be gone.
+        let is_known = |rooms: &Rooms, account| !rooms.is_shared() || !rooms.accounts.is_ending(account);
+        let known = |rooms: &Rooms, account| {
+            let name = rooms.account_name(account).filter(|_| is_known(rooms, account));
+            name.cloned().ok_or(Refusal::PasswordWrong)
+        };
         let (account, action, done, name) = match command {
             ProvenCommand::Login { account } => return self.log_in(connection, memberships, account, now),
             ProvenCommand::Register { name, hash } => {

@@ -82,10 +82,10 @@ impl Rooms {
         let relies_on_name = name.is_some_and(|name| room.proposed.is_taking(&name.keys()));
         let is_possible = || !room.proposed.changes_members() || room.state.check(&mut change.clone()).is_ok();
         let stands_alone = comes && room.is_open && !relies_on_name && is_possible();
-        room.proposed.note(&change, &room.state.roster);
+        let serial = room.proposed.note(&change, &room.state.roster);
         let proposal = Proposal::new(room.code(), room.epoch(), change);
         let by = self.node;
-        self.proposals.push_back(Proposal { on_commit, by, is_own: true, stands_alone, ..proposal });
+        self.proposals.push_back(Proposal { on_commit, by, serial, is_own: true, stands_alone, ..proposal });
     }
 
     /// The next change that the journal is to order and make durable.
@@ -111,11 +111,11 @@ impl Rooms {
         if matches!(proposal.change, Change::Account(_)) {
             return self.commit_account(proposal, now, delivery);
         }
-        let Proposal { code, epoch, change, by, on_commit, is_own, is_placed, is_early, .. } = proposal;
+        let Proposal { code, epoch, change, by, serial, on_commit, is_own, is_placed, is_early, .. } = proposal;
         let opened = if change.opens() { self.open(code, epoch) } else { Ok(()) };
         let room_id = self.find_epoch(epoch);
         if let Some(room_id) = room_id.filter(|_| is_own) {
-            self.room_mut(room_id).proposed.settle(&change, is_placed);
+            self.room_mut(room_id).proposed.settle(&change, is_placed, serial);
             self.resume_held(room_id);
         }
         let mut change = Proposal::remaining_of(change, is_placed);
@@ -313,9 +313,9 @@ impl Rooms {
     }
 
     fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
-        let Joining { connection, stays_elsewhere, token, since, .. } = joining;
+        let Joining { connection, stays_elsewhere, token, since, epoch, .. } = joining;
         let token = Some(token);
-        let (keeps_name, epoch, key) = (false, None, None);
+        let (keeps_name, key) = (false, None);
         let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
         self.retry(connection, Command::Join(Box::new(join)));
     }
@@ -375,7 +375,7 @@ impl Rooms {
 
     /// The journal cannot store a [refusable](Proposal::is_refusable) change: it never was, and its sender is told.
     pub fn refuse(&mut self, proposal: Proposal, now: Now) {
-        let Proposal { epoch, change, on_commit, .. } = proposal;
+        let Proposal { epoch, change, serial, on_commit, .. } = proposal;
         if let Change::Account(change) = &change {
             self.accounts.settle(change);
         }
@@ -387,7 +387,7 @@ impl Rooms {
                 Change::Enter { takes_place: Some(_), event, .. } => proposed.note_refused_place(event.author),
                 _ => (),
             }
-            proposed.settle(&change, false);
+            proposed.settle(&change, false, serial);
             self.resume_held(room);
         }
         let (connection, cid, is_answer) = match on_commit {

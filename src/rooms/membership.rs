@@ -68,8 +68,8 @@ impl Rooms {
             stays_elsewhere,
             leaves,
             token,
-            since: since.filter(|&since| room.is_continued_by(since, epoch)),
-            has_gap: since.is_some_and(|since| !room.is_continued_by(since, epoch)),
+            since,
+            epoch,
             created,
             has_returned: true,
             page: if self.relies_on_journal { room.known_missed(since, epoch) } else { Vec::new() },
@@ -246,7 +246,7 @@ impl Rooms {
             leaves,
             token,
             since,
-            has_gap,
+            epoch,
             created,
             has_returned,
             mut page,
@@ -256,8 +256,10 @@ impl Rooms {
             self.leave(connection, left, false, now, delivery);
         }
         self.note_read(here.room);
+        // Where it had more than this node when it asked, this node may have learnt of it since.
+        let known = since.filter(|&since| self.room(here.room).is_continued_by(since, epoch));
         self.counts.joins += 1;
-        self.counts.resumes += u64::from(since.is_some());
+        self.counts.resumes += u64::from(known.is_some());
         if let Some(former) = self.unsubscribe(here, delivery)
             && former != connection
         {
@@ -273,8 +275,8 @@ impl Rooms {
             // It may tell what was deleted since.
             page.clear();
         }
-        let (mut events, gap) = room.state.history.missed(since, &page);
-        let (last, gap) = (room.last_id(), gap || has_gap);
+        let (mut events, gap) = room.state.history.missed(known, &page);
+        let (last, gap) = (room.last_id(), gap || known != since);
         let room = self.room(here.room);
         if self.encoders[usize::from(encoder.0)].quotes() {
             room.state.history.quote_in(&mut events, room.page());

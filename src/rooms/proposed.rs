@@ -18,6 +18,9 @@ use super::{
 /// The changes of one room that are with the journal.
 #[derive(Default)]
 pub(super) struct Proposed {
+    /// Numbers of all of them.
+    serials: VecDeque<u32>,
+    last_serial: u32,
     /// Messages with a client id, in this order. They are few, and looked through one by one.
     keys: VecDeque<(AuthorId, MessageKey)>,
     /// Deletions and reactions, in this order.
@@ -90,8 +93,15 @@ struct ProposedMember {
 }
 
 impl Proposed {
-    /// A change goes to the journal.
-    pub fn note(&mut self, change: &Change, roster: &Roster) {
+    /// A change goes to the journal. Returns its number among those of this room.
+    pub fn note(&mut self, change: &Change, roster: &Roster) -> u32 {
+        self.note_change(change, roster);
+        self.last_serial = self.last_serial.wrapping_add(1);
+        self.serials.push_back(self.last_serial);
+        self.last_serial
+    }
+
+    fn note_change(&mut self, change: &Change, roster: &Roster) {
         if let Some((author, key)) = change.message_key() {
             self.keys.push_back((author, key.clone()));
         }
@@ -177,7 +187,8 @@ impl Proposed {
 
     /// A change has come back, mostly in the order in which they went: committed, refused or in vain.
     /// With `is_placed`, its place was given [early](Self::note_early_place).
-    pub fn settle(&mut self, change: &Change, is_placed: bool) {
+    pub fn settle(&mut self, change: &Change, is_placed: bool, serial: u32) {
+        settle_first(&mut self.serials, |other| *other == serial);
         if let Some((author, key)) = change.message_key() {
             settle_first(&mut self.keys, |(other, other_key)| *other == author && other_key == key);
         }
@@ -335,6 +346,11 @@ impl Proposed {
     /// Whether nothing is proposed of this author that changes its standing.
     pub fn is_settled(&self, author: AuthorId) -> bool {
         !self.members.contains_key(&author)
+    }
+
+    /// Whether anything is with the journal that was proposed before the one with this number.
+    pub fn is_behind_others(&self, serial: u32) -> bool {
+        self.serials.front().is_some_and(|first| *first != serial)
     }
 
     /// Whether anything else is proposed of this author that changes its standing than this change.

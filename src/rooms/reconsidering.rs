@@ -29,14 +29,17 @@ impl Rooms {
         let room_id = self.find_epoch(proposal.epoch);
         let mut completed = proposal.change.clone();
         match self.check_again(room_id, &proposal, &mut completed, now) {
+            // What is possible by itself may not be so behind those.
+            Ok(()) if proposal.checked != Checked::NotYet && self.may_come_behind_others(room_id, &proposal.change) => {
+                self.propose_again(proposal, Checked::NotYet);
+            }
             Ok(()) => {
                 if let Some(room_id) = room_id {
                     self.room_mut(room_id).proposed.revise(&proposal.change, &completed);
                 }
                 self.propose_again(Proposal { change: completed, ..proposal }, Checked::Again);
             }
-            // Once only: all that was proposed before it has come back by then.
-            Err(conflict) if proposal.checked != Checked::NotYet && self.may_rely_on_others(&proposal, conflict) => {
+            Err(conflict) if self.may_rely_on_others(&proposal, conflict) => {
                 self.propose_again(proposal, Checked::NotYet);
             }
             Err(conflict) => {
@@ -53,7 +56,7 @@ impl Rooms {
     /// It is proposed no more. Returns its room.
     fn settle_in_vain(&mut self, proposal: &Proposal) -> Option<RoomId> {
         let room_id = self.find_epoch(proposal.epoch)?;
-        self.room_mut(room_id).proposed.settle(&proposal.change, false);
+        self.room_mut(room_id).proposed.settle(&proposal.change, false, proposal.serial);
         self.resume_held(room_id);
         Some(room_id)
     }
@@ -113,6 +116,9 @@ impl Rooms {
     fn may_rely_on_others(&self, proposal: &Proposal, conflict: Conflict) -> bool {
         let Some(room_id) = self.find_epoch(proposal.epoch) else { return false };
         let (room, change) = (self.room(room_id), &proposal.change);
+        if !room.proposed.is_behind_others(proposal.serial) {
+            return false;
+        }
         match conflict {
             Conflict::Room => !change.opens() && !room.is_open,
             Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted => false,
@@ -124,6 +130,17 @@ impl Rooms {
                 involved.into_iter().any(|author| room.proposed.has_others(author, change))
             }
         }
+    }
+
+    /// Whether others that this node has proposed may come before a change, and change what it was checked against.
+    fn may_come_behind_others(&self, room_id: Option<RoomId>, change: &Change) -> bool {
+        let Some(room_id) = room_id else { return false };
+        let room = self.room(room_id);
+        if !room.proposed.changes_members() {
+            return false;
+        }
+        let is_end = matches!(change, Change::End);
+        is_end || self.involved(room_id, change).into_iter().any(|author| room.proposed.has_others(author, change))
     }
 
     /// Everybody on whom it depends whether a change is possible.

@@ -115,6 +115,9 @@ impl<L: Link> ClusterJournal<L> {
     pub(super) fn on_up(&mut self) {
         self.standing.is_following = false;
         self.forget_asked();
+        if self.is_leaving() {
+            return;
+        }
         let reads: Vec<_> = self.reads.all().cloned().collect();
         reads.into_iter().for_each(|request| self.link.send(Request::Read(request)));
         self.attach();

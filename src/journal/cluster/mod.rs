@@ -14,6 +14,8 @@ mod outcomes;
 mod pending;
 mod queue;
 mod refusing;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod verdicts;
 mod versions;
@@ -200,7 +202,8 @@ impl<L: Link> ClusterJournal<L> {
 
     /// Nobody waits for too long.
     fn refuse_late(&mut self) {
-        if self.pending.count == 0 && self.reads.is_empty() {
+        // What is on its way back to the rooms is as old as it was when it comes again.
+        if self.pending.count == 0 && self.reads.is_empty() && self.outcomes.is_empty() {
             self.timeline.clear();
         }
         self.timeline.mark(self.now.steady_ms);

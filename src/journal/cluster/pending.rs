@@ -217,8 +217,14 @@ impl Pending {
             return;
         }
         self.count -= proposals.len();
-        self.queues.entry(epoch).or_default().recalled += proposals.len();
-        for (proposal, serial) in proposals {
+        let queue = self.queues.entry(epoch).or_default();
+        let is_first = queue.sent.is_empty() && queue.recalled == 0;
+        queue.recalled += proposals.len();
+        for (place, (mut proposal, serial)) in proposals.into_iter().enumerate() {
+            // What waited for those before it still does, unless they are all settled.
+            if proposal.checked == Checked::NotYet && !(is_first && place == 0) {
+                proposal.checked = Checked::Again;
+            }
             outcomes.push_outdated(proposal, serial);
         }
     }
