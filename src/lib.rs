@@ -32,6 +32,7 @@ pub mod rooms;
 #[cfg(unix)]
 pub mod service;
 pub mod session_api;
+pub mod storage;
 pub mod subcommand;
 pub mod surroundings;
 pub mod time;
