@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::interfaces::{Network, url_host};
 use crate::invitation::Invitation;
-use crate::options::{ListenAddress, Listener, ListenerPort};
+use crate::options::{ListenAddress, Listener, ListenerPort, Options};
 pub use qr_code::Colours;
 
 /// The lines for programs that wait until the server is ready: one for each listener.
@@ -42,9 +42,31 @@ pub struct Facts<'a> {
     /// The name by which the network finds this machine, as `snugd.local`.
     pub local_name: Option<&'a str>,
     /// Where history is kept.
-    pub data: Option<&'a Path>,
+    pub history: HistoryPlace<'a>,
     /// Whether this is a container, whose own addresses mean nothing outside it.
     pub is_container: bool,
+}
+
+/// Where history is kept.
+#[derive(Clone, Copy, Debug)]
+pub enum HistoryPlace<'a> {
+    /// In memory alone.
+    Memory,
+    /// In this file.
+    File(&'a Path),
+    /// In a log that several nodes share.
+    Nodes,
+}
+
+impl<'a> HistoryPlace<'a> {
+    /// As the options name it.
+    pub fn of(options: &'a Options) -> HistoryPlace<'a> {
+        match (&options.data, &options.cluster) {
+            (_, Some(_)) => HistoryPlace::Nodes,
+            (Some(file), None) => HistoryPlace::File(file),
+            (None, None) => HistoryPlace::Memory,
+        }
+    }
 }
 
 /// The page for a person at a terminal: what it is, the ways in with a code for a phone's camera beside them, and what
@@ -137,9 +159,10 @@ impl Facts<'_> {
             section("From outside this container", vec!["its host's name and published ports".to_owned()]);
         }
         section("On this machine", self.ways_in(Reach::Machine));
-        match self.data {
-            Some(file) => text.push(format!("History is kept in {}.", file.display())),
-            None => {
+        match self.history {
+            HistoryPlace::File(file) => text.push(format!("History is kept in {}.", file.display())),
+            HistoryPlace::Nodes => text.push("Rooms are shared with other nodes.".to_owned()),
+            HistoryPlace::Memory => {
                 text.push("History is gone when this stops.".to_owned());
                 text.push("--data FILE keeps it.".to_owned());
             }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use rexpect::session::{PtySession, spawn_command};
-use snugd::greeting::{Colours, Facts, Screen, greeting};
+use snugd::greeting::{Colours, Facts, HistoryPlace, Screen, greeting};
 use snugd::interfaces::{Interface, Network};
 use snugd::invitation::Invitation;
 use snugd::options::{ListenAddress, Listener, ListenerPort};
@@ -126,7 +126,7 @@ fn page(public_url: Option<&str>, screen: Screen) -> String {
         network: &network,
         invitation: &invitation,
         local_name: Some("snugd.local"),
-        data: None,
+        history: HistoryPlace::Memory,
         is_container: false,
     };
     greeting(&facts, screen)

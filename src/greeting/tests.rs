@@ -33,7 +33,7 @@ struct Example {
     local_name: Option<&'static str>,
     is_encrypted: bool,
     certified_host: Option<&'static str>,
-    data: Option<&'static str>,
+    history: HistoryPlace<'static>,
     is_container: bool,
 }
 
@@ -45,7 +45,7 @@ impl Example {
             local_name: None,
             is_encrypted: false,
             certified_host: None,
-            data: None,
+            history: HistoryPlace::Memory,
             is_container: false,
         }
     }
@@ -71,7 +71,7 @@ impl Example {
             network: &network,
             invitation: &invitation,
             local_name: self.local_name,
-            data: self.data.map(Path::new),
+            history: self.history,
             is_container: self.is_container,
         };
         greeting(&facts, screen)
@@ -264,8 +264,12 @@ fn encrypted_it_is_https_and_nobody_reads_along() {
 
 #[test]
 fn the_file_that_keeps_history_is_named() {
-    let page = Example { data: Some("/var/lib/snugd/snugd.db"), ..Example::at("[::]:5000", "") }.page(PLAIN);
-    assert!(page.contains("History is kept in /var/lib/snugd/snugd.db.\n") && !page.contains("--data"), "{page}");
+    let page = |history| Example { history, ..Example::at("[::]:5000", "") }.page(PLAIN);
+    let in_file = page(HistoryPlace::File(Path::new("/var/lib/snugd/snugd.db")));
+    assert!(in_file.contains("History is kept in /var/lib/snugd/snugd.db.\n"), "{in_file}");
+    let shared = page(HistoryPlace::Nodes);
+    assert!(shared.contains("Rooms are shared with other nodes.\n"), "{shared}");
+    assert!(!in_file.contains("--data") && !shared.contains("--data"));
 }
 
 #[test]

@@ -119,10 +119,7 @@ impl<L: Link> ClusterJournal<L> {
         self.attach();
     }
 
-    pub(super) fn on_down(&mut self, reason: &str) {
-        if self.standing.stage != Stage::Away {
-            ::log::warn!(event = "log_away"; "the log that the nodes share cannot be reached: {reason}");
-        }
+    pub(super) fn on_down(&mut self) {
         self.standing.stage = Stage::Away;
         self.standing.is_following = false;
         self.standing.ask_again = Timer::Off;
@@ -197,9 +194,6 @@ impl<L: Link> ClusterJournal<L> {
         let standing = &mut self.standing;
         standing.stage = Stage::Attached;
         let is_renamed = std::mem::take(&mut standing.is_renamed);
-        if standing.unattached_since_ms.is_some() {
-            ::log::info!(event = "log_back"; "the log that the nodes share can be used again");
-        }
         if is_renamed {
             self.outcomes.push(Outcome::Renamed(self.standing.node));
         }

@@ -132,7 +132,8 @@ impl<L: Link> ClusterJournal<L> {
     fn on_response(&mut self, response: Response) {
         match response {
             Response::Up => self.on_up(),
-            Response::Down { reason } => self.on_down(&reason),
+            // The link has told why.
+            Response::Down { .. } => self.on_down(),
             Response::Attached(attached) => self.on_attached(attached),
             Response::Appended(answer) => self.on_appended(answer),
             Response::Renewed(renewed) => self.on_renewed(renewed),
@@ -237,6 +238,9 @@ impl<L: Link> Journal for ClusterJournal<L> {
         self.note_handed_back();
         loop {
             if let Some(outcome) = self.outcomes.take() {
+                if matches!(outcome, Outcome::Outdated(_)) {
+                    self.meters.outdated_proposals.inc();
+                }
                 return Some(outcome);
             }
             // Versions are those of what was taken: so one entry is taken in at a time.

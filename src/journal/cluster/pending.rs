@@ -224,7 +224,7 @@ impl Pending {
         let is_first = queue.sent.is_empty() && queue.recalled == 0;
         queue.recalled += proposals.len();
         for (place, (mut proposal, serial)) in proposals.into_iter().enumerate() {
-            // What waited for those before it still does, unless they are all settled.
+            // What waited for those before it still does, unless they are all settled: then it is told so by staying as it is.
             if proposal.checked == Checked::NotYet && !(is_first && place == 0) {
                 proposal.checked = Checked::Again;
             }

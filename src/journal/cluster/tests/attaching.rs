@@ -42,6 +42,17 @@ fn what_was_not_looked_at_is_sent_again_and_what_was_is_checked_again() {
 }
 
 #[test]
+fn an_entry_that_says_nothing_to_this_version_is_one_all_the_same() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.reconnect(yes(1, 101));
+    assert!(world.outcomes().is_empty());
+    world.entry(ProposalId { node: THERE, number: 0 }, Logged::Unknown);
+    assert_eq!(world.outcomes(), ["outdated one"], "everything was read");
+}
+
+#[test]
 fn what_is_sent_again_has_its_order_over_all_rooms() {
     let mut world = World::with(&[1, 2]);
     world.submit(say(2, "one"));

@@ -18,7 +18,8 @@ local first_kept = digits(now - KEPT_MS) .. '-0'
 if is_before(last, first_kept) then
   first_kept = last
 end
-local trimmed = redis.call('XREVRANGE', log, '(' .. first_kept, '-', 'COUNT', 1)[1]
+-- Nothing is before the beginning, and Redis refuses to look there.
+local trimmed = first_kept ~= '0-0' and redis.call('XREVRANGE', log, '(' .. first_kept, '-', 'COUNT', 1)[1]
 if trimmed then
   redis.call('XTRIM', log, 'MINID', first_kept)
   redis.call('HSET', meta_key, 'trimmed', trimmed[1])
