@@ -216,6 +216,7 @@ impl<L: Link> Journal for ClusterJournal<L> {
     fn dispatch(&mut self, now: Now) {
         self.now = now;
         self.note_handed_back();
+        self.pending.recall_outdated(&mut self.outcomes);
         self.pending.look_again(&mut self.outcomes);
         self.refuse_late();
         self.keep_standing();
@@ -238,6 +239,9 @@ impl<L: Link> Journal for ClusterJournal<L> {
         self.note_handed_back();
         loop {
             if let Some(outcome) = self.outcomes.take() {
+                if matches!(outcome, Outcome::Outdated(_)) {
+                    self.meters.outdated_proposals.inc();
+                }
                 return Some(outcome);
             }
             // Versions are those of what was taken: so one entry is taken in at a time.
@@ -246,8 +250,11 @@ impl<L: Link> Journal for ClusterJournal<L> {
             {
                 self.take_in(entry);
             } else {
-                let response = self.link.take()?;
-                self.on_response(response);
+                match self.link.take() {
+                    Some(response) => self.on_response(response),
+                    None if self.pending.recall_outdated(&mut self.outcomes) => (),
+                    None => return None,
+                }
             }
         }
     }

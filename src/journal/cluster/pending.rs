@@ -3,7 +3,7 @@
 //! What is to be sent next is put together here, with the versions that those before it will have made; and what others'
 //! changes have made impossible, or may have, goes back to the rooms.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
 
@@ -25,6 +25,8 @@ pub(super) struct Pending {
     pub(super) asked: VecDeque<(u64, Epoch)>,
     /// Those that have their numbers and are to be sent again.
     pub(super) to_be_sent_again: VecDeque<(u64, Epoch)>,
+    /// Rooms of which something is outdated.
+    pub(super) outdated: BTreeSet<Epoch>,
     /// Rooms of which something waits for nothing of them.
     stuck: Vec<Epoch>,
     last_number: u64,
@@ -73,7 +75,11 @@ impl Pending {
         if queue.recalled > 0 {
             return;
         }
-        queue.is_broken = false;
+        if std::mem::take(&mut queue.is_broken) && !queue.fresh.is_empty() {
+            // What was proposed meanwhile may rely on it as well.
+            let recalled = queue.recall_fresh();
+            return self.hand_back(epoch, recalled, outcomes);
+        }
         if queue.sent.is_empty() && queue.checked_again.front().is_some_and(|first| first.waits) {
             // It waits for something, but for nothing that is in the way to the log: it is looked at again later.
             return self.stuck.push(epoch);

@@ -29,6 +29,8 @@ fn another_s_version_sends_back_what_is_pending_of_the_room_in_its_order() {
     let outcomes = world.outcomes_checked(|word| (word != "nick-ben").then_some(Checked::Again));
     let outdated = ["outdated one", "outdated nick-ben", "outdated two", "outdated three"];
     assert_eq!(outcomes[0], "committed vacate as 50");
+    let meters = world.journal.cluster_meters().expect("a cluster's");
+    assert_eq!(meters.outdated_proposals.get(), 4);
     assert_eq!(outcomes[1..], outdated);
     world.answer(Response::Appended(Ok(all_appended(1..=4))));
     world.outcomes();
@@ -51,7 +53,7 @@ fn what_is_submitted_meanwhile_goes_behind_what_was_checked_again() {
     world.asked();
     world.pass(0);
     assert!(world.appended().is_empty(), "those before it are on their way to the rooms");
-    assert_eq!(world.outcomes_again(), ["outdated one", "outdated two"]);
+    assert_eq!(world.outcomes_again(), ["outdated one", "outdated two", "outdated new"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["3 one at 50", "4 two at 50", "5 new at 50"]);
 }
@@ -153,7 +155,7 @@ fn who_is_not_possible_yet_holds_up_what_is_behind_until_the_rest_has_come_back(
     world.answer(Response::Appended(Ok(all_appended(4..=4))));
     world.own(4, 1, None);
     let outcomes = world.outcomes_again();
-    assert_eq!(outcomes, ["committed place", "outdated one", "outdated two", "outdated new"]);
+    assert_eq!(outcomes, ["committed place", "outdated one, alone", "outdated two", "outdated new"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["5 one at 4", "6 two at 4", "7 new at 4"]);
 }
@@ -168,9 +170,15 @@ fn who_waits_for_nothing_is_asked_about_once_a_turn() {
     assert_eq!(world.outcomes_checked(|_| Some(Checked::NotYet)), ["committed nick-eve as 50", "outdated one"]);
     world.pass(0);
     assert_eq!(world.journal.due_ms(), Some(world.now_ms), "there is something to be taken");
-    assert_eq!(world.outcomes_again(), ["outdated one"]);
+    assert_eq!(world.outcomes_again(), ["outdated one, alone"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["2 one at 50"]);
+    world.submit(say(1, "two"));
+    world.foreign(51, nick(1, "eve"));
+    let outcomes = world.outcomes_checked(|word| Some(if word == "one" { Checked::Again } else { Checked::NotYet }));
+    assert_eq!(outcomes, ["committed nick-eve as 51", "outdated one", "outdated two"]);
+    world.foreign(52, nick(1, "eve"));
+    assert_eq!(world.outcomes()[1..], ["outdated one", "outdated two"], "it is not alone");
 }
 
 #[test]
@@ -197,6 +205,36 @@ fn where_one_that_freed_something_is_lost_those_behind_are_checked_one_by_one() 
     world.asked();
     world.pass(0);
     assert_eq!(world.appended_words(), ["6 place at 60", "7 nick-dora at 6"], "nothing was lost this time");
+}
+
+#[test]
+fn what_many_have_outdated_is_checked_again_once() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    for number in 50..53 {
+        world.foreign(number, nick(1, "eve"));
+    }
+    let committed = [50, 51, 52].map(|number| format!("committed nick-eve as {number}"));
+    let outcomes = world.outcomes_again();
+    assert_eq!(outcomes[..3], committed);
+    assert_eq!(outcomes[3..], ["outdated one"]);
+}
+
+#[test]
+fn what_was_proposed_while_something_was_lost_is_checked_again_as_well() {
+    let mut world = World::with(&[1]);
+    world.submit(nick(1, "ben"));
+    world.pass(0);
+    world.foreign(50, nick(1, "eve"));
+    world.answer(Response::Appended(Ok(vec![(1, Verdict::Outdated)])));
+    let taken = [0; 2].map(|_| world.journal.take_outcome().map(|outcome| word_of(&outcome)));
+    assert_eq!(taken.map(Option::unwrap_or_default), ["committed nick-eve as 50", "outdated nick-ben"]);
+    world.submit(place(1, false));
+    assert_eq!(world.outcomes_again(), ["outdated place"], "it may have the name that was to be given up");
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["2 place at 50"]);
 }
 
 #[test]

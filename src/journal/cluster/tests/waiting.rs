@@ -138,7 +138,7 @@ fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
     world.foreign(50, nick(1, "eve"));
     assert_eq!(world.outcomes_checked(|_| Some(Checked::NotYet)), ["committed nick-eve as 50", "outdated two"]);
     world.pass(0);
-    assert_eq!(world.outcomes_again(), ["outdated two"], "nothing is before it");
+    assert_eq!(world.outcomes_again(), ["outdated two, alone"], "nothing is before it");
 }
 
 #[test]
