@@ -114,7 +114,10 @@ impl Pending {
         while batch.len() < most
             && let Some((number, epoch)) = self.to_be_sent_again.pop_front()
         {
-            batch.extend(self.send_again(number, epoch));
+            match self.send_again(number, epoch) {
+                Some(append) => batch.push(append),
+                None => self.forget_refused(number, epoch, outcomes),
+            }
         }
         while batch.len() < most
             && let Some(&epoch) = self.ready.front()
@@ -199,6 +202,19 @@ impl Pending {
             accounts_version: sent.accounts_version,
             change: proposal.change.clone(),
         })
+    }
+
+    /// It would have been sent again, so it is not in the log, and was refused meanwhile: nothing waits for it any more, and
+    /// what relies on it is checked again.
+    fn forget_refused(&mut self, number: u64, epoch: Epoch, outcomes: &mut Outcomes) {
+        let Some(queue) = self.queues.get_mut(&epoch) else { return };
+        let Some(place) = queue.position(number) else { return };
+        if queue.sent[place].is_versioned {
+            self.recall_from(epoch, place, outcomes);
+        } else {
+            queue.sent.remove(place);
+            self.advance(epoch, outcomes);
+        }
     }
 
     // ---- and back
