@@ -4,7 +4,9 @@ use super::change::{Change, Joining, Measure, OnCommit, Proposal};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
-use super::{AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, Name, NodeId, Notice, RoomId, Rooms};
+use super::{
+    AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, ModeChange, Name, NodeId, Notice, RoomId, Rooms,
+};
 use crate::time::Now;
 
 /// At most one `typing` of a member is passed on in this time.
@@ -356,7 +358,7 @@ impl Rooms {
             (Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. }, Conflict::NotOperator) => {
                 Reply::Refused { refusal: Refusal::NotOperator, cid: None, is_answer: false }
             }
-            (Body::Kick { name, .. }, _) => {
+            (Body::Kick { name, .. } | Body::Mode { change: ModeChange::Op(name) }, _) => {
                 Reply::Refused { refusal: Refusal::NoSuchMember { name }, cid: None, is_answer: false }
             }
             (Body::Nick { to }, _) => {

@@ -371,6 +371,12 @@ impl Proposed {
         member.is_some_and(|member| matches!(member.standing, Standing::Gone { .. }))
     }
 
+    /// The same, and will not be known any more then.
+    pub fn will_be_forgotten(&self, author: AuthorId) -> bool {
+        let member = self.members.get(&author);
+        member.is_some_and(|member| matches!(member.standing, Standing::Gone { may_return: false, .. }))
+    }
+
     /// Who has this name, or will have it.
     pub fn holder_of(&self, keys: &NameKeys, roster: &Roster) -> Option<AuthorId> {
         let coming = keys.iter().find_map(|key| self.names.get(key).copied());

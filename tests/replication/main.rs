@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::rooms::{
-    Command, ConnectionId, Emoji, FileId, FileName, FileType, Join, JoinTarget, Kind, MessageKey, MessageRef,
+    Command, ConnectionId, Emoji, Epoch, FileId, FileName, FileType, Join, JoinTarget, Kind, MessageKey, MessageRef,
     Moderation, Name, PasswordHash, ProvenCommand, Refusal, Reply, RoomCode, RoomCommand, RoomRef, Share, SharedFile,
     Sharer, Text, Token,
 };
@@ -22,7 +22,7 @@ use crate::log::Log;
 use crate::node::{CONNECTIONS, GRACE_MS, Node};
 
 /// So many histories, unless `REPLICATION_HISTORIES` says otherwise.
-const HISTORIES: u64 = 400;
+const HISTORIES: u64 = 500;
 const STEPS: u32 = 150;
 const NODES: usize = 3;
 
@@ -76,7 +76,7 @@ impl Cluster {
 
     /// Something goes to the log, or comes back from it. Returns whether anything did.
     fn move_one(&mut self) -> bool {
-        let mut moves: Vec<(usize, Option<snugd::rooms::Epoch>)> = Vec::new();
+        let mut moves: Vec<(usize, Option<Epoch>)> = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
             moves.extend(node.sendable().into_iter().map(|epoch| (number, Some(epoch))));
             if node.read < self.log.entries.len() {
@@ -239,7 +239,9 @@ impl Cluster {
     fn draw_moderation(&mut self) -> Moderation {
         let name = Name::parse(["ana", "ben", "eve"][self.random.random_range(0..3)]).expect("a name");
         let seconds = Some(self.random.random_range(1..5));
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..12) {
+            10 => Moderation::Lock,
+            11 => Moderation::Unlock,
             0..3 => Moderation::Op(name),
             3 => Moderation::Deop(name),
             4..6 => Moderation::Kick { name, reason: None },
@@ -426,6 +428,27 @@ impl Cluster {
         cluster
     }
 
+    /// All that a node has proposed of this room goes to the log.
+    fn send(&mut self, node: usize, epoch: Epoch) {
+        while self.nodes[node].sendable().contains(&epoch) {
+            let appended = self.log.entries.len();
+            self.nodes[node].send(epoch, &mut self.log, self.now);
+            if self.log.entries.len() == appended {
+                return;
+            }
+        }
+    }
+
+    /// A node reads all that there is.
+    fn read(&mut self, node: usize) {
+        while self.nodes[node].read_one(&mut self.log, self.now) {}
+    }
+
+    /// The room in which somebody is over the first connection of this node.
+    fn epoch(&self, node: usize) -> Epoch {
+        self.nodes[node].connections[0].has.expect("somebody is in a room").1
+    }
+
     fn replies(&self, node: usize, number: usize) -> &[Reply] {
         &self.nodes[node].connections[number].replies
     }
@@ -486,6 +509,8 @@ fn a_claimed_name_is_lost_at_every_node() {
     cluster.execute(0, 1, Command::Proven(Box::new(ProvenCommand::Register { name, hash })));
     cluster.settle();
     assert_eq!(cluster.people(2), ["ana", "ben_1"]);
+    let state = cluster.nodes[0].rooms.committed_state();
+    assert_eq!(state.matches("body: Nick").count(), 1, "by one node: {state}");
     let is_told = |reply: &Reply| matches!(reply, Reply::Refused { refusal: Refusal::NameLost { .. }, .. });
     assert_eq!(cluster.replies(1, 0).iter().filter(|reply| is_told(reply)).count(), 1);
     // Its owner comes in at another node, and changes the password at a third.
@@ -500,6 +525,181 @@ fn a_claimed_name_is_lost_at_every_node() {
     assert!(matches!(cluster.replies(2, 2).last(), Some(Reply::SessionEnded { .. })));
     assert_eq!(cluster.people(0), ["ana", "ben_1"]);
     cluster.check_states();
+}
+
+/// Who comes back to another node by a secret while the password is changed is asked for the new one.
+#[test]
+fn who_comes_back_while_the_password_is_changed_does_not_come_in() {
+    let mut cluster = Cluster::with_people(&["eve", "ben", "ana"]);
+    let epoch = cluster.epoch(0);
+    let (name, hash) = (Name::parse("ana").expect("a name"), PasswordHash::new("$hash"));
+    cluster.execute(2, 0, Command::Proven(Box::new(ProvenCommand::Register { name: name.clone(), hash })));
+    cluster.settle();
+    let account = cluster.nodes[0].rooms.account_named(&name).expect("it is claimed");
+    let token = cluster.nodes[2].connections[0].token;
+    cluster.execute(1, 1, join(kxqt(), "ana", token));
+    let hash = PasswordHash::new("$other");
+    cluster.execute(0, 1, Command::Proven(Box::new(ProvenCommand::ChangePassword { account, hash })));
+    cluster.send(0, Epoch::NONE);
+    // Her own node has not read it yet.
+    cluster.send(1, epoch);
+    cluster.read(1);
+    cluster.send(1, epoch);
+    cluster.settle();
+    let is_asked = |reply: &Reply| matches!(reply, Reply::Refused { refusal: Refusal::PasswordRequired { .. }, .. });
+    assert!(cluster.replies(1, 1).last().is_some_and(is_asked), "{:?}", cluster.replies(1, 1));
+    assert_eq!(cluster.people(1), ["eve", "ben"]);
+    cluster.check_states();
+}
+
+/// Whose grace is over at one node when it comes to another stays.
+#[test]
+fn who_comes_to_another_node_first_is_not_given_up() {
+    let mut cluster = Cluster::with_people(&["ana", "ben"]);
+    let (epoch, token) = (cluster.epoch(0), cluster.nodes[0].connections[0].token);
+    cluster.nodes[0].disconnect(&mut cluster.log, 0, cluster.now);
+    cluster.pass(GRACE_MS);
+    assert_eq!(cluster.nodes[0].sendable(), [epoch], "she is about to part");
+    cluster.execute(1, 1, join(kxqt(), "ana", token));
+    cluster.send(1, epoch);
+    cluster.settle();
+    assert_eq!(cluster.people(0), ["ana", "ben"]);
+    assert!(!cluster.nodes[0].rooms.committed_state().contains("body: Part"));
+    cluster.check_states();
+}
+
+/// An empty room whose time is up at one node when somebody is there for a moment at another has its time anew.
+#[test]
+fn a_room_in_which_somebody_was_meanwhile_does_not_end() {
+    let mut cluster = Cluster::with_people(&["ana"]);
+    let epoch = cluster.epoch(0);
+    cluster.execute(0, 0, Command::In(RoomRef::Only, RoomCommand::Leave));
+    cluster.settle();
+    cluster.pass(3_600_000);
+    assert_eq!(cluster.nodes[0].sendable(), [epoch], "it is about to end");
+    cluster.execute(1, 0, join(kxqt(), "ben", None));
+    cluster.send(1, epoch);
+    cluster.read(1);
+    cluster.execute(1, 0, Command::In(RoomRef::Only, RoomCommand::Leave));
+    cluster.send(1, epoch);
+    cluster.settle();
+    assert!(cluster.nodes[2].rooms.committed_state().starts_with("room KXQT"), "it goes on");
+    cluster.pass(3_700_000);
+    cluster.settle();
+    assert_eq!(cluster.nodes[2].rooms.committed_state(), "");
+}
+
+/// What is possible only behind another of the same node waits for that, and for no other.
+#[test]
+fn what_relies_on_others_waits_until_they_are_committed() {
+    let mut cluster = Cluster::with_people(&["ana", "ben"]);
+    let epoch = cluster.epoch(0);
+    cluster.execute(0, 0, Command::In(RoomRef::Only, RoomCommand::Leave));
+    cluster.execute(0, 1, join(kxqt(), "ana", None));
+    let to = Name::parse("bea").expect("a name");
+    cluster.execute(1, 0, Command::In(RoomRef::Only, RoomCommand::Nick(to)));
+    cluster.send(1, epoch);
+    cluster.read(0);
+    assert_eq!(cluster.nodes[0].waits(epoch), [false, true], "who comes waits for the name");
+    cluster.settle();
+    assert!(matches!(cluster.replies(0, 1), [Reply::Joined { .. }]), "{:?}", cluster.replies(0, 1));
+    assert_eq!(cluster.people(2), ["bea", "ana"]);
+    cluster.check_states();
+}
+
+/// Who has taken somebody's place over while its node was cut off keeps it when that is back.
+#[test]
+fn a_node_that_was_cut_off_takes_nobody_back() {
+    let mut cluster = Cluster::with_people(&["ana", "ben"]);
+    let token = cluster.nodes[0].connections[0].token;
+    cluster.cut_off(0);
+    cluster.execute(1, 1, join(kxqt(), "ana", token));
+    cluster.send(1, cluster.epoch(1));
+    cluster.settle();
+    assert!(matches!(cluster.replies(0, 0).last(), Some(Reply::TakenOver { .. })));
+    assert!(matches!(cluster.replies(1, 1), [Reply::Joined { .. }]), "{:?}", cluster.replies(1, 1));
+    cluster.pass(60_000);
+    cluster.settle();
+    assert_eq!(cluster.people(2), ["ana", "ben"]);
+    cluster.check_states();
+}
+
+/// A place that one node keeps for a page is not given up by another at which the page was refused.
+#[test]
+fn who_is_refused_at_one_node_keeps_its_place_at_another() {
+    let mut cluster = Cluster::with_people(&["ana"]);
+    let (epoch, name) = (cluster.epoch(0), Name::parse("ben").expect("a name"));
+    let target = JoinTarget::Code(kxqt());
+    cluster.execute(0, 1, Command::Reserve { target, name, token: None, key: None });
+    cluster.settle();
+    let Some(Reply::Reserved { token, .. }) = cluster.replies(0, 1).last() else { panic!("it is reserved") };
+    let token = Some(*token);
+    cluster.execute(1, 1, join(kxqt(), "ben", token));
+    cluster.nodes[1].refuse(epoch, 0, &mut cluster.log, cluster.now);
+    cluster.pass(GRACE_MS);
+    cluster.settle();
+    assert_eq!(cluster.people(1), ["ana", "ben"]);
+    cluster.execute(1, 1, join(kxqt(), "ben", token));
+    cluster.settle();
+    assert!(matches!(cluster.replies(1, 1).last(), Some(Reply::Joined { .. })));
+    cluster.check_states();
+}
+
+/// Whoever waits for a room to begin and is refused does not have those forgotten who wait behind: the log may have both.
+#[test]
+fn a_room_whose_beginning_was_refused_may_begin_all_the_same() {
+    let mut cluster = Cluster::new(6);
+    cluster.execute(0, 0, join(kxqt(), "ana", None));
+    cluster.execute(0, 1, join(kxqt(), "ben", None));
+    let epoch = cluster.nodes[0].sendable()[0];
+    cluster.nodes[0].send(epoch, &mut cluster.log, cluster.now);
+    cluster.nodes[0].refuse(epoch, 0, &mut cluster.log, cluster.now);
+    cluster.read(0);
+    cluster.nodes[0].send(epoch, &mut cluster.log, cluster.now);
+    // A name that is on its way is taken.
+    cluster.execute(0, 2, join(kxqt(), "ben", None));
+    let is_taken = |reply: &Reply| matches!(reply, Reply::Refused { refusal: Refusal::NameTaken { .. }, .. });
+    assert!(cluster.replies(0, 2).last().is_some_and(is_taken), "{:?}", cluster.replies(0, 2));
+    cluster.settle();
+    assert_eq!(cluster.people(1), ["ana", "ben"]);
+    cluster.pass(GRACE_MS);
+    cluster.settle();
+    assert_eq!(cluster.people(1), ["ben"], "for ana nobody waits any more");
+    cluster.check_states();
+}
+
+/// Who has a place that is kept for it comes in once, however many pages of it come at several nodes at once.
+#[test]
+fn who_comes_in_at_two_nodes_at_once_comes_once() {
+    let mut cluster = Cluster::with_people(&["ana"]);
+    let name = Name::parse("ben").expect("a name");
+    let target = JoinTarget::Code(kxqt());
+    cluster.execute(0, 1, Command::Reserve { target, name, token: None, key: None });
+    cluster.settle();
+    let Some(Reply::Reserved { token, .. }) = cluster.replies(0, 1).last() else { panic!("it is reserved") };
+    let token = Some(*token);
+    cluster.execute(1, 1, join(kxqt(), "ben", token));
+    cluster.execute(2, 1, join(kxqt(), "ben", token));
+    cluster.settle();
+    let state = cluster.nodes[0].rooms.committed_state();
+    assert_eq!(state.matches("body: Enter").count(), 2, "{state}");
+    let all = [1, 2].map(|node| cluster.replies(node, 1)).concat();
+    assert_eq!(all.iter().filter(|reply| matches!(reply, Reply::Joined { .. })).count(), 2, "{all:?}");
+    assert_eq!(all.iter().filter(|reply| matches!(reply, Reply::TakenOver { .. })).count(), 1, "{all:?}");
+    cluster.check_states();
+}
+
+/// Behind a lock that is on its way nobody comes in, since what a log takes in is possible.
+#[test]
+fn nobody_comes_in_behind_a_lock_that_is_on_its_way() {
+    let mut cluster = Cluster::with_people(&["ana"]);
+    cluster.execute(0, 0, moderate(Moderation::Lock));
+    let (target, name) = (JoinTarget::Code(kxqt()), Name::parse("ben").expect("a name"));
+    cluster.execute(0, 1, Command::Reserve { target, name, token: None, key: None });
+    let is_locked = |reply: &Reply| matches!(reply, Reply::Refused { refusal: Refusal::RoomLocked { .. }, .. });
+    assert!(cluster.replies(0, 1).last().is_some_and(is_locked), "{:?}", cluster.replies(0, 1));
+    cluster.settle();
+    assert_eq!(cluster.people(1), ["ana"]);
 }
 
 /// Who dies with its node and comes to another one within the grace has never been away, for the others.
@@ -577,22 +777,32 @@ fn a_node_that_was_cut_off_says_whom_it_still_has() {
 /// Whoever is banned is kept out by its address as well, which its own node alone knows.
 #[test]
 fn a_ban_holds_for_the_address_that_another_node_knows() {
-    let mut cluster = Cluster::with_people(&["ana", "ben", "eve"]);
-    let name = Name::parse("ben").expect("a name");
-    cluster.execute(0, 0, moderate(Moderation::Ban { name, seconds: None, reason: None }));
-    cluster.settle();
-    assert!(matches!(cluster.replies(1, 0).last(), Some(Reply::Kicked { .. })));
-    // Every connection of this number comes from the same address.
-    cluster.execute(2, 0, Command::In(RoomRef::Only, RoomCommand::Leave));
-    cluster.settle();
-    cluster.execute(2, 0, join(kxqt(), "zoe", None));
-    cluster.settle();
-    let is_banned = |reply: &Reply| matches!(reply, Reply::Refused { refusal: Refusal::Banned { .. }, .. });
-    assert!(cluster.replies(2, 0).last().is_some_and(is_banned), "{:?}", cluster.replies(2, 0));
-    cluster.execute(2, 1, join(kxqt(), "zoe", None));
-    cluster.settle();
-    assert!(matches!(cluster.replies(2, 1).last(), Some(Reply::Joined { .. })), "from elsewhere she comes in");
-    cluster.check_states();
+    for is_between in [false, true] {
+        let mut cluster = Cluster::with_people(&["ana", "ben", "eve"]);
+        let (epoch, name) = (cluster.epoch(0), Name::parse("ben").expect("a name"));
+        cluster.execute(0, 0, moderate(Moderation::Ban { name, seconds: None, reason: None }));
+        if is_between {
+            // The other node completes the ban between the kick and the ban that everybody is told of.
+            cluster.nodes[0].send(epoch, &mut cluster.log, cluster.now);
+            cluster.read(1);
+            cluster.send(1, epoch);
+        } else {
+            cluster.send(0, epoch);
+        }
+        cluster.settle();
+        assert!(matches!(cluster.replies(1, 0).last(), Some(Reply::Kicked { .. })));
+        // Every connection of this number comes from the same address.
+        cluster.execute(2, 0, Command::In(RoomRef::Only, RoomCommand::Leave));
+        cluster.settle();
+        cluster.execute(2, 0, join(kxqt(), "zoe", None));
+        cluster.settle();
+        let is_banned = |reply: &Reply| matches!(reply, Reply::Refused { refusal: Refusal::Banned { .. }, .. });
+        assert!(cluster.replies(2, 0).last().is_some_and(is_banned), "{:?}", cluster.replies(2, 0));
+        cluster.execute(2, 1, join(kxqt(), "zoe", None));
+        cluster.settle();
+        assert!(matches!(cluster.replies(2, 1).last(), Some(Reply::Joined { .. })), "from elsewhere she comes in");
+        cluster.check_states();
+    }
 }
 
 /// Who was just coming in at one node when it was banned at another is thrown out.

@@ -294,6 +294,11 @@ impl Node {
             return;
         }
         let (epoch, place) = candidates[random.random_range(0..candidates.len())];
+        self.refuse(epoch, place, log, now);
+    }
+
+    /// Whoever waits for this one of a room waits no longer.
+    pub fn refuse(&mut self, epoch: Epoch, place: usize, log: &mut Log, now: Now) {
         let Some(queue) = self.queues.get_mut(&epoch) else { return };
         let Some(proposal) = queue[place].proposal.take() else { return };
         let is_sent = queue[place].number.is_some();
@@ -451,6 +456,11 @@ impl Node {
                 (None, _) => (),
             }
         }
+    }
+
+    /// Of each proposal of a room that is not settled: whether it is to be checked again when those before it are.
+    pub fn waits(&self, epoch: Epoch) -> Vec<bool> {
+        self.queues.get(&epoch).into_iter().flatten().map(|pending| pending.waits).collect()
     }
 
     /// Nothing is on its way any more.

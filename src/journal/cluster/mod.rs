@@ -238,6 +238,9 @@ impl<L: Link> Journal for ClusterJournal<L> {
         self.note_handed_back();
         loop {
             if let Some(outcome) = self.outcomes.take() {
+                if matches!(outcome, Outcome::Outdated(_)) {
+                    self.meters.outdated_proposals.inc();
+                }
                 return Some(outcome);
             }
             // Versions are those of what was taken: so one entry is taken in at a time.

@@ -29,6 +29,8 @@ fn another_s_version_sends_back_what_is_pending_of_the_room_in_its_order() {
     let outcomes = world.outcomes_checked(|word| (word != "nick-ben").then_some(Checked::Again));
     let outdated = ["outdated one", "outdated nick-ben", "outdated two", "outdated three"];
     assert_eq!(outcomes[0], "committed vacate as 50");
+    let meters = world.journal.cluster_meters().expect("a cluster's");
+    assert_eq!(meters.outdated_proposals.get(), 4);
     assert_eq!(outcomes[1..], outdated);
     world.answer(Response::Appended(Ok(all_appended(1..=4))));
     world.outcomes();
