@@ -1,6 +1,7 @@
 //! How long anybody waits.
 
 use super::*;
+use crate::journal::cluster::log::AppendFault;
 use crate::rooms::{ReadRequest, SyncId, Wanted};
 
 fn down(world: &mut World) {
@@ -139,6 +140,24 @@ fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
     assert_eq!(world.outcomes_checked(|_| Some(Checked::NotYet)), ["committed nick-eve as 50", "outdated two"]);
     world.pass(0);
     assert_eq!(world.outcomes_again(), ["outdated two, alone"], "nothing is before it");
+}
+
+#[test]
+fn what_was_refused_while_the_log_took_nothing_holds_up_nothing() {
+    let mut world = World::with(&[1]);
+    world.submit(place(1, false));
+    world.pass(0);
+    world.answer(Response::Appended(Err(AppendFault::Refusing("full".to_owned()))));
+    assert!(world.outcomes().is_empty());
+    world.asked();
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused place"]);
+    world.submit(vacate(1));
+    world.pass(0);
+    world.pass(250);
+    assert_eq!(world.outcomes_again(), ["outdated vacate"], "it may have been possible only behind that");
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["2 vacate at 1"]);
 }
 
 #[test]
