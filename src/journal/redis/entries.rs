@@ -37,12 +37,12 @@ pub(super) fn read_entries(answer: Value, own: NodeId) -> Answer<(Vec<Entry>, Op
         let (Some(position), Some(fields)) = (parts.next(), parts.next()) else { return Err(Fault::unreadable()) };
         let position = read_position(&super::faults::text(position)?)?;
         last = Some(position);
-        read.extend(read_entry(position, fields, own)?);
+        read.push(read_entry(position, fields, own)?);
     }
     Ok((read, last))
 }
 
-fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<Entry>> {
+fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Entry> {
     let value = bytes(list(fields)?.into_iter().nth(1).ok_or_else(Fault::unreadable)?)?;
     let (head, payload) = split_line(&value)?;
     let mut words = head.split(' ');
@@ -52,8 +52,7 @@ fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<E
     let what = match flags {
         "N" => match codec::read_notice(payload).map_err(unknown)? {
             Some(notice) => Logged::Notice(notice),
-            // A later version of the program tells more than this one knows.
-            None => return Ok(None),
+            None => Logged::Unknown,
         },
         "G" => Logged::NodeGone(read_node(payload)?),
         _ => {
@@ -76,7 +75,7 @@ fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<E
             Logged::Change { code, epoch, event_id, change }
         }
     };
-    Ok(Some(Entry { position, by, what }))
+    Ok(Entry { position, by, what })
 }
 
 /// Reads the number of a node.
