@@ -7,6 +7,10 @@
 //! holds for it.
 #![forbid(unsafe_code)]
 
+// What tests of this crate and of others have in common names it as the others do.
+#[cfg(test)]
+extern crate self as snugd;
+
 pub mod accounts;
 pub mod binding;
 #[cfg(feature = "client")]

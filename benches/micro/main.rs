@@ -4,6 +4,7 @@
 //! `cargo bench --bench micro` runs all of them, `cargo bench --bench micro -- turn::web` some. How to read and
 //! to count is told in `benches/README.md`. What a whole server costs is measured by `benches/load`.
 
+mod cluster;
 mod codec;
 mod encoding;
 mod joining;

@@ -22,8 +22,8 @@ pub use worker::PasswordThread;
 
 use crate::options::AccountPolicy;
 use crate::rooms::{
-    AccountCommand, AccountId, Address, AddressLimiter, Caller, Command, ConnectionId, KeyedLimiter, Membership, Name,
-    Password, PasswordHash, ProvenCommand, Rate, Refusal, Rooms,
+    AccountCommand, AccountId, Address, AddressLimiter, Attempt, Caller, Command, ConnectionId, KeyedLimiter,
+    Membership, Name, Notice, Password, PasswordHash, ProvenCommand, Rate, Refusal, Rooms,
 };
 use crate::time::Now;
 
@@ -119,6 +119,19 @@ enum Then {
     Register(Name),
     ChangePassword(AccountId),
     Unregister(AccountId),
+}
+
+impl Then {
+    /// Whose password it was to be, if the name is somebody's.
+    fn account(&self) -> Option<AccountId> {
+        match self {
+            Then::ComeIn(account, _)
+            | Then::Login(account)
+            | Then::ChangePassword(account)
+            | Then::Unregister(account) => Some(*account).filter(|account| *account != NOBODY),
+            Then::Register(_) => None,
+        }
+    }
 }
 
 /// How a command goes on.
@@ -313,6 +326,16 @@ impl Authenticator {
         }
     }
 
+    /// Another node has told something: a wrong password that was tried there counts here as well.
+    pub fn take_in_notice(&mut self, notice: &Notice, now: Now) {
+        let Notice::Attempt { what: Attempt::Password { account }, address } = *notice else { return };
+        // If it is too often already, it is so here as well.
+        let _ = self.tries_by_address.take(address, now.steady_ms);
+        if let Some(account) = account {
+            let _ = self.tries_by_name.take(self.hasher.hash_one(account), now.steady_ms);
+        }
+    }
+
     /// Something that is done, and whose it was.
     pub fn take_done(&mut self) -> Option<(ConnectionId, Done)> {
         let done = self.worker.take_done()?;
@@ -337,7 +360,12 @@ impl Authenticator {
     /// The password is wrong, or is so by now.
     pub fn finish(&mut self, done: Done, rooms: &mut Rooms) -> Result<Command, Refusal> {
         let Done { job, result } = done;
-        let Some(new_hash) = result else { return Err(Refusal::PasswordWrong) };
+        let Some(new_hash) = result else {
+            if let Some(Tried { address, .. }) = job.tried {
+                rooms.tell_wrong_password(job.then.account(), address);
+            }
+            return Err(Refusal::PasswordWrong);
+        };
         self.give_back(&job);
         let (account, verified) = match (&job.then, &job.task) {
             (Then::Register(_), _) | (_, Task::Hash { .. }) => (None, None),

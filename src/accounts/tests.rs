@@ -9,7 +9,9 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::options::Limits;
-use crate::rooms::{Delivery, Encoder, EncoderId, Event, Join, JoinTarget, Reply, RoomCode, StoredAccount, Via};
+use crate::rooms::{
+    Delivery, Encoder, EncoderId, Event, Join, JoinTarget, NodeId, Reply, RoomCode, StoredAccount, Via,
+};
 
 const MOST_JOBS: usize = 3;
 
@@ -125,6 +127,23 @@ fn tries_count_before_they_are_known_to_be_wrong_and_right_ones_do_not() {
     assert!(matches!(house.look_at(caller(1, 2), login("ben")), Next::Wait));
     house.now.steady_ms += MINUTE_MS;
     assert!(matches!(house.look_at(caller(1, 1), login("ana")), Next::Wait));
+}
+
+#[test]
+fn wrong_passwords_count_on_every_node() {
+    let (mut here, mut there) = (House::new(), House::new());
+    here.rooms.share_as(NodeId(1));
+    there.rooms.share_as(NodeId(2));
+    for is_right in [true, false, false, false, false, false] {
+        assert!(matches!(here.look_at(caller(1, 1), login("ana")), Next::Wait));
+        let _ = here.finish(is_right);
+        while let Some(notice) = here.rooms.take_notice() {
+            there.authenticator.take_in_notice(&notice, there.now);
+        }
+    }
+    assert!(is_refused(&there.look_at(caller(1, 2), login("ana"))), "the name has no tries left, from wherever");
+    assert!(is_refused(&there.look_at(caller(1, 1), login("ben"))), "nor has the address, for whatever name");
+    assert!(matches!(there.look_at(caller(1, 2), login("ben")), Next::Wait));
 }
 
 #[test]

@@ -175,7 +175,8 @@ pub enum Outcome {
     Committed(Proposal),
     /// The change, a [refusable](Proposal::is_refusable) one, is not stored.
     Refused(Proposal),
-    /// Another node's change came before this one: it is to be checked again, and then submitted again, or settled.
+    /// Another node's change came before this one: it is to be checked again, and then submitted again, or settled. If it
+    /// is [`NotYet`](crate::rooms::Checked::NotYet), nothing of its room is before it any more.
     Outdated(Proposal),
     /// The message of this proposal was said already, as this event.
     AlreadySaid(Proposal, u64),

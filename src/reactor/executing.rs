@@ -169,7 +169,12 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             Outcome::Outdated(proposal) => self.rooms.reconsider(proposal, self.now),
             Outcome::AlreadySaid(proposal, id) => self.rooms.note_already_said(proposal, id, self.now),
             Outcome::NoSuchEvent(proposal) => self.rooms.note_no_such_event(proposal, self.now),
-            Outcome::Noticed(notice) => self.rooms.take_in_notice(&notice, self.now),
+            Outcome::Noticed(notice) => {
+                if let Some(authenticator) = &mut self.authenticator {
+                    authenticator.take_in_notice(&notice, self.now);
+                }
+                self.rooms.take_in_notice(&notice, self.now);
+            }
             Outcome::NodeGone { node, is_ours } => self.rooms.give_up_node(node, is_ours, self.now),
             Outcome::Renamed(node) => {
                 if let Some(files) = &mut self.files {

@@ -6,7 +6,8 @@ use super::moderation::seconds_until;
 use super::roster::{Known, Presence};
 use super::rules::{Comer, find_ban};
 use super::{
-    AccountId, Address, Attempt, Name, NameKeys, Room, RoomId, RoomKey, Rooms, ShortTokenHash, Token, TokenHash,
+    AccountId, Address, Attempt, AuthorId, Name, NameKeys, Room, RoomId, RoomKey, Rooms, ShortTokenHash, Token,
+    TokenHash,
 };
 use crate::time::Now;
 
@@ -68,7 +69,9 @@ impl Rooms {
     /// Whether the room knows who bears the name of this account, and one with these keys is that name.
     fn is_known_by_account(&self, room: &Room, keys: Option<&NameKeys>, account: AccountId) -> bool {
         let is_its_name = keys.is_some_and(|keys| self.accounts.owner(keys) == Some(account));
-        is_its_name && room.state.accounts.values().any(|borne| *borne == account)
+        let bears =
+            |(author, borne): (&AuthorId, &AccountId)| *borne == account && !room.proposed.will_be_forgotten(*author);
+        is_its_name && room.state.accounts.iter().any(bears)
     }
 
     /// A wrong key counts as a wrong code does: against the network, and where that has asked for too many, against the

@@ -4,7 +4,9 @@ use super::change::{Change, Joining, Measure, OnCommit, Proposal};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
-use super::{AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, Name, NodeId, Notice, RoomId, Rooms};
+use super::{
+    AuthorId, Body, Delivery, EncoderId, Event, Marks, MessageKey, ModeChange, Name, NodeId, Notice, RoomId, Rooms,
+};
 use crate::time::Now;
 
 /// At most one `typing` of a member is passed on in this time.
@@ -309,6 +311,8 @@ impl Rooms {
         }
         if is_own && opens {
             self.discard_unopened(epoch);
+        } else if is_own {
+            self.forget_unopened(epoch);
         }
     }
 
@@ -354,7 +358,7 @@ impl Rooms {
             (Body::Topic { .. } | Body::Mode { .. } | Body::Kick { .. }, Conflict::NotOperator) => {
                 Reply::Refused { refusal: Refusal::NotOperator, cid: None, is_answer: false }
             }
-            (Body::Kick { name, .. }, _) => {
+            (Body::Kick { name, .. } | Body::Mode { change: ModeChange::Op(name) }, _) => {
                 Reply::Refused { refusal: Refusal::NoSuchMember { name }, cid: None, is_answer: false }
             }
             (Body::Nick { to }, _) => {
@@ -402,7 +406,7 @@ impl Rooms {
             | OnCommit::Resume(connection, _) => (Some(connection), None, true),
             OnCommit::TellShared(connection, shared) => {
                 let (share, file) = *shared;
-                self.released_files.push_back(file.id);
+                self.release_refused_later(file.id, now);
                 (Some(connection), share.cid, true)
             }
             OnCommit::HandOver => (None, None, false),
@@ -418,6 +422,8 @@ impl Rooms {
         }
         if change.opens() {
             self.discard_unopened(epoch);
+        } else {
+            self.forget_unopened(epoch);
         }
     }
 }

@@ -120,17 +120,21 @@ impl Rooms {
         now: Now,
     ) -> Result<(), Refusal> {
         let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
-        if !created {
-            self.check_admittance(room_id, Some(&name), token, key, caller, now)?;
-        }
         let room = self.room(room_id);
         let (code, roster) = (room.code(), &room.state.roster);
         // A browser that comes by the form under the name it has is the same member; under another, another.
-        let token = token.filter(|token| match room.proposed.known_by(&token.hash(), roster) {
+        let own_token = token.filter(|token| match room.proposed.known_by(&token.hash(), roster) {
             Some(Known::Member(author)) => room.proposed.holder_of(&name.keys(), roster) == Some(author),
             Some(Known::Departed { name: known, .. }) => known.keys().overlaps(&name.keys()),
             None => true,
         });
+        if !created {
+            self.check_admittance(room_id, Some(&name), token, key, caller, now)?;
+            if own_token != token {
+                self.check_admittance(room_id, Some(&name), None, key, caller, now)?;
+            }
+        }
+        let token = own_token;
         let identity = self.identify(room_id, Some(name), token.map(Token::hash), caller.connection, false);
         let identity = identity.inspect_err(|_| {
             if created {

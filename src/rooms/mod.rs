@@ -222,6 +222,8 @@ enum Deadline {
     Flush { room: RoomId },
     /// What other nodes may know is waited for no more.
     Sync { sync: SyncId },
+    /// A file whose sharing was refused is of no event, unless it has come to be.
+    Unshared { file: FileId },
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -370,6 +372,7 @@ impl Rooms {
                 Deadline::Flush { room } => self.flush_again(room),
                 Deadline::RoomEnd { room } => self.end_room(room, due_ms),
                 Deadline::Sync { sync } => self.finish_sync(sync, now),
+                Deadline::Unshared { file } => self.release_refused(file, now),
             }
         }
     }

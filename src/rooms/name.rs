@@ -88,9 +88,11 @@ impl Name {
     /// A name as a data file has it. An earlier version may have taken one that this one refuses, and who bears it keeps
     /// it; `None` for what no version has taken.
     pub fn stored(text: &str) -> Option<Name> {
+        // Most are of these, and are read wherever events are.
+        let is_plain = || text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let may_have_been_one = !text.is_empty()
             && text.chars().count() <= MAX_CHARACTERS
-            && text.chars().all(|character| is_joiner(character) || !is_harmful(character));
+            && (is_plain() || text.chars().all(|character| is_joiner(character) || !is_harmful(character)));
         may_have_been_one.then(|| Name::known(text))
     }
 

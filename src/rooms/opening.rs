@@ -154,14 +154,25 @@ impl Rooms {
         Ok(())
     }
 
-    /// The room never began.
+    /// The room does not begin.
     pub(super) fn discard_unopened(&mut self, epoch: Epoch) {
         let Some(room_id) = self.find_epoch(epoch).filter(|room| !self.room(*room).is_open) else { return };
+        let code = self.room(room_id).code();
+        if self.opening.get(&code) == Some(&room_id) {
+            self.opening.remove(&code);
+        }
+        self.forget_unopened(epoch);
+    }
+
+    /// Of a room that does not begin, everything has come back that was proposed.
+    pub(super) fn forget_unopened(&mut self, epoch: Epoch) {
+        let Some(room_id) = self.find_epoch(epoch) else { return };
+        let room = self.room(room_id);
+        if room.is_open || self.opening.get(&room.code()) == Some(&room_id) || room.proposed.has_any() {
+            return;
+        }
         self.epochs.remove(&epoch);
         let mut room = self.rooms.remove(room_id.0 as usize);
-        if self.opening.get(&room.code()) == Some(&room_id) {
-            self.opening.remove(&room.code());
-        }
         self.resume_all(&mut room);
     }
 

@@ -348,6 +348,11 @@ impl Proposed {
         !self.members.contains_key(&author)
     }
 
+    /// Whether anything is with the journal.
+    pub fn has_any(&self) -> bool {
+        !self.serials.is_empty()
+    }
+
     /// Whether anything is with the journal that was proposed before the one with this number.
     pub fn is_behind_others(&self, serial: u32) -> bool {
         self.serials.front().is_some_and(|first| *first != serial)
@@ -364,6 +369,12 @@ impl Proposed {
     pub fn will_be_gone(&self, author: AuthorId) -> bool {
         let member = self.members.get(&author);
         member.is_some_and(|member| matches!(member.standing, Standing::Gone { .. }))
+    }
+
+    /// The same, and will not be known any more then.
+    pub fn will_be_forgotten(&self, author: AuthorId) -> bool {
+        let member = self.members.get(&author);
+        member.is_some_and(|member| matches!(member.standing, Standing::Gone { may_return: false, .. }))
     }
 
     /// Who has this name, or will have it.

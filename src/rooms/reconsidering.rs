@@ -30,7 +30,7 @@ impl Rooms {
         let mut completed = proposal.change.clone();
         match self.check_again(room_id, &proposal, &mut completed, now) {
             // What is possible by itself may not be so behind those.
-            Ok(()) if proposal.checked != Checked::NotYet && self.may_come_behind_others(room_id, &proposal.change) => {
+            Ok(()) if self.may_come_behind_others(room_id, &proposal) => {
                 self.propose_again(proposal, Checked::NotYet);
             }
             Ok(()) => {
@@ -116,7 +116,7 @@ impl Rooms {
     fn may_rely_on_others(&self, proposal: &Proposal, conflict: Conflict) -> bool {
         let Some(room_id) = self.find_epoch(proposal.epoch) else { return false };
         let (room, change) = (self.room(room_id), &proposal.change);
-        if !room.proposed.is_behind_others(proposal.serial) {
+        if !self.is_behind_others(room_id, proposal) {
             return false;
         }
         match conflict {
@@ -132,11 +132,16 @@ impl Rooms {
         }
     }
 
+    /// Whether others of this room are to be settled first. What comes back as one that waited waits for none any more.
+    fn is_behind_others(&self, room_id: RoomId, proposal: &Proposal) -> bool {
+        proposal.checked != Checked::NotYet && self.room(room_id).proposed.is_behind_others(proposal.serial)
+    }
+
     /// Whether others that this node has proposed may come before a change, and change what it was checked against.
-    fn may_come_behind_others(&self, room_id: Option<RoomId>, change: &Change) -> bool {
+    fn may_come_behind_others(&self, room_id: Option<RoomId>, proposal: &Proposal) -> bool {
         let Some(room_id) = room_id else { return false };
-        let room = self.room(room_id);
-        if !room.proposed.changes_members() {
+        let (room, change) = (self.room(room_id), &proposal.change);
+        if !room.proposed.changes_members() || !self.is_behind_others(room_id, proposal) {
             return false;
         }
         let is_end = matches!(change, Change::End);

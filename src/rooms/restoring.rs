@@ -8,7 +8,7 @@ use super::command::Membership;
 use super::history_memory::HistoryMemory;
 use super::searching::Searches;
 use super::state::RoomState;
-use super::{Epoch, FileId, LoadedRoom, NodeId, Rooms, StoredAccount, StoredRoom};
+use super::{Deadline, Epoch, FileId, LoadedRoom, NodeId, Rooms, StoredAccount, StoredRoom};
 use crate::time::Now;
 
 /// Events of a room in memory, where a journal holds the others.
@@ -126,6 +126,10 @@ impl Rooms {
             let mut room = self.rooms.remove(room_id.0 as usize);
             self.resume_all(&mut room);
         }
+        files.extend(self.deadlines.iter().filter_map(|(_, deadline)| match deadline {
+            Deadline::Unshared { file } => Some(*file),
+            _ => None,
+        }));
         files.extend(self.abandon_syncs().filter_map(|command| command.file()));
         files.extend(self.resumed.drain(..).filter_map(|resumed| resumed.command.file()));
         let shared = |proposal: &Proposal| Some(proposal.change.event()?.body.file()?.id);

@@ -6,11 +6,16 @@ use super::change::{Change, OnCommit};
 use super::command::{Caller, Membership, Refusal, Reply, Share, Sharer};
 use super::proposed::Standing;
 use super::roster::Known;
-use super::{Attempt, AuthorId, Body, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token};
+use super::{
+    Attempt, AuthorId, Body, Deadline, Event, FileId, MessageKey, Name, RoomCode, RoomId, Rooms, SharedFile, Token,
+};
 use crate::time::Now;
 
 /// Files that are shared from one address in a minute.
 pub(super) const SHARES: u32 = 60;
+
+/// What was refused, and has not come back after so long, does not.
+const COMES_BACK_MS: u64 = 60_000;
 
 /// What those are called who share a file without a name.
 const GUEST: &str = "guest";
@@ -188,6 +193,24 @@ impl Rooms {
         let is_shared = |(_, room): (usize, &super::Room)| room.state.history.files().find(file).is_some();
         if !self.rooms.iter().any(is_shared) {
             self.released_files.push_back(file);
+        }
+    }
+
+    /// The sharing of a file is refused. A log of several nodes may have it all the same: then it comes back.
+    pub(super) fn release_refused_later(&mut self, file: FileId, now: Now) {
+        if self.is_shared() {
+            self.deadlines.insert((now.steady_ms + COMES_BACK_MS, Deadline::Unshared { file }));
+        } else {
+            self.released_files.push_back(file);
+        }
+    }
+
+    /// It has not come back, unless nothing comes at this time.
+    pub(super) fn release_refused(&mut self, file: FileId, now: Now) {
+        if self.is_journal_failing {
+            self.release_refused_later(file, now);
+        } else {
+            self.release_unshared(Some(file));
         }
     }
 

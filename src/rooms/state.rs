@@ -156,8 +156,9 @@ impl RoomState {
                 }
             }
             Change::Enter { takes_place: None, event, .. } => {
-                let member = self.roster.member(event.author).ok_or(Conflict::Member)?;
-                event.name.clone_from(&member.name);
+                // Who has come in by another node meanwhile goes on there, or here, and does not come a second time.
+                let member = self.roster.member(event.author).filter(|member| !member.has_entered);
+                event.name.clone_from(&member.ok_or(Conflict::Member)?.name);
             }
             Change::Publish { event } => {
                 let member = self.roster.member(event.author).ok_or(Conflict::Member)?;

@@ -9,19 +9,24 @@ use snugd::journal::cluster::log::{ProposalId, Verdict, Version};
 use snugd::options::Limits;
 use snugd::rooms::{
     Address, Caller, Change, Checked, Command, ConnectionId, Delivery, Encoder, EncoderId, Epoch, Event, Execution,
-    Membership, NodeId, Proposal, Reply, RoomCode, Rooms, SyncId, Token, Via,
+    Membership, Name, NodeId, Proposal, Reply, RoomCode, Rooms, SyncId, Token, Via,
 };
 use snugd::time::Now;
 
 use crate::log::{Append, Entry, Log};
 
 pub const CONNECTIONS: usize = 4;
+pub const GRACE_MS: u64 = 2_000;
 
 struct Numbers;
 
 impl Encoder for Numbers {
     fn encode_event(&self, _room: &RoomCode, event: &Event, out: &mut Vec<u8>) {
         out.extend(event.id.to_string().bytes().chain([b' ']));
+    }
+
+    fn encode_typing(&self, _room: &RoomCode, name: &Name, out: &mut Vec<u8>) {
+        out.extend(format!("~{name} ").bytes());
     }
 }
 
@@ -56,6 +61,8 @@ pub struct Connection {
     pub has: Option<(u64, Epoch)>,
     pub waits: bool,
     pub replies: Vec<Reply>,
+    /// Whom it was told of that types.
+    pub typists: Vec<String>,
 }
 
 /// A proposal that is not settled.
@@ -87,11 +94,11 @@ pub struct Node {
 
 impl Node {
     /// A node that joins those there are.
-    pub fn new(log: &mut Log, seed: u64, now: Now) -> Node {
+    pub fn new(log: &mut Log, seed: u64, join_rate: u32, now: Now) -> Node {
         let mut random = StdRng::seed_from_u64(seed);
         let id = NodeId::random(&mut random);
         log.nodes.push(id);
-        let limits = Limits { create_rate: 0, join_rate: 0, grace_ms: 2_000, members: 0, ..Limits::default() };
+        let limits = Limits { create_rate: 0, join_rate, grace_ms: GRACE_MS, members: 0, ..Limits::default() };
         let mut rooms = Rooms::new(limits, vec![Box::new(Numbers)], random);
         rooms.share_as(id);
         rooms.rely_on_journal_beyond(20);
@@ -162,7 +169,7 @@ impl Node {
             }
             self.flush();
             if let Some((connection, reply)) = self.rooms.take_reply() {
-                self.deliver(connection.0 as usize, reply, now);
+                self.deliver(connection.0 as usize, reply);
                 continue;
             }
             let Some(resumed) = self.rooms.take_resumed() else {
@@ -182,9 +189,10 @@ impl Node {
         }
     }
 
-    fn deliver(&mut self, number: usize, reply: Reply, now: Now) {
+    fn deliver(&mut self, number: usize, reply: Reply) {
         self.check_sent(number);
         let connection = &mut self.connections[number];
+        assert!(connection.waits || !reply.is_answer(), "nobody waits for {reply:?}");
         match &reply {
             Reply::Joined { membership, token, last, .. } => {
                 connection.memberships = vec![*membership];
@@ -198,7 +206,6 @@ impl Node {
             | Reply::Kicked { membership, .. } => connection.memberships.retain(|other| other != membership),
             _ => (),
         }
-        let _ = now;
         connection.waits &= !reply.is_answer();
         connection.replies.push(reply);
     }
@@ -215,12 +222,17 @@ impl Node {
     /// Whoever is in a room is sent every event, each once and in order.
     fn check_sent(&mut self, number: usize) {
         let sent = std::mem::take(&mut self.sent.0[number]);
-        let Some((last, _)) = &mut self.connections[number].has else {
+        let Connection { has, typists, .. } = &mut self.connections[number];
+        let Some((last, _)) = has else {
             assert_eq!(sent, "", "who is in no room is sent something");
             return;
         };
-        for id in sent.split_whitespace() {
-            let id: u64 = id.parse().expect("a number");
+        for word in sent.split_whitespace() {
+            if let Some(name) = word.strip_prefix('~') {
+                typists.push(name.to_owned());
+                continue;
+            }
+            let id: u64 = word.parse().expect("a number");
             assert_eq!(id, *last + 1, "node {:?}, connection {number}", self.id);
             *last = id;
         }
@@ -242,7 +254,8 @@ impl Node {
             Some(ProposalId { node, number: last.number? })
         };
         let accounts = self.queues.get(&Epoch::NONE).and_then(|queue| predicted(queue, self.id));
-        let accounts_version = accounts.or(self.accounts_version);
+        // What happens in a room may have been proposed before what is on its way.
+        let accounts_version = accounts.filter(|_| epoch == Epoch::NONE).or(self.accounts_version);
         let Some(queue) = self.queues.get_mut(&epoch) else { return };
         let version = predicted(queue, self.id).or(self.versions.get(&epoch).copied());
         if queue.iter().any(Pending::is_doubtful) {
@@ -281,6 +294,11 @@ impl Node {
             return;
         }
         let (epoch, place) = candidates[random.random_range(0..candidates.len())];
+        self.refuse(epoch, place, log, now);
+    }
+
+    /// Whoever waits for this one of a room waits no longer.
+    pub fn refuse(&mut self, epoch: Epoch, place: usize, log: &mut Log, now: Now) {
         let Some(queue) = self.queues.get_mut(&epoch) else { return };
         let Some(proposal) = queue[place].proposal.take() else { return };
         let is_sent = queue[place].number.is_some();
@@ -337,6 +355,9 @@ impl Node {
             assert_eq!(proposal.by, self.id);
             let told = format!("{proposal:?}");
             assert!(self.rooms.commit(proposal, now, &mut self.sent), "what is in the log is possible: {told}");
+            if effects.is_of_account {
+                self.hand_back_by_accounts(log, now);
+            }
             if is_doubtful {
                 // The rooms took it to be refused for good.
                 let place = self.queues.get(&epoch).and_then(|queue| queue.iter().position(Pending::is_unsent));
@@ -348,12 +369,7 @@ impl Node {
         assert!(self.rooms.commit(foreign(change.clone()), now, &mut self.sent), "impossible: {change:?}");
         if effects.is_of_account {
             self.hand_back(Epoch::NONE, 0, log, now);
-            for epoch in self.queues.keys().copied().collect::<Vec<_>>() {
-                let depends = |pending: &Pending| pending.effects.depends_on_accounts && pending.number.is_none();
-                if let Some(place) = self.queues.get(&epoch).and_then(|queue| queue.iter().position(depends)) {
-                    self.hand_back(epoch, place, log, now);
-                }
-            }
+            self.hand_back_by_accounts(log, now);
         } else if effects.is_versioned {
             self.hand_back(epoch, 0, log, now);
         }
@@ -365,6 +381,16 @@ impl Node {
             let same: Vec<Epoch> =
                 self.queues.iter().filter(|(_, queue)| opens_it(queue)).map(|(epoch, _)| *epoch).collect();
             same.into_iter().for_each(|epoch| self.hand_back(epoch, 0, log, now));
+        }
+    }
+
+    /// An account has changed: what was not sent is checked again, if it depends on that.
+    fn hand_back_by_accounts(&mut self, log: &mut Log, now: Now) {
+        for epoch in self.queues.keys().copied().filter(|epoch| *epoch != Epoch::NONE).collect::<Vec<_>>() {
+            let depends = |pending: &Pending| pending.effects.depends_on_accounts && pending.number.is_none();
+            if let Some(place) = self.queues.get(&epoch).and_then(|queue| queue.iter().position(depends)) {
+                self.hand_back(epoch, place, log, now);
+            }
         }
     }
 
@@ -430,6 +456,11 @@ impl Node {
                 (None, _) => (),
             }
         }
+    }
+
+    /// Of each proposal of a room that is not settled: whether it is to be checked again when those before it are.
+    pub fn waits(&self, epoch: Epoch) -> Vec<bool> {
+        self.queues.get(&epoch).into_iter().flatten().map(|pending| pending.waits).collect()
     }
 
     /// Nothing is on its way any more.

@@ -148,6 +148,7 @@ impl Folder {
                 self.abandoned.remove(&upload);
             }
             FileJob::Remove { id } => drop(self.files.remove(&id)),
+            FileJob::LeaveMark { node } => unreachable!("{node:?} has this folder for itself"),
             FileJob::Read { .. } => unreachable!("reading is done elsewhere"),
         }
     }
@@ -185,7 +186,7 @@ impl FileStore for SharedFolder {
                 folder.writing.push_back(job);
                 return folder.writing.extend(finished.map(|id| FileJob::Remove { id }));
             }
-            FileJob::Write { .. } | FileJob::Remove { .. } => (),
+            FileJob::Write { .. } | FileJob::Remove { .. } | FileJob::LeaveMark { .. } => (),
         }
         folder.writing.push_back(job);
     }

@@ -21,9 +21,11 @@ mod folder;
 mod journal;
 mod log_rules;
 mod net;
+mod nodes;
 mod people;
 mod scenes;
 mod several;
+mod shared_log;
 mod sharers;
 
 use std::collections::{BTreeSet, HashSet};

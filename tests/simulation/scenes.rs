@@ -2,6 +2,7 @@
 //! them; what is looked at is how much is done, and how much is held.
 
 mod files;
+mod shared;
 
 use std::rc::Rc;
 

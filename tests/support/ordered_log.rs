@@ -59,7 +59,6 @@ pub struct OrderedLog {
     entries: VecDeque<Entry>,
     /// The last one that is not kept any more, and the last one.
     trimmed: Position,
-    trimmed_by: Option<ProposalId>,
     end: Position,
     rooms: BTreeMap<RoomCode, Room>,
     accounts: Vec<StoredAccount>,
@@ -120,7 +119,6 @@ impl OrderedLog {
             renewed_at_ms: 0,
             entries: VecDeque::new(),
             trimmed: Position::default(),
-            trimmed_by: None,
             end: Position::default(),
             rooms: BTreeMap::new(),
             accounts: Vec::new(),
@@ -213,18 +211,20 @@ impl OrderedLog {
         if self.settling.is_some() {
             return Attached::NotYet;
         }
+        let lease_until_ms = self.now_ms + LEASE_MS;
+        if let Some(known) = self.nodes.get_mut(&node) {
+            known.lease_until_ms = lease_until_ms;
+        }
+        self.look_at_leases(node);
         let is_alone = self.nodes.keys().all(|other| *other == node);
         if is_alone {
             self.history_events = history_events;
         } else if self.history_events != history_events {
             return Attached::OtherHistory(self.history_events);
         }
-        let known = self.nodes.entry(node).or_insert(Node { lease_until_ms: 0, last_number: 0, connection: 0 });
-        known.lease_until_ms = self.now_ms + LEASE_MS;
+        let known = self.nodes.entry(node).or_insert(Node { lease_until_ms, last_number: 0, connection: 0 });
         known.connection = asker.connection;
-        let last_number = known.last_number;
-        self.look_at_leases(node);
-        Attached::Yes { generation: self.generation, last_number, end: self.end }
+        Attached::Yes { generation: self.generation, last_number: known.last_number, end: self.end }
     }
 
     /// Whether an entry that somebody has seen is not here. What was seen before this generation began was lost then.
@@ -309,10 +309,11 @@ impl OrderedLog {
     }
 
     fn trim(&mut self) {
-        while let Some(oldest) = self.entries.front()
+        // The last one is kept, however old it is: who comes is told of it.
+        while let Some(oldest) = self.entries.front().filter(|_| self.entries.len() > 1)
             && oldest.position.time_ms + KEPT_MS < self.now_ms
         {
-            (self.trimmed, self.trimmed_by) = (oldest.position, Some(oldest.by));
+            self.trimmed = oldest.position;
             self.entries.pop_front();
         }
     }
@@ -439,7 +440,7 @@ impl OrderedLog {
             accounts: self.accounts.clone(),
             accounts_version: self.accounts_version,
             position: self.end,
-            last_by: self.entries.back().map(|entry| entry.by).or(self.trimmed_by),
+            last_by: self.entries.back().map(|entry| entry.by),
             rooms: Vec::new(),
             nodes: self.nodes.keys().copied().collect(),
         }
@@ -481,10 +482,10 @@ impl OrderedLog {
         let room = self.rooms.get(&request.code).filter(|room| room.epoch == request.epoch);
         let Some(room) = room else { return page };
         let (ids, messages) = match &request.wanted {
-            Wanted::Events { first_id, last_id } => (*first_id..=*last_id, &[][..]),
-            Wanted::Messages(messages) => (1..=0, messages.as_slice()),
+            Wanted::Events { first_id, last_id } => (Some(*first_id..=*last_id), &[][..]),
+            Wanted::Messages(messages) => (None, messages.as_slice()),
             Wanted::EventsAndMessage { first_id, last_id, message } => {
-                (*first_id..=*last_id, std::slice::from_ref(message))
+                (Some(*first_id..=*last_id), std::slice::from_ref(message))
             }
             Wanted::Search { query, first_id, before, limit } => {
                 let mut found = Found::new(*limit);
@@ -497,7 +498,8 @@ impl OrderedLog {
                 return page;
             }
         };
-        page.events = room.events.iter().filter(|event| ids.contains(&event.id)).cloned().collect();
+        let is_wanted = |event: &&Event| ids.as_ref().is_some_and(|ids| ids.contains(&event.id));
+        page.events = room.events.iter().filter(is_wanted).cloned().collect();
         let find = |wanted: &(AuthorId, MessageKey)| Some((wanted.0, wanted.1.clone(), *room.keys.get(wanted)?));
         page.messages = messages.iter().filter_map(find).collect();
         page
@@ -532,7 +534,10 @@ impl Room {
 
     /// Notes what was appended.
     fn note(&mut self, change: Change, effects: Effects, by: Version, position: Position, history_events: u64) {
-        if let Change::Open { time_ms } | Change::Place { time_ms, .. } | Change::Vacate { time_ms, .. } = &change {
+        if let Change::Open { time_ms }
+        | Change::Place { opens: true, time_ms, .. }
+        | Change::Vacate { time_ms, .. } = &change
+        {
             self.last_time_ms = *time_ms;
         }
         if let Some(event) = change.event() {

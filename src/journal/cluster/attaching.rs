@@ -1,17 +1,13 @@
-//! How this node is one of the nodes: attached, given up and come again, told that all has to be loaded anew.
+//! How this node is one of the nodes: attached, given up and come again, about to leave.
 
 use super::ClusterJournal;
 use super::log::{Attached, Generation, LEASE_MS, Link, Loaded, Position, ProposalId, RENEWAL_MS, Renewed, Request};
 use super::timeline::Timer;
-use super::versions::Versions;
 use crate::journal::Outcome;
 use crate::rooms::NodeId;
 
 /// Whoever was told that it cannot be told yet asks again after this time.
 const ASK_AGAIN_MS: u64 = 200;
-
-/// Rooms that could not be loaded are tried again after this time.
-const LOAD_AGAIN_MS: u64 = 500;
 
 /// A node that has gone by itself need not be told of later than this.
 const FORMER_NODES: usize = 16;
@@ -123,10 +119,7 @@ impl<L: Link> ClusterJournal<L> {
         self.attach();
     }
 
-    pub(super) fn on_down(&mut self, reason: &str) {
-        if self.standing.stage != Stage::Away {
-            ::log::warn!(event = "log_away"; "the log that the nodes share cannot be reached: {reason}");
-        }
+    pub(super) fn on_down(&mut self) {
         self.standing.stage = Stage::Away;
         self.standing.is_following = false;
         self.standing.ask_again = Timer::Off;
@@ -185,7 +178,7 @@ impl<L: Link> ClusterJournal<L> {
         self.note_caught_up();
     }
 
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         if !std::mem::replace(&mut self.standing.is_following, true) {
             let after = self.standing.received.map_or(self.standing.position, |(position, _)| position);
             self.link.send(Request::Follow { after });
@@ -201,9 +194,6 @@ impl<L: Link> ClusterJournal<L> {
         let standing = &mut self.standing;
         standing.stage = Stage::Attached;
         let is_renamed = std::mem::take(&mut standing.is_renamed);
-        if standing.unattached_since_ms.is_some() {
-            ::log::info!(event = "log_back"; "the log that the nodes share can be used again");
-        }
         if is_renamed {
             self.outcomes.push(Outcome::Renamed(self.standing.node));
         }
@@ -229,7 +219,7 @@ impl<L: Link> ClusterJournal<L> {
         self.attach();
     }
 
-    fn take_other_number(&mut self) {
+    pub(super) fn take_other_number(&mut self) {
         let node = NodeId::random(&mut self.random);
         let former = std::mem::replace(&mut self.standing.node, node);
         self.standing.former.push(former);
@@ -238,66 +228,6 @@ impl<L: Link> ClusterJournal<L> {
         }
         self.standing.is_renamed = true;
         self.is_unanswered = false;
-    }
-
-    /// What this node knows may not be what the others do. It comes as another, so that nothing of what it has proposed
-    /// comes later, and takes in everything.
-    pub(super) fn load_anew(&mut self) {
-        if std::mem::replace(&mut self.standing.must_load, true) {
-            return;
-        }
-        let is_up = self.standing.stage != Stage::Away;
-        if is_up {
-            self.link.send(Request::Leave { node: self.standing.node });
-        }
-        self.take_other_number();
-        if is_up {
-            self.attach();
-        }
-    }
-
-    /// The entries that should follow are not kept any more.
-    pub(super) fn on_trimmed(&mut self) {
-        ::log::warn!(event = "log_trimmed"; "the log has gone on for too long without this node: everything is loaded anew");
-        self.standing.is_following = false;
-        self.load_anew();
-    }
-
-    pub(super) fn on_loaded(&mut self, loaded: Option<Box<Loaded>>) {
-        let Stage::Loading { generation } = self.standing.stage else { return };
-        match loaded {
-            Some(loaded) if loaded.generation == generation => self.reset(*loaded),
-            Some(_) => self.attach(),
-            None => self.standing.ask_again = Timer::In(LOAD_AGAIN_MS),
-        }
-    }
-
-    fn reset(&mut self, loaded: Loaded) {
-        self.pending.clear();
-        self.reads.clear();
-        self.ends.give_up();
-        self.ends.wanted.is_end_of_loading = true;
-        self.knows_end_of_loading = false;
-        self.versions = Versions::from(&loaded);
-        self.inbox.retain(|entry| entry.position > loaded.position);
-        let standing = &mut self.standing;
-        standing.generation = loaded.generation;
-        standing.position = loaded.position;
-        // Where entries were received behind that, they follow it without a gap.
-        if self.inbox.is_empty() || !standing.is_following {
-            self.inbox.clear();
-            standing.received = loaded.last_by.map(|by| (loaded.position, by));
-        }
-        standing.must_load = false;
-        standing.is_renamed = false;
-        standing.stage = Stage::Attached;
-        self.follow();
-        self.meters.resets.inc();
-        // Whatever else was to be told is of rooms that are no more.
-        self.outcomes.clear();
-        let rooms = loaded.rooms.into_iter().map(|room| room.room).collect();
-        let (node, accounts, nodes) = (self.standing.node, loaded.accounts, loaded.nodes);
-        self.outcomes.push(Outcome::Reset { node, accounts, rooms, nodes });
     }
 
     // ---- while time passes

@@ -1,7 +1,5 @@
 //! Entries of the log, one after the other: what each means here.
 
-use std::sync::atomic::Ordering;
-
 use super::ClusterJournal;
 use super::Effects;
 use super::attaching::Leaving;
@@ -28,7 +26,6 @@ impl<L: Link> ClusterJournal<L> {
             return;
         }
         self.standing.received = Some((position, by));
-        self.meters.lag_ms.store(self.now.wall_ms.saturating_sub(position.time_ms), Ordering::Relaxed);
         self.inbox.extend(entries.into_iter().filter(|entry| entry.position > received));
     }
 
@@ -37,7 +34,7 @@ impl<L: Link> ClusterJournal<L> {
         self.standing.position = position;
         match what {
             Logged::Notice(notice) if !self.standing.is_own(by.node) => self.outcomes.push(Outcome::Noticed(notice)),
-            Logged::Notice(_) => (),
+            Logged::Notice(_) | Logged::Unknown => (),
             Logged::NodeGone(node) => self.note_gone(node, by.node),
             Logged::Change { code, epoch, event_id, change } => {
                 let logging = Logging { by, code, epoch, event_id };
@@ -77,6 +74,12 @@ impl<L: Link> ClusterJournal<L> {
         self.stored.stored_changes.inc();
         if is_snapshot_due && is_waited_for && !self.snapshots_due.contains(&logging.epoch) {
             self.snapshots_due.push(logging.epoch);
+        }
+        if is_versioned && !is_waited_for {
+            self.pending.recall_unsent(logging.epoch, &mut self.outcomes);
+        }
+        if logging.epoch == Epoch::NONE {
+            self.pending.outdate_dependent(&mut self.outcomes);
         }
         self.pending.advance(logging.epoch, &mut self.outcomes);
     }

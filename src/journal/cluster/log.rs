@@ -69,6 +69,8 @@ pub enum Logged {
     Notice(Notice),
     /// A node is one no more: it has left, or was given up since it did not renew its lease.
     NodeGone(NodeId),
+    /// What a later version of the program tells, and this one does not know: only that there is an entry counts.
+    Unknown,
 }
 
 /// A change that is to be appended.

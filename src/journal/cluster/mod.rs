@@ -4,13 +4,16 @@
 //! the log, among those of the others and in the same order everywhere. Where something else came before it, it goes back
 //! to the rooms, to be checked again. Nothing here waits or names a socket: what reaches the log is a [`Link`].
 
+mod appending;
 mod asking;
 mod attaching;
 pub mod codec;
 mod effects;
 mod feed;
+mod loading;
 pub mod log;
 mod outcomes;
+mod outdating;
 mod pending;
 mod queue;
 mod refusing;
@@ -34,24 +37,13 @@ use crate::meter::{ClusterMeters, JournalMeters};
 use crate::rooms::{Epoch, NodeId, Notice, Proposal, ReadRequest, StoredRoom, SyncId};
 use crate::time::Now;
 use asking::{Ends, Reads};
-use attaching::{Leaving, Stage, Standing};
-use log::{AppendFault, Entry, Loaded, Request, Response, Verdict};
+use attaching::{Leaving, Standing};
+use log::{Entry, Loaded, Request, Response};
 use outcomes::Outcomes;
 use pending::Pending;
 use refusing::PATIENCE_MS;
 use timeline::{Timeline, Timer};
 use versions::Versions;
-
-/// Changes that are asked to be appended at once. One request is under way at a time: what comes meanwhile goes with the
-/// next, so that a log that is slow is asked for more at a time and not more often, and a change that was refused is
-/// never behind one that was not.
-const BATCH_CHANGES: usize = 256;
-
-/// A log that has refused a change is asked again after this time.
-const REFUSED_AGAIN_MS: u64 = 250;
-
-/// A log that was not asked again since there was nothing to ask is taken to be well after this time.
-const REFUSING_MS: u64 = 1_000;
 
 /// With so many changes that are not committed yet, no more are taken.
 const MAX_PENDING: usize = 10_000;
@@ -140,7 +132,8 @@ impl<L: Link> ClusterJournal<L> {
     fn on_response(&mut self, response: Response) {
         match response {
             Response::Up => self.on_up(),
-            Response::Down { reason } => self.on_down(&reason),
+            // The link has told why.
+            Response::Down { .. } => self.on_down(),
             Response::Attached(attached) => self.on_attached(attached),
             Response::Appended(answer) => self.on_appended(answer),
             Response::Renewed(renewed) => self.on_renewed(renewed),
@@ -157,46 +150,6 @@ impl<L: Link> ClusterJournal<L> {
                     self.outcomes.push(Outcome::Read { request, page });
                 }
             }
-        }
-    }
-
-    fn on_appended(&mut self, answer: Result<Vec<(u64, Verdict)>, AppendFault>) {
-        if !std::mem::take(&mut self.is_unanswered) {
-            return;
-        }
-        match answer {
-            Ok(verdicts) => {
-                self.refusing_until_ms = None;
-                let doubtful = self.pending.note_verdicts(&verdicts, &mut self.outcomes);
-                self.ends.wanted.doubtful.extend(doubtful);
-            }
-            Err(AppendFault::GivenUp) => self.on_given_up(),
-            Err(AppendFault::OtherGeneration) => {
-                if matches!(self.standing.stage, Stage::Attached | Stage::CatchingUp { .. }) {
-                    self.attach();
-                }
-            }
-            Err(AppendFault::Refusing(reason)) => {
-                if self.refusing_until_ms.is_none() {
-                    ::log::warn!(event = "log_refusing"; "the log that the nodes share takes nothing: {reason}");
-                }
-                self.refusing_until_ms = Some(self.now.steady_ms + REFUSING_MS);
-                self.ask_again = Timer::In(REFUSED_AGAIN_MS);
-                self.pending.take_back();
-            }
-        }
-    }
-
-    /// Sends what can be sent.
-    fn append(&mut self) {
-        if !self.standing.is_attached() || self.is_unanswered || self.is_leaving() || self.ask_again != Timer::Off {
-            return;
-        }
-        let node = self.standing.node;
-        let changes = self.pending.next_batch(node, &self.versions, BATCH_CHANGES, &mut self.outcomes);
-        if !changes.is_empty() {
-            self.is_unanswered = true;
-            self.link.send(Request::Append { node, generation: self.standing.generation, changes });
         }
     }
 
@@ -285,6 +238,9 @@ impl<L: Link> Journal for ClusterJournal<L> {
         self.note_handed_back();
         loop {
             if let Some(outcome) = self.outcomes.take() {
+                if matches!(outcome, Outcome::Outdated(_)) {
+                    self.meters.outdated_proposals.inc();
+                }
                 return Some(outcome);
             }
             // Versions are those of what was taken: so one entry is taken in at a time.

@@ -13,7 +13,7 @@ use super::outcomes::{HandedBack, Outcomes};
 use super::queue::{Content, Fate, Queue, Sent, Unsent};
 use super::versions::Versions;
 use crate::journal::Outcome;
-use crate::rooms::{Change, Checked, Epoch, NodeId, Proposal, RoomCode};
+use crate::rooms::{Change, Checked, Epoch, NodeId, Proposal};
 
 /// All proposals of this node that are not settled.
 #[derive(Default)]
@@ -132,14 +132,14 @@ impl Pending {
     fn send(&mut self, unsent: Unsent, epoch: Epoch, node: NodeId, versions: &Versions) -> Option<Append> {
         let Unsent { proposal, serial, is_told, .. } = unsent;
         let effects = Effects::of(&proposal.change);
-        let accounts_version = if effects.depends_on_accounts { self.accounts_version(versions) } else { None };
+        let accounts_version = if effects.depends_on_accounts { self.accounts_version(epoch, versions) } else { None };
         let queue = self.queues.get_mut(&epoch)?;
         let is_nothing = matches!(proposal.change, Change::Nothing);
         if !is_nothing {
             self.last_number += 1;
         }
         let id = ProposalId { node, number: self.last_number };
-        let version = if effects.opens || epoch == Epoch::NONE { None } else { queue.predicted.or(versions.of(epoch)) };
+        let version = if epoch == Epoch::NONE { None } else { queue.predicted.or(versions.of(epoch)) };
         let append = (!is_nothing).then(|| Append {
             number: id.number,
             code: proposal.code,
@@ -169,9 +169,12 @@ impl Pending {
         append
     }
 
-    /// The version that the accounts will have when all that was sent is committed.
-    fn accounts_version(&self, versions: &Versions) -> Option<ProposalId> {
-        self.queues.get(&Epoch::NONE).and_then(|queue| queue.predicted).or(versions.accounts)
+    /// The version of the accounts against which something was checked: for a change of one, that which the accounts will
+    /// have when those before it are committed; for what happens in a room, that which they have, since it may have been
+    /// proposed before those that are on their way. When they come, it is outdated.
+    fn accounts_version(&self, epoch: Epoch, versions: &Versions) -> Option<ProposalId> {
+        let queue = self.queues.get(&Epoch::NONE).filter(|_| epoch == Epoch::NONE);
+        queue.and_then(|queue| queue.predicted).or(versions.accounts)
     }
 
     /// The same as it was sent before, if it is still to be sent.
@@ -221,7 +224,7 @@ impl Pending {
         let is_first = queue.sent.is_empty() && queue.recalled == 0;
         queue.recalled += proposals.len();
         for (place, (mut proposal, serial)) in proposals.into_iter().enumerate() {
-            // What waited for those before it still does, unless they are all settled.
+            // What waited for those before it still does, unless they are all settled: then it is told so by staying as it is.
             if proposal.checked == Checked::NotYet && !(is_first && place == 0) {
                 proposal.checked = Checked::Again;
             }
@@ -260,59 +263,6 @@ impl Pending {
             }
             self.hand_back(epoch, recalled, outcomes);
         }
-        if self.queues.get(&epoch).is_some_and(Queue::is_empty) {
-            self.queues.remove(&epoch);
-        }
-    }
-
-    // ---- others' changes
-
-    /// Another node has changed this room: nothing that was checked before is in the log behind that.
-    pub fn outdate_room(&mut self, epoch: Epoch, outcomes: &mut Outcomes) {
-        self.recall_from(epoch, 0, outcomes);
-    }
-
-    /// Another node has changed an account.
-    pub fn outdate_accounts(&mut self, outcomes: &mut Outcomes) {
-        self.outdate_room(Epoch::NONE, outcomes);
-        for epoch in self.epochs() {
-            let Some(queue) = self.queues.get(&epoch) else { continue };
-            let sent = queue.sent.iter().position(|sent| sent.depends_on_accounts);
-            let mut unsent = queue.checked_again.iter().chain(&queue.fresh);
-            let depends = |unsent: &Unsent| Effects::of(&unsent.proposal.change).depends_on_accounts;
-            if let Some(place) = sent.or_else(|| unsent.any(depends).then_some(queue.sent.len())) {
-                self.recall_from(epoch, place, outcomes);
-            }
-        }
-    }
-
-    /// Another node has opened a room under this code.
-    pub fn outdate_opening(&mut self, code: RoomCode, opened: Epoch, outcomes: &mut Outcomes) {
-        for epoch in self.epochs() {
-            let Some(queue) = self.queues.get(&epoch) else { continue };
-            let sent = queue.sent.front().map(|sent| match &sent.what {
-                Content::Own(proposal) => (proposal.code, proposal.change.opens()),
-                Content::Refused(code, change) => (*code, change.opens()),
-            });
-            let unsent = || queue.checked_again.front().or(queue.fresh.front());
-            let first = sent.or_else(|| unsent().map(|first| (first.proposal.code, first.proposal.change.opens())));
-            if epoch != opened && first == Some((code, true)) {
-                self.recall_from(epoch, 0, outcomes);
-            }
-        }
-    }
-
-    /// All rooms of which something is proposed, in an order that is always the same.
-    pub(super) fn epochs(&self) -> Vec<Epoch> {
-        let mut epochs: Vec<_> = self.queues.keys().copied().collect();
-        epochs.sort_unstable();
-        epochs
-    }
-
-    pub(super) fn recall_from(&mut self, epoch: Epoch, place: usize, outcomes: &mut Outcomes) {
-        let Some(queue) = self.queues.get_mut(&epoch) else { return };
-        let recalled = queue.recall(place);
-        self.hand_back(epoch, recalled, outcomes);
         if self.queues.get(&epoch).is_some_and(Queue::is_empty) {
             self.queues.remove(&epoch);
         }

@@ -20,6 +20,8 @@ pub(super) struct Queue {
     pub is_ready: bool,
     /// So many are on their way back to the rooms, to be checked again. Nothing is sent meanwhile.
     pub recalled: usize,
+    /// One that was sent may have been refused since.
+    pub may_have_refused: bool,
     /// Of those that were checked again, one came to nothing that others may have relied on.
     pub is_broken: bool,
 }
@@ -96,10 +98,19 @@ impl Queue {
         !self.checked_again.is_empty() || !self.fresh.is_empty()
     }
 
+    /// Whether a change may come to be in the log that the rooms take to be refused for good. What they propose meanwhile
+    /// is not checked against that.
+    pub fn has_refused(&self) -> bool {
+        let is_refused = |sent: &Sent| sent.is_versioned && matches!(sent.what, Content::Refused(..));
+        self.may_have_refused && self.sent.iter().any(is_refused)
+    }
+
     /// The first that may be sent now.
     pub fn next_unsent(&mut self) -> Option<Unsent> {
+        self.may_have_refused = self.has_refused();
+        let is_held = self.recalled > 0 || self.may_have_refused;
         match self.checked_again.front() {
-            _ if self.recalled > 0 => None,
+            _ if is_held => None,
             Some(first) if first.waits => None,
             Some(_) => self.checked_again.pop_front(),
             None => self.fresh.pop_front(),

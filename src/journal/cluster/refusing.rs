@@ -53,6 +53,7 @@ impl Queue {
                 continue;
             }
             let left = Content::Refused(proposal.code, proposal.change.clone());
+            self.may_have_refused = true;
             if let Content::Own(proposal) = std::mem::replace(&mut sent.what, left) {
                 told.push(Outcome::Refused(proposal));
             }

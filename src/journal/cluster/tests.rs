@@ -276,7 +276,10 @@ fn word_of(outcome: &Outcome) -> String {
             format!("committed {}{id}", words(&proposal.change))
         }
         Outcome::Refused(proposal) => format!("refused {}", words(&proposal.change)),
-        Outcome::Outdated(proposal) => format!("outdated {}", words(&proposal.change)),
+        Outcome::Outdated(proposal) => {
+            let alone = if proposal.checked == Checked::NotYet { ", alone" } else { "" };
+            format!("outdated {}{alone}", words(&proposal.change))
+        }
         Outcome::AlreadySaid(proposal, id) => format!("said {} as {id}", words(&proposal.change)),
         Outcome::NoSuchEvent(proposal) => format!("no event for {}", words(&proposal.change)),
         Outcome::Noticed(_) => "noticed".to_owned(),

@@ -101,8 +101,11 @@ fn parse_sentinels(rest: &str, query: Option<&str>, is_encrypted: bool) -> Resul
 }
 
 fn parse_socket(rest: &str, query: Option<&str>) -> Result<ClusterAddress, String> {
-    // Behind an @, since a path may have one.
-    let (credentials, path) = if rest.starts_with('/') { (None, rest) } else { split_credentials(rest)? };
+    // The path itself may have an @.
+    let (credentials, path) = match rest.find("@/") {
+        Some(end) if !rest.starts_with('/') => (split_credentials(&rest[..=end])?.0, &rest[end + 1..]),
+        _ => (None, rest),
+    };
     let path = decode(path)?;
     if !path.starts_with('/') {
         return Err("The path of the cluster's socket is not absolute: give it as unix:///PATH.".to_owned());

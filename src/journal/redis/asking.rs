@@ -2,14 +2,12 @@
 
 use redis::{Cmd, Value, cmd};
 
-use super::entries::{read_position, version_text};
+use super::entries::read_position;
 use super::faults::{Answer, Fault, list, number, text};
 use super::scripts::{LOG, Scripts};
 use crate::journal::cluster::Effects;
 use crate::journal::cluster::codec;
-use crate::journal::cluster::log::{
-    AppendFault, Attached, Generation, Position, Renewed, Request, Response, Verdict,
-};
+use crate::journal::cluster::log::{AppendFault, Attached, Generation, Position, Renewed, Request, Response, Verdict};
 
 /// Who asks: each connection of a node has a higher number than those before it, and what comes late over one of those
 /// is not done.
@@ -37,7 +35,7 @@ pub(super) fn command(scripts: &Scripts, asker: &Asker, request: &Request) -> Op
     let command = match request {
         Request::Attach { node, last, history_events } => {
             let (position, by) =
-                last.map(|(position, by)| (position.to_string(), version_text(by))).unwrap_or_default();
+                last.map(|(position, by)| (position.to_string(), codec::version_text(by))).unwrap_or_default();
             let mut command = scripts.attach.command();
             command.arg(codec::FORMAT).arg(node.0).arg(asker.session).arg(position).arg(by).arg(history_events);
             command
@@ -70,7 +68,7 @@ pub(super) fn command(scripts: &Scripts, asker: &Asker, request: &Request) -> Op
             let mut payload = Vec::new();
             codec::write_room(room, &mut payload);
             let mut command = scripts.keep_snapshot.command();
-            command.arg(room.code.as_str()).arg(room.epoch.to_string()).arg(version_text(*version)).arg(payload);
+            command.arg(room.code.as_str()).arg(room.epoch.to_string()).arg(codec::version_text(*version)).arg(payload);
             command
         }
         Request::FindEnd { .. } => {
@@ -178,9 +176,7 @@ pub(super) fn read_other(request: &Request, value: Value) -> Answer<Option<Respo
     Ok(match request {
         Request::Renew { .. } => Some(Response::Renewed(read_renewed(value)?)),
         Request::KeepSnapshot { room, .. } => Some(Response::SnapshotKept { epoch: room.epoch }),
-        Request::FindEnd { question } => {
-            Some(Response::End { question: *question, position: read_end(value)? })
-        }
+        Request::FindEnd { question } => Some(Response::End { question: *question, position: read_end(value)? }),
         Request::Tell { .. } | Request::Leave { .. } => None,
         Request::Attach { .. } | Request::Append { .. } => None,
         Request::Follow { .. } | Request::Load | Request::Read(_) => None,

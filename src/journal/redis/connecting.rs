@@ -76,8 +76,15 @@ impl Connector {
         ask(&mut connection, cmd("HGET").arg(META).arg("format"))?;
         let info = text(ask(&mut connection, cmd("INFO").arg("server"))?)?;
         let version = field(&info, "redis_version").ok_or_else(Fault::unreadable)?;
-        if version.split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < OLDEST_VERSION) {
-            return Err(Fault::Denied(format!("it is of version {version}, and the log needs one from {OLDEST_VERSION}.0 on")));
+        if version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok())
+            .is_none_or(|major: u32| major < OLDEST_VERSION)
+        {
+            return Err(Fault::Denied(format!(
+                "it is of version {version}, and the log needs one from {OLDEST_VERSION}.0 on"
+            )));
         }
         let info = text(ask(&mut connection, cmd("INFO").arg("replication"))?)?;
         if field(&info, "role") != Some("master") {

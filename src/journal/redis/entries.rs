@@ -13,7 +13,8 @@ use crate::rooms::{Epoch, NodeId, RoomCode};
 
 /// Reads `TIME-SEQUENCE`.
 pub(super) fn read_position(text: &str) -> Answer<Position> {
-    let (time_ms, sequence) = read_pair(text)?;
+    let pair = text.split_once('-').and_then(|(time, sequence)| Some((time.parse().ok()?, sequence.parse().ok()?)));
+    let (time_ms, sequence) = pair.ok_or_else(Fault::unreadable)?;
     Ok(Position { time_ms, sequence })
 }
 
@@ -22,18 +23,7 @@ pub(super) fn read_version(text: &str) -> Answer<Option<ProposalId>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let (node, number) = read_pair(text)?;
-    Ok(Some(ProposalId { node: NodeId(node), number }))
-}
-
-/// Writes what [`read_version`] reads.
-pub(super) fn version_text(version: ProposalId) -> String {
-    format!("{}-{}", version.node.0, version.number)
-}
-
-fn read_pair(text: &str) -> Answer<(u64, u64)> {
-    let pair = text.split_once('-').and_then(|(first, second)| Some((first.parse().ok()?, second.parse().ok()?)));
-    pair.ok_or_else(Fault::unreadable)
+    codec::read_version(text).map(Some).ok_or_else(Fault::unreadable)
 }
 
 /// What `XREAD` of one stream answers: what this program understands of it, and where the last of all is. Nothing, if there
@@ -47,12 +37,12 @@ pub(super) fn read_entries(answer: Value, own: NodeId) -> Answer<(Vec<Entry>, Op
         let (Some(position), Some(fields)) = (parts.next(), parts.next()) else { return Err(Fault::unreadable()) };
         let position = read_position(&super::faults::text(position)?)?;
         last = Some(position);
-        read.extend(read_entry(position, fields, own)?);
+        read.push(read_entry(position, fields, own)?);
     }
     Ok((read, last))
 }
 
-fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<Entry>> {
+fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Entry> {
     let value = bytes(list(fields)?.into_iter().nth(1).ok_or_else(Fault::unreadable)?)?;
     let (head, payload) = split_line(&value)?;
     let mut words = head.split(' ');
@@ -62,8 +52,7 @@ fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<E
     let what = match flags {
         "N" => match codec::read_notice(payload).map_err(unknown)? {
             Some(notice) => Logged::Notice(notice),
-            // A later version of the program tells more than this one knows.
-            None => return Ok(None),
+            None => Logged::Unknown,
         },
         "G" => Logged::NodeGone(read_node(payload)?),
         _ => {
@@ -75,7 +64,10 @@ fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<E
                 "-" => RoomCode::NONE,
                 code => RoomCode::parse(code).ok_or_else(Fault::unreadable)?,
             };
-            let epoch = Epoch::parse(epoch).ok_or_else(Fault::unreadable)?;
+            let epoch = match epoch {
+                "-" => Epoch::NONE,
+                epoch => Epoch::parse(epoch).ok_or_else(Fault::unreadable)?,
+            };
             let change = match by.node == own {
                 true => None,
                 false => Some(Box::new(codec::read_change(payload, event_id).map_err(unknown)?)),
@@ -83,7 +75,7 @@ fn read_entry(position: Position, fields: Value, own: NodeId) -> Answer<Option<E
             Logged::Change { code, epoch, event_id, change }
         }
     };
-    Ok(Some(Entry { position, by, what }))
+    Ok(Entry { position, by, what })
 }
 
 /// Reads the number of a node.

@@ -124,9 +124,9 @@ impl Follower {
                 self.wait_for_replicas(connection, order, last)?;
             }
             after = last;
-            let lag_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| {
-                u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_sub(last.time_ms)
-            });
+            let lag_ms = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_sub(last.time_ms));
             self.answers.meters.lag_ms.store(lag_ms, Ordering::Relaxed);
             if !entries.is_empty() {
                 self.answers.give(origin, Response::Entries(entries))?;

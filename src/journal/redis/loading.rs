@@ -77,8 +77,10 @@ impl Basics {
 
     fn finish(self, rooms: Vec<TailedRoom>) -> Answer<Loaded> {
         let accounts = self.accounts.iter().map(|(field, value)| codec::read_account(field, value).map_err(unknown));
-        let former = rooms.iter().flat_map(|room| room.former.iter().map(|epoch| (*epoch, room.snapshot.epoch))).collect();
-        let account_tail = self.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect::<Vec<_>>();
+        let former =
+            rooms.iter().flat_map(|room| room.former.iter().map(|epoch| (*epoch, room.snapshot.epoch))).collect();
+        let account_tail =
+            self.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect::<Vec<_>>();
         Ok(Loaded {
             generation: self.generation,
             accounts: accounts.collect::<Answer<_>>()?,

@@ -34,9 +34,11 @@ pub(super) fn connect(
     address: &ClusterAddress,
 ) -> Result<Connected, String> {
     if address.is_encrypted && !cfg!(feature = "tls") {
-        return Err("This program was built without TLS: give the address of the cluster's log as redis://, or build the \
+        return Err(
+            "This program was built without TLS: give the address of the cluster's log as redis://, or build the \
                     program with the feature tls."
-            .to_owned());
+                .to_owned(),
+        );
     }
     let until = Instant::now() + CONNECT_LIMIT;
     loop {
@@ -82,7 +84,9 @@ impl RedisLink {
         link.send(Request::Load);
         match link.wait(LOAD_LIMIT) {
             Some(Response::Loaded(Some(loaded))) => Ok((link, loaded)),
-            _ => Err(format!("The cluster's log at {address} cannot be read: see what Redis says of it, and try again.")),
+            _ => {
+                Err(format!("The cluster's log at {address} cannot be read: see what Redis says of it, and try again."))
+            }
         }
     }
 
@@ -103,7 +107,9 @@ impl RedisLink {
                     thread::sleep(PAUSE);
                 }
                 Some(Response::Attached(Attached::OtherHistory(events))) => {
-                    reason = format!("the other nodes keep {events} events of a room, so start this one with --history {events}");
+                    reason = format!(
+                        "the other nodes keep {events} events of a room, so start this one with --history {events}"
+                    );
                     thread::sleep(PAUSE);
                 }
                 Some(Response::Attached(Attached::UnknownFormat(format))) => {
@@ -113,7 +119,9 @@ impl RedisLink {
                     ));
                 }
                 Some(Response::Attached(Attached::GivenUp)) => {
-                    return Err(format!("The cluster's log at {address} knows this node as one that is gone: start it again."));
+                    return Err(format!(
+                        "The cluster's log at {address} knows this node as one that is gone: start it again."
+                    ));
                 }
                 // Nothing else is asked here.
                 Some(_) => continue,

@@ -290,11 +290,7 @@ impl Orderer {
         Ok(value)
     }
 
-    fn finish_append(
-        &mut self,
-        value: Value,
-        numbers: Vec<u64>,
-    ) -> Answer<Result<Vec<(u64, Verdict)>, AppendFault>> {
+    fn finish_append(&mut self, value: Value, numbers: Vec<u64>) -> Answer<Result<Vec<(u64, Verdict)>, AppendFault>> {
         let verdicts = match asking::read_verdicts(value, numbers.len()) {
             Err(Fault::Refusing(reason)) => {
                 self.note_refusing(&reason);

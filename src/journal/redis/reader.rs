@@ -66,10 +66,7 @@ impl Reader {
     }
 
     /// A connection that was good for what was read last may be no more.
-    fn try_twice<T>(
-        &mut self,
-        read: impl Fn(&mut Connection, &Scripts, &Standing) -> Answer<T>,
-    ) -> Option<T> {
+    fn try_twice<T>(&mut self, read: impl Fn(&mut Connection, &Scripts, &Standing) -> Answer<T>) -> Option<T> {
         let had_connection = self.connection.is_some();
         let tried = self.try_once(&read);
         let read = match tried {

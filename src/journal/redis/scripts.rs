@@ -49,7 +49,10 @@ const READS: &str = "#!lua flags=no-writes\n";
 
 impl Script {
     fn new(flags: &str, parts: &[&str]) -> Script {
-        let body = [&[flags, include_str!("scripts/common.lua")], parts].concat().concat();
+        Script::of([&[flags, include_str!("scripts/common.lua")], parts].concat().concat())
+    }
+
+    fn of(body: String) -> Script {
         let hash = Sha1::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
         Script { body, hash }
     }
@@ -78,6 +81,27 @@ impl Scripts {
         }
     }
 
+    /// The same by a clock that is a list, of seconds and microseconds.
+    #[cfg(test)]
+    pub fn by_clock_of_test() -> Scripts {
+        let Scripts { attach, append, renew, look, leave, tell, keep_snapshot, load, load_rooms } = Scripts::new();
+        let changed = |script: Script| {
+            let body = script.body.replace("redis.call('TIME')", "redis.call('LRANGE', key('clock'), 0, 1)");
+            Script::of(body.replace("log, '*'", "log, digits(now_ms()) .. '-*'"))
+        };
+        Scripts {
+            attach: changed(attach),
+            append: changed(append),
+            renew: changed(renew),
+            look: changed(look),
+            leave: changed(leave),
+            tell: changed(tell),
+            keep_snapshot: changed(keep_snapshot),
+            load: changed(load),
+            load_rooms: changed(load_rooms),
+        }
+    }
+
     fn all(&self) -> [&Script; 9] {
         let Scripts { attach, append, renew, look, leave, tell, keep_snapshot, load, load_rooms } = self;
         [attach, append, renew, look, leave, tell, keep_snapshot, load, load_rooms]
@@ -90,12 +114,12 @@ impl Scripts {
             packed.extend(cmd("SCRIPT").arg("LOAD").arg(&script.body).get_packed_command());
         }
         connection.send_packed_command(&packed)?;
-        for script in self.all() {
+        for _ in self.all() {
             match connection.recv_response()? {
                 Value::ServerError(ref error) if error.code() == "ERR" => {
                     return Err(Fault::Denied("it does not understand the log's scripts".to_owned()));
                 }
-                answer => drop(text(answer)?),
+                hash => drop(text(hash)?),
             }
         }
         Ok(())

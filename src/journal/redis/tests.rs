@@ -1,13 +1,12 @@
-use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use redis::{Connection, Value, cmd};
+use ::redis::{Cmd, Connection, Value, cmd};
 
 use super::connecting::ask;
-use super::faults::{Answer, Fault};
+use super::faults::Fault;
 use super::*;
 use crate::journal::cluster::log::*;
 use crate::rooms::*;

@@ -58,17 +58,13 @@ pub(super) fn read_token(token: &str) -> Option<Cow<'_, str>> {
         return Some(token.into());
     }
     let mut text = Vec::with_capacity(token.len());
-    let mut rest = token.as_bytes();
-    while let Some((&byte, others)) = rest.split_first() {
-        rest = others;
-        if byte == b'%' {
-            let (&[high, low], others) = rest.split_first_chunk()?;
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            text.push((digit(high)? << 4 | digit(low)?) as u8);
-            rest = others;
-        } else {
-            text.push(byte);
-        }
+    let mut parts = token.as_bytes().split(|byte| *byte == b'%');
+    text.extend_from_slice(parts.next()?);
+    for part in parts {
+        let (&[high, low], rest) = part.split_first_chunk()?;
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        text.push((digit(high)? << 4 | digit(low)?) as u8);
+        text.extend_from_slice(rest);
     }
     String::from_utf8(text).ok().map(Cow::Owned)
 }

@@ -42,6 +42,37 @@ fn what_was_not_looked_at_is_sent_again_and_what_was_is_checked_again() {
 }
 
 #[test]
+fn an_entry_that_says_nothing_to_this_version_is_one_all_the_same() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.reconnect(yes(1, 101));
+    assert!(world.outcomes().is_empty());
+    world.entry(ProposalId { node: THERE, number: 0 }, Logged::Unknown);
+    assert_eq!(world.outcomes(), ["outdated one"], "everything was read");
+}
+
+#[test]
+fn what_is_sent_again_has_its_order_over_all_rooms() {
+    let mut world = World::with(&[1, 2]);
+    world.submit(say(2, "one"));
+    world.pass(0);
+    world.answer(Response::Appended(Ok(all_appended(1..=1))));
+    world.outcomes();
+    world.submit(say(1, "two"));
+    world.pass(0);
+    world.answer(Response::Appended(Ok(all_appended(2..=2))));
+    world.outcomes();
+    world.submit(say(2, "three"));
+    world.pass(0);
+    world.reconnect(yes(0, 100));
+    world.outcomes();
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["1 one at 1", "2 two at 1", "3 three at 1"]);
+}
+
+#[test]
 fn an_answer_to_what_is_sent_again_may_tell_of_the_first_time() {
     let mut world = World::with(&[1]);
     world.submit(say(1, "one"));
@@ -136,6 +167,11 @@ fn another_generation_is_loaded_anew_under_another_number() {
     assert_eq!(world.outcomes(), ["reset to 2 rooms"]);
     assert_eq!(world.asked(), [Request::Follow { after: at(501) }]);
     assert_eq!(world.journal.waiting(), 0);
+    world.journal.sync(crate::rooms::SyncId(1));
+    world.pass(0);
+    assert_eq!(world.asked(), [Request::FindEnd { question: 2 }]);
+    world.answer(Response::End { question: 2, position: at(501) });
+    assert_eq!(world.outcomes(), ["synced 1"], "what was loaded is taken in");
     world.submit(say(2, "two"));
     world.pass(0);
     let asked = world.asked();
@@ -168,7 +204,7 @@ fn an_entry_of_no_room_has_everything_loaded_anew_while_entries_go_on() {
     let mut world = World::with(&[1]);
     world.pass(0);
     world.foreign(5, say(4, "what"));
-    world.foreign(6, say(1, "one"));
+    world.entry(ProposalId { node: THERE, number: 0 }, Logged::NodeGone(NodeId(5)));
     world.outcomes();
     let (node, _) = attach_of(&mut world);
     assert_ne!(node, HERE);
@@ -177,6 +213,20 @@ fn an_entry_of_no_room_has_everything_loaded_anew_while_entries_go_on() {
     world.answer(Response::Loaded(Some(Box::new(loaded(&[1], 102, Generation(7))))));
     assert_eq!(world.outcomes(), ["reset to 1 rooms", "committed two as 7"]);
     assert_eq!(world.asked(), [Request::Load], "what follows is on its way");
+    // What has been handed over once is not handed over again.
+    world.time_ms = 102;
+    world.entry(ProposalId { node: THERE, number: 0 }, Logged::NodeGone(NodeId(5)));
+    assert!(world.outcomes().is_empty());
+}
+
+#[test]
+fn a_room_that_is_over_is_known_no_more() {
+    let mut world = World::with(&[1]);
+    world.foreign(5, Proposal::new(code(1), epoch(1), Change::End));
+    assert_eq!(world.outcomes(), ["committed end"]);
+    world.foreign(6, say(1, "what"));
+    assert!(world.outcomes().is_empty());
+    assert_ne!(attach_of(&mut world).0, HERE);
 }
 
 #[test]
@@ -212,6 +262,8 @@ fn who_leaves_says_so_once_everything_is_sent_and_is_given_up_by_nobody() {
     world.pass(0);
     let asked = world.asked();
     assert!(matches!(asked[..], [Request::Append { .. }]), "{asked:?}");
+    world.pass(0);
+    assert!(world.asked().is_empty(), "it is not answered");
     world.answer(Response::Appended(Ok(all_appended(1..=1))));
     world.own(1, 1, Some(1));
     world.outcomes();

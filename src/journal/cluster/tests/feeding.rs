@@ -29,6 +29,8 @@ fn another_s_version_sends_back_what_is_pending_of_the_room_in_its_order() {
     let outcomes = world.outcomes_checked(|word| (word != "nick-ben").then_some(Checked::Again));
     let outdated = ["outdated one", "outdated nick-ben", "outdated two", "outdated three"];
     assert_eq!(outcomes[0], "committed vacate as 50");
+    let meters = world.journal.cluster_meters().expect("a cluster's");
+    assert_eq!(meters.outdated_proposals.get(), 4);
     assert_eq!(outcomes[1..], outdated);
     world.answer(Response::Appended(Ok(all_appended(1..=4))));
     world.outcomes();
@@ -48,6 +50,9 @@ fn what_is_submitted_meanwhile_goes_behind_what_was_checked_again() {
         Some("committed vacate as 50")
     );
     world.submit(say(1, "new"));
+    world.asked();
+    world.pass(0);
+    assert!(world.appended().is_empty(), "those before it are on their way to the rooms");
     assert_eq!(world.outcomes_again(), ["outdated one", "outdated two"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["3 one at 50", "4 two at 50", "5 new at 50"]);
@@ -150,7 +155,7 @@ fn who_is_not_possible_yet_holds_up_what_is_behind_until_the_rest_has_come_back(
     world.answer(Response::Appended(Ok(all_appended(4..=4))));
     world.own(4, 1, None);
     let outcomes = world.outcomes_again();
-    assert_eq!(outcomes, ["committed place", "outdated one", "outdated two", "outdated new"]);
+    assert_eq!(outcomes, ["committed place", "outdated one, alone", "outdated two", "outdated new"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["5 one at 4", "6 two at 4", "7 new at 4"]);
 }
@@ -165,9 +170,15 @@ fn who_waits_for_nothing_is_asked_about_once_a_turn() {
     assert_eq!(world.outcomes_checked(|_| Some(Checked::NotYet)), ["committed nick-eve as 50", "outdated one"]);
     world.pass(0);
     assert_eq!(world.journal.due_ms(), Some(world.now_ms), "there is something to be taken");
-    assert_eq!(world.outcomes_again(), ["outdated one"]);
+    assert_eq!(world.outcomes_again(), ["outdated one, alone"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["2 one at 50"]);
+    world.submit(say(1, "two"));
+    world.foreign(51, nick(1, "eve"));
+    let outcomes = world.outcomes_checked(|word| Some(if word == "one" { Checked::Again } else { Checked::NotYet }));
+    assert_eq!(outcomes, ["committed nick-eve as 51", "outdated one", "outdated two"]);
+    world.foreign(52, nick(1, "eve"));
+    assert_eq!(world.outcomes()[1..], ["outdated one", "outdated two"], "it is not alone");
 }
 
 #[test]
@@ -185,7 +196,15 @@ fn where_one_that_freed_something_is_lost_those_behind_are_checked_one_by_one() 
     assert_eq!(world.appended_words(), ["4 nick-ben at 50"], "the place may be impossible behind it");
     world.answer(Response::Appended(Ok(all_appended(4..=4))));
     world.own(4, 1, Some(51));
-    assert_eq!(world.outcomes(), ["committed nick-ben as 51", "outdated place"]);
+    assert_eq!(world.outcomes_again(), ["committed nick-ben as 51", "outdated place"]);
+    world.pass(0);
+    world.submit(nick(1, "dora"));
+    world.foreign(60, nick(1, "eve"));
+    world.answer(Response::Appended(Ok(vec![(5, Verdict::Outdated)])));
+    world.outcomes_again();
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["6 place at 60", "7 nick-dora at 6"], "nothing was lost this time");
 }
 
 #[test]
@@ -268,8 +287,12 @@ fn a_room_is_handed_over_when_its_tail_is_long_by_whoever_made_it_so() {
         world.foreign(200 + number, nick(1, "eve"));
     }
     world.outcomes();
+    world.submit(nick(1, "cleo"));
+    world.send(&all_appended(2..=2));
+    world.own(2, 1, Some(300));
+    world.outcomes();
     world.pass(0);
-    assert!(world.outcomes().is_empty(), "whoever proposed it does that");
+    assert!(world.outcomes().is_empty(), "whoever proposed the last one of them does that");
 }
 
 #[test]

@@ -75,14 +75,21 @@ fn an_account_s_version_goes_with_what_depends_on_it() {
     let versions: Vec<_> =
         world.appended().into_iter().map(|append| (append.number, append.accounts_version)).collect();
     // Rooms are sent one after the other.
-    let own = Some(ProposalId { node: HERE, number: 4 });
-    assert_eq!(versions[..3], [(1, None), (2, there), (3, there)]);
-    assert_eq!(versions[3], (4, there));
+    assert_eq!(versions, [(1, None), (2, there), (3, there), (4, there)]);
     world.answer(Response::Appended(Ok(all_appended(1..=4))));
     world.outcomes();
     world.submit(place(1, false));
+    world.submit(add_account(3));
     world.pass(0);
-    assert_eq!(world.appended()[0].accounts_version, own);
+    let versions: Vec<_> =
+        world.appended().into_iter().map(|append| (append.number, append.accounts_version)).collect();
+    let own = Some(ProposalId { node: HERE, number: 4 });
+    assert_eq!(versions, [(5, there), (6, own)], "what is on its way counts for other accounts only");
+    world.own(1, 1, Some(1));
+    [2, 3].into_iter().for_each(|number| world.own(number, 1, None));
+    world.own(4, 0, None);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[3..], ["committed account", "outdated place"], "the last place was not checked against it");
 }
 
 #[test]

@@ -69,6 +69,42 @@ fn what_was_refused_and_comes_back_is_committed_as_another_s() {
 }
 
 #[test]
+fn behind_what_was_refused_and_may_come_back_nothing_is_sent_that_was_not_checked_against_it() {
+    let mut world = World::with(&[1]);
+    world.submit(place(1, false));
+    world.send(&all_appended(1..=1));
+    world.outcomes();
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused place"]);
+    world.asked();
+    world.submit(nick(1, "eve"));
+    world.pass(0);
+    assert!(world.appended().is_empty(), "the place may have that name");
+    world.own(1, 1, None);
+    assert_eq!(world.outcomes_again(), ["committed place", "outdated nick-eve"]);
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["2 nick-eve at 1"]);
+}
+
+#[test]
+fn an_account_that_was_refused_and_may_come_back_outdates_what_was_not_checked_against_it() {
+    let mut world = World::with(&[1, 2]);
+    world.submit(add_account(5));
+    world.send(&all_appended(1..=1));
+    world.outcomes();
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused account"]);
+    world.asked();
+    world.submit(place(2, false));
+    world.pass(0);
+    let appended = world.appended();
+    assert_eq!((appended[0].number, appended[0].accounts_version), (2, None), "as if it never were");
+    world.submit(place(2, false));
+    world.own(1, 0, None);
+    assert_eq!(world.outcomes(), ["committed account", "outdated place", "outdated place"]);
+}
+
+#[test]
 fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
     let mut world = World::with(&[1]);
     for proposal in [say(1, "one"), place(1, false), vacate(1)] {
@@ -85,6 +121,24 @@ fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
     assert_eq!(world.outcomes_again(), ["outdated vacate"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["4 vacate at 1"]);
+}
+
+#[test]
+fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.answer(Response::Down { reason: "cut".to_owned() });
+    world.outcomes();
+    world.pass(5_000);
+    assert_eq!(world.outcomes(), ["refused one"]);
+    world.answer(Response::Up);
+    world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
+    world.submit(say(1, "two"));
+    world.foreign(50, nick(1, "eve"));
+    assert_eq!(world.outcomes_checked(|_| Some(Checked::NotYet)), ["committed nick-eve as 50", "outdated two"]);
+    world.pass(0);
+    assert_eq!(world.outcomes_again(), ["outdated two, alone"], "nothing is before it");
 }
 
 #[test]
@@ -123,10 +177,23 @@ fn what_is_on_its_way_back_to_the_rooms_is_not_forgotten_by_the_clock() {
     world.pass(0);
     world.foreign(50, nick(1, "eve"));
     assert!(world.journal.take_outcome().is_some(), "the other's");
-    world.pass(0);
+    world.pass(3_000);
     assert_eq!(world.outcomes_again(), ["outdated one"]);
     down(&mut world);
+    world.pass(2_000);
+    assert_eq!(world.outcomes(), ["refused one"]);
+}
+
+#[test]
+fn what_comes_back_from_the_rooms_too_late_is_refused_at_once() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.foreign(50, nick(1, "eve"));
+    assert!(world.journal.take_outcome().is_some(), "the other's");
     world.pass(5_000);
+    assert_eq!(world.outcomes_again(), ["outdated one"]);
+    world.pass(0);
     assert_eq!(world.outcomes(), ["refused one"]);
 }
 

@@ -82,7 +82,8 @@ end
 local function log_change(change, by, event_id)
   local letters = change.letters == '' and '-' or change.letters
   local code = change.code == '' and '-' or change.code
-  return push(by, event_id, letters, code, change.epoch, change.payload)
+  local epoch = change.epoch == '' and '-' or change.epoch
+  return push(by, event_id, letters, code, epoch, change.payload)
 end
 
 local function append_of_account(change, by)

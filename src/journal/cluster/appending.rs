@@ -1,0 +1,59 @@
+//! How changes are asked to be appended, and what is answered of the whole request.
+
+use super::ClusterJournal;
+use super::attaching::Stage;
+use super::log::{AppendFault, Link, Request, Verdict};
+use super::timeline::Timer;
+
+/// Changes that are asked to be appended at once. One request is under way at a time: what comes meanwhile goes with the
+/// next, so that a log that is slow is asked for more at a time and not more often, and a change that was refused is
+/// never behind one that was not.
+const BATCH_CHANGES: usize = 256;
+
+/// A log that has refused a change is asked again after this time.
+const REFUSED_AGAIN_MS: u64 = 250;
+
+/// A log that was not asked again since there was nothing to ask is taken to be well after this time.
+const REFUSING_MS: u64 = 1_000;
+
+impl<L: Link> ClusterJournal<L> {
+    pub(super) fn on_appended(&mut self, answer: Result<Vec<(u64, Verdict)>, AppendFault>) {
+        if !std::mem::take(&mut self.is_unanswered) {
+            return;
+        }
+        match answer {
+            Ok(verdicts) => {
+                self.refusing_until_ms = None;
+                let doubtful = self.pending.note_verdicts(&verdicts, &mut self.outcomes);
+                self.ends.wanted.doubtful.extend(doubtful);
+            }
+            Err(AppendFault::GivenUp) => self.on_given_up(),
+            Err(AppendFault::OtherGeneration) => {
+                if matches!(self.standing.stage, Stage::Attached | Stage::CatchingUp { .. }) {
+                    self.attach();
+                }
+            }
+            Err(AppendFault::Refusing(reason)) => {
+                if self.refusing_until_ms.is_none() {
+                    ::log::warn!(event = "log_refusing"; "the log that the nodes share takes nothing: {reason}");
+                }
+                self.refusing_until_ms = Some(self.now.steady_ms + REFUSING_MS);
+                self.ask_again = Timer::In(REFUSED_AGAIN_MS);
+                self.pending.take_back();
+            }
+        }
+    }
+
+    /// Sends what can be sent.
+    pub(super) fn append(&mut self) {
+        if !self.standing.is_attached() || self.is_unanswered || self.is_leaving() || self.ask_again != Timer::Off {
+            return;
+        }
+        let node = self.standing.node;
+        let changes = self.pending.next_batch(node, &self.versions, BATCH_CHANGES, &mut self.outcomes);
+        if !changes.is_empty() {
+            self.is_unanswered = true;
+            self.link.send(Request::Append { node, generation: self.standing.generation, changes });
+        }
+    }
+}
