@@ -19,6 +19,7 @@ fn corrections_deletions_and_reactions_are_the_same_on_all_nodes() {
     let mut ben = WebSocketClient::join(&nodes[1], &room, "ben");
     let first = say(&mut ana, "the-first-words", "a1");
     let second = say(&mut ana, "the-second-words", "a2");
+    ben.expect_where("both", |message| message["id"] == second);
     ben.send(json!({"type": "message", "text": "a reply", "reply_to": first, "cid": "b1"}));
     let reply = ana.expect_where("the reply", |message| message["cid"] == "b1");
     assert_eq!(reply["reply_to"], first, "{reply}");
@@ -31,6 +32,7 @@ fn corrections_deletions_and_reactions_are_the_same_on_all_nodes() {
     ben.expect_where("both", |message| message["type"] == "reaction" && message["name"] == "ana");
     // By an operator, who is elsewhere.
     let bens = say(&mut ben, "words-of-ben", "b2");
+    ana.expect_where("it", |message| message["id"] == bens);
     ana.send(json!({"type": "delete", "of": bens}));
     ben.expect_where("the deletion", |message| message["type"] == "delete" && message["of"] == bens);
     // By whose it is, at another node than that where it was said.

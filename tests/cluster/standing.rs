@@ -85,6 +85,7 @@ fn operators_keep_order_wherever_they_are() {
     let operators: Vec<&Value> =
         joined["members"].as_array().expect("members").iter().filter(|member| member["op"] == true).collect();
     assert_eq!(operators, [&json!({"name": "carl", "via": "line", "op": true})]);
+    carl.expect_line_where("eve", |line| line.contains("eve"));
     carl.send_line("/kick eve out");
     eve.expect_close(KICKED);
 }
