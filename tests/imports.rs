@@ -36,6 +36,10 @@ const SYSTEM_IS_KNOWN_TO: &[&str] = &[
     "src/reactor/net/signals.rs",
     "src/reactor/net/stream.rs",
     "src/journal/sqlite/writer.rs",
+    "src/journal/redis/following.rs",
+    "src/journal/redis/mod.rs",
+    "src/journal/redis/opening.rs",
+    "src/journal/redis/order.rs",
     "src/journal/sqlite/account_requests.rs",
     "src/subcommand/healthcheck.rs",
     "src/client/link.rs",
@@ -53,6 +57,7 @@ const FOLDERS_WITHOUT_CIRCLES: &[&str] = &[
     "src/reactor",
     "src/reactor/net",
     "src/rooms",
+    "src/journal/redis",
     "src/journal/sqlite",
     "src/line",
 ];
