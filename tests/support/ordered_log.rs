@@ -534,9 +534,8 @@ impl Room {
 
     /// Notes what was appended.
     fn note(&mut self, change: Change, effects: Effects, by: Version, position: Position, history_events: u64) {
-        if let Change::Open { time_ms }
-        | Change::Place { opens: true, time_ms, .. }
-        | Change::Vacate { time_ms, .. } = &change
+        if let Change::Open { time_ms } | Change::Place { opens: true, time_ms, .. } | Change::Vacate { time_ms, .. } =
+            &change
         {
             self.last_time_ms = *time_ms;
         }
