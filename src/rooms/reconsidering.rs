@@ -5,7 +5,7 @@ use super::change::{Change, Checked, OnCommit, Proposal};
 use super::command::{ConnectionId, Membership, Refusal, Reply, Share};
 use super::roster::{Known, Presence};
 use super::state::Conflict;
-use super::{AuthorId, Body, NameKeys, RoomId, Rooms, SharedFile, TokenHash};
+use super::{AuthorId, Body, Name, NameKeys, RoomId, Rooms, SharedFile, TokenHash};
 use crate::time::Now;
 
 /// After so long others' changes that came before are here.
@@ -81,6 +81,11 @@ impl Rooms {
             // Its secret may not be good for its name any more.
             Change::Enter { takes_place: None, event, .. } if subscribes => self.check_return(room_id, event.author)?,
             Change::Reconnect { author, .. } if subscribes => self.check_return(room_id, *author)?,
+            Change::Publish { event } => {
+                if let Body::Nick { to } = &event.body {
+                    self.check_right(room_id, event.author, to)?;
+                }
+            }
             // Who was here has gone on to another node.
             Change::Reconnect { author, .. } => {
                 let presence = room.member(*author).map(|member| member.presence);
@@ -106,10 +111,17 @@ impl Rooms {
 
     /// Whether a member that comes back bears its name by right, if it is somebody's own.
     fn check_return(&self, room_id: RoomId, author: AuthorId) -> Result<(), Conflict> {
-        let room = self.room(room_id);
-        let Some(member) = room.member(author) else { return Ok(()) };
-        let owner = self.accounts.owner(&member.name.keys());
-        if owner.is_none() || owner == room.account_of(author) { Ok(()) } else { Err(Conflict::Member) }
+        match self.room(room_id).member(author) {
+            Some(member) => self.check_right(room_id, author, &member.name),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a member may bear this name: it is nobody's own, or its own, or is about to be.
+    fn check_right(&self, room_id: RoomId, author: AuthorId, name: &Name) -> Result<(), Conflict> {
+        let owner = self.accounts.owner(&name.keys());
+        let is_its_own = || owner == self.room(room_id).account_of(author);
+        if owner.is_none() || is_its_own() { Ok(()) } else { Err(Conflict::Member) }
     }
 
     /// Whether a proposal may be possible once others are committed that this node has proposed.

@@ -154,7 +154,7 @@ impl Log {
         let Some(room) = self.rooms.get(&request.epoch) else { return Page::default() };
         let (range, sought) = match request.wanted.clone() {
             Wanted::Events { first_id, last_id } => (first_id..=last_id, Vec::new()),
-            Wanted::Messages(messages) => (1..=0, messages),
+            Wanted::Messages(messages) => (0..=0, messages),
             Wanted::EventsAndMessage { first_id, last_id, message } => (first_id..=last_id, vec![message]),
             Wanted::Search { .. } => unreachable!("nobody searches"),
         };

@@ -197,10 +197,8 @@ impl Cluster {
             self.execute(node, number, command);
         }
         match self.random.random_range(0..40) {
-            0..2 => {
-                if !self.nodes[node].connections[number].waits {
-                    self.nodes[node].disconnect(&mut self.log, number, self.now);
-                }
+            0..2 if !self.nodes[node].connections[number].waits => {
+                self.nodes[node].disconnect(&mut self.log, number, self.now);
             }
             2..4 => self.pass(500),
             4 => self.nodes[node].refuse_one(&mut self.random, &mut self.log, self.now),

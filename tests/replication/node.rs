@@ -410,9 +410,13 @@ impl Node {
         let outdated = queue.split_off(place);
         // What the rooms have proposed before goes behind.
         let mut behind: Vec<Proposal> = std::iter::from_fn(|| self.rooms.take_proposal()).collect();
-        for pending in outdated {
+        for (number, pending) in outdated.into_iter().enumerate() {
             assert!(pending.number.is_none(), "what is in the log is not outdated: {:?}", pending.proposal);
-            let Some(proposal) = pending.proposal else { continue };
+            let Some(mut proposal) = pending.proposal else { continue };
+            if proposal.checked == Checked::NotYet && place + number > 0 {
+                // Those for which it waits are not settled yet.
+                proposal.checked = Checked::Again;
+            }
             match pending.verdict {
                 Some(Verdict::Duplicate(id)) => self.rooms.note_already_said(proposal, id, now),
                 Some(Verdict::NoSuchEvent) => self.rooms.note_no_such_event(proposal, now),

@@ -3,7 +3,10 @@
 use snugd::journal::cluster::log::{
     Append, AppendFault, Attached, Entry, LEASE_MS, Logged, Position, ProposalId, Request, Response, Verdict, Version,
 };
-use snugd::rooms::{AuthorId, Body, Change, Epoch, Event, Kind, MessageKey, Name, NodeId, RoomCode, Text, Via};
+use snugd::rooms::{
+    AccountAction, AccountChange, AccountId, AuthorId, Body, Change, Epoch, Event, Kind, MessageKey, Name, NodeId,
+    RoomCode, Text, Via,
+};
 
 use crate::ordered_log::{Asker, OrderedLog, SETTLING_MS, epoch_in};
 
@@ -115,6 +118,26 @@ fn a_change_is_appended_at_the_version_against_which_it_was_checked() {
     let chain = vec![append(4, version(BEN, 1), topic()), append(5, version(ANA, 4), message("b"))];
     assert_eq!(asked.append_all(ANA, chain), Ok(vec![Verdict::Appended; 2]));
     assert_eq!(asked.append(BEN, append(5, None, Change::Open { time_ms: 1 })), Verdict::Outdated, "the code is taken");
+}
+
+#[test]
+fn who_comes_in_is_checked_against_the_accounts_as_they_are() {
+    let mut asked = Asked::new();
+    let add = AccountChange {
+        account: AccountId(7),
+        action: AccountAction::Add { name: Name::parse("ana").expect("a name"), hash: None },
+        bearers: Vec::new(),
+        request: None,
+    };
+    let claim = || Append { version: None, ..append(2, None, Change::Account(Box::new(add.clone()))) };
+    assert_eq!(asked.append(ANA, claim()), Verdict::Appended);
+    assert_eq!(asked.append(BEN, Append { number: 1, ..claim() }), Verdict::Outdated, "it is claimed");
+    let comes = |number, accounts_version| {
+        let change = Change::Reconnect { author: AuthorId(1), via: Via::Web };
+        Append { accounts_version, ..append(number, version(ANA, 1), change) }
+    };
+    assert_eq!(asked.append(BEN, comes(2, None)), Verdict::Outdated);
+    assert_eq!(asked.append(BEN, comes(3, version(ANA, 2))), Verdict::Appended);
 }
 
 #[test]

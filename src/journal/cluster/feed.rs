@@ -76,10 +76,10 @@ impl<L: Link> ClusterJournal<L> {
             self.snapshots_due.push(logging.epoch);
         }
         if is_versioned && !is_waited_for {
-            self.pending.recall_unsent(logging.epoch, &mut self.outcomes);
+            self.pending.outdate_unsent(logging.epoch);
         }
         if logging.epoch == Epoch::NONE {
-            self.pending.outdate_dependent(&mut self.outcomes);
+            self.pending.outdate_dependent();
         }
         self.pending.advance(logging.epoch, &mut self.outcomes);
     }
@@ -100,12 +100,12 @@ impl<L: Link> ClusterJournal<L> {
         }
         self.outcomes.push(Outcome::Committed(Proposal::new(code, epoch, change).proposed_by(by.node)));
         if effects.is_of_account {
-            self.pending.outdate_accounts(&mut self.outcomes);
+            self.pending.outdate_accounts();
         } else if effects.is_versioned {
-            self.pending.outdate_room(epoch, &mut self.outcomes);
+            self.pending.outdate_room(epoch);
         }
         if effects.opens {
-            self.pending.outdate_opening(code, epoch, &mut self.outcomes);
+            self.pending.outdate_opening(code, epoch);
         }
     }
 

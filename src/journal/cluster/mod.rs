@@ -216,6 +216,7 @@ impl<L: Link> Journal for ClusterJournal<L> {
     fn dispatch(&mut self, now: Now) {
         self.now = now;
         self.note_handed_back();
+        self.pending.recall_outdated(&mut self.outcomes);
         self.pending.look_again(&mut self.outcomes);
         self.refuse_late();
         self.keep_standing();
@@ -249,8 +250,11 @@ impl<L: Link> Journal for ClusterJournal<L> {
             {
                 self.take_in(entry);
             } else {
-                let response = self.link.take()?;
-                self.on_response(response);
+                match self.link.take() {
+                    Some(response) => self.on_response(response),
+                    None if self.pending.recall_outdated(&mut self.outcomes) => (),
+                    None => return None,
+                }
             }
         }
     }

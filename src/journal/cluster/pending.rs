@@ -3,7 +3,7 @@
 //! What is to be sent next is put together here, with the versions that those before it will have made; and what others'
 //! changes have made impossible, or may have, goes back to the rooms.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
 
@@ -25,6 +25,8 @@ pub(super) struct Pending {
     pub(super) asked: VecDeque<(u64, Epoch)>,
     /// Those that have their numbers and are to be sent again.
     pub(super) to_be_sent_again: VecDeque<(u64, Epoch)>,
+    /// Rooms of which something is outdated.
+    pub(super) outdated: BTreeSet<Epoch>,
     /// Rooms of which something waits for nothing of them.
     stuck: Vec<Epoch>,
     last_number: u64,
@@ -73,7 +75,11 @@ impl Pending {
         if queue.recalled > 0 {
             return;
         }
-        queue.is_broken = false;
+        if std::mem::take(&mut queue.is_broken) && !queue.fresh.is_empty() {
+            // What was proposed meanwhile may rely on it as well.
+            let recalled = queue.recall_fresh();
+            return self.hand_back(epoch, recalled, outcomes);
+        }
         if queue.sent.is_empty() && queue.checked_again.front().is_some_and(|first| first.waits) {
             // It waits for something, but for nothing that is in the way to the log: it is looked at again later.
             return self.stuck.push(epoch);
@@ -108,7 +114,10 @@ impl Pending {
         while batch.len() < most
             && let Some((number, epoch)) = self.to_be_sent_again.pop_front()
         {
-            batch.extend(self.send_again(number, epoch));
+            match self.send_again(number, epoch) {
+                Some(append) => batch.push(append),
+                None => self.forget_refused(number, epoch, outcomes),
+            }
         }
         while batch.len() < most
             && let Some(&epoch) = self.ready.front()
@@ -193,6 +202,19 @@ impl Pending {
             accounts_version: sent.accounts_version,
             change: proposal.change.clone(),
         })
+    }
+
+    /// It would have been sent again, so it is not in the log, and was refused meanwhile: nothing waits for it any more, and
+    /// what relies on it is checked again.
+    fn forget_refused(&mut self, number: u64, epoch: Epoch, outcomes: &mut Outcomes) {
+        let Some(queue) = self.queues.get_mut(&epoch) else { return };
+        let Some(place) = queue.position(number) else { return };
+        if queue.sent[place].is_versioned {
+            self.recall_from(epoch, place, outcomes);
+        } else {
+            queue.sent.remove(place);
+            self.advance(epoch, outcomes);
+        }
     }
 
     // ---- and back

@@ -18,6 +18,8 @@ pub(super) struct Queue {
     pub predicted: Option<Version>,
     /// It is in the list of those that have something to be sent.
     pub is_ready: bool,
+    /// Those that were sent from this number on, and all that were not sent, are outdated. Nothing is sent meanwhile.
+    pub outdated_from: Option<u64>,
     /// So many are on their way back to the rooms, to be checked again. Nothing is sent meanwhile.
     pub recalled: usize,
     /// One that was sent may have been refused since.
@@ -108,7 +110,7 @@ impl Queue {
     /// The first that may be sent now.
     pub fn next_unsent(&mut self) -> Option<Unsent> {
         self.may_have_refused = self.has_refused();
-        let is_held = self.recalled > 0 || self.may_have_refused;
+        let is_held = self.recalled > 0 || self.outdated_from.is_some() || self.may_have_refused;
         match self.checked_again.front() {
             _ if is_held => None,
             Some(first) if first.waits => None,
@@ -131,6 +133,18 @@ impl Queue {
         self.sent.iter().any(|sent| sent.is_versioned) || self.checked_again.iter().any(makes_version)
     }
 
+    /// All from this one of the sent on cannot be appended as they are, nor what was checked behind them.
+    pub fn outdate(&mut self, from: usize) {
+        let number = self.sent.get(from).map_or(u64::MAX, |sent| sent.id.number);
+        self.outdated_from = Some(self.outdated_from.map_or(number, |other| other.min(number)));
+    }
+
+    /// Takes out what is outdated.
+    pub fn recall_outdated(&mut self) -> Vec<(Proposal, u64)> {
+        let Some(number) = self.outdated_from.take() else { return Vec::new() };
+        self.recall(self.sent.partition_point(|sent| sent.id.number < number))
+    }
+
     /// Takes out all from this one of the sent on: they cannot be appended as they are.
     pub fn recall(&mut self, from: usize) -> Vec<(Proposal, u64)> {
         let sent = self.sent.drain(from..).filter_map(|sent| sent.what.own().map(|own| (own, sent.serial)));
@@ -138,6 +152,11 @@ impl Queue {
         self.predicted = self.sent.iter().rev().find(|sent| sent.is_versioned).map(|sent| sent.id);
         recalled.extend(self.recall_unsent());
         recalled
+    }
+
+    /// Takes out all that were checked only once.
+    pub fn recall_fresh(&mut self) -> Vec<(Proposal, u64)> {
+        self.fresh.drain(..).map(|unsent| (unsent.proposal, unsent.serial)).collect()
     }
 
     /// Takes out all that were not sent.

@@ -56,6 +56,7 @@ impl Pending {
     pub fn resolve_sent(&mut self, last_number: u64, outcomes: &mut Outcomes) {
         self.asked.clear();
         self.to_be_sent_again.clear();
+        self.recall_outdated(outcomes);
         let mut again = Vec::new();
         for epoch in self.epochs() {
             let Some(queue) = self.queues.get_mut(&epoch) else { continue };

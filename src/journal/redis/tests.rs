@@ -13,9 +13,13 @@ use crate::rooms::*;
 
 mod faults;
 mod link;
+mod many_rooms;
 mod model;
+mod node;
 #[path = "../../../tests/support/ordered_log.rs"]
 mod ordered_log;
+#[cfg(feature = "sqlite")]
+mod pages;
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -104,4 +108,10 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(started.elapsed() < DEADLINE, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A port at which nobody listens.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
 }

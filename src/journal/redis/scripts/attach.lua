@@ -89,7 +89,7 @@ if meta['until'] then
   return { 'N' }
 end
 if lease_until then
-  write_node(node, digits(now + LEASE_MS), number, connection)
+  write_node(node, digits(now + LEASE_MS), number, known_connection)
 end
 -- Nodes of which nothing is left but their leases have no say in what comes.
 look_at_leases(node, now)
