@@ -40,6 +40,11 @@ have_somewhere() {
     have "$1" || [ -x "/usr/sbin/$1" ] || [ -x "/usr/games/$1" ]
 }
 
+# Whether the distribution has this package at all.
+is_offered() {
+    have apt-cache && apt-cache show "$1" >/dev/null 2>&1
+}
+
 # Debian's Python knows Debian's packages; another one that comes first on the path does not.
 have_python_websockets() {
     /usr/bin/python3 -c 'import websockets' 2>/dev/null
@@ -100,6 +105,11 @@ missing_packages() {
     [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || printf ' libnginx-mod-stream'
     have_somewhere haproxy || printf ' haproxy'
     have_somewhere apache2 || printf ' apache2-bin'
+    have_somewhere redis-server || printf ' redis-server'
+    have_somewhere redis-sentinel || printf ' redis-sentinel'
+    have redis-cli || printf ' redis-tools'
+    # Not every distribution has it; where it is, the tests of nodes are about it as well.
+    have_somewhere valkey-server || ! is_offered valkey-server || printf ' valkey-server'
     have systemd-socket-activate || printf ' systemd'
     have_somewhere caddy || printf ' caddy'
 }
@@ -156,7 +166,7 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts client client,tls completions mdns tls; do
+for features in "" sqlite accounts client client,tls cluster cluster,tls completions mdns tls; do
     cargo clippy --locked --no-default-features --features "$features" -- -D warnings
 done
 

@@ -40,6 +40,10 @@ impl Rooms {
                 self.await_sync(caller.connection, command, now);
                 Execution::Parked
             }
+            None if self.is_journal_failing && self.is_beyond(&command) => {
+                self.refuse_parked(caller.connection, &command, Refusal::StorageFailed);
+                Execution::Done
+            }
             None => self.execute_settled(caller, memberships, command, now, delivery),
         }
     }
@@ -82,6 +86,10 @@ impl Rooms {
         if !resumed.is_synced && self.wants_sync(caller, &resumed.command, now) {
             self.await_sync(caller.connection, resumed.command, now);
             return Execution::Parked;
+        }
+        if !resumed.is_synced && self.is_journal_failing && self.is_beyond(&resumed.command) {
+            self.refuse_parked(caller.connection, &resumed.command, Refusal::StorageFailed);
+            return Execution::Done;
         }
         let execution = self.execute_settled(caller, memberships, resumed.command, now, delivery);
         self.release_page(resumed.room);

@@ -371,7 +371,7 @@ impl Rooms {
                 Deadline::Presence { room } => self.tell_presence_if_due(room, now),
                 Deadline::Flush { room } => self.flush_again(room),
                 Deadline::RoomEnd { room } => self.end_room(room, due_ms),
-                Deadline::Sync { sync } => self.finish_sync(sync, now),
+                Deadline::Sync { sync } => self.give_up_sync(sync, now),
                 Deadline::Unshared { file } => self.release_refused(file, now),
             }
         }

@@ -311,7 +311,7 @@ impl Rooms {
     }
 
     /// Tells a connection that waits that its command is refused.
-    fn refuse_parked(&mut self, connection: ConnectionId, command: &Command, refusal: Refusal) {
+    pub(super) fn refuse_parked(&mut self, connection: ConnectionId, command: &Command, refusal: Refusal) {
         self.release_unshared(command.file());
         self.reply(connection, Reply::Refused { refusal, cid: command.cid().cloned(), is_answer: true });
     }

@@ -3,7 +3,8 @@
 
 use super::command::{Caller, Command, ConnectionId, JoinTarget};
 use super::paging::Resumed;
-use super::{Deadline, Epoch, FileId, RoomCode, Rooms, SyncId, Token};
+use super::room::Room;
+use super::{Deadline, Epoch, FileId, Refusal, RoomCode, Rooms, SyncId, Token};
 use crate::time::Now;
 
 /// Nobody waits longer for that.
@@ -42,12 +43,17 @@ impl Rooms {
         };
         let room = self.room(room);
         let is_strange = |token: Token| room.proposed.known_by(&token.hash(), &room.state.roster).is_none();
-        let is_ahead = |(since, epoch): (u64, Option<Epoch>)| {
-            since > room.last_id() && epoch.is_none_or(|epoch| epoch == room.epoch())
-        };
         sought.token.is_some_and(is_strange)
-            || sought.since.is_some_and(is_ahead)
+            || sought.since.is_some_and(|since| is_ahead(since, room))
             || sought.file.is_some_and(|file| room.state.history.files().find(*file).is_none())
+    }
+
+    /// Whether somebody knows more of a room than this node, which cannot ask the others. Let in here it would be told again
+    /// what it knows: it has to wait, or to go to another node.
+    pub(super) fn is_beyond(&self, command: &Command) -> bool {
+        let Command::Join(_) = command else { return false };
+        let Some(Sought { code, since: Some(since), .. }) = sought(command) else { return false };
+        self.is_shared() && self.codes.get(&code).is_some_and(|&room| is_ahead(since, self.room(room)))
     }
 
     /// Has a command wait until everything is here that was committed anywhere.
@@ -81,13 +87,26 @@ impl Rooms {
 
     /// Everything that had been committed anywhere when this began was committed here.
     pub fn finish_sync(&mut self, sync: SyncId, now: Now) {
+        self.end_sync(sync, true, now);
+    }
+
+    /// It takes too long: the log is away. What was asked is answered as it can be.
+    pub(super) fn give_up_sync(&mut self, sync: SyncId, now: Now) {
+        self.end_sync(sync, false, now);
+    }
+
+    fn end_sync(&mut self, sync: SyncId, has_all: bool, now: Now) {
         if self.syncs.under_way.is_none_or(|(under_way, _)| under_way != sync) {
             // It took too long.
             return;
         }
         self.syncs.under_way = None;
         for (connection, command) in std::mem::take(&mut self.syncs.waiting) {
-            self.resumed.push_back(Resumed { connection, command, room: None, is_synced: true });
+            if !has_all && self.is_beyond(&command) {
+                self.refuse_parked(connection, &command, Refusal::StorageFailed);
+            } else {
+                self.resumed.push_back(Resumed { connection, command, room: None, is_synced: true });
+            }
         }
         if !self.syncs.next.is_empty() {
             self.syncs.waiting = std::mem::take(&mut self.syncs.next);
@@ -101,6 +120,11 @@ impl Rooms {
         self.syncs.last = last;
         waiting.into_iter().chain(next).map(|(_, command)| command)
     }
+}
+
+/// Whether there is more than what the room has here.
+fn is_ahead((since, epoch): (u64, Option<Epoch>), room: &Room) -> bool {
+    since > room.last_id() && epoch.is_none_or(|epoch| epoch == room.epoch())
 }
 
 fn sought(command: &Command) -> Option<Sought<'_>> {

@@ -69,7 +69,7 @@ fn goes_away_and_comes_back(leave: fn(&mut Redis), come_back: fn(&mut Redis)) {
         assert_eq!(all_texts(&nodes[node], &room), ["before"]);
         assert_eq!(status_of(&nodes, node, &format!("/api/v1/rooms/{room}")), 200);
         assert_eq!(status_of(&nodes, node, "/healthz"), 200, "nobody is to restart it");
-        assert_eq!(status_of(&nodes, node, "/readyz"), 503, "nobody is to be sent to it");
+        eventually("nobody is sent to it", || (status_of(&nodes, node, "/readyz") == 503).then_some(()));
     }
 
     come_back(&mut redis);
@@ -87,7 +87,8 @@ fn goes_away_and_comes_back(leave: fn(&mut Redis), come_back: fn(&mut Redis)) {
         eventually("it is ready", || (status_of(&nodes, node, "/readyz") == 200).then_some(()));
         assert_eq!(all_texts(&nodes[0], &room), all_texts(&nodes[node], &room));
     }
-    let (_, told) = join(&nodes[1], json!({"type": "join", "room": room, "name": "eve"}));
+    // Where Redis has taken what eve asked for, her name is held for her as long as anybody's is.
+    let (_, told) = join(&nodes[1], json!({"type": "join", "room": room, "name": "fay"}));
     assert_eq!(told["epoch"], joined["epoch"]);
     let events = ben.messages_so_far();
     assert!(events.iter().all(|event| event["type"] != "part"), "nobody left: {events:?}");
@@ -184,7 +185,7 @@ fn a_redis_that_becomes_a_replica_takes_nothing_until_it_is_none() {
     assert_eq!(all_texts(&nodes[1], &room), ["before"]);
     redis.ask(&["REPLICAOF", "NO", "ONE"]);
     say_at_last(&mut ana, "again", "a2");
-    assert_eq!(all_texts(&nodes[1], &room), ["before", "again"]);
+    eventually("the other node has it", || (all_texts(&nodes[1], &room) == ["before", "again"]).then_some(()));
     let (_, told) = join(&nodes[1], json!({"type": "join", "room": room, "name": "ben"}));
     assert_eq!(told["epoch"], joined["epoch"], "nothing was lost");
 }

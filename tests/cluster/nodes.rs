@@ -113,6 +113,7 @@ pub fn ways_to(redis: &Redis, count: usize) -> Vec<Proxy> {
 }
 
 /// A member, and what it was told.
+#[track_caller]
 pub fn join(server: &Server, join: Value) -> (WebSocketClient, Value) {
     let mut client = WebSocketClient::connect(server);
     client.send(join);
@@ -121,6 +122,7 @@ pub fn join(server: &Server, join: Value) -> (WebSocketClient, Value) {
 }
 
 /// What somebody is told who is not let in.
+#[track_caller]
 pub fn refused(server: &Server, join: Value) -> Value {
     let mut client = WebSocketClient::connect(server);
     client.send(join);
@@ -128,6 +130,7 @@ pub fn refused(server: &Server, join: Value) -> Value {
 }
 
 /// Says something, and waits until it is said; returns its id.
+#[track_caller]
 pub fn say(client: &mut WebSocketClient, text: &str, cid: &str) -> u64 {
     client.send(json!({"type": "message", "text": text, "cid": cid}));
     id_of(&client.expect_where(text, |message| message["type"] == "message" && message["cid"] == cid))
@@ -138,12 +141,14 @@ pub fn id_of(event: &Value) -> u64 {
 }
 
 /// The texts of all messages that are kept of a room, as this node tells them.
+#[track_caller]
 pub fn all_texts(server: &Server, room: &str) -> Vec<String> {
     let texts = all_events(server, room).into_iter().filter(|event| event["type"] == "message");
     texts.map(|event| event["text"].as_str().expect("a text").to_owned()).collect()
 }
 
 /// All events that are kept of a room, as this node tells them.
+#[track_caller]
 pub fn all_events(server: &Server, room: &str) -> Vec<Value> {
     let mut events: Vec<Value> = Vec::new();
     loop {

@@ -98,6 +98,30 @@ fn what_files_and_folders_are_wanted_is_looked_at() {
     assert!(under(&stdout(&output), "Wrong")[0].starts_with("This user cannot write into /proc/self ("));
 }
 
+#[cfg(feature = "cluster")]
+#[test]
+fn the_address_of_a_cluster_is_looked_at_and_not_shown() {
+    let check = |url: &str, words: &[&str]| {
+        let variables = [&NOWHERE[..], &[("SNUGD_CLUSTER", url)]].concat();
+        let output = run(&[&["check"], words].concat(), &variables);
+        let (text, told) = (stdout(&output), stderr(&output));
+        assert!(!text.contains("sesame") && !told.contains("sesame"), "{text}{told}");
+        (output.status.code(), text)
+    };
+    let (status, text) = check("redis://:open-sesame@127.0.0.1:1/2", &[]);
+    assert_eq!(status, Some(0), "nobody is asked there: {text}");
+    assert!(text.lines().any(|line| line.contains("cluster ") && line.contains("(not shown)")), "{text}");
+    assert!(under(&text, "Worth a look").iter().any(|note| note.contains("with --files")), "{text}");
+    let (status, text) = check("rdis://:open-sesame@127.0.0.1", &["--files", "/tmp"]);
+    assert_eq!((status, under(&text, "Wrong").len()), (Some(2), 1), "{text}");
+    let (status, text) = check("redis://:open-sesame@127.0.0.1", &["--data", "rooms.db"]);
+    assert!(status == Some(2) && under(&text, "Wrong")[0].contains("leave one of them out"), "{text}");
+    // And a server that is started so says the same.
+    let started = run(&["--cluster", "redis://:open-sesame@127.0.0.1:x"], &NOWHERE);
+    assert_eq!(started.status.code(), Some(2));
+    assert!(!super::refusal(&started).contains("sesame"));
+}
+
 #[test]
 fn what_is_allowed_but_likely_a_mistake_is_noted() {
     let notes = |words: &[&str], variables: &[(&str, &str)]| {

@@ -357,7 +357,8 @@ impl History {
                 if let Some(before) = said.insert(text, id) {
                     // Only a member that has come back says anything again, and no history lasts a day: what it said
                     // last is remembered, however many events are kept.
-                    panic!("said twice in {life:?}, {before} and {id}: {text:?}");
+                    let earlier = &events[&before].event;
+                    panic!("said twice in {life:?}, {before} and {id}: {text:?}: {earlier} {}", seen.event);
                 }
                 let times = record.sent.get(text).map_or(0, |&(_, times)| times);
                 assert!(times > 0, "nobody said what is {id} of {life:?}: {text:?}");

@@ -5,10 +5,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod configured;
 mod pages;
 mod passing;
 mod proxy;
+#[cfg(feature = "cluster")]
+#[path = "../cluster/redis.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod redis;
 #[path = "../clients/robin.rs"]
 mod robin;
 

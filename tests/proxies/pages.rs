@@ -1,6 +1,7 @@
 //! The configurations as the pages in `docs/` show them: what people copy is what is tested.
 
 const SERVER: &str = include_str!("../../docs/server.md");
+const CLUSTER: &str = include_str!("../../docs/cluster.md");
 const PROXY_PROTOCOL: &str = include_str!("../../docs/proxy-protocol.md");
 
 /// The code block in this language.
@@ -11,6 +12,11 @@ pub fn code_block(language: &str) -> String {
 /// The code block in this language that says how a proxy passes bytes on and tells whose they are.
 pub fn passing_block(language: &str) -> String {
     code_block_of(PROXY_PROTOCOL, language)
+}
+
+/// The code block in this language that puts a proxy before several nodes.
+pub fn cluster_block(language: &str) -> String {
+    code_block_of(CLUSTER, language)
 }
 
 fn code_block_of(page: &str, language: &str) -> String {

@@ -50,6 +50,7 @@ impl HttpClient {
     }
 
     /// One request with a `Host`, and its response.
+    #[track_caller]
     pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         self.send_request(method, path, headers, body);
         self.response_to(method)
@@ -74,10 +75,12 @@ impl HttpClient {
         self.send([request.as_bytes(), body].concat());
     }
 
+    #[track_caller]
     pub fn get(&mut self, path: &str) -> Response {
         self.request("GET", path, &[], b"")
     }
 
+    #[track_caller]
     pub fn post_form(&mut self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
         let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", percent_encode(value))).collect();
         let mut headers = headers.to_vec();
@@ -86,11 +89,13 @@ impl HttpClient {
     }
 
     /// The next response, to a request with this method: `HEAD` has no body, whatever its length says.
+    #[track_caller]
     pub fn response_to(&mut self, method: &str) -> Response {
         self.try_response_to(method).unwrap_or_else(|seen| panic!("no response, but {seen:?}"))
     }
 
     /// The next response, or what came instead of one before the end.
+    #[track_caller]
     pub fn try_response_to(&mut self, method: &str) -> Result<Response, String> {
         let seen = |client: &HttpClient| String::from_utf8_lossy(&client.received).into_owned();
         let head_bytes = loop {
@@ -134,6 +139,7 @@ impl HttpClient {
     }
 
     /// Receives more. False: the server has closed.
+    #[track_caller]
     fn receive(&mut self) -> bool {
         let started = Instant::now();
         let mut buffer = [0; 16 * 1024];

@@ -16,8 +16,8 @@ use snugd::journal::cluster::log::{
     Response, Verdict, Version, VersionedRoom,
 };
 use snugd::rooms::{
-    AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, LoadedRoom, MessageKey, NodeId, Notice,
-    Page, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredRoom, Wanted, amend,
+    AccountAction, AccountChange, AccountId, AuthorId, Body, Change, Epoch, Event, Found, LoadedRoom, MessageKey,
+    NodeId, Notice, Page, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredRoom, Wanted, amend,
 };
 
 /// Entries are kept for so long: who was away for longer has to load everything.
@@ -459,7 +459,17 @@ impl OrderedLog {
             let Versioned { position, version, change } = versioned;
             (*position, version.node, change.clone())
         });
-        let is_behind = |(position, ..): &&(Position, NodeId, AccountChange)| *position > room.snapshot_position;
+        // Of accounts whose names nobody bears or bore here nothing follows here.
+        let members = room.snapshot.members.iter().filter_map(|member| member.account);
+        let mut borne: Vec<AccountId> =
+            members.chain(room.tail.iter().filter_map(|versioned| Effects::of(&versioned.change).bears)).collect();
+        let is_named = |change: &AccountChange| change.bearers.iter().any(|(epoch, _)| *epoch == room.epoch);
+        borne.extend(
+            self.account_tail.iter().filter(|(.., change)| is_named(change)).map(|(.., change)| change.account),
+        );
+        let is_behind = |(position, _, change): &&(Position, NodeId, AccountChange)| {
+            *position > room.snapshot_position && borne.contains(&change.account)
+        };
         let of_accounts = self.account_tail.iter().filter(is_behind).map(|(position, node, change)| {
             let change = Change::Account(Box::new(change.clone()));
             (*position, *node, change)

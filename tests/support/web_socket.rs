@@ -56,6 +56,7 @@ impl WebSocketClient {
     }
 
     /// A new member of a room.
+    #[track_caller]
     pub fn join(server: &Server, room: &str, name: &str) -> WebSocketClient {
         let mut client = WebSocketClient::connect(server);
         client.send(json!({"type": "join", "room": room, "name": name}));
@@ -90,6 +91,7 @@ impl WebSocketClient {
     // ---- receiving
 
     /// The next message, whatever its type.
+    #[track_caller]
     pub fn next(&mut self) -> Value {
         match self.next_frame() {
             Message::Text(text) => serde_json::from_str(&text).expect("every message is JSON"),
@@ -98,10 +100,12 @@ impl WebSocketClient {
     }
 
     /// The next text, pong, or close frame.
+    #[track_caller]
     pub fn next_frame(&mut self) -> Message {
         self.try_next_frame().unwrap_or_else(|error| panic!("the connection is gone: {error}"))
     }
 
+    #[track_caller]
     fn try_next_frame(&mut self) -> Result<Message, Error> {
         let started = Instant::now();
         loop {
@@ -116,6 +120,7 @@ impl WebSocketClient {
     }
 
     /// The next message of this type; those before it are skipped, but an error that is not asked for fails.
+    #[track_caller]
     pub fn expect(&mut self, kind: &str) -> Value {
         self.expect_where(kind, |message| {
             assert!(kind == "error" || message["type"] != "error", "instead of {kind}: {message}");
@@ -124,6 +129,7 @@ impl WebSocketClient {
     }
 
     /// The next message that fulfils a condition, described by `what`.
+    #[track_caller]
     pub fn expect_where(&mut self, what: &str, mut fulfils: impl FnMut(&Value) -> bool) -> Value {
         let started = Instant::now();
         let mut skipped = Vec::new();
@@ -138,6 +144,7 @@ impl WebSocketClient {
     }
 
     /// The next message is an error with this code.
+    #[track_caller]
     pub fn expect_error(&mut self, code: &str) -> Value {
         let message = self.next();
         assert_eq!((&message["type"], &message["code"]), (&json!("error"), &json!(code)), "{message}");
@@ -146,6 +153,7 @@ impl WebSocketClient {
     }
 
     /// Everything that has been sent to this member by now: the answer to a question asked now comes after it.
+    #[track_caller]
     pub fn messages_so_far(&mut self) -> Vec<Value> {
         self.send(json!({"type": "history", "limit": 1}));
         let mut messages = Vec::new();
@@ -159,11 +167,13 @@ impl WebSocketClient {
     }
 
     /// The connection is closed with this code; messages before it are skipped.
+    #[track_caller]
     pub fn expect_close(&mut self, code: u16) {
         assert_eq!(self.expect_any_close(), code);
     }
 
     /// The connection is closed with a code, which is returned; messages before it are skipped.
+    #[track_caller]
     pub fn expect_any_close(&mut self) -> u16 {
         let close = loop {
             match self.next_frame() {

@@ -1,6 +1,6 @@
 //! All that the log knows: accounts, nodes, and every room as a snapshot and what has changed since.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use redis::{Connection, Value};
 
@@ -9,9 +9,10 @@ use super::connecting::ask;
 use super::entries::{read_node, read_position, read_version, split_line, unknown};
 use super::faults::{Answer, Fault, bytes, list, number, optional_bytes, text};
 use super::scripts::Scripts;
+use crate::journal::cluster::Effects;
 use crate::journal::cluster::codec;
 use crate::journal::cluster::log::{Generation, Loaded, Position, VersionedRoom};
-use crate::rooms::{AuthorId, Change, Epoch, LoadedRoom, NodeId, RoomCode, RoomRules, StoredRoom};
+use crate::rooms::{AccountId, AuthorId, Change, Epoch, LoadedRoom, NodeId, RoomCode, RoomRules, StoredRoom};
 
 /// So many rooms are asked for in one step, and so many such steps at once.
 const ROOMS_AT_ONCE: usize = 100;
@@ -80,7 +81,7 @@ impl Basics {
         let former =
             rooms.iter().flat_map(|room| room.former.iter().map(|epoch| (*epoch, room.snapshot.epoch))).collect();
         let account_tail =
-            self.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect::<Vec<_>>();
+            AccountTail::new(self.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect());
         Ok(Loaded {
             generation: self.generation,
             accounts: accounts.collect::<Answer<_>>()?,
@@ -103,6 +104,37 @@ fn rename_bearers((position, node, mut change): Changed, former: &HashMap<Epoch,
     (position, node, change)
 }
 
+/// What has happened to accounts, found by what it is about: few of a room's members bear an account's name.
+struct AccountTail {
+    changed: Vec<Changed>,
+    by_account: HashMap<AccountId, Vec<usize>>,
+    /// Accounts whose changes name members of these rooms.
+    by_epoch: HashMap<Epoch, Vec<AccountId>>,
+}
+
+impl AccountTail {
+    fn new(changed: Vec<Changed>) -> AccountTail {
+        let (mut by_account, mut by_epoch) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (place, (.., change)) in changed.iter().enumerate() {
+            if let Change::Account(change) = change {
+                by_account.entry(change.account).or_default().push(place);
+                change.bearers.iter().for_each(|(epoch, _)| by_epoch.entry(*epoch).or_default().push(change.account));
+            }
+        }
+        AccountTail { changed, by_account, by_epoch }
+    }
+
+    /// What has happened, behind this position, to accounts whose names anybody bears or bore in a room.
+    fn of_room(&self, snapshot: &StoredRoom, tail: &[Changed], behind: Position) -> impl Iterator<Item = &Changed> {
+        let in_tail = tail.iter().filter_map(|(.., change)| Effects::of(change).bears);
+        let named = self.by_epoch.get(&snapshot.epoch).into_iter().flatten().copied();
+        let borne: BTreeSet<AccountId> =
+            snapshot.members.iter().filter_map(|member| member.account).chain(in_tail).chain(named).collect();
+        let places = borne.into_iter().filter_map(|account| self.by_account.get(&account)).flatten();
+        places.map(|place| &self.changed[*place]).filter(move |(position, ..)| *position > behind)
+    }
+}
+
 /// A room as it is kept.
 struct TailedRoom {
     snapshot: StoredRoom,
@@ -118,11 +150,12 @@ struct TailedRoom {
 
 impl TailedRoom {
     /// What has happened to accounts changes who bears their names, and stands among the room's own changes.
-    fn merge(self, account_tail: &[Changed]) -> VersionedRoom {
+    fn merge(self, account_tail: &AccountTail) -> VersionedRoom {
+        let of_accounts: Vec<Changed> =
+            account_tail.of_room(&self.snapshot, &self.tail, self.snapshot_position).cloned().collect();
         let mut changes = self.tail;
-        let behind = account_tail.iter().filter(|(position, ..)| *position > self.snapshot_position);
         let count = changes.len();
-        changes.extend(behind.cloned());
+        changes.extend(of_accounts);
         if changes.len() > count {
             changes.sort_by_key(|(position, ..)| *position);
         }

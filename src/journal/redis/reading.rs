@@ -19,6 +19,9 @@ use crate::rooms::{
 /// waits long for it.
 const MOST_SEARCHED: u64 = 20_000;
 
+/// So many events are asked for at once: nobody waits long behind a message to which a thousand have reacted.
+const MOST_KEPT_AT_ONCE: usize = 1_000;
+
 /// An event as it is kept: its number and its payload.
 type Kept = (u64, Vec<u8>);
 
@@ -69,18 +72,17 @@ fn borrowed(kept: &[Kept]) -> Vec<codec::KeptEvent<'_>> {
 /// Those of these events that are kept.
 fn read_kept(connection: &mut Connection, epoch: Epoch, ids: impl IntoIterator<Item = u64>) -> Answer<Vec<Kept>> {
     let ids: Vec<u64> = ids.into_iter().collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut command = cmd("HMGET");
-    command.arg(key_of_room("events", epoch)).arg(&ids);
-    let payloads = list(super::connecting::ask(connection, &command)?)?;
-    if payloads.len() != ids.len() {
-        return Err(Fault::unreadable());
-    }
     let mut kept = Vec::with_capacity(ids.len());
-    for (id, payload) in ids.into_iter().zip(payloads) {
-        kept.extend(optional_bytes(payload)?.map(|payload| (id, payload)));
+    for ids in ids.chunks(MOST_KEPT_AT_ONCE) {
+        let mut command = cmd("HMGET");
+        command.arg(key_of_room("events", epoch)).arg(ids);
+        let payloads = list(super::connecting::ask(connection, &command)?)?;
+        if payloads.len() != ids.len() {
+            return Err(Fault::unreadable());
+        }
+        for (id, payload) in ids.iter().zip(payloads) {
+            kept.extend(optional_bytes(payload)?.map(|payload| (*id, payload)));
+        }
     }
     Ok(kept)
 }

@@ -13,9 +13,13 @@ use crate::rooms::*;
 
 mod faults;
 mod link;
+mod many_rooms;
 mod model;
+mod node;
 #[path = "../../../tests/support/ordered_log.rs"]
 mod ordered_log;
+#[cfg(feature = "sqlite")]
+mod pages;
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
 const DEADLINE: Duration = Duration::from_secs(20);

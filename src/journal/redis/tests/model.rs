@@ -18,6 +18,12 @@ const STEPS: usize = 250;
 
 const HISTORY_EVENTS: u64 = 20;
 
+/// The id of no event.
+const NEVER: u64 = 1_000_000;
+
+/// All keys and their values.
+type Copy = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// A node, as it knows itself.
 #[derive(Clone, Debug)]
 struct Node {
@@ -39,7 +45,7 @@ struct Comparison {
     next_node: u64,
     random: StdRng,
     /// What there was once: a replica that becomes the master has it.
-    replica: Option<(OrderedLog, BTreeMap<Vec<u8>, Vec<u8>>)>,
+    replica: Option<(OrderedLog, Copy)>,
     told: Vec<String>,
     counts: BTreeMap<&'static str, usize>,
 }
@@ -331,14 +337,15 @@ impl Comparison {
                 },
             };
         }
-        let messages: Vec<u64> = match loaded {
-            Some(loaded) => self.model_events(&loaded.room.snapshot),
-            None => Vec::new(),
-        };
+        // Of a message, most of the time one that is kept; what is no message is amended by nobody.
+        let kept = loaded.map_or(Vec::new(), |loaded| self.kept_events(&loaded.room.snapshot));
+        let messages: Vec<u64> = kept.iter().filter(|(_, is_message)| *is_message).map(|(id, _)| *id).collect();
         let random = &mut self.random;
+        let any = random.random_range(1..60);
         let of = match random.random_ratio(1, 10) {
-            true => random.random_range(1..60),
-            false => messages.choose(random).copied().unwrap_or(1),
+            true if kept.contains(&(any, false)) => NEVER,
+            true => any,
+            false => messages.choose(random).copied().unwrap_or(NEVER),
         };
         let publish = |body| Change::Publish { event: event(body) };
         match random.random_range(0..40) {
@@ -406,12 +413,12 @@ impl Comparison {
         }
     }
 
-    /// The ids of messages that are kept, deleted ones included.
-    fn model_events(&mut self, room: &StoredRoom) -> Vec<u64> {
+    /// The ids of events that are kept, and whether each is a message, a deleted one included.
+    fn kept_events(&mut self, room: &StoredRoom) -> Vec<(u64, bool)> {
         let wanted = Wanted::Events { first_id: 1, last_id: 10_000 };
         let page = self.model_page(&ReadRequest { code: room.code, epoch: room.epoch, wanted });
-        let is_message = |event: &&Event| matches!(event.body, Body::Message { .. } | Body::Deleted { .. });
-        page.events.iter().filter(is_message).map(|event| event.id).collect()
+        let is_message = |event: &Event| matches!(event.body, Body::Message { .. } | Body::Deleted { .. });
+        page.events.iter().map(|event| (event.id, is_message(event))).collect()
     }
 
     fn model_page(&mut self, request: &ReadRequest) -> Page {
@@ -495,7 +502,7 @@ impl Comparison {
 
     /// A replica has all there is.
     fn copy(&mut self) {
-        let mut copy = BTreeMap::new();
+        let mut copy = Copy::new();
         for key in self.keys() {
             let value = self.ask(cmd("DUMP").arg(&key));
             copy.insert(key, super::super::faults::bytes(value).expect("a value"));
