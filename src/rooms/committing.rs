@@ -260,10 +260,10 @@ impl Rooms {
                 self.reply(joining.connection, Reply::Refused { refusal, cid, is_answer });
             }
             OnCommit::Subscribe(author, joining) => {
-                if self.room(room).state.has_place(author) {
+                if self.is_shown_by(room, author, &joining) {
                     return self.subscribe(Membership { room, author }, *joining, now, delivery);
                 }
-                // It was taken from it by another change that came before.
+                // It was taken from it by another change that came before, or never given: then it may be another's.
                 let code = self.room(room).code();
                 self.join_again(JoinTarget::Code(code), None, *joining);
             }

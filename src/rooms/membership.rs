@@ -240,6 +240,14 @@ impl Rooms {
         Ok(Identity::Newcomer { name, author, has_returned: returning.is_some(), account })
     }
 
+    /// Whether there is such a member, and whoever joins has shown that it is it. The number that a newcomer was to have is
+    /// another's, if the place was refused or came too late.
+    pub(super) fn is_shown_by(&self, room: RoomId, author: AuthorId, joining: &Joining) -> bool {
+        let Some(member) = self.room(room).member(author) else { return false };
+        let is_here = matches!(member.presence, Presence::Here { connection, .. } if connection == joining.connection);
+        is_here || member.token == (&joining.token.hash()).into()
+    }
+
     // ---- subscribing
 
     /// Has a connection read the room as this member: from here on, and after it was answered.

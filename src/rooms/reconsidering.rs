@@ -77,6 +77,13 @@ impl Rooms {
         }
         self.check_claim(change)?;
         let subscribes = matches!(proposal.on_commit, OnCommit::Subscribe(..));
+        let comes_back = matches!(change, Change::Enter { takes_place: None, .. } | Change::Reconnect { .. });
+        if let OnCommit::Subscribe(author, joining) = &proposal.on_commit
+            && comes_back
+            && !self.is_shown_by(room_id, *author, joining)
+        {
+            return Err(Conflict::Member);
+        }
         match change {
             // Its secret may not be good for its name any more.
             Change::Enter { takes_place: None, event, .. } if subscribes => self.check_return(room_id, event.author)?,

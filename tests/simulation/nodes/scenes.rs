@@ -134,6 +134,35 @@ fn of_a_node_that_dies_the_others_tell_once() {
     }
 }
 
+/// The number that somebody was to have at one node is somebody else's who came to another node first.
+#[test]
+fn who_comes_twice_while_another_comes_first_is_not_taken_for_that_one() {
+    let mut nodes = Nodes::quiet(7);
+    let (ana, ..) = nodes.come(0, "ana");
+    nodes.wait(MOMENT_MS);
+    // The other node is cut off for so long that it cannot ask first what it has missed.
+    nodes.nodes[1].stalled_until_ms = nodes.now_ms + PATIENCE_MS + 3 * MOMENT_MS;
+    nodes.wait(PATIENCE_MS + 4 * TICK_MS);
+    let token = "0123456789abcdef0123456789abcdef";
+    let [former, again] = [0, 1].map(|_| {
+        let connection = nodes.ask_in(1, "ben", &format!("{token} - -"));
+        nodes.wait(4 * TICK_MS);
+        connection
+    });
+    let (leo, ..) = nodes.come(0, "leo");
+    nodes.wait(4 * MOMENT_MS);
+    let told = [former, again].map(|connection| nodes.hear(connection));
+    assert!(told[1].contains("\"joined\""), "{told:?}");
+    nodes.tell(again, "say KXQT a hello");
+    nodes.wait(MOMENT_MS);
+    for who in [ana, leo] {
+        let heard = nodes.hear(who);
+        let said = heard.split_once("hello").map_or("", |(said, _)| said.rsplit('\n').next().expect("a line"));
+        assert!(said.contains("\"ben\""), "{heard}");
+    }
+    assert!(!nodes.is_closed(leo));
+}
+
 #[test]
 fn a_room_that_two_nodes_make_at_once_is_one() {
     let mut nodes = Nodes::quiet(4);
