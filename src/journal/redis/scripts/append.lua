@@ -89,7 +89,9 @@ end
 local function append_of_account(change, by)
   local position = log_change(change, by, '-')
   if change.account ~= '' then
-    redis.call('RPUSH', key('account_tail'), position .. ' ' .. by .. ' -\n' .. change.payload)
+    -- Whose passwords those are is not told here: only who bears a name counts.
+    local head = string.match(change.payload, '^[^\n]*')
+    redis.call('RPUSH', key('account_tail'), position .. ' ' .. by .. ' -\n' .. head .. '\n\n')
     local accounts = key('accounts')
     if change.kept == '' then
       redis.call('HDEL', accounts, change.account)
