@@ -291,6 +291,8 @@ pub(super) struct Joining {
     pub leaves: Vec<Membership>,
     /// The secret that the member showed, or was given: the room knows its hash only.
     pub token: Token,
+    /// What it wants to be called, if it says so.
+    pub name: Option<Name>,
     /// The last id that the client has, and of which life of this code, if it says so.
     pub since: Option<u64>,
     pub epoch: Option<Epoch>,

@@ -317,7 +317,8 @@ impl Rooms {
     }
 
     fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
-        let Joining { connection, stays_elsewhere, token, since, epoch, .. } = joining;
+        let Joining { connection, stays_elsewhere, token, name: wanted, since, epoch, .. } = joining;
+        let name = name.or(wanted);
         let token = Some(token);
         let (keeps_name, key) = (false, None);
         let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };

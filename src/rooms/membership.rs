@@ -43,6 +43,7 @@ impl Rooms {
         if !created {
             self.check_admittance(room_id, name.as_ref(), token, key.as_ref(), caller, now)?;
         }
+        let wanted = name.clone();
         let identity = self.identify(room_id, name, token.map(Token::hash), caller.connection, true);
         let identity = identity.inspect_err(|_| {
             if created {
@@ -68,6 +69,7 @@ impl Rooms {
             stays_elsewhere,
             leaves,
             token,
+            name: wanted,
             since,
             epoch,
             created,
@@ -255,6 +257,7 @@ impl Rooms {
             has_returned,
             mut page,
             page_as_of,
+            ..
         } = joining;
         for left in leaves {
             self.leave(connection, left, false, now, delivery);

@@ -84,7 +84,7 @@ fn encrypted() {
         "no",
     ]);
     let url = format!("rediss://localhost:{port}");
-    expect_shared(&redis, 0, &[url.clone()], &[("SSL_CERT_FILE", &authority)]);
+    expect_shared(&redis, 0, std::slice::from_ref(&url), &[("SSL_CERT_FILE", &authority)]);
     // Whoever is not vouched for is not trusted.
     expect_failure(&fail(&url), &["certificate"]);
 }

@@ -8,7 +8,7 @@
 //! (`tests/history`), nothing may be unread or unsent, and what is closed or over must have left nothing behind.
 //!
 //! `SIMULATION_SEEDS=10000 cargo test --release --test simulation` runs more, `SIMULATION_FIRST_SEED=5000` those from
-//! there on; `SIMULATION_SEED=7` runs one.
+//! there on; `SIMULATION_SEED=7` runs one. All three hold for several nodes (`nodes`) as well.
 
 #[path = "../history/mod.rs"]
 mod history;

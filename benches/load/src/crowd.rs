@@ -71,6 +71,8 @@ pub struct Crowd {
     /// Talkers in the order in which they speak: one of each room, then the next of each.
     speakers: Vec<usize>,
     pub ear: Ear,
+    /// Whether what shares this CPU, as the Redis of several nodes does, has its turn as soon as there is nothing to do.
+    pub gives_way: bool,
 }
 
 impl Crowd {
@@ -87,6 +89,7 @@ impl Crowd {
             rooms: (0..rooms).map(|_| Room { talkers: Vec::new(), said: Vec::new() }).collect(),
             speakers: Vec::new(),
             ear: Ear::default(),
+            gives_way: false,
         })
     }
 
@@ -315,8 +318,7 @@ impl Crowd {
             self.say_due(schedule);
         }
         let any = !events.is_empty() || !self.handshaking.is_empty();
-        if !any {
-            // What shares this CPU, as the Redis of several nodes does, has its turn at once.
+        if !any && self.gives_way {
             std::thread::yield_now();
         }
         self.events = events;

@@ -146,6 +146,7 @@ pub fn run(scenario: &Scenario, kind: &'static Kind, places: &Places, spans: Spa
 fn fan_out(server: &Server, kind: &Kind, rooms: usize, party: Party, pace: Pace, spans: Spans) -> io::Result<Outcome> {
     let guests = invite(server, kind, rooms, party)?;
     let mut crowd = Crowd::new(rooms)?;
+    crowd.gives_way = server.has_redis();
     crowd.admit(&guests, Arrival::Joined, GENTLY, PATIENCE)?;
     crowd.settle(PATIENCE)?;
     converse(server, crowd, pace, spans, party.members())
@@ -204,7 +205,9 @@ fn converse(server: &Server, mut crowd: Crowd, pace: Pace, spans: Spans, hearers
         let why = crowd.ear.refusal.take().unwrap_or_else(|| "nothing was delivered".into());
         return Err(io::Error::other(why));
     }
-    let of_each = nodes_ns.iter().zip(crowd.ear.deliveries).map(|(ns, heard)| ns / heard as f64);
+    // A node from which nothing was received has no figure.
+    let of_each = nodes_ns.iter().zip(crowd.ear.deliveries).filter(|(_, heard)| *heard > 0);
+    let of_each = of_each.map(|(ns, heard)| ns / heard as f64);
     let latency = crowd.ear.latency_ns.clone();
     let slices = crowd.ear.slice_p99s_ns.iter().map(|p99_ns| *p99_ns as f64 / 1e3).collect();
     let faults = crowd.settle_accounts(DRAIN)?;
@@ -212,7 +215,7 @@ fn converse(server: &Server, mut crowd: Crowd, pace: Pace, spans: Spans, hearers
     Ok(Outcome::FanOut(FanOut {
         cpu_ns_each: cpu_ns / heard as f64,
         node_ns_each: of_each.fold(0.0, f64::max),
-        redis_ns_each: (server.nodes() > 1 || redis_ns > 0.0).then(|| redis_ns * hearers as f64 / heard as f64),
+        redis_ns_each: server.has_redis().then(|| redis_ns * hearers as f64 / heard as f64),
         server_load: cpu_ns / window.as_nanos() as f64,
         deliveries_per_s: heard as f64 / window.as_secs_f64(),
         p50_us: us_at(0.50),

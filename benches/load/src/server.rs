@@ -112,6 +112,11 @@ impl Server {
         self.nodes.iter().map(|node| cpu_ns(node.child.id())).collect()
     }
 
+    /// Whether its nodes share one.
+    pub fn has_redis(&self) -> bool {
+        self.redis.is_some()
+    }
+
     /// CPU time of the Redis that the nodes share; 0 if there is none.
     pub fn redis_cpu_ns(&self) -> io::Result<u64> {
         self.redis.as_ref().map_or(Ok(0), Redis::cpu_ns)

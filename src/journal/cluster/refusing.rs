@@ -7,8 +7,8 @@ use super::queue::{Content, Queue};
 use crate::journal::Outcome;
 use crate::rooms::{Change, Proposal};
 
-/// So long a member waits at the most.
-pub(super) const PATIENCE_MS: u64 = 5_000;
+/// So long a change is waited for at the most: whoever waits is told within 5 s, the way there included.
+pub(super) const PATIENCE_MS: u64 = 4_500;
 
 /// Whether nothing relies on it that is true already: it never was, if it is refused. Who comes is refused as well: no
 /// place is given that the others do not know of.

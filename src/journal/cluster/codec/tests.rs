@@ -29,7 +29,7 @@ fn harm(bytes: &mut Vec<u8>, cut: prop::sample::Index, flips: &[(prop::sample::I
         }
     }
     let kept = cut.index(bytes.len() + 1);
-    if kept % 2 == 0 {
+    if kept.is_multiple_of(2) {
         bytes.truncate(kept);
     }
 }

@@ -22,7 +22,7 @@ fn what_is_not_committed_in_time_is_refused_and_what_is_true_already_waits() {
         world.submit(proposal);
     }
     world.pass(0);
-    assert_eq!(world.journal.due_ms(), Some(world.now_ms + 5_000));
+    assert_eq!(world.journal.due_ms(), Some(world.now_ms + 4_500));
     world.pass(4_999);
     assert!(world.outcomes().is_empty());
     world.pass(1);
@@ -45,7 +45,7 @@ fn a_turn_that_comes_late_refuses_nothing_that_it_has_only_just_heard() {
     world.submit(say(1, "one"));
     world.pass(30_000);
     assert!(world.outcomes().is_empty());
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused one"]);
 }
 
@@ -57,7 +57,7 @@ fn what_was_refused_and_comes_back_is_committed_as_another_s() {
     }
     world.send(&all_appended(1..=3));
     world.outcomes();
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused one", "refused place", "refused two"]);
     assert!(world.journal.is_settled());
     world.own(1, 1, Some(7));
@@ -75,7 +75,7 @@ fn behind_what_was_refused_and_may_come_back_nothing_is_sent_that_was_not_checke
     world.submit(place(1, false));
     world.send(&all_appended(1..=1));
     world.outcomes();
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused place"]);
     world.asked();
     world.submit(nick(1, "eve"));
@@ -93,7 +93,7 @@ fn an_account_that_was_refused_and_may_come_back_outdates_what_was_not_checked_a
     world.submit(add_account(5));
     world.send(&all_appended(1..=1));
     world.outcomes();
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused account"]);
     world.asked();
     world.submit(place(2, false));
@@ -114,7 +114,7 @@ fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
     world.pass(0);
     world.answer(Response::Down { reason: "cut".to_owned() });
     world.outcomes();
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused one", "refused place"]);
     world.answer(Response::Up);
     world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
@@ -131,7 +131,7 @@ fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
     world.pass(0);
     world.answer(Response::Down { reason: "cut".to_owned() });
     world.outcomes();
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused one"]);
     world.answer(Response::Up);
     world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
@@ -150,7 +150,7 @@ fn what_was_refused_while_the_log_took_nothing_holds_up_nothing() {
     world.answer(Response::Appended(Err(AppendFault::Refusing("full".to_owned()))));
     assert!(world.outcomes().is_empty());
     world.asked();
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["refused place"]);
     world.submit(vacate(1));
     world.pass(0);
@@ -210,7 +210,7 @@ fn what_comes_back_from_the_rooms_too_late_is_refused_at_once() {
     world.pass(0);
     world.foreign(50, nick(1, "eve"));
     assert!(world.journal.take_outcome().is_some(), "the other's");
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes_again(), ["outdated one"]);
     world.pass(0);
     assert_eq!(world.outcomes(), ["refused one"]);
@@ -223,7 +223,7 @@ fn a_log_that_is_away_for_long_is_failing() {
     let since_ms = world.now_ms;
     world.pass(4_999);
     assert!(!world.journal.is_failing());
-    assert_eq!(world.journal.due_ms(), Some(since_ms + 5_000));
+    assert_eq!(world.journal.due_ms(), Some(since_ms + 4_500));
     world.pass(1);
     assert!(world.journal.is_failing());
     world.answer(Response::Up);
@@ -267,7 +267,7 @@ fn what_is_to_be_read_is_asked_for_again_and_not_for_ever() {
     world.pass(0);
     world.answer(Response::Read { request: read_request(), page: Some(crate::rooms::Page::default()) });
     assert_eq!(world.outcomes(), ["read true"]);
-    world.pass(5_000);
+    world.pass(4_500);
     assert_eq!(world.outcomes(), ["read false"]);
     world.answer(Response::Read { request: read_request(), page: None });
     assert!(world.outcomes().is_empty(), "nobody waits for it any more");

@@ -1,11 +1,12 @@
-//! Ten thousand rooms are loaded as they are.
+//! Many rooms are loaded as they are.
 
 use std::collections::HashMap;
 
 use super::node::{Node, enter, event, name, say};
 use super::*;
 
-const ROOMS: u64 = 10_000;
+/// More than are asked for at once.
+const ROOMS: u64 = 2_000;
 const MEMBERS: u32 = 4;
 
 /// Every third room has a snapshot, and these many members in it.
@@ -35,7 +36,7 @@ fn snapshot_of(room: u64) -> StoredRoom {
         token: TokenHash::from_bytes([author as u8; 32]),
         name: name(author),
         via: Via::Line,
-        is_placed: author % 2 == 0,
+        is_placed: author.is_multiple_of(2),
         has_entered: true,
         account: None,
         node: NodeId(7),
@@ -54,13 +55,13 @@ fn snapshot_of(room: u64) -> StoredRoom {
 }
 
 #[test]
-fn ten_thousand_rooms_are_loaded_as_they_are() {
+fn many_rooms_are_loaded_as_they_are() {
     let server = Server::start();
     let (mut node, loaded) = Node::start(&server, 7);
     assert_eq!(loaded.rooms, []);
     let told = (0..ROOMS).flat_map(|room| changes_of(room).into_iter().map(move |change| (room, change)));
     node.append(told.map(|(room, change)| (code_of(room), epoch_of(room), change)));
-    let has_snapshot = |room: u64| room % 3 == 0;
+    let has_snapshot = |room: u64| room.is_multiple_of(3);
     for room in (0..ROOMS).filter(|room| has_snapshot(*room)) {
         let (version, room) = (node.versions[&epoch_of(room)], Box::new(snapshot_of(room)));
         node.link.send(Request::KeepSnapshot { version, room });
