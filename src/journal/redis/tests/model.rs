@@ -13,7 +13,7 @@ use crate::journal::redis::asking::{self, Asker};
 use crate::journal::redis::{entries, loading, reading};
 
 /// By seeds, as many as the environment says.
-const HISTORIES: u64 = 12;
+const HISTORIES: u64 = 24;
 const STEPS: usize = 250;
 
 const HISTORY_EVENTS: u64 = 20;
