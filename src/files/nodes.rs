@@ -43,6 +43,10 @@ impl Mark {
 
     /// Leaves it, in the place of a former one.
     pub(super) fn leave(&self, node: NodeId) -> io::Result<()> {
+        if self.lock().as_ref().is_some_and(|(left, _)| *left == node) {
+            // To lock it a second time would wait for ever.
+            return Ok(());
+        }
         let path = self.path_of(node);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
@@ -54,7 +58,7 @@ impl Mark {
             log::debug!("the file system of the shared files has no locks ({error})");
         }
         let former = self.lock().replace((node, file));
-        if let Some((former, _)) = former.filter(|(former, _)| *former != node) {
+        if let Some((former, _)) = former {
             self.remove_of(former);
         }
         Ok(())

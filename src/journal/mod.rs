@@ -57,7 +57,8 @@ pub trait Journal {
         let _ = notice;
     }
 
-    /// Everything that any node was told is committed is to be handed over, and then [`Outcome::Synced`].
+    /// Everything that any node was told is committed is to be handed over, and then [`Outcome::Synced`]; or, if that
+    /// cannot be asked for, [`Outcome::NotSynced`].
     fn sync(&mut self, sync: SyncId);
 
     /// The room as it is now, all outcomes included that were taken: what [`Outcome::SnapshotWanted`] has asked for.
@@ -197,6 +198,8 @@ pub enum Outcome {
     Renamed(NodeId),
     /// Everything that had been committed anywhere is handed over.
     Synced(SyncId),
+    /// What had been committed elsewhere cannot be asked for at this time.
+    NotSynced(SyncId),
     /// The room is to be handed to [`Journal::keep_snapshot`], at once.
     SnapshotWanted(Epoch),
     /// What is in memory may not be what others have: these rooms and accounts, known to the others under this number, are

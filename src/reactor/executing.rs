@@ -183,6 +183,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
                 self.rooms.rename_node(node, self.now);
             }
             Outcome::Synced(sync) => self.rooms.finish_sync(sync, self.now),
+            Outcome::NotSynced(sync) => self.rooms.give_up_sync(sync, self.now),
             Outcome::SnapshotWanted(epoch) => {
                 if let Some(room) = self.rooms.snapshot(epoch) {
                     self.journal.keep_snapshot(room);

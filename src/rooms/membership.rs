@@ -210,7 +210,11 @@ impl Rooms {
                 };
                 return Ok(Identity::Member { author, account, comes_anew: false });
             }
-            Some(Known::Departed { name: known, author }) => (name.unwrap_or(known), Some(author)),
+            Some(Known::Departed { name: known, author }) => {
+                // Who was refused has no number yet: another node may have given it to somebody else.
+                let is_its_own = roster.may_return(author) || author > roster.last_author();
+                (name.unwrap_or(known), is_its_own.then_some(author))
+            }
             // A secret that this room does not know becomes this member's: so a page that brings its room
             // back after a restart keeps the session that its cookie holds.
             None => (name.ok_or(Refusal::NameRequired)?, None),

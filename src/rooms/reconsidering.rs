@@ -85,6 +85,12 @@ impl Rooms {
             return Err(Conflict::Member);
         }
         match change {
+            // Who was refused before has no number yet, and another node has given it to somebody else.
+            Change::Enter { takes_place: Some(_), returns: true, event, .. }
+                if !room.state.roster.may_return(event.author) && event.author <= room.state.roster.last_author() =>
+            {
+                return Err(Conflict::Member);
+            }
             // Its secret may not be good for its name any more.
             Change::Enter { takes_place: None, event, .. } if subscribes => self.check_return(room_id, event.author)?,
             Change::Reconnect { author, .. } if subscribes => self.check_return(room_id, *author)?,

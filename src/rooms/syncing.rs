@@ -90,8 +90,8 @@ impl Rooms {
         self.end_sync(sync, true, now);
     }
 
-    /// It takes too long: the log is away. What was asked is answered as it can be.
-    pub(super) fn give_up_sync(&mut self, sync: SyncId, now: Now) {
+    /// It takes too long, or the log is away. What was asked is answered as it can be.
+    pub fn give_up_sync(&mut self, sync: SyncId, now: Now) {
         self.end_sync(sync, false, now);
     }
 

@@ -50,7 +50,11 @@ fn who_is_banned_on_one_node_is_kept_out_by_all() {
     );
     ana.send(json!({"type": "moderate", "action": "unban", "name": "ben"}));
     ana.expect_where("the news", |message| message["change"] == "unban");
-    join(&nodes[1], json!({"type": "join", "room": room, "name": "ben"}));
+    // The other node is told a moment later.
+    eventually("it is let in again", || {
+        let (_client, answer) = join_from(&nodes[1], "192.0.2.7", json!({"type": "join", "room": room, "name": "ben"}));
+        (answer["type"] == "joined").then_some(())
+    });
 }
 
 #[test]

@@ -358,7 +358,16 @@ impl History {
                     // Only a member that has come back says anything again, and no history lasts a day: what it said
                     // last is remembered, however many events are kept.
                     let earlier = &events[&before].event;
-                    panic!("said twice in {life:?}, {before} and {id}: {text:?}: {earlier} {}", seen.event);
+                    // Whoever said it was perhaps taken for somebody else in between.
+                    let comes_and_goes = |event: &&Value| {
+                        event["name"] == earlier["name"] && (event["type"] == "enter" || event["type"] == "part")
+                    };
+                    let between: Vec<&Value> =
+                        events.range(before..id).map(|(_, seen)| &seen.event).filter(comes_and_goes).collect();
+                    panic!(
+                        "said twice in {life:?}, {before} and {id}: {text:?}: {earlier} {}; in between {between:?}",
+                        seen.event
+                    );
                 }
                 let times = record.sent.get(text).map_or(0, |&(_, times)| times);
                 assert!(times > 0, "nobody said what is {id} of {life:?}: {text:?}");

@@ -17,7 +17,7 @@ use snugd::journal::cluster::log::{
 };
 use snugd::rooms::{
     AccountAction, AccountChange, AccountId, AuthorId, Body, Change, Epoch, Event, Found, LoadedRoom, MessageKey,
-    NodeId, Notice, Page, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredRoom, Wanted, amend,
+    NodeId, Notice, Page, PasswordHash, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredRoom, Wanted, amend,
 };
 
 /// Entries are kept for so long: who was away for longer has to load everything.
@@ -412,7 +412,7 @@ impl OrderedLog {
         }
         self.accounts_version = Some(by);
         if change.action != AccountAction::Nothing {
-            self.account_tail.push((position, by.node, (**change).clone()));
+            self.account_tail.push((position, by.node, without_hash(change)));
         }
         Verdict::Appended
     }
@@ -565,6 +565,16 @@ impl Room {
             self.tail.push(Versioned { position, version: by, change });
         }
     }
+}
+
+/// What is kept of a change of an account for those who load rooms later.
+fn without_hash(change: &AccountChange) -> AccountChange {
+    let action = match &change.action {
+        AccountAction::Add { name, .. } => AccountAction::Add { name: name.clone(), hash: None },
+        AccountAction::SetPassword(_) => AccountAction::SetPassword(PasswordHash::new("")),
+        action => action.clone(),
+    };
+    AccountChange { action, ..change.clone() }
 }
 
 /// By what a message, or a correction of one, is known if it is said again.

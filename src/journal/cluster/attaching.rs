@@ -134,7 +134,7 @@ impl<L: Link> ClusterJournal<L> {
     fn forget_asked(&mut self) {
         self.is_unanswered = false;
         let syncs = self.ends.give_up();
-        syncs.into_iter().for_each(|sync| self.outcomes.push(Outcome::Synced(sync)));
+        syncs.into_iter().for_each(|sync| self.outcomes.push(Outcome::NotSynced(sync)));
     }
 
     pub(super) fn on_attached(&mut self, attached: Attached) {

@@ -279,7 +279,7 @@ impl<L: Link> Journal for ClusterJournal<L> {
         if self.standing.is_attached() && !self.is_leaving() {
             self.ends.wanted.syncs.push(sync);
         } else {
-            self.outcomes.push(Outcome::Synced(sync));
+            self.outcomes.push(Outcome::NotSynced(sync));
         }
     }
 

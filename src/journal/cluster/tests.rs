@@ -286,6 +286,7 @@ fn word_of(outcome: &Outcome) -> String {
         Outcome::NodeGone { node, is_ours } => format!("gone {} ours {is_ours}", node.0),
         Outcome::Renamed(_) => "renamed".to_owned(),
         Outcome::Synced(sync) => format!("synced {}", sync.0),
+        Outcome::NotSynced(sync) => format!("not synced {}", sync.0),
         Outcome::SnapshotWanted(epoch) => format!("snapshot {epoch}"),
         Outcome::Reset { rooms, .. } => format!("reset to {} rooms", rooms.len()),
         Outcome::Read { page, .. } => format!("read {}", page.is_some()),

@@ -25,6 +25,10 @@ use crate::rooms::NodeId;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A connection that does not last for so long was of no use: a server that lets in whom it then refuses everything is
+/// not asked more and more often.
+const USEFUL: Duration = Duration::from_millis(500);
+
 /// So long a new node waits for the replicas to know it too: else one of them might become the master, and would wait for
 /// this node to tell what it has seen no more than for one that never was.
 const REPLICATION_LIMIT_MS: u64 = 1000;
@@ -51,6 +55,8 @@ pub(super) struct Orderer {
     session: u64,
     is_refusing: bool,
     is_ending: bool,
+    /// The next pause before it is connected again is a part of this.
+    pause: Duration,
     /// Why the log was out of reach when that was last told.
     told: Option<String>,
     server: String,
@@ -103,6 +109,7 @@ impl Orderer {
             session: 0,
             is_refusing: false,
             is_ending: false,
+            pause: FIRST_PAUSE,
             told: None,
             server: String::new(),
             random,
@@ -120,7 +127,11 @@ impl Orderer {
             log::info!(event = "cluster_reached"; "the cluster's log is kept by {}", connected.place);
             self.told = None;
             self.server = connected.server;
+            let since = Instant::now();
             let Err(End::Fault(fault)) = self.serve(&mut connected.connection) else { return };
+            if since.elapsed() >= USEFUL {
+                self.pause = FIRST_PAUSE;
+            }
             self.answers.meters.is_up.store(false, Ordering::Relaxed);
             self.tell(&fault);
             if self.give(Response::Down { reason: fault.to_string() }).is_err() {
@@ -149,11 +160,10 @@ impl Orderer {
 
     /// Makes another connection, sooner or later.
     fn connect(&mut self) -> Result<Connected, Over> {
-        let mut longest = FIRST_PAUSE;
         loop {
             let part = self.random.random_range(0.5..1.0);
-            self.pause(longest.mul_f64(part))?;
-            longest = (longest * 2).min(LONGEST_PAUSE);
+            self.wait(self.pause.mul_f64(part))?;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             match self.connector.connect().and_then(|mut connected| {
                 self.scripts.load_into(&mut connected.connection)?;
                 Ok(connected)
@@ -168,7 +178,7 @@ impl Orderer {
     }
 
     /// Waits; what is asked meanwhile is dropped.
-    fn pause(&self, pause: Duration) -> Result<(), Over> {
+    fn wait(&self, pause: Duration) -> Result<(), Over> {
         let until = Instant::now() + pause;
         loop {
             match self.orders.recv_timeout(until.saturating_duration_since(Instant::now())) {

@@ -52,7 +52,8 @@ const PUBLISHED_BY_GUEST: &str = "g";
 
 /// Appends a change as its payload. Three lines, the last one without a line feed: what changes; the text of a message or
 /// of its correction; the file that is shared with it. The second and third may be emptied later, in the messages that
-/// are corrected (the second) or deleted (both), and in all that amends them. Nothing else stands in them.
+/// are corrected (the second) or deleted (both), and in all that amends them. Nothing else stands in them, but for an
+/// account's password hash in the second, which is emptied where the change is kept for longer.
 pub fn write_change(change: &Change, out: &mut Vec<u8>) {
     if !rare::write_rare(change, out)
         && let Some(event) = change.event()
@@ -62,7 +63,10 @@ pub fn write_change(change: &Change, out: &mut Vec<u8>) {
         out.push(b' ');
         event::write_event(event, out);
     }
-    event::write_lines(change.event(), out);
+    match change {
+        Change::Account(change) => rare::write_lines_of_account(change, out),
+        change => event::write_lines(change.event(), out),
+    }
 }
 
 /// Reads what [`write_change`] gives. A message whose text was emptied since reads as deleted.

@@ -112,13 +112,8 @@ enum WrittenAction<'c> {
     Add {
         #[serde(borrow)]
         name: Cow<'c, str>,
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        hash: Option<Cow<'c, str>>,
     },
-    SetPassword {
-        #[serde(borrow)]
-        hash: Cow<'c, str>,
-    },
+    SetPassword {},
     Remove {},
     Nothing {},
 }
@@ -189,6 +184,18 @@ pub(super) fn write_rare(change: &Change, out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Appends the second and the third line of a change of an account: what its password hashes to, where it can be emptied.
+pub(super) fn write_lines_of_account(change: &AccountChange, out: &mut Vec<u8>) {
+    let hash = match &change.action {
+        AccountAction::Add { hash, .. } => hash.as_ref(),
+        AccountAction::SetPassword(hash) => Some(hash),
+        AccountAction::Remove | AccountAction::Nothing => None,
+    };
+    out.push(b'\n');
+    out.extend_from_slice(hash.map_or("", PasswordHash::as_str).as_bytes());
+    out.push(b'\n');
+}
+
 /// Reads what [`write_rare`] gives. `id`, `text`, `file`: of its event, if it has one.
 pub(super) fn read_rare(head: &str, id: u64, text: &str, file: &str) -> Result<Change, CodecFault> {
     let written: WrittenChange<'_> = serde_json::from_str(head).map_err(|_| damaged("a change"))?;
@@ -235,7 +242,7 @@ pub(super) fn read_rare(head: &str, id: u64, text: &str, file: &str) -> Result<C
             let bearers = bearers.into_iter().map(bearer).collect::<Option<Vec<_>>>();
             Change::Account(Box::new(AccountChange {
                 account: AccountId(account),
-                action: action.read()?,
+                action: action.read(text)?,
                 bearers: bearers.ok_or(damaged("a room's epoch"))?,
                 request: request.map(AccountRequestId),
             }))
@@ -271,21 +278,21 @@ impl WrittenNewcomer<'_> {
 impl WrittenAction<'_> {
     fn of(action: &AccountAction) -> WrittenAction<'_> {
         match action {
-            AccountAction::Add { name, hash } => {
-                WrittenAction::Add { name: name.as_str().into(), hash: hash.as_ref().map(|hash| hash.as_str().into()) }
-            }
-            AccountAction::SetPassword(hash) => WrittenAction::SetPassword { hash: hash.as_str().into() },
+            AccountAction::Add { name, .. } => WrittenAction::Add { name: name.as_str().into() },
+            AccountAction::SetPassword(_) => WrittenAction::SetPassword {},
             AccountAction::Remove => WrittenAction::Remove {},
             AccountAction::Nothing => WrittenAction::Nothing {},
         }
     }
 
-    fn read(self) -> Result<AccountAction, CodecFault> {
+    /// `hash`: what the password hashes to; empty, if there is none or it was emptied.
+    fn read(self, hash: &str) -> Result<AccountAction, CodecFault> {
         Ok(match self {
-            WrittenAction::Add { name, hash } => {
-                AccountAction::Add { name: read_name(&name)?, hash: hash.as_deref().map(PasswordHash::new) }
+            WrittenAction::Add { name } => {
+                let hash = Some(hash).filter(|hash| !hash.is_empty()).map(PasswordHash::new);
+                AccountAction::Add { name: read_name(&name)?, hash }
             }
-            WrittenAction::SetPassword { hash } => AccountAction::SetPassword(PasswordHash::new(&hash)),
+            WrittenAction::SetPassword {} => AccountAction::SetPassword(PasswordHash::new(hash)),
             WrittenAction::Remove {} => AccountAction::Remove,
             WrittenAction::Nothing {} => AccountAction::Nothing,
         })

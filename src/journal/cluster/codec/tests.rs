@@ -174,6 +174,26 @@ fn a_message_whose_text_was_emptied_reads_as_deleted() {
 }
 
 #[test]
+fn a_password_hash_is_in_the_line_that_is_emptied_where_its_change_is_kept() {
+    let hash = PasswordHash::new("$h");
+    let name = Name::parse("ana").expect("a name");
+    let add = |hash| AccountAction::Add { name: name.clone(), hash };
+    let none = PasswordHash::new("");
+    for (action, emptied) in
+        [(add(Some(hash.clone())), add(None)), (AccountAction::SetPassword(hash), AccountAction::SetPassword(none))]
+    {
+        let of = |action| {
+            let bearers = vec![(Epoch::parse("00000000000000ab").expect("an epoch"), AuthorId(3))];
+            Change::Account(Box::new(AccountChange { account: AccountId(4), action, bearers, request: None }))
+        };
+        let payload = String::from_utf8(written(&of(action))).expect("a text");
+        let head = payload.strip_suffix("\n$h\n").expect("the hash in a line of its own");
+        assert!(!head.contains("$h"), "{head}");
+        assert_eq!(read_change(format!("{head}\n\n").as_bytes(), None), Ok(of(emptied)));
+    }
+}
+
+#[test]
 fn whoever_appends_a_change_is_told_all_that_counts() {
     let (epoch, code) = (Epoch::parse("00000000000000ab").expect("an epoch"), RoomCode::parse("KXQT").expect("a code"));
     let version = ProposalId { node: NodeId(5), number: 7 };

@@ -23,7 +23,7 @@ fn what_is_not_committed_in_time_is_refused_and_what_is_true_already_waits() {
     }
     world.pass(0);
     assert_eq!(world.journal.due_ms(), Some(world.now_ms + 4_500));
-    world.pass(4_999);
+    world.pass(4_499);
     assert!(world.outcomes().is_empty());
     world.pass(1);
     assert_eq!(world.outcomes(), ["refused one", "refused place"]);
@@ -183,7 +183,7 @@ fn what_is_checked_again_is_as_old_as_it_was() {
     world.foreign(50, nick(1, "eve"));
     world.outcomes_again();
     down(&mut world);
-    world.pass(999);
+    world.pass(499);
     assert!(world.outcomes().is_empty());
     world.pass(1);
     assert_eq!(world.outcomes(), ["refused one"]);
@@ -221,7 +221,7 @@ fn a_log_that_is_away_for_long_is_failing() {
     let mut world = World::with(&[1]);
     down(&mut world);
     let since_ms = world.now_ms;
-    world.pass(4_999);
+    world.pass(4_499);
     assert!(!world.journal.is_failing());
     assert_eq!(world.journal.due_ms(), Some(since_ms + 4_500));
     world.pass(1);
@@ -249,9 +249,9 @@ fn while_the_log_is_away_nobody_waits_for_its_end() {
     world.journal.sync(SyncId(1));
     world.pass(0);
     world.answer(Response::Down { reason: "cut".to_owned() });
-    assert_eq!(world.outcomes(), ["synced 1"]);
+    assert_eq!(world.outcomes(), ["not synced 1"]);
     world.journal.sync(SyncId(2));
-    assert_eq!(world.outcomes(), ["synced 2"]);
+    assert_eq!(world.outcomes(), ["not synced 2"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ local node, connection, generation, server = unpack(ARGV, 1, 4)
 local FIRST, ARGUMENTS = 4, 12
 local KEYED_EVENTS = 16384
 local TRIMMED_AT_ONCE = 1000
+local ACCOUNT_CHANGES = 1024
 
 local lease_until, last_number, known_connection = read_node(node)
 if lease_until and known_connection ~= connection then
@@ -86,10 +87,34 @@ local function log_change(change, by, event_id)
   return push(by, event_id, letters, code, epoch, change.payload)
 end
 
+-- Changes of accounts that every room has in its snapshot, or that are older than the room, concern nobody any more. That
+-- is looked for each time so many have come.
+local function trim_account_tail()
+  local tail = key('account_tail')
+  if redis.call('LLEN', tail) % ACCOUNT_CHANGES ~= 0 then
+    return
+  end
+  local done = last_entry()
+  for _, epoch in ipairs(redis.call('HVALS', rooms_key)) do
+    local behind = redis.call('HGET', key('room:' .. epoch), 'snapshot_position')
+    if behind and is_before(behind, done) then
+      done = behind
+    end
+  end
+  local first = redis.call('LINDEX', tail, 0)
+  while first and not is_before(done, string.match(first, '^%S+')) do
+    redis.call('LPOP', tail)
+    first = redis.call('LINDEX', tail, 0)
+  end
+end
+
 local function append_of_account(change, by)
   local position = log_change(change, by, '-')
   if change.account ~= '' then
-    redis.call('RPUSH', key('account_tail'), position .. ' ' .. by .. ' -\n' .. change.payload)
+    -- Whose passwords those are is not told here: only who bears a name counts.
+    local head = string.match(change.payload, '^[^\n]*')
+    redis.call('RPUSH', key('account_tail'), position .. ' ' .. by .. ' -\n' .. head .. '\n\n')
+    trim_account_tail()
     local accounts = key('accounts')
     if change.kept == '' then
       redis.call('HDEL', accounts, change.account)

@@ -13,7 +13,7 @@ use crate::journal::redis::asking::{self, Asker};
 use crate::journal::redis::{entries, loading, reading};
 
 /// By seeds, as many as the environment says.
-const HISTORIES: u64 = 12;
+const HISTORIES: u64 = 24;
 const STEPS: usize = 250;
 
 const HISTORY_EVENTS: u64 = 20;
@@ -563,7 +563,8 @@ fn the_scripts_answer_as_the_model_does() {
     for what in ["appended", "outdated", "duplicate", "no such event", "refused", "replaced", "not yet"] {
         often(what, 10);
     }
-    for what in ["given up", "snapshots", "pages", "loaded", "losses", "other history", "renewed", "renewed in vain"] {
+    often("given up", 1);
+    for what in ["snapshots", "pages", "loaded", "losses", "other history", "renewed", "renewed in vain"] {
         often(what, 3);
     }
 }
