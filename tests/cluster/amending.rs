@@ -64,7 +64,8 @@ fn what_is_deleted_is_in_redis_no_more_but_for_the_end_of_the_log() {
     let path = folder.path().to_str().expect("UTF-8");
     let nodes = Nodes::with(2, &redis.url(), &["--files", path]);
     let room = nodes[0].create_room();
-    let mut ana = WebSocketClient::join(&nodes[0], &room, "ana");
+    let (mut ana, joined) = join(&nodes[0], json!({"type": "join", "room": room, "name": "ana"}));
+    let epoch = &joined["epoch"];
     let texts = ["sesame-the-first", "sesame-the-second", "sesame-corrected", "sesame-correcting"];
     let first = say(&mut ana, texts[0], "a1");
     let second = say(&mut ana, texts[1], "a2");
@@ -82,6 +83,9 @@ fn what_is_deleted_is_in_redis_no_more_but_for_the_end_of_the_log() {
     assert_eq!(shared.status, 201, "{}", shared.text());
     let file = ana.expect("file");
     assert_eq!((&file["text"], &file["file"]["name"]), (&json!("sesame-words"), &json!("sesame-file")));
+    let kept_of_changes =
+        redis.ask(&["LRANGE", &format!("{{snugd}}:tail:{}", epoch.as_str().expect("an epoch")), "0", "-1"]);
+    assert!(kept_of_changes.contains("sesame-file") && !kept_of_changes.contains("sesame-words"), "{kept_of_changes}");
     for of in [first, second, id_of(&file)] {
         ana.send(json!({"type": "delete", "of": of}));
         ana.expect_where("the deletion", |message| message["type"] == "delete" && message["of"] == of);
