@@ -76,6 +76,11 @@ impl Rooms {
             return Err(Conflict::Room);
         }
         self.check_claim(change)?;
+        // Others may have taken at other nodes what there was room for when it was proposed.
+        let most = self.limits.members;
+        if change.newcomer().is_some() && most > 0 && room.proposed.places(&room.state.roster) > most {
+            return Err(Conflict::Member);
+        }
         let subscribes = matches!(proposal.on_commit, OnCommit::Subscribe(..));
         let comes_back = matches!(change, Change::Enter { takes_place: None, .. } | Change::Reconnect { .. });
         if let OnCommit::Subscribe(author, joining) = &proposal.on_commit
