@@ -122,10 +122,14 @@ fn no_more_come_in_over_several_nodes_than_a_room_may_have() {
     let mut house = House::shared(Limits { members: 2, ..Limits::default() });
     let ana = house.join(JoinTarget::New, "ana");
     let code = house.code(ana);
+    let known = house.join(JoinTarget::Code(code), "ben");
+    let token = house.token(known);
+    assert!(house.take_in(ana, Change::Vacate { author: AuthorId(2), event: None, may_return: true, time_ms: 1 }));
+    // Who comes back has its number already.
     let ben = house.connect();
-    house.propose_on(ben, ECHOING, join(JoinTarget::Code(code), Some("ben"), None));
+    house.propose_on(ben, ECHOING, join(JoinTarget::Code(code), None, Some(token)));
     let outdated = house.take_proposals();
-    assert!(house.take_in(ana, enter(2, "leo")));
+    assert!(house.take_in(ana, enter(3, "leo")));
     house.outdate(outdated);
     assert_eq!(house.refusal(ben), &Refusal::RoomFull { code });
     assert_eq!(house.rooms.counts().members, 2);
