@@ -104,6 +104,11 @@ impl Rooms {
                     self.check_right(room_id, event.author, to)?;
                 }
             }
+            // Whoever was to come under the account's name may not have come, and then its number is somebody else's.
+            Change::Identify { author, account, .. } => {
+                let owner = room.member(*author).and_then(|member| self.accounts.owner(&member.name.keys()));
+                owner.filter(|owner| owner == account).ok_or(Conflict::Member)?;
+            }
             // Who was here has gone on to another node.
             Change::Reconnect { author, .. } => {
                 let presence = room.member(*author).map(|member| member.presence);
@@ -151,7 +156,7 @@ impl Rooms {
         }
         match conflict {
             Conflict::Room => !change.opens() && !room.is_open,
-            Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted => false,
+            Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted | Conflict::Number => false,
             Conflict::NotEmpty => room.proposed.changes_members(),
             Conflict::Member | Conflict::NotOperator => {
                 let mut involved = self.involved(room_id, change);
