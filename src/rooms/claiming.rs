@@ -426,7 +426,8 @@ impl Rooms {
             let (name, has_entered) = (member.name().clone(), member.has_entered);
             let owner = self.accounts.owner(&name.keys());
             let borne = room.account_of(author);
-            if borne.is_some() && borne != owner {
+            // What nodes agree on is changed by what they agree on alone.
+            if borne.is_some() && borne != owner && !self.is_shared() {
                 self.room_mut(room_id).state.set_account(author, None);
             }
             if owner.is_some() && borne != owner {

@@ -44,6 +44,7 @@ impl Rooms {
             self.check_admittance(room_id, name.as_ref(), token, key.as_ref(), caller, now)?;
         }
         let wanted = name.clone();
+        let epoch = self.room(room_id).life_known(token, since, epoch);
         let identity = self.identify(room_id, name, token.map(Token::hash), caller.connection, true);
         let identity = identity.inspect_err(|_| {
             if created {
@@ -70,6 +71,7 @@ impl Rooms {
             leaves,
             token,
             name: wanted,
+            key,
             since,
             epoch,
             created,
@@ -118,7 +120,7 @@ impl Rooms {
         target: JoinTarget,
         name: Name,
         token: Option<Token>,
-        key: Option<&RoomKey>,
+        key: Option<RoomKey>,
         now: Now,
     ) -> Result<(), Refusal> {
         let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
@@ -131,9 +133,9 @@ impl Rooms {
             None => true,
         });
         if !created {
-            self.check_admittance(room_id, Some(&name), token, key, caller, now)?;
+            self.check_admittance(room_id, Some(&name), token, key.as_ref(), caller, now)?;
             if own_token != token {
-                self.check_admittance(room_id, Some(&name), None, key, caller, now)?;
+                self.check_admittance(room_id, Some(&name), None, key.as_ref(), caller, now)?;
             }
         }
         let token = own_token;
@@ -155,7 +157,8 @@ impl Rooms {
                 let (token, via, becomes_operator) = (token.hash(), caller.via, self.room(room_id).wants_operator());
                 let newcomer = Newcomer { author, token, name, via, account, becomes_operator };
                 let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
-                let on_commit = OnCommit::KeepPlace { author, until_ms, connection: caller.connection, reply };
+                let connection = caller.connection;
+                let on_commit = OnCommit::KeepPlace { author, until_ms, connection, kept: Box::new((reply, key)) };
                 let (opens, time_ms) = (created, now.wall_ms);
                 self.propose(room_id, Change::Place { opens, newcomer, returns, time_ms }, on_commit);
             }

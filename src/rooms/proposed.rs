@@ -89,7 +89,8 @@ struct ProposedMember {
     changes: u32,
     /// The keys of names that it is about to take.
     names: Vec<Box<str>>,
-    token: Option<TokenHash>,
+    /// The secrets that it is about to have, one after the other.
+    tokens: Vec<TokenHash>,
 }
 
 impl Proposed {
@@ -284,7 +285,7 @@ impl Proposed {
     fn take_token(&mut self, token: &TokenHash, author: AuthorId) {
         self.tokens.insert(*token, author);
         if let Some(member) = self.members.get_mut(&author) {
-            member.token = Some(*token);
+            member.tokens.push(*token);
         }
     }
 
@@ -297,7 +298,7 @@ impl Proposed {
     }
 
     fn stand(&mut self, author: AuthorId, standing: Standing) {
-        let new = || ProposedMember { standing: standing.clone(), changes: 0, names: Vec::new(), token: None };
+        let new = || ProposedMember { standing: standing.clone(), changes: 0, names: Vec::new(), tokens: Vec::new() };
         let member = self.members.entry(author).or_insert_with(new);
         member.changes += 1;
         member.standing = standing;
@@ -315,10 +316,10 @@ impl Proposed {
                 self.names.remove(&key);
             }
         }
-        if let Some(token) = member.token
-            && self.tokens.get(&token) == Some(&author)
-        {
-            self.tokens.remove(&token);
+        for token in member.tokens {
+            if self.tokens.get(&token) == Some(&author) {
+                self.tokens.remove(&token);
+            }
         }
     }
 

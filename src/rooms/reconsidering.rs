@@ -76,6 +76,11 @@ impl Rooms {
             return Err(Conflict::Room);
         }
         self.check_claim(change)?;
+        // Others may have taken at other nodes what there was room for when it was proposed.
+        let most = self.limits.members;
+        if change.newcomer().is_some() && most > 0 && room.proposed.places(&room.state.roster) > most {
+            return Err(Conflict::Member);
+        }
         let subscribes = matches!(proposal.on_commit, OnCommit::Subscribe(..));
         let comes_back = matches!(change, Change::Enter { takes_place: None, .. } | Change::Reconnect { .. });
         if let OnCommit::Subscribe(author, joining) = &proposal.on_commit
@@ -98,6 +103,11 @@ impl Rooms {
                 if let Body::Nick { to } = &event.body {
                     self.check_right(room_id, event.author, to)?;
                 }
+            }
+            // Whoever was to come under the account's name may not have come, and then its number is somebody else's.
+            Change::Identify { author, account, .. } => {
+                let owner = room.member(*author).and_then(|member| self.accounts.owner(&member.name.keys()));
+                owner.filter(|owner| owner == account).ok_or(Conflict::Member)?;
             }
             // Who was here has gone on to another node.
             Change::Reconnect { author, .. } => {
@@ -146,7 +156,7 @@ impl Rooms {
         }
         match conflict {
             Conflict::Room => !change.opens() && !room.is_open,
-            Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted => false,
+            Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted | Conflict::Number => false,
             Conflict::NotEmpty => room.proposed.changes_members(),
             Conflict::Member | Conflict::NotOperator => {
                 let mut involved = self.involved(room_id, change);

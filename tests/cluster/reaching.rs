@@ -128,6 +128,7 @@ fn where_it_is_not_reached_one_sentence_says_why() {
         scope.spawn(|| expect_failure(&fail(&format!("redis://guest:wrong-sesame@127.0.0.1:{port}")), &["password"]));
         scope.spawn(|| expect_failure(&fail(&format!("redis://guest:sesame@127.0.0.1:{port}")), &["guest"]));
         scope.spawn(|| expect_failure(&fail(&redis.url()), &["WRONGTYPE"]));
+        scope.spawn(|| expect_failure(&fail(&format!("{}/99", redis.url())), &["no database 99"]));
         let nobody = format!("redis+sentinel://127.0.0.1:{}/snug", free_port());
         scope.spawn(move || expect_failure(&fail(&nobody), &["Sentinel"]));
     });

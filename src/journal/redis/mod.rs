@@ -11,6 +11,7 @@
 //! answered no more.
 
 mod address;
+mod advancing;
 mod answers;
 mod asking;
 mod connecting;
@@ -149,6 +150,7 @@ impl RedisLink {
         if let Response::Up | Response::Down { .. } = response {
             self.follow += 1;
             self.follow_as(self.follow);
+            self.standing.lock().unwrap_or_else(PoisonError::into_inner).session = self.session;
         }
         is_wanted.then_some(response)
     }
