@@ -279,6 +279,8 @@ pub(super) enum OnCommit {
     Resume(ConnectionId, Box<Command>),
     /// Nobody has asked for it, so nobody is told if nothing comes of it.
     Unasked,
+    /// Nothing; but it relies on this connection's having shown whose account is its own.
+    NothingProven(ConnectionId),
     /// The same, of the handing over of a room to another operator than this one.
     HandOver(Option<AuthorId>),
 }

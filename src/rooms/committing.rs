@@ -248,7 +248,8 @@ impl Rooms {
     /// Executes on this node what follows a committed change of its own.
     pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, now: Now, delivery: &mut dyn Delivery) {
         match on_commit {
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Unasked | OnCommit::HandOver(_) => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) => (),
+            OnCommit::Unasked | OnCommit::HandOver(_) => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::TellShared(connection, shared) => {
                 let (code, id, file) = (self.room(room).code(), self.room(room).last_id(), Box::new(shared.1));
@@ -317,7 +318,7 @@ impl Rooms {
                 // Who was to have it is gone.
                 room_id.into_iter().for_each(|room| self.hand_over(room, former, now));
             }
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Unasked => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) | OnCommit::Unasked => (),
         }
         if is_own && opens {
             self.discard_unopened(epoch);
@@ -380,7 +381,7 @@ impl Rooms {
         self.reply(connection, reply);
     }
 
-    fn connection_of(&self, room: RoomId, author: AuthorId) -> Option<ConnectionId> {
+    pub(super) fn connection_of(&self, room: RoomId, author: AuthorId) -> Option<ConnectionId> {
         match self.room(room).member(author)?.presence {
             Presence::Here { connection, .. } => Some(connection),
             _ => None,
@@ -424,7 +425,7 @@ impl Rooms {
                 room_id.into_iter().for_each(|room| self.hand_over_later(room, former, now));
                 (None, None, false)
             }
-            OnCommit::Nothing | OnCommit::NothingUnder(_) => {
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) => {
                 let event = change.event();
                 let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));
                 let cid = if let OnCommit::NothingUnder(cid) = on_commit { Some(cid) } else { None };

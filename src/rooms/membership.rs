@@ -60,7 +60,7 @@ impl Rooms {
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
         self.suspend_grace(here);
         if let Identity::Member { account, comes_anew, .. } = identity {
-            self.note_account(here, account, comes_anew.then_some(token));
+            self.note_account(caller.connection, here, account, comes_anew.then_some(token));
         }
         let room = self.room(room_id);
         let mut joining = Box::new(Joining {
@@ -150,7 +150,8 @@ impl Rooms {
         let reply = Reply::Reserved { code, token };
         match identity {
             Identity::Member { author, account, comes_anew } => {
-                self.note_account(Membership { room: room_id, author }, account, comes_anew.then_some(token));
+                let here = Membership { room: room_id, author };
+                self.note_account(caller.connection, here, account, comes_anew.then_some(token));
                 self.propose(room_id, Change::Nothing, OnCommit::Answer(caller.connection, reply));
             }
             Identity::Newcomer { name, author, has_returned: returns, account } => {
@@ -478,7 +479,8 @@ impl Rooms {
             if let Some(account) = account {
                 // Another name takes from a member what it bore before.
                 let author = here.author;
-                self.propose(here.room, Change::Identify { author, account, token: None }, OnCommit::Nothing);
+                let identify = Change::Identify { author, account, token: None };
+                self.propose(here.room, identify, OnCommit::NothingProven(connection));
             }
         }
         Ok(())

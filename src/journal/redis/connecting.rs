@@ -27,8 +27,10 @@ const OLDEST_VERSION: u32 = 7;
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     address: ClusterAddress,
-    /// Where a server of a Redis Cluster has said that the log is.
+    /// Where a server of a Redis Cluster has said that the log is, if that is where to ask next.
     moved: Option<HostPort>,
+    /// The same, when that was last so.
+    last_moved: Option<HostPort>,
 }
 
 /// A connection to the server that keeps the log.
@@ -42,15 +44,21 @@ pub(super) struct Connected {
 
 impl Connector {
     pub fn new(address: ClusterAddress) -> Connector {
-        Connector { address, moved: None }
+        Connector { address, moved: None, last_moved: None }
     }
 
     /// Makes a connection to whoever keeps the log now.
     pub fn connect(&mut self) -> Answer<Connected> {
         let connected = self.follow();
         if connected.is_err() {
-            // Where it had moved to may be gone.
-            self.moved = None;
+            // Where it had moved to may be gone, and so may be the server that has said so: each is asked in its turn.
+            self.moved = match self.moved.take() {
+                Some(moved) => {
+                    self.last_moved = Some(moved);
+                    None
+                }
+                None => self.last_moved.clone(),
+            };
         }
         connected
     }
@@ -204,6 +212,6 @@ fn ask_to_enter(connection: &mut Connection, command: &Cmd, refused: &str) -> An
 }
 
 /// A line of what `INFO` tells.
-fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+pub(super) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }

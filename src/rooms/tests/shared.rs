@@ -270,3 +270,47 @@ fn what_was_said_at_another_node_counts_in_slow_mode() {
     house.execute(ben, say("again", None));
     assert!(matches!(house.refusal(ben), Refusal::SlowMode { .. }), "{:?}", house.refusal(ben));
 }
+
+#[test]
+fn nobody_comes_in_behind_a_key_that_it_has_not_shown() {
+    let mut house = House::shared(Limits::default());
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, epoch) = (house.code(ana), house.rooms.room(house.membership(ana).room).epoch());
+    let ben = house.connect();
+    house.propose_on(ben, ECHOING, join(JoinTarget::Code(code), Some("ben"), None));
+    let outdated = house.take_proposals();
+    let event = event(1, "ana", Body::Mode { change: ModeChange::Key });
+    let key = RoomKey::parse("sesame").map(|key| key.hash(epoch));
+    let measure = Measure { event, target: None, ban: None, key, as_admin: None };
+    assert!(house.take_in(ana, Change::Moderate(Box::new(measure))));
+    house.outdate(outdated);
+    assert_eq!(house.refusal(ben), &Refusal::KeyRequired { code, was_wrong: false });
+}
+
+#[test]
+fn what_was_shown_by_a_password_that_is_no_more_is_no_right() {
+    let mut house = House::shared(Limits::default());
+    let (account, hash) = (AccountId(7), Some(PasswordHash::new("$hash")));
+    house.rooms.restore_accounts(vec![StoredAccount { account, name: name("ana"), hash }]);
+    let eve = house.join(JoinTarget::New, "eve");
+    let (comer, changer) = (house.connect(), house.join(JoinTarget::Code(house.code(eve)), "ben"));
+    for connection in [comer, changer] {
+        house.rooms.note_proof(ConnectionId(connection as u64), account);
+    }
+    let login = Command::Proven(Box::new(ProvenCommand::Login { account }));
+    for (connection, command) in [(comer, join(JoinTarget::Code(house.code(eve)), Some("ana"), None)), (changer, login)]
+    {
+        house.propose_on(connection, ECHOING, command);
+        let outdated = house.take_proposals();
+        assert!(!outdated.is_empty());
+        let action = AccountAction::SetPassword(PasswordHash::new("$other"));
+        let change = AccountChange { account, action, bearers: Vec::new(), request: None };
+        house.rooms.commit(Proposal::of_account(change).proposed_by(THERE), house.now, &mut house.sent);
+        house.outdate(outdated);
+        assert!(matches!(house.last_reply(connection), Reply::Refused { .. }), "{:?}", house.last_reply(connection));
+        house.rooms.note_proof(ConnectionId(changer as u64), account);
+    }
+    let room = house.rooms.room(house.membership(eve).room);
+    assert!(room.members().all(|member| member.name().as_str() != "ana"));
+    assert!(!room.has_account(AuthorId(2)) && !room.has_account(AuthorId(3)));
+}

@@ -57,9 +57,11 @@ local function erase_all(epoch, of, with_file)
   if with_file and erased and string.sub(erased, -1) ~= '\n' then
     erase_of_tail(key('tail:' .. epoch), of)
   end
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', amends, of, of)) do
-    erase(events, id, with_file)
+  -- Those of all that amends it that have a text still: however often it was reacted to, they are one at the most.
+  for _, edit in ipairs(redis.call('ZRANGEBYSCORE', amends, '-' .. of, '-' .. of)) do
+    erase(events, string.sub(edit, 2), with_file)
   end
+  redis.call('ZREMRANGEBYSCORE', amends, '-' .. of, '-' .. of)
   if with_file then
     redis.call('ZADD', amends, of, 'x' .. of)
   end
@@ -73,6 +75,7 @@ local function trim(epoch, first, last)
     ids[#ids + 1] = id
     marked[#marked + 1] = id
     marked[#marked + 1] = 'x' .. id
+    marked[#marked + 1] = 'e' .. id
     first = first + 1
   end
   if #ids > 0 then
@@ -198,6 +201,9 @@ local function append(change)
     redis.call('HSET', events, event_id, change.payload)
     if change.of ~= '' then
       redis.call('ZADD', key('amends:' .. epoch), change.of, event_id)
+    end
+    if change.has('x') and not change.has('f') then
+      redis.call('ZADD', key('amends:' .. epoch), '-' .. change.of, 'e' .. event_id)
     end
     if change.field ~= '' then
       redis.call('ZADD', keys, event_id, change.field)
