@@ -89,7 +89,7 @@ struct ProposedMember {
     changes: u32,
     /// The keys of names that it is about to take.
     names: Vec<Box<str>>,
-    /// Those by which it is about to be known, one after the other.
+    /// The secrets that it is about to have, one after the other.
     tokens: Vec<TokenHash>,
 }
 
