@@ -107,7 +107,8 @@ impl Rooms {
                 }
                 let room_id = self.find(code, join.token, caller.address, now)?;
                 let room = self.room(room_id);
-                let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
+                let epoch = room.life_known(join.token, join.since, join.epoch);
+                let since = join.since.filter(|&since| room.is_continued_by(since, epoch));
                 let range = room.state.history.range_to_continue(since, room.page(), kept);
                 if range.is_some() {
                     // Who is refused anyway causes no read.

@@ -347,8 +347,7 @@ impl Orderer {
                 self.look = Some(node);
                 None
             }
-            // There will be another.
-            Request::KeepSnapshot { room, .. } => Some(Response::SnapshotKept { epoch: room.epoch }),
+            Request::KeepSnapshot { room, .. } => Some(Response::SnapshotRefused { epoch: room.epoch }),
             _ => None,
         }
     }

@@ -259,11 +259,15 @@ fn what_is_to_be_read_is_asked_for_again_and_not_for_ever() {
     let mut world = World::with(&[1]);
     world.journal.read(read_request());
     world.journal.read(read_request());
+    let is_read = |asked: &Request| matches!(asked, Request::Read(_));
+    assert_eq!(world.asked().into_iter().filter(is_read).count(), 2);
     world.answer(Response::Down { reason: "cut".to_owned() });
     world.answer(Response::Up);
     world.outcomes();
-    let is_read = |asked: &Request| matches!(asked, Request::Read(_));
-    assert_eq!(world.asked().into_iter().filter(is_read).count(), 4);
+    assert_eq!(world.asked().into_iter().filter(is_read).count(), 0, "nobody knows yet of which log");
+    world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
+    world.outcomes();
+    assert_eq!(world.asked().into_iter().filter(is_read).count(), 2);
     world.pass(0);
     world.answer(Response::Read { request: read_request(), page: Some(crate::rooms::Page::default()) });
     assert_eq!(world.outcomes(), ["read true"]);
