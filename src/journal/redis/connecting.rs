@@ -212,6 +212,6 @@ fn ask_to_enter(connection: &mut Connection, command: &Cmd, refused: &str) -> An
 }
 
 /// A line of what `INFO` tells.
-fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+pub(super) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
