@@ -314,3 +314,37 @@ fn what_was_shown_by_a_password_that_is_no_more_is_no_right() {
     assert!(room.members().all(|member| member.name().as_str() != "ana"));
     assert!(!room.has_account(AuthorId(2)) && !room.has_account(AuthorId(3)));
 }
+
+#[test]
+fn nobody_waits_twice_for_a_log_that_cannot_be_read() {
+    let mut house = House::shared(Limits::default());
+    house.rooms.rely_on_journal_beyond(2);
+    let ana = house.join(JoinTarget::New, "ana");
+    (0..20).for_each(|number| house.execute(ana, say(&number.to_string(), None)));
+    let (memberships, readers) = (house.memberships[ana].clone(), [house.connect(), house.connect()]);
+    let span = Span { since: None, before: None, limit: 10 };
+    let search = Search { query: SearchQuery::parse("hello").expect("a query"), span };
+    let history = |before| RoomCommand::History(Span { since: None, before: Some(before), limit: 3 });
+    let asks = [[history(5), history(9)], [RoomCommand::Search(search.clone()), RoomCommand::Search(search)]];
+    for commands in asks {
+        for (reader, command) in readers.into_iter().zip(commands) {
+            let caller = Caller {
+                connection: ConnectionId(reader as u64),
+                address: Address::from(core::net::IpAddr::from(house.address)),
+                via: Via::Web,
+                encoder: ECHOING,
+            };
+            let command = Command::In(RoomRef::Only, command);
+            let _ = house.rooms.execute(&caller, &memberships, command, house.now, &mut house.sent);
+        }
+        let asked = house.rooms.take_read_request().expect("the first one waits for it");
+        assert!(house.rooms.take_read_request().is_none(), "one after the other");
+        house.rooms.page_in(asked, None);
+        house.settle();
+        assert!(house.rooms.take_read_request().is_none());
+        for reader in readers {
+            assert_eq!(house.refusal(reader), &Refusal::StorageFailed);
+            house.replies[reader].clear();
+        }
+    }
+}
