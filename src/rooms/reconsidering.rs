@@ -1,7 +1,7 @@
 //! Proposals that come back from the journal unmade, since another node's change came first: each is checked against what
 //! is committed now, and proposed again, or settled as if it had been committed in vain.
 
-use super::change::{Change, Checked, Newcomer, OnCommit, Proposal};
+use super::change::{Change, Checked, OnCommit, Proposal};
 use super::command::{ConnectionId, Membership, Refusal, Reply, Share};
 use super::roster::{Known, Presence};
 use super::state::Conflict;
@@ -86,6 +86,7 @@ impl Rooms {
             OnCommit::Subscribe(_, joining) => (Some(joining.connection), joining.key.as_ref()),
             OnCommit::KeepPlace { connection, kept, .. } => (Some(*connection), kept.1.as_ref()),
             OnCommit::NothingProven(connection) => (Some(*connection), None),
+            OnCommit::TellShared(_, shared) => (None, shared.0.key.as_ref()),
             _ => (None, None),
         };
         let comes_back = matches!(change, Change::Enter { takes_place: None, .. } | Change::Reconnect { .. });
@@ -97,8 +98,11 @@ impl Rooms {
         }
         if let Some(newcomer) = change.newcomer() {
             self.check_right(room_id, newcomer.author, &newcomer.name, by)?;
-            self.check_key_again(room_id, change, &newcomer, key)?;
+            if self.requires_account && newcomer.account.is_none() {
+                return Err(Conflict::Member);
+            }
         }
+        self.check_key_again(room_id, change, key)?;
         match change {
             // Who was refused before has no number yet, and another node has given it to somebody else.
             Change::Enter { takes_place: Some(_), returns: true, event, .. }
@@ -172,20 +176,17 @@ impl Rooms {
     }
 
     /// Whether a stranger has shown the key that the room has by now.
-    fn check_key_again(
-        &self,
-        room_id: RoomId,
-        change: &Change,
-        newcomer: &Newcomer,
-        key: Option<&RoomKey>,
-    ) -> Result<(), Conflict> {
+    fn check_key_again(&self, room_id: RoomId, change: &Change, key: Option<&RoomKey>) -> Result<(), Conflict> {
         let room = self.room(room_id);
         let Some(hash) = room.rules().key else { return Ok(()) };
-        let returns = matches!(change, Change::Place { returns: true, .. } | Change::Enter { returns: true, .. });
         let is_borne = |account: AccountId| room.state.accounts.values().any(|borne| *borne == account);
-        let is_known = returns || newcomer.account.is_some_and(is_borne);
+        let is_stranger = match change {
+            Change::Place { returns: true, .. } | Change::Enter { returns: true, .. } => false,
+            Change::PublishOfGuest { .. } => true,
+            change => change.newcomer().is_some_and(|newcomer| !newcomer.account.is_some_and(is_borne)),
+        };
         let is_shown = || key.is_some_and(|key| key.hash(room.epoch()) == hash);
-        if is_known || is_shown() { Ok(()) } else { Err(Conflict::Member) }
+        if !is_stranger || is_shown() { Ok(()) } else { Err(Conflict::Member) }
     }
 
     /// Whether a proposal may be possible once others are committed that this node has proposed.

@@ -92,6 +92,11 @@ fn goes_away_and_comes_back(leave: fn(&mut Redis), come_back: fn(&mut Redis)) {
     assert_eq!(told["epoch"], joined["epoch"]);
     let events = ben.messages_so_far();
     assert!(events.iter().all(|event| event["type"] != "part"), "nobody left: {events:?}");
+    for node in 0..2 {
+        eventually("nothing more is to be read", || {
+            nodes[node].get("/metrics").text().contains("\nsnugd_cluster_lag_seconds 0\n").then_some(())
+        });
+    }
 }
 
 #[test]

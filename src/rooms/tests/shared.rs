@@ -278,13 +278,21 @@ fn nobody_comes_in_behind_a_key_that_it_has_not_shown() {
     let (code, epoch) = (house.code(ana), house.rooms.room(house.membership(ana).room).epoch());
     let ben = house.connect();
     house.propose_on(ben, ECHOING, join(JoinTarget::Code(code), Some("ben"), None));
+    let guest = house.connect();
+    let (id, file_name) = (FileId::random(&mut StdRng::seed_from_u64(1)), FileName::clean("plan.pdf"));
+    let file = SharedFile { id, name: file_name, size_bytes: 7, file_type: FileType::Other, dimensions: None };
+    let share = Share { code, sharer: Sharer::Guest(name("zoe")), text: None, cid: None, key: None };
+    house.propose_on(guest, ECHOING, Command::Share(Box::new(share), Box::new(file)));
     let outdated = house.take_proposals();
+    assert_eq!(outdated.len(), 2);
     let event = event(1, "ana", Body::Mode { change: ModeChange::Key });
     let key = RoomKey::parse("sesame").map(|key| key.hash(epoch));
     let measure = Measure { event, target: None, ban: None, key, as_admin: None };
     assert!(house.take_in(ana, Change::Moderate(Box::new(measure))));
     house.outdate(outdated);
-    assert_eq!(house.refusal(ben), &Refusal::KeyRequired { code, was_wrong: false });
+    for connection in [ben, guest] {
+        assert_eq!(house.refusal(connection), &Refusal::KeyRequired { code, was_wrong: false });
+    }
 }
 
 #[test]
@@ -313,4 +321,59 @@ fn what_was_shown_by_a_password_that_is_no_more_is_no_right() {
     let room = house.rooms.room(house.membership(eve).room);
     assert!(room.members().all(|member| member.name().as_str() != "ana"));
     assert!(!room.has_account(AuthorId(2)) && !room.has_account(AuthorId(3)));
+}
+
+#[test]
+fn nobody_waits_twice_for_a_log_that_cannot_be_read() {
+    let mut house = House::shared(Limits::default());
+    house.rooms.rely_on_journal_beyond(2);
+    let ana = house.join(JoinTarget::New, "ana");
+    (0..20).for_each(|number| house.execute(ana, say(&number.to_string(), None)));
+    let (memberships, readers) = (house.memberships[ana].clone(), [house.connect(), house.connect()]);
+    let span = Span { since: None, before: None, limit: 10 };
+    let search = Search { query: SearchQuery::parse("hello").expect("a query"), span };
+    let history = |before| RoomCommand::History(Span { since: None, before: Some(before), limit: 3 });
+    let asks = [[history(5), history(9)], [RoomCommand::Search(search.clone()), RoomCommand::Search(search)]];
+    for commands in asks {
+        for (reader, command) in readers.into_iter().zip(commands) {
+            let caller = Caller {
+                connection: ConnectionId(reader as u64),
+                address: Address::from(core::net::IpAddr::from(house.address)),
+                via: Via::Web,
+                encoder: ECHOING,
+            };
+            let command = Command::In(RoomRef::Only, command);
+            let _ = house.rooms.execute(&caller, &memberships, command, house.now, &mut house.sent);
+        }
+        let asked = house.rooms.take_read_request().expect("the first one waits for it");
+        assert!(house.rooms.take_read_request().is_none(), "one after the other");
+        house.rooms.page_in(asked, None);
+        house.settle();
+        assert!(house.rooms.take_read_request().is_none());
+        for reader in readers {
+            assert_eq!(house.refusal(reader), &Refusal::StorageFailed);
+            house.replies[reader].clear();
+        }
+    }
+}
+
+#[test]
+fn where_accounts_are_required_nobody_comes_in_whose_account_is_gone_by_then() {
+    let mut house = House::shared(Limits::default());
+    let account = AccountId(7);
+    let of = |number, called| StoredAccount { account: AccountId(number), name: name(called), hash: None };
+    house.rooms.restore_accounts(vec![of(7, "ana"), of(8, "eve")]);
+    house.rooms.require_accounts();
+    let [eve, ana] = [8, 7].map(|number| {
+        let connection = house.connect();
+        house.rooms.note_proof(ConnectionId(connection as u64), AccountId(number));
+        connection
+    });
+    house.execute(eve, join(JoinTarget::New, Some("eve"), None));
+    house.propose_on(ana, ECHOING, join(JoinTarget::Code(house.code(eve)), Some("ana"), None));
+    let outdated = house.take_proposals();
+    let change = AccountChange { account, action: AccountAction::Remove, bearers: Vec::new(), request: None };
+    house.rooms.commit(Proposal::of_account(change).proposed_by(THERE), house.now, &mut house.sent);
+    house.outdate(outdated);
+    assert_eq!(house.refusal(ana), &Refusal::AccountRequired);
 }

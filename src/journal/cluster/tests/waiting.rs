@@ -125,6 +125,24 @@ fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
 }
 
 #[test]
+fn what_is_checked_again_behind_what_was_refused_stays_behind_what_came_before_that() {
+    let mut world = World::with(&[1]);
+    down(&mut world);
+    for proposal in [nick(1, "eve"), place(1, false), vacate(1)] {
+        world.submit(proposal);
+    }
+    world.pass(0);
+    world.pass(4_500);
+    assert_eq!(world.outcomes_again(), ["refused place", "outdated vacate"]);
+    world.answer(Response::Up);
+    world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
+    world.outcomes();
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["1 nick-eve at 1", "2 vacate at 1"]);
+}
+
+#[test]
 fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
     let mut world = World::with(&[1]);
     world.submit(say(1, "one"));
