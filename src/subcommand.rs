@@ -11,10 +11,12 @@ use crate::options::{Exit, Subcommand};
 mod backing_up;
 mod checking;
 mod completing;
+#[cfg(any(feature = "sqlite", feature = "cluster"))]
 mod exporting;
 mod healthcheck;
-#[cfg(feature = "accounts")]
+#[cfg(all(feature = "accounts", any(feature = "sqlite", feature = "cluster")))]
 mod managing_accounts;
+#[cfg(any(feature = "sqlite", feature = "cluster"))]
 mod place;
 
 /// Runs a subcommand. `args` is the command line that asks for it.
@@ -37,12 +39,15 @@ pub fn run(subcommand: &Subcommand, args: impl Iterator<Item = OsString>) -> Res
              one) and the folder named with --files.",
         )),
         Subcommand::Backup { file, to, files, .. } => back_up(file.as_deref(), to.as_deref(), files.as_deref()),
-        #[cfg(feature = "accounts")]
+        #[cfg(not(any(feature = "sqlite", feature = "cluster")))]
+        Subcommand::Account { .. } | Subcommand::Export { .. } => Err(Exit::misused(KEEPS_NOTHING)),
+        #[cfg(all(feature = "accounts", any(feature = "sqlite", feature = "cluster")))]
         Subcommand::Account { file, cluster, action } => managing_accounts::run(file.as_deref(), cluster, action),
-        #[cfg(not(feature = "accounts"))]
+        #[cfg(all(not(feature = "accounts"), any(feature = "sqlite", feature = "cluster")))]
         Subcommand::Account { .. } => {
             Err(Exit::misused("This snugd was built without accounts, so it manages none; use another build."))
         }
+        #[cfg(any(feature = "sqlite", feature = "cluster"))]
         Subcommand::Export { file, code, cluster, format } => {
             exporting::export(file.as_deref(), cluster, code, *format)
         }
@@ -62,7 +67,12 @@ fn back_up(_file: Option<&Path>, _copy: Option<&Path>, _files: Option<&Path>) ->
     Err(Exit::misused("This snugd was built without SQLite, so it reads no data files; use another build."))
 }
 
+#[cfg(not(any(feature = "sqlite", feature = "cluster")))]
+const KEEPS_NOTHING: &str =
+    "This snugd was built without SQLite and without cluster, so it finds nothing that is kept; use another build.";
+
 const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
 /// A data file, or the cluster's log, cannot be used.
+#[cfg(any(feature = "sqlite", feature = "cluster"))]
 const UNUSABLE: u8 = 4;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "cluster")]
 use super::MISUSED;
 #[cfg(feature = "cluster")]
 use crate::journal::redis::ClusterAddress;
