@@ -26,6 +26,7 @@ mod order;
 mod reader;
 mod reading;
 mod scripts;
+mod tailed;
 #[cfg(test)]
 mod tests;
 
