@@ -537,4 +537,23 @@ mod tests {
         assert_eq!(proposed.places(&roster), 0);
         assert_eq!(proposed.known_by(&token, &roster), Some(Known::Departed { name, author }));
     }
+
+    /// Who showed whose name it is while its place was on its way is known by another secret before it has the first.
+    #[test]
+    fn by_a_former_secret_nobody_is_known_once_all_is_settled() {
+        let name = Name::parse("ana").expect("a name");
+        let [former, token] = [1, 2].map(|byte| TokenHash::from_bytes([byte; 32]));
+        let (author, via, account) = (AuthorId(1), Via::Web, AccountId(1));
+        let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
+        let newcomer = Newcomer { author, token: former, name, via, account: None, becomes_operator: false };
+        let place = Change::Place { opens: false, newcomer: newcomer.clone(), returns: false, time_ms: 0 };
+        let identify = Change::Identify { author, account, token: Some(token) };
+        let serials = [&place, &identify].map(|change| proposed.note(change, &roster));
+        roster.place(&newcomer, false, NodeId::ALONE);
+        proposed.settle(&place, false, serials[0]);
+        roster.change_token(author, &token);
+        proposed.settle(&identify, false, serials[1]);
+        assert_eq!(proposed.known_by(&token, &roster), Some(Known::Member(author)));
+        assert_eq!(proposed.known_by(&former, &roster), None);
+    }
 }

@@ -34,10 +34,8 @@ impl<L: Link> ClusterJournal<L> {
                     self.attach();
                 }
             }
-            Err(AppendFault::Refusing(reason)) => {
-                if self.refusing_until_ms.is_none() {
-                    ::log::warn!(event = "log_refusing"; "the log that the nodes share takes nothing: {reason}");
-                }
+            // The link has told why.
+            Err(AppendFault::Refusing(_)) => {
                 self.refusing_until_ms = Some(self.now.steady_ms + REFUSING_MS);
                 self.ask_again = Timer::In(REFUSED_AGAIN_MS);
                 self.pending.take_back();
