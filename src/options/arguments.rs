@@ -268,9 +268,9 @@ address, since one with a password does not belong on a command line.")]
     /// Write what was said in a room to standard output
     #[command(allow_missing_positional = true)]
     #[command(after_help = "\
-Without a data file and --cluster it is where a server with this environment has
-it: SNUGD_DATA, SNUGD_CLUSTER, or SNUGD_CLUSTER_FILE, which names a file with the
-address, since one with a password does not belong on a command line.")]
+Without a data file and --cluster it is where a server with this environment
+has it: SNUGD_DATA, SNUGD_CLUSTER, or SNUGD_CLUSTER_FILE, which names a file
+with the address, since one with a password does not belong on a command line.")]
     Export {
         /// The data file, unless --cluster is given
         #[arg(value_name = "FILE")]

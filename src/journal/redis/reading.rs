@@ -12,7 +12,7 @@ use super::faults::{Answer, Fault, bytes, list, optional_bytes, text};
 use super::scripts::key_of_room;
 use crate::journal::cluster::codec;
 use crate::rooms::{
-    AuthorId, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Page, ReadRequest, SearchQuery, Wanted,
+    AuthorId, Body, Epoch, Event, Found, MAX_PAGE_EVENTS, MessageKey, Page, ReadRequest, SearchQuery, Wanted,
 };
 
 /// One search reads through so many events, and ends with what it has found by then: so nobody who wants something else
@@ -21,6 +21,9 @@ const MOST_SEARCHED: u64 = 20_000;
 
 /// So many events are asked for at once: nobody waits long behind a message to which a thousand have reacted.
 const MOST_KEPT_AT_ONCE: usize = 1_000;
+
+/// So often it is looked for a text that was corrected once more while it was read.
+const MOST_ATTEMPTS: usize = 20;
 
 /// An event as it is kept: its number and its payload.
 type Kept = (u64, Vec<u8>);
@@ -56,13 +59,46 @@ fn read_events(connection: &mut Connection, epoch: Epoch, first_id: u64, last_id
         return Ok(Vec::new());
     }
     let messages = codec::messages_of_page(&borrowed(&kept)).map_err(unknown)?;
-    let amendments = if messages.is_empty() {
-        Vec::new()
-    } else {
-        let ids = find_amendments(connection, epoch, (first_id, last_id), &messages)?;
-        read_kept(connection, epoch, ids)?
-    };
-    codec::events_of_page(&borrowed(&kept), &borrowed(&amendments)).map_err(unknown)
+    if messages.is_empty() {
+        return codec::events_of_page(&borrowed(&kept), &[]).map_err(unknown);
+    }
+    let find = |connection: &mut Connection| find_amendments(connection, epoch, (first_id, last_id), &messages);
+    let mut amended = find(connection)?;
+    let mut attempts = 0;
+    loop {
+        let amendments = read_kept(connection, epoch, amended.by.iter().copied())?;
+        let events = codec::events_of_page(&borrowed(&kept), &borrowed(&amendments)).map_err(unknown)?;
+        attempts += 1;
+        if attempts == MOST_ATTEMPTS || !events.iter().any(|event| amended.lacks_text_of(event)) {
+            return Ok(events);
+        }
+        // A text is gone, and nobody has deleted it: it was corrected once more since it was found by what.
+        let again = find(connection)?;
+        if again == amended {
+            return Ok(events);
+        }
+        amended = again;
+    }
+}
+
+/// What has happened to messages.
+#[derive(PartialEq, Eq, Default)]
+struct Amended {
+    /// By these events.
+    by: BTreeSet<u64>,
+    /// Those that were deleted.
+    deleted: BTreeSet<u64>,
+}
+
+impl Amended {
+    /// Whether an event of a message has no text, though that was not deleted.
+    fn lacks_text_of(&self, event: &Event) -> bool {
+        match &event.body {
+            Body::Deleted { .. } => !self.deleted.contains(&event.id),
+            Body::Edit { of, text: None, .. } => !self.deleted.contains(of),
+            _ => false,
+        }
+    }
 }
 
 fn borrowed(kept: &[Kept]) -> Vec<codec::KeptEvent<'_>> {
@@ -93,7 +129,7 @@ fn find_amendments(
     epoch: Epoch,
     range: (u64, u64),
     messages: &BTreeSet<u64>,
-) -> Answer<BTreeSet<u64>> {
+) -> Answer<Amended> {
     let key = key_of_room("amends", epoch);
     let elsewhere = messages.iter().filter(|id| **id < range.0 || **id > range.1).map(|id| (*id, *id));
     let mut packed = Vec::new();
@@ -103,14 +139,17 @@ fn find_amendments(
         count += 1;
     }
     connection.send_packed_command(&packed)?;
-    let mut ids = BTreeSet::new();
+    let mut amended = Amended::default();
     for _ in 0..count {
         for member in list(connection.recv_response()?)? {
-            // The others say that a message was deleted.
-            ids.extend(text(member)?.parse::<u64>().ok());
+            let member = text(member)?;
+            match member.strip_prefix('x') {
+                Some(deleted) => amended.deleted.extend(deleted.parse::<u64>().ok()),
+                None => amended.by.extend(member.parse::<u64>().ok()),
+            }
         }
     }
-    Ok(ids)
+    Ok(amended)
 }
 
 /// Those of these messages that are events.
