@@ -56,7 +56,7 @@ fn of_a_room_more_is_expected_while_something_of_it_is_on_its_way() {
     assert!(world.journal.expects(epoch(1)));
     world.submit(say(1, "two"));
     assert!(!world.journal.expects(epoch(1)), "it takes more than a moment");
-    [1, 2].map(|room| world.submit(say(room, "three")));
+    [1, 2].into_iter().for_each(|room| world.submit(say(room, "three")));
     world.pass(0);
     world.answer(Response::Appended(Ok(all_appended(2..=257))));
     (2..=257).for_each(|number| world.own(number, 1, Some(number)));
