@@ -69,6 +69,8 @@ export class Viewer {
 
   /** Not every browser gives the keyboard back to what was clicked, and what is deleted cannot take it. */
   #closed() {
+    // It is told a moment later: by then another picture may be shown.
+    if (this.#dialog.open) return;
     this.#image.removeAttribute("src");
     const place = this.#shown?.isConnected ? this.#shown : this.#message;
     place?.focus({ preventScroll: true });

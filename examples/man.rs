@@ -58,7 +58,7 @@ Bad usage or configuration.
 Cannot listen.
 .TP
 .B 4
-The data file cannot be used, or is from a newer version.
+The data file, the cluster's log or the folder of files cannot be used, or is from a newer version.
 .SH EXAMPLES
 .TP
 .B snugd

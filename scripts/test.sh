@@ -125,7 +125,9 @@ install_packages() {
     fi
     # A server's package starts it, unless there is a policy against it. The tests start their own.
     policy=/usr/sbin/policy-rc.d
+    written_policy=
     if [ ! -e "$policy" ]; then
+        written_policy=$policy
         trap '$as_root rm -f "$policy"' EXIT
         printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
         $as_root chmod +x "$policy"
@@ -136,6 +138,8 @@ install_packages() {
         $as_root apt-get update -q
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $1
     }
+    if [ -n "$written_policy" ]; then $as_root rm -f "$written_policy"; fi
+    trap - EXIT
 }
 
 section "What the tests need"
@@ -166,25 +170,58 @@ cargo fmt --check
 
 section "Lints"
 cargo clippy --locked --all-targets -- -D warnings
-for features in "" sqlite accounts client client,tls cluster cluster,tls completions mdns tls; do
-    cargo clippy --locked --no-default-features --features "$features" -- -D warnings
-done
-
 # A package of its own, so that what only it needs stays out of the program's dependencies.
-if [ -d benches/load ]; then
-    section "Format and lints of benches/load"
-    cargo fmt --manifest-path benches/load/Cargo.toml --check
-    cargo clippy --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" \
-        --all-targets -- -D warnings
-fi
+cargo fmt --manifest-path benches/load/Cargo.toml --check
+cargo clippy --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" \
+    --all-targets -- -D warnings
 
 section "Documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
+section "Building the tests"
+cargo test --locked --no-run
+
+# These mostly wait: for leases and pauses to end, for elections, for a server to stop. They run beside everything else.
+waiting="cluster crash data mdns process proxies proxy_protocol replication service stopping"
+computing=
+for file in tests/*.rs tests/*/main.rs; do
+    name=${file#tests/}
+    name=${name%/main.rs}
+    name=${name%.rs}
+    case " $waiting " in *" $name "*) ;; *) computing="$computing $name" ;; esac
+done
+
+# The options that name these tests: run_tests "a b" runs --test a --test b.
+run_tests() {
+    targets=
+    for name in $1; do targets="$targets --test $name"; done
+    shift
+    # The names are a list of words on purpose.
+    # shellcheck disable=SC2086
+    cargo test --locked --no-fail-fast "$@" $targets
+}
+
+waiting_log=$(mktemp)
+run_tests "$waiting" >"$waiting_log" 2>&1 &
+waiting_process=$!
+trap 'kill "$waiting_process" 2>/dev/null; rm -f "$waiting_log"' EXIT
+trap 'exit 1' INT TERM
+failed=
+
+section "Lints of features"
+for features in "" sqlite accounts client client,tls cluster cluster,tls completions mdns tls; do
+    cargo clippy --locked --no-default-features --features "$features" -- -D warnings || failed="$failed lints of '$features',"
+done
+
 section "Tests"
-cargo test --locked --no-fail-fast
-if [ -d benches/load ]; then
-    cargo test --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
-fi
+run_tests "$computing" --lib --bins || failed="$failed tests,"
+cargo test --locked --doc || failed="$failed tests of the documentation,"
+cargo test --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" ||
+    failed="$failed tests of benches/load,"
+
+section "Tests that mostly wait"
+wait "$waiting_process" || failed="$failed tests that mostly wait,"
+cat "$waiting_log"
+[ -z "$failed" ] || fail "Failed:${failed%,}."
 
 section "All is well"

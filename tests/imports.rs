@@ -38,6 +38,7 @@ const SYSTEM_IS_KNOWN_TO: &[&str] = &[
     "src/journal/sqlite/writer.rs",
     "src/journal/sqlite/account_requests.rs",
     "src/journal/redis/mod.rs",
+    "src/journal/redis/managing.rs",
     "src/journal/redis/opening.rs",
     "src/journal/redis/order.rs",
     "src/journal/redis/following.rs",

@@ -237,12 +237,14 @@ impl Authenticator {
         caller: &Caller,
         memberships: &[Membership],
         command: AccountCommand,
-        rooms: &Rooms,
+        rooms: &mut Rooms,
         now: Now,
     ) -> Next {
         let connection = caller.connection;
-        let own = || rooms.account_of(connection, memberships).ok_or(Refusal::NotLoggedIn);
-        let name_of = |account| rooms.account_name(account).cloned();
+        let own = |rooms: &Rooms| {
+            let account = rooms.account_of(connection, memberships).ok_or(Refusal::NotLoggedIn)?;
+            Ok((account, rooms.account_name(account).cloned()))
+        };
         let (name, account, then, password, new) = match command {
             AccountCommand::Register { name, password } => {
                 return self.register(caller, name.or_else(|| rooms.name_borne(memberships)), password, rooms, now);
@@ -254,12 +256,12 @@ impl Authenticator {
                 let account = rooms.account_named(&name);
                 (Some(name), account, Then::Login(account.unwrap_or(NOBODY)), password, None)
             }
-            AccountCommand::ChangePassword { password, new } => match own() {
-                Ok(account) => (name_of(account), Some(account), Then::ChangePassword(account), password, Some(new)),
+            AccountCommand::ChangePassword { password, new } => match own(rooms) {
+                Ok((account, name)) => (name, Some(account), Then::ChangePassword(account), password, Some(new)),
                 Err(refusal) => return Next::Refuse(refusal),
             },
-            AccountCommand::Unregister { password } => match own() {
-                Ok(account) => (name_of(account), Some(account), Then::Unregister(account), password, None),
+            AccountCommand::Unregister { password } => match own(rooms) {
+                Ok((account, name)) => (name, Some(account), Then::Unregister(account), password, None),
                 Err(refusal) => return Next::Refuse(refusal),
             },
         };
@@ -273,7 +275,14 @@ impl Authenticator {
         self.submit(Job { connection, tried, task, then }, now)
     }
 
-    fn register(&mut self, caller: &Caller, name: Option<Name>, password: Password, rooms: &Rooms, now: Now) -> Next {
+    fn register(
+        &mut self,
+        caller: &Caller,
+        name: Option<Name>,
+        password: Password,
+        rooms: &mut Rooms,
+        now: Now,
+    ) -> Next {
         let Some(name) = name else { return Next::Refuse(Refusal::NameRequired) };
         if self.policy != AccountPolicy::Open || rooms.is_admin_name(&name) {
             return Next::Refuse(Refusal::RegistrationClosed);
@@ -284,6 +293,7 @@ impl Authenticator {
         if let Err(retry_ms) = self.registrations.take(caller.address, now.steady_ms) {
             return Next::Refuse(Refusal::RateLimited { retry_ms });
         }
+        rooms.tell_registration(caller.address);
         let (task, then) = (Task::Hash { password }, Then::Register(name));
         self.submit(Job { connection: caller.connection, tried: None, task, then }, now)
     }
@@ -326,13 +336,21 @@ impl Authenticator {
         }
     }
 
-    /// Another node has told something: a wrong password that was tried there counts here as well.
+    /// Another node has told something: a wrong password that was tried there, and a name that was claimed, count here as
+    /// well.
     pub fn take_in_notice(&mut self, notice: &Notice, now: Now) {
-        let Notice::Attempt { what: Attempt::Password { account }, address } = *notice else { return };
+        let Notice::Attempt { what, address } = *notice else { return };
         // If it is too often already, it is so here as well.
-        let _ = self.tries_by_address.take(address, now.steady_ms);
-        if let Some(account) = account {
-            let _ = self.tries_by_name.take(self.hasher.hash_one(account), now.steady_ms);
+        match what {
+            Attempt::Registration => drop(self.registrations.take(address, now.steady_ms)),
+            Attempt::Password { account } => {
+                let _ = self.tries_by_address.take(address, now.steady_ms);
+                if let Some(account) = account {
+                    let _ = self.tries_by_name.take(self.hasher.hash_one(account), now.steady_ms);
+                }
+            }
+            // Counted by the rooms.
+            Attempt::UnknownCode | Attempt::UnfamiliarCode | Attempt::Creation | Attempt::Share => (),
         }
     }
 

@@ -147,6 +147,27 @@ fn wrong_passwords_count_on_every_node() {
 }
 
 #[test]
+fn names_that_are_claimed_count_on_every_node() {
+    let (mut here, mut there) = (House::new(), House::new());
+    here.rooms.share_as(NodeId(1));
+    there.rooms.share_as(NodeId(2));
+    let register = |typed: &str| {
+        let (name, password) = (Some(name(typed)), password("a password"));
+        Command::Account(Box::new(AccountCommand::Register { name, password }))
+    };
+    for typed in ["ben", "zoe"] {
+        assert!(matches!(here.look_at(caller(1, 1), register(typed)), Next::Wait));
+    }
+    while let Some(notice) = here.rooms.take_notice() {
+        there.rooms.take_in_notice(&notice, there.now);
+        there.authenticator.take_in_notice(&notice, there.now);
+    }
+    let third = there.look_at(caller(1, 1), register("eve"));
+    assert!(matches!(third, Next::Refuse(Refusal::RateLimited { .. })), "{third:?}");
+    assert!(matches!(there.look_at(caller(2, 2), register("eve")), Next::Wait));
+}
+
+#[test]
 fn many_at_once_count_as_many() {
     let mut house = House::new();
     let mut waiting = 0;

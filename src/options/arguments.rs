@@ -229,36 +229,57 @@ pub(super) struct Arguments {
     pub subcommand: Option<Subcommand>,
 }
 
-/// What can be done instead of serving: mostly with a data file, also while it is in use.
+/// What can be done instead of serving: mostly with what keeps the rooms, also while it is in use.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Subcommand {
     /// Copy a data file, also one in use
+    #[command(override_usage = "snugd backup [OPTIONS] --to <COPY> <FILE>")]
     Backup {
         /// The data file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        #[arg(value_name = "FILE", required_unless_present = "cluster")]
+        file: Option<PathBuf>,
         /// Where the copy goes; nothing may be there yet
-        #[arg(long, value_name = "COPY")]
-        to: PathBuf,
+        #[arg(long, value_name = "COPY", required_unless_present = "cluster")]
+        to: Option<PathBuf>,
         /// Where the shared files lie, if not beside the data file
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
+        /// Whoever looks for this is told what to do instead.
+        #[arg(long, value_name = "URL", hide = true)]
+        cluster: Option<String>,
     },
-    /// Manage the accounts in a data file, also one in use
+    /// Manage accounts, also while a server or nodes use them
+    #[command(after_help = "\
+They are in a data file, or in the Redis by which nodes share rooms. Without
+--data and --cluster they are where a server with this environment has them:
+SNUGD_DATA, SNUGD_CLUSTER, or SNUGD_CLUSTER_FILE, which names a file with the
+address, since one with a password does not belong on a command line.")]
     Account {
+        /// The data file
+        #[arg(long = "data", value_name = "FILE", global = true)]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        cluster: ClusterArguments,
         #[command(subcommand)]
         action: AccountSubcommand,
     },
     /// Enter a room from this terminal, or from a script
     Join(JoinOptions),
     /// Write what was said in a room to standard output
+    #[command(allow_missing_positional = true)]
+    #[command(after_help = "\
+Without a data file and --cluster it is where a server with this environment has
+it: SNUGD_DATA, SNUGD_CLUSTER, or SNUGD_CLUSTER_FILE, which names a file with the
+address, since one with a password does not belong on a command line.")]
     Export {
-        /// The data file
+        /// The data file, unless --cluster is given
         #[arg(value_name = "FILE")]
-        file: PathBuf,
+        file: Option<PathBuf>,
         /// The room's code
         #[arg(value_name = "CODE")]
         code: String,
+        #[command(flatten)]
+        cluster: ClusterArguments,
         /// json: an object a line; text: as terminals show it
         #[arg(long, value_name = "FORMAT", default_value = "text", value_enum)]
         format: ExportFormat,
@@ -284,6 +305,22 @@ pub enum Subcommand {
         #[arg(long)]
         ready: bool,
     },
+}
+
+/// By what nodes share the rooms that a subcommand is about: what is left out is found where a server finds it.
+///
+/// They are not called like those of the server: what is global is taken for what has its name further up as well.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ClusterArguments {
+    /// Redis by which nodes share rooms, instead
+    #[arg(long = "cluster", value_name = "URL", global = true)]
+    pub url: Option<String>,
+    /// Replicas that have it before it is done or shown [0]
+    #[arg(long = "cluster-wait", value_name = "N", value_parser = number::<u32>(0, 100), global = true)]
+    pub wait_replicas: Option<u32>,
+    /// The server's TOML file, where it has the address
+    #[arg(long = "config", value_name = "FILE", global = true)]
+    pub config_file: Option<PathBuf>,
 }
 
 /// How a room is entered from a terminal.
@@ -336,33 +373,20 @@ pub struct JoinOptions {
 pub enum AccountSubcommand {
     /// Claim a name for somebody; asks for the password, or reads a line
     Add {
-        /// The data file
-        #[arg(long, value_name = "FILE")]
-        data: PathBuf,
         /// The name
         #[arg(value_name = "NAME")]
         name: String,
     },
     /// List the names that are claimed
-    List {
-        /// The data file
-        #[arg(long, value_name = "FILE")]
-        data: PathBuf,
-    },
+    List,
     /// Give a name up; its sessions end
     Remove {
-        /// The data file
-        #[arg(long, value_name = "FILE")]
-        data: PathBuf,
         /// The name
         #[arg(value_name = "NAME")]
         name: String,
     },
     /// Set another password, as add does; the account's sessions end
     Password {
-        /// The data file
-        #[arg(long, value_name = "FILE")]
-        data: PathBuf,
         /// The name
         #[arg(value_name = "NAME")]
         name: String,

@@ -178,7 +178,7 @@ pub(super) fn sentence(error: &clap::Error, named: impl Fn(&str) -> String, is_s
             [near, ..] => format!("There is no option {flag:?}; {near:?} is one"),
             [] => format!("There is no option {flag:?}"),
         },
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => ACCOUNT_WANTS.to_owned(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => ACCOUNT_WANTS.to_owned(),
         ErrorKind::InvalidSubcommand if is_about_account(error) => {
             format!("{ACCOUNT_WANTS}, not {:?}", context(ContextKind::InvalidSubcommand))
         }

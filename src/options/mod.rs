@@ -9,6 +9,7 @@ mod change;
 mod cidr;
 mod command_line;
 mod config_file;
+mod data_place;
 mod fault;
 mod listener;
 mod settings;
@@ -21,10 +22,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-pub use arguments::{AccountSubcommand, JoinOptions, Subcommand};
+pub use arguments::{AccountSubcommand, ClusterArguments, JoinOptions, Subcommand};
 pub use change::Changes;
 pub use cidr::{Cidr, ProxyPeer};
 pub use command_line::definition;
+pub use data_place::DataPlace;
 use fault::Fault;
 use listener::OptionalListen;
 pub use listener::{ListenAddress, Listener, ListenerPort};
@@ -261,7 +263,8 @@ pub struct Findings {
 impl Options {
     /// Reads the options from the command line, whose first item is the program's own name, from the environment, and
     /// from the configuration file that is named in one of these. What is named first here wins; an empty variable
-    /// counts as unset. With a subcommand, the environment is left alone, and the options are those by default.
+    /// counts as unset. With a subcommand, the environment is left alone, and the options are those by default: what a
+    /// subcommand wants to know of it, it looks for itself.
     ///
     /// # Errors
     ///
@@ -369,7 +372,7 @@ fn resolve(arguments: Arguments, faults: &mut Vec<Fault>) -> Options {
     // Else whoever comes first would claim the name.
     let keeps_accounts = arguments.data.is_some() || cluster.is_some();
     if !arguments.admin.is_empty() && !keeps_accounts && arguments.auth_header.is_none() {
-        let sentence = "--admin names accounts that snugd account makes in a data file: name that with --data.";
+        let sentence = "--admin names accounts that snugd account makes: have them kept by --data or --cluster.";
         faults.push(Fault::new(&["admin", "data", "auth-header"], sentence));
     }
 

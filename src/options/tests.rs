@@ -269,7 +269,10 @@ fn wrong_usage_is_answered_with_one_sentence() {
             &["--auth-header", "Remote-User"],
             "--auth-header is believed from trusted proxies only: name yours with --trusted-proxy.",
         ),
-        (&["--admin", "ana"], "--admin names accounts that snugd account makes in a data file: name that with --data."),
+        (
+            &["--admin", "ana"],
+            "--admin names accounts that snugd account makes: have them kept by --data or --cluster.",
+        ),
         (&["--files", ""], "\"--files\" wants a folder, or off, not \"\"."),
         (&["--max-file", "0K"], "\"--max-file\" wants a size like 64K, 25M or 1G, at least 1K, not \"0K\"."),
         (&["--max-files", "25"], "\"--max-files\" wants a size like 64K, 25M or 1G, at least 1K, not \"25\"."),
@@ -280,6 +283,7 @@ fn wrong_usage_is_answered_with_one_sentence() {
         (&["--umbrella"], "There is no option \"--umbrella\"."),
         (&["-x"], "There is no option \"-x\"."),
         (&["account"], "snugd account wants add, list, password or remove after it."),
+        (&["account", "--data", "a.db"], "snugd account wants add, list, password or remove after it."),
         (&["account", "dance"], "snugd account wants add, list, password or remove after it, not \"dance\"."),
         (
             &["acount", "list"],
@@ -345,8 +349,21 @@ fn subcommands_stand_alone() {
     };
     assert!(matches!(
         subcommand("backup a.db --to b.db"),
-        Some(Subcommand::Backup { file, to, files: None }) if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
+        Some(Subcommand::Backup { file: Some(file), to: Some(to), files: None, cluster: None })
+            if file.as_os_str() == "a.db" && to.as_os_str() == "b.db"
     ));
+    assert!(matches!(
+        subcommand("export --cluster redis://a KXQT"),
+        Some(Subcommand::Export { file: None, code, cluster, .. })
+            if code == "KXQT" && cluster.url.as_deref() == Some("redis://a")
+    ));
+    for words in ["account --cluster redis://a add ana", "account add ana --cluster redis://a"] {
+        assert!(matches!(
+            subcommand(words),
+            Some(Subcommand::Account { file: None, cluster, action: AccountSubcommand::Add { name } })
+                if name == "ana" && cluster.url.as_deref() == Some("redis://a")
+        ));
+    }
     assert!(matches!(
         subcommand("export a.db KXQT --format json"),
         Some(Subcommand::Export { code, format: ExportFormat::Json, .. }) if code == "KXQT"

@@ -7,7 +7,7 @@
 use super::command::{Command, ConnectionId, Membership, Reply, Share};
 use super::{
     AccountChange, AccountId, Address, AuthorId, Ban, Body, EncoderId, Epoch, Event, KeyHash, MessageKey, ModeChange,
-    Name, NodeId, RoomCode, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
+    Name, NodeId, RoomCode, RoomKey, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
 };
 
 /// A change on its way to the journal and back to the rooms.
@@ -263,12 +263,13 @@ pub(super) enum OnCommit {
     Subscribe(AuthorId, Box<Joining>),
     /// A connection is told that its file is shared, as the room's last event.
     TellShared(ConnectionId, Box<(Share, SharedFile)>),
-    /// A member that has not connected yet keeps its place until then; a connection gets its answer.
+    /// A member that has not connected yet keeps its place until then; a connection gets its answer. It may have shown the
+    /// room's key.
     KeepPlace {
         author: AuthorId,
         until_ms: u64,
         connection: ConnectionId,
-        reply: Reply,
+        kept: Box<(Reply, Option<RoomKey>)>,
     },
     /// A connection gets its answer.
     Answer(ConnectionId, Reply),
@@ -277,7 +278,11 @@ pub(super) enum OnCommit {
     /// A connection's command goes on.
     Resume(ConnectionId, Box<Command>),
     /// Nobody has asked for it, so nobody is told if nothing comes of it.
-    HandOver,
+    Unasked,
+    /// Nothing; but it relies on this connection's having shown whose account is its own.
+    NothingProven(ConnectionId),
+    /// The same, of the handing over of a room to another operator than this one.
+    HandOver(Option<AuthorId>),
 }
 
 /// A connection that waits to be subscribed.
@@ -293,6 +298,8 @@ pub(super) struct Joining {
     pub token: Token,
     /// What it wants to be called, if it says so.
     pub name: Option<Name>,
+    /// It may have shown the room's key.
+    pub key: Option<RoomKey>,
     /// The last id that the client has, and of which life of this code, if it says so.
     pub since: Option<u64>,
     pub epoch: Option<Epoch>,

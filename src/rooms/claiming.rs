@@ -178,12 +178,18 @@ impl Rooms {
     }
 
     /// A member has come as an account's owner: notes that, and its new secret if it came without the one it had.
-    pub(super) fn note_account(&mut self, here: Membership, account: Option<AccountId>, token: Option<Token>) {
+    pub(super) fn note_account(
+        &mut self,
+        connection: ConnectionId,
+        here: Membership,
+        account: Option<AccountId>,
+        token: Option<Token>,
+    ) {
         let Some(account) = account else { return };
         let token = token.map(Token::hash);
         if token.is_some() || self.room(here.room).account_of(here.author) != Some(account) {
             let change = Change::Identify { author: here.author, account, token };
-            self.propose(here.room, change, OnCommit::Nothing);
+            self.propose(here.room, change, OnCommit::NothingProven(connection));
         }
     }
 
@@ -426,7 +432,8 @@ impl Rooms {
             let (name, has_entered) = (member.name().clone(), member.has_entered);
             let owner = self.accounts.owner(&name.keys());
             let borne = room.account_of(author);
-            if borne.is_some() && borne != owner {
+            // What nodes agree on is changed by what they agree on alone.
+            if borne.is_some() && borne != owner && !self.is_shared() {
                 self.room_mut(room_id).state.set_account(author, None);
             }
             if owner.is_some() && borne != owner {

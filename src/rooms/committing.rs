@@ -123,6 +123,10 @@ impl Rooms {
         let mut change = Proposal::remaining_of(change, is_placed);
         let checked = opened.and_then(|()| {
             let room_id = room_id.filter(|room| self.room(*room).is_open).ok_or(Conflict::Room)?;
+            // A file counts as memory does, or nothing is to be trusted; what others have appended is only looked at.
+            if self.is_shared() && !self.room(room_id).state.is_next(&change) {
+                return Err(Conflict::Number);
+            }
             self.check_claim(&mut change)?;
             self.room(room_id).state.check(&mut change).map(|()| room_id)
         });
@@ -133,6 +137,7 @@ impl Rooms {
                 }
                 if by != self.node && !is_own {
                     self.let_go(room_id, &change, delivery);
+                    self.count_said_elsewhere(room_id, &change, now);
                 }
                 self.apply(room_id, &change, by, now, delivery);
                 self.follow(room_id, on_commit, now, delivery);
@@ -243,7 +248,8 @@ impl Rooms {
     /// Executes on this node what follows a committed change of its own.
     pub(super) fn follow(&mut self, room: RoomId, on_commit: OnCommit, now: Now, delivery: &mut dyn Delivery) {
         match on_commit {
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver => (),
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) => (),
+            OnCommit::Unasked | OnCommit::HandOver(_) => (),
             OnCommit::Answer(connection, reply) => self.reply(connection, reply),
             OnCommit::TellShared(connection, shared) => {
                 let (code, id, file) = (self.room(room).code(), self.room(room).last_id(), Box::new(shared.1));
@@ -267,9 +273,9 @@ impl Rooms {
                 let code = self.room(room).code();
                 self.join_again(JoinTarget::Code(code), None, *joining);
             }
-            OnCommit::KeepPlace { author, until_ms, connection, reply } => {
+            OnCommit::KeepPlace { author, until_ms, connection, kept } => {
                 self.keep_place(Membership { room, author }, until_ms);
-                self.reply(connection, reply);
+                self.reply(connection, kept.0);
             }
         }
     }
@@ -288,14 +294,15 @@ impl Rooms {
                 let name = change.event().map(|event| event.name.clone());
                 self.join_again(JoinTarget::Code(code), name, *joining);
             }
-            OnCommit::KeepPlace { connection, reply, .. } => {
+            OnCommit::KeepPlace { connection, kept, .. } => {
+                let (reply, key) = *kept;
                 let token = match reply {
                     Reply::Reserved { token, .. } => Some(token),
                     _ => None,
                 };
                 if let Change::Place { newcomer, .. } = change {
                     let target = JoinTarget::Code(code);
-                    self.retry(connection, Command::Reserve { target, name: newcomer.name, token, key: None });
+                    self.retry(connection, Command::Reserve { target, name: newcomer.name, token, key });
                 }
             }
             OnCommit::Answer(connection, Reply::Created { .. }) => self.retry(connection, Command::Create),
@@ -307,7 +314,11 @@ impl Rooms {
             OnCommit::Resume(connection, command) => self.retry(connection, *command),
             OnCommit::Nothing if is_own => self.tell_conflict(room_id, change, conflict, None),
             OnCommit::NothingUnder(cid) if is_own => self.tell_conflict(room_id, change, conflict, Some(cid)),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::HandOver => (),
+            OnCommit::HandOver(former) => {
+                // Who was to have it is gone.
+                room_id.into_iter().for_each(|room| self.hand_over(room, former, now));
+            }
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) | OnCommit::Unasked => (),
         }
         if is_own && opens {
             self.discard_unopened(epoch);
@@ -317,11 +328,10 @@ impl Rooms {
     }
 
     fn join_again(&mut self, target: JoinTarget, name: Option<Name>, joining: Joining) {
-        let Joining { connection, stays_elsewhere, token, name: wanted, since, epoch, .. } = joining;
+        let Joining { connection, stays_elsewhere, token, name: wanted, key, since, epoch, .. } = joining;
         let name = name.or(wanted);
         let token = Some(token);
-        let (keeps_name, key) = (false, None);
-        let join = Join { target, stays_elsewhere, name, keeps_name, token, since, epoch, key };
+        let join = Join { target, stays_elsewhere, name, keeps_name: false, token, since, epoch, key };
         self.retry(connection, Command::Join(Box::new(join)));
     }
 
@@ -371,7 +381,7 @@ impl Rooms {
         self.reply(connection, reply);
     }
 
-    fn connection_of(&self, room: RoomId, author: AuthorId) -> Option<ConnectionId> {
+    pub(super) fn connection_of(&self, room: RoomId, author: AuthorId) -> Option<ConnectionId> {
         match self.room(room).member(author)?.presence {
             Presence::Here { connection, .. } => Some(connection),
             _ => None,
@@ -410,8 +420,12 @@ impl Rooms {
                 self.release_refused_later(file.id, now);
                 (Some(connection), share.cid, true)
             }
-            OnCommit::HandOver => (None, None, false),
-            OnCommit::Nothing | OnCommit::NothingUnder(_) => {
+            OnCommit::Unasked => (None, None, false),
+            OnCommit::HandOver(former) => {
+                room_id.into_iter().for_each(|room| self.hand_over_later(room, former, now));
+                (None, None, false)
+            }
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) => {
                 let event = change.event();
                 let connection = event.zip(room_id).and_then(|(event, room)| self.connection_of(room, event.author));
                 let cid = if let OnCommit::NothingUnder(cid) = on_commit { Some(cid) } else { None };

@@ -123,7 +123,7 @@ impl Rooms {
                 return Ok(());
             }
             Command::Reserve { target, name, token, key } => {
-                return self.reserve(caller, target, name, token, key.as_ref(), now);
+                return self.reserve(caller, target, name, token, key, now);
             }
             Command::Visit { code, token } => self.visit(caller, code, token, now)?,
             Command::Describe { code, token } => {

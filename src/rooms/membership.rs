@@ -44,6 +44,7 @@ impl Rooms {
             self.check_admittance(room_id, name.as_ref(), token, key.as_ref(), caller, now)?;
         }
         let wanted = name.clone();
+        let epoch = self.room(room_id).life_known(token, since, epoch);
         let identity = self.identify(room_id, name, token.map(Token::hash), caller.connection, true);
         let identity = identity.inspect_err(|_| {
             if created {
@@ -59,7 +60,7 @@ impl Rooms {
         let token = token.unwrap_or_else(|| Token::random(&mut self.random));
         self.suspend_grace(here);
         if let Identity::Member { account, comes_anew, .. } = identity {
-            self.note_account(here, account, comes_anew.then_some(token));
+            self.note_account(caller.connection, here, account, comes_anew.then_some(token));
         }
         let room = self.room(room_id);
         let mut joining = Box::new(Joining {
@@ -70,6 +71,7 @@ impl Rooms {
             leaves,
             token,
             name: wanted,
+            key,
             since,
             epoch,
             created,
@@ -118,7 +120,7 @@ impl Rooms {
         target: JoinTarget,
         name: Name,
         token: Option<Token>,
-        key: Option<&RoomKey>,
+        key: Option<RoomKey>,
         now: Now,
     ) -> Result<(), Refusal> {
         let (room_id, created) = self.find_or_create(target, token, caller.address, now)?;
@@ -131,9 +133,9 @@ impl Rooms {
             None => true,
         });
         if !created {
-            self.check_admittance(room_id, Some(&name), token, key, caller, now)?;
+            self.check_admittance(room_id, Some(&name), token, key.as_ref(), caller, now)?;
             if own_token != token {
-                self.check_admittance(room_id, Some(&name), None, key, caller, now)?;
+                self.check_admittance(room_id, Some(&name), None, key.as_ref(), caller, now)?;
             }
         }
         let token = own_token;
@@ -148,14 +150,16 @@ impl Rooms {
         let reply = Reply::Reserved { code, token };
         match identity {
             Identity::Member { author, account, comes_anew } => {
-                self.note_account(Membership { room: room_id, author }, account, comes_anew.then_some(token));
+                let here = Membership { room: room_id, author };
+                self.note_account(caller.connection, here, account, comes_anew.then_some(token));
                 self.propose(room_id, Change::Nothing, OnCommit::Answer(caller.connection, reply));
             }
             Identity::Newcomer { name, author, has_returned: returns, account } => {
                 let (token, via, becomes_operator) = (token.hash(), caller.via, self.room(room_id).wants_operator());
                 let newcomer = Newcomer { author, token, name, via, account, becomes_operator };
                 let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
-                let on_commit = OnCommit::KeepPlace { author, until_ms, connection: caller.connection, reply };
+                let connection = caller.connection;
+                let on_commit = OnCommit::KeepPlace { author, until_ms, connection, kept: Box::new((reply, key)) };
                 let (opens, time_ms) = (created, now.wall_ms);
                 self.propose(room_id, Change::Place { opens, newcomer, returns, time_ms }, on_commit);
             }
@@ -475,7 +479,8 @@ impl Rooms {
             if let Some(account) = account {
                 // Another name takes from a member what it bore before.
                 let author = here.author;
-                self.propose(here.room, Change::Identify { author, account, token: None }, OnCommit::Nothing);
+                let identify = Change::Identify { author, account, token: None };
+                self.propose(here.room, identify, OnCommit::NothingProven(connection));
             }
         }
         Ok(())

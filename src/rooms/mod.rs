@@ -224,6 +224,8 @@ enum Deadline {
     Sync { sync: SyncId },
     /// A file whose sharing was refused is of no event, unless it has come to be.
     Unshared { file: FileId },
+    /// A room that nobody keeps order in is handed over once more, to another than this one if there is one.
+    HandOver { room: RoomId, former: Option<AuthorId> },
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -373,6 +375,7 @@ impl Rooms {
                 Deadline::RoomEnd { room } => self.end_room(room, due_ms),
                 Deadline::Sync { sync } => self.give_up_sync(sync, now),
                 Deadline::Unshared { file } => self.release_refused(file, now),
+                Deadline::HandOver { room, former } => self.hand_over(room, former, now),
             }
         }
     }

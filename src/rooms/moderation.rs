@@ -8,7 +8,7 @@ use super::room::Room;
 use super::roster::{Known, Presence};
 use super::rules::{MAX_BANS, MAX_OPERATORS};
 use super::{
-    AccountId, Address, AuthorId, Ban, Body, Delivery, KeyHash, ModeChange, Name, RoomId, RoomKey, Rooms,
+    AccountId, Address, AuthorId, Ban, Body, Deadline, Delivery, KeyHash, ModeChange, Name, RoomId, RoomKey, Rooms,
     ShortTokenHash, Text,
 };
 use crate::time::Now;
@@ -18,6 +18,9 @@ pub const BAN_SECONDS: u64 = 24 * 3600;
 
 /// No ban and no mute is for longer: ten years.
 pub const MAX_SECONDS: u64 = 3650 * 24 * 3600;
+
+/// A room that could not be handed over to another operator is so after this time.
+const HAND_OVER_AGAIN_MS: u64 = 1_000;
 
 /// Slow mode lets each member say one thing in a day at the least.
 pub const MAX_SLOW_SECONDS: u64 = 24 * 3600;
@@ -311,7 +314,7 @@ impl Rooms {
         let Some(ban) = measure.ban.as_ref().filter(|ban| ban.address.is_none() && self.is_shared()) else { return };
         if let Some(address) = self.room(target.room).address_of(target.author, delivery) {
             let change = Change::CompleteBan { name: ban.name.clone(), address };
-            self.propose(target.room, change, OnCommit::HandOver);
+            self.propose(target.room, change, OnCommit::Unasked);
         }
     }
 
@@ -409,6 +412,17 @@ impl Rooms {
         counted.map_err(|retry_ms| Refusal::SlowMode { seconds, retry_ms })
     }
 
+    /// Counts what a member has said at another node: it may come to this one.
+    pub(super) fn count_said_elsewhere(&mut self, room: RoomId, change: &Change, now: Now) {
+        if self.room(room).state.rules.slow_seconds > 0
+            && let Change::Publish { event } = change
+            && matches!(event.body, Body::Message { .. })
+        {
+            // If it is too soon, it was not so there.
+            let _ = self.count_in_slow_mode(Membership { room, author: event.author }, now);
+        }
+    }
+
     /// Refuses what [`count_in_slow_mode`](Self::count_in_slow_mode) would refuse, without counting.
     pub(super) fn check_slow_mode(&self, here: Membership, now: Now) -> Result<(), Refusal> {
         let room = self.room(here.room);
@@ -440,7 +454,12 @@ impl Rooms {
         }
         let Some(name) = room.make_event(author, Body::Part, now.wall_ms).map(|event| event.name) else { return };
         let (here, body) = (Membership { room: room_id, author }, Body::Mode { change: ModeChange::Op(name) });
-        let _ = self.propose_measure(here, body, Some(author), None, None, OnCommit::HandOver, now);
+        let _ = self.propose_measure(here, body, Some(author), None, None, OnCommit::HandOver(former), now);
+    }
+
+    /// The journal could not store it, and nothing else may happen in the room for long.
+    pub(super) fn hand_over_later(&mut self, room: RoomId, former: Option<AuthorId>, now: Now) {
+        self.deadlines.insert((now.steady_ms + HAND_OVER_AGAIN_MS, Deadline::HandOver { room, former }));
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Attempt {
     Creation,
     /// A file was shared.
     Share,
+    /// A name was claimed.
+    Registration,
     /// A wrong password was shown.
     Password {
         /// For this account; `None`: for a name that is none's.

@@ -60,7 +60,7 @@ impl Rooms {
             return;
         };
         let change = Change::Reconnect { author: here.author, via: member.via };
-        self.propose(here.room, change, OnCommit::HandOver);
+        self.propose(here.room, change, OnCommit::Unasked);
     }
 
     // ---- nodes

@@ -29,6 +29,11 @@ impl Rooms {
         self.tell_attempt(Attempt::Password { account }, address);
     }
 
+    /// Has the other nodes count a name that is claimed.
+    pub fn tell_registration(&mut self, address: Address) {
+        self.tell_attempt(Attempt::Registration, address);
+    }
+
     /// Another node has told something.
     pub fn take_in_notice(&mut self, notice: &Notice, now: Now) {
         match *notice {
@@ -44,8 +49,8 @@ impl Rooms {
                     Attempt::UnfamiliarCode => &mut self.unfamiliar_codes,
                     Attempt::Creation => &mut self.creations,
                     Attempt::Share => &mut self.shares,
-                    // Counted by whoever compares them.
-                    Attempt::Password { .. } => return,
+                    // Counted by whoever compares and hashes passwords.
+                    Attempt::Password { .. } | Attempt::Registration => return,
                 };
                 // If it is too often already, it is so here as well.
                 let _ = counter.take(address, now.steady_ms);

@@ -144,7 +144,9 @@ impl Rooms {
         if self.opening.get(&code).is_some_and(is_own) {
             self.opening.remove(&code);
         }
-        if self.codes.contains_key(&code) {
+        let is_another = |room: RoomId| self.room(room).is_open || self.room(room).code() != code;
+        let is_known = epoch == Epoch::NONE || self.find_epoch(epoch).is_some_and(is_another);
+        if is_known || self.codes.contains_key(&code) {
             return Err(Conflict::Room);
         }
         let room = self.find_epoch(epoch).unwrap_or_else(|| self.add_room(RoomState::new(code, epoch)));

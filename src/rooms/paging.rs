@@ -107,7 +107,8 @@ impl Rooms {
                 }
                 let room_id = self.find(code, join.token, caller.address, now)?;
                 let room = self.room(room_id);
-                let since = join.since.filter(|&since| room.is_continued_by(since, join.epoch));
+                let epoch = room.life_known(join.token, join.since, join.epoch);
+                let since = join.since.filter(|&since| room.is_continued_by(since, epoch));
                 let range = room.state.history.range_to_continue(since, room.page(), kept);
                 if range.is_some() {
                     // Who is refused anyway causes no read.
@@ -217,13 +218,15 @@ impl Rooms {
         }
         // The room may be over; then nobody waits any more.
         let Some(room_id) = self.find_epoch(request.epoch) else { return };
-        let kept = self.kept();
+        let (kept, is_shared) = (self.kept(), self.is_shared());
         let room = self.room_mut(room_id);
         let Some(mut paging) = room.paging.take() else { return };
         paging.in_flight = None;
         let amendments = std::mem::take(&mut paging.amendments);
         let Some(Page { mut events, messages: said, .. }) = page else {
             let has_failed = |parked: &Parked| match (&parked.wanted, &request.wanted) {
+                // A log that cannot be reached is waited for as long as anybody may wait: nobody waits for that twice.
+                _ if is_shared => true,
                 (Wanted::Messages(messages), Wanted::Messages(failed)) => failed.contains(&messages[0]),
                 (wanted, failed) => wanted == failed,
             };

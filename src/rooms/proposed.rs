@@ -89,7 +89,8 @@ struct ProposedMember {
     changes: u32,
     /// The keys of names that it is about to take.
     names: Vec<Box<str>>,
-    token: Option<TokenHash>,
+    /// The secrets that it is about to have, one after the other.
+    tokens: Vec<TokenHash>,
 }
 
 impl Proposed {
@@ -284,7 +285,7 @@ impl Proposed {
     fn take_token(&mut self, token: &TokenHash, author: AuthorId) {
         self.tokens.insert(*token, author);
         if let Some(member) = self.members.get_mut(&author) {
-            member.token = Some(*token);
+            member.tokens.push(*token);
         }
     }
 
@@ -297,7 +298,7 @@ impl Proposed {
     }
 
     fn stand(&mut self, author: AuthorId, standing: Standing) {
-        let new = || ProposedMember { standing: standing.clone(), changes: 0, names: Vec::new(), token: None };
+        let new = || ProposedMember { standing: standing.clone(), changes: 0, names: Vec::new(), tokens: Vec::new() };
         let member = self.members.entry(author).or_insert_with(new);
         member.changes += 1;
         member.standing = standing;
@@ -315,10 +316,10 @@ impl Proposed {
                 self.names.remove(&key);
             }
         }
-        if let Some(token) = member.token
-            && self.tokens.get(&token) == Some(&author)
-        {
-            self.tokens.remove(&token);
+        for token in member.tokens {
+            if self.tokens.get(&token) == Some(&author) {
+                self.tokens.remove(&token);
+            }
         }
     }
 
@@ -535,5 +536,24 @@ mod tests {
         assert_eq!(proposed.holder_of(&name.keys(), &roster), None);
         assert_eq!(proposed.places(&roster), 0);
         assert_eq!(proposed.known_by(&token, &roster), Some(Known::Departed { name, author }));
+    }
+
+    /// Who showed whose name it is while its place was on its way is known by another secret before it has the first.
+    #[test]
+    fn by_a_former_secret_nobody_is_known_once_all_is_settled() {
+        let name = Name::parse("ana").expect("a name");
+        let [former, token] = [1, 2].map(|byte| TokenHash::from_bytes([byte; 32]));
+        let (author, via, account) = (AuthorId(1), Via::Web, AccountId(1));
+        let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
+        let newcomer = Newcomer { author, token: former, name, via, account: None, becomes_operator: false };
+        let place = Change::Place { opens: false, newcomer: newcomer.clone(), returns: false, time_ms: 0 };
+        let identify = Change::Identify { author, account, token: Some(token) };
+        let serials = [&place, &identify].map(|change| proposed.note(change, &roster));
+        roster.place(&newcomer, false, NodeId::ALONE);
+        proposed.settle(&place, false, serials[0]);
+        roster.change_token(author, &token);
+        proposed.settle(&identify, false, serials[1]);
+        assert_eq!(proposed.known_by(&token, &roster), Some(Known::Member(author)));
+        assert_eq!(proposed.known_by(&former, &roster), None);
     }
 }

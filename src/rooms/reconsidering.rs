@@ -5,7 +5,7 @@ use super::change::{Change, Checked, OnCommit, Proposal};
 use super::command::{ConnectionId, Membership, Refusal, Reply, Share};
 use super::roster::{Known, Presence};
 use super::state::Conflict;
-use super::{AuthorId, Body, Name, NameKeys, RoomId, Rooms, SharedFile, TokenHash};
+use super::{AccountId, AuthorId, Body, Name, NameKeys, RoomId, RoomKey, Rooms, SharedFile, TokenHash};
 use crate::time::Now;
 
 /// After so long others' changes that came before are here.
@@ -76,7 +76,19 @@ impl Rooms {
             return Err(Conflict::Room);
         }
         self.check_claim(change)?;
+        // Others may have taken at other nodes what there was room for when it was proposed.
+        let most = self.limits.members;
+        if change.newcomer().is_some() && most > 0 && room.proposed.places(&room.state.roster) > most {
+            return Err(Conflict::Member);
+        }
         let subscribes = matches!(proposal.on_commit, OnCommit::Subscribe(..));
+        let (by, key) = match &proposal.on_commit {
+            OnCommit::Subscribe(_, joining) => (Some(joining.connection), joining.key.as_ref()),
+            OnCommit::KeepPlace { connection, kept, .. } => (Some(*connection), kept.1.as_ref()),
+            OnCommit::NothingProven(connection) => (Some(*connection), None),
+            OnCommit::TellShared(_, shared) => (None, shared.0.key.as_ref()),
+            _ => (None, None),
+        };
         let comes_back = matches!(change, Change::Enter { takes_place: None, .. } | Change::Reconnect { .. });
         if let OnCommit::Subscribe(author, joining) = &proposal.on_commit
             && comes_back
@@ -84,6 +96,13 @@ impl Rooms {
         {
             return Err(Conflict::Member);
         }
+        if let Some(newcomer) = change.newcomer() {
+            self.check_right(room_id, newcomer.author, &newcomer.name, by)?;
+            if self.requires_account && newcomer.account.is_none() {
+                return Err(Conflict::Member);
+            }
+        }
+        self.check_key_again(room_id, change, key)?;
         match change {
             // Who was refused before has no number yet, and another node has given it to somebody else.
             Change::Enter { takes_place: Some(_), returns: true, event, .. }
@@ -92,12 +111,23 @@ impl Rooms {
                 return Err(Conflict::Member);
             }
             // Its secret may not be good for its name any more.
-            Change::Enter { takes_place: None, event, .. } if subscribes => self.check_return(room_id, event.author)?,
-            Change::Reconnect { author, .. } if subscribes => self.check_return(room_id, *author)?,
+            Change::Enter { takes_place: None, event, .. } if subscribes => {
+                self.check_return(room_id, event.author, by)?;
+            }
+            Change::Reconnect { author, .. } if subscribes => self.check_return(room_id, *author, by)?,
             Change::Publish { event } => {
                 if let Body::Nick { to } = &event.body {
-                    self.check_right(room_id, event.author, to)?;
+                    let by = self.connection_of(room_id, event.author);
+                    self.check_right(room_id, event.author, to, by)?;
                 }
+            }
+            // Whoever was to come under the account's name may not have come, and then its number is somebody else's.
+            Change::Identify { author, account, .. } => {
+                let name = room.member(*author).map(|member| &member.name).ok_or(Conflict::Member)?;
+                if self.accounts.owner(&name.keys()) != Some(*account) {
+                    return Err(Conflict::Member);
+                }
+                self.check_right(room_id, *author, name, by)?;
             }
             // Who was here has gone on to another node.
             Change::Reconnect { author, .. } => {
@@ -123,18 +153,40 @@ impl Rooms {
     }
 
     /// Whether a member that comes back bears its name by right, if it is somebody's own.
-    fn check_return(&self, room_id: RoomId, author: AuthorId) -> Result<(), Conflict> {
+    fn check_return(&self, room_id: RoomId, author: AuthorId, by: Option<ConnectionId>) -> Result<(), Conflict> {
         match self.room(room_id).member(author) {
-            Some(member) => self.check_right(room_id, author, &member.name),
+            Some(member) => self.check_right(room_id, author, &member.name, by),
             None => Ok(()),
         }
     }
 
-    /// Whether a member may bear this name: it is nobody's own, or its own, or is about to be.
-    fn check_right(&self, room_id: RoomId, author: AuthorId, name: &Name) -> Result<(), Conflict> {
-        let owner = self.accounts.owner(&name.keys());
-        let is_its_own = || owner == self.room(room_id).account_of(author);
-        if owner.is_none() || is_its_own() { Ok(()) } else { Err(Conflict::Member) }
+    /// Whether somebody may bear this name: it is nobody's own, or its own, or that was shown by a connection, and the
+    /// password is still the same.
+    fn check_right(
+        &self,
+        room_id: RoomId,
+        author: AuthorId,
+        name: &Name,
+        by: Option<ConnectionId>,
+    ) -> Result<(), Conflict> {
+        let Some(owner) = self.accounts.owner(&name.keys()) else { return Ok(()) };
+        let is_its_own = self.room(room_id).state.accounts.get(&author) == Some(&owner);
+        let is_shown = || by.and_then(|connection| self.accounts.proof(connection)) == Some(owner);
+        if is_its_own || is_shown() { Ok(()) } else { Err(Conflict::Member) }
+    }
+
+    /// Whether a stranger has shown the key that the room has by now.
+    fn check_key_again(&self, room_id: RoomId, change: &Change, key: Option<&RoomKey>) -> Result<(), Conflict> {
+        let room = self.room(room_id);
+        let Some(hash) = room.rules().key else { return Ok(()) };
+        let is_borne = |account: AccountId| room.state.accounts.values().any(|borne| *borne == account);
+        let is_stranger = match change {
+            Change::Place { returns: true, .. } | Change::Enter { returns: true, .. } => false,
+            Change::PublishOfGuest { .. } => true,
+            change => change.newcomer().is_some_and(|newcomer| !newcomer.account.is_some_and(is_borne)),
+        };
+        let is_shown = || key.is_some_and(|key| key.hash(room.epoch()) == hash);
+        if !is_stranger || is_shown() { Ok(()) } else { Err(Conflict::Member) }
     }
 
     /// Whether a proposal may be possible once others are committed that this node has proposed.
@@ -146,7 +198,7 @@ impl Rooms {
         }
         match conflict {
             Conflict::Room => !change.opens() && !room.is_open,
-            Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted => false,
+            Conflict::AlreadySaid(_) | Conflict::NoSuchEvent | Conflict::Muted | Conflict::Number => false,
             Conflict::NotEmpty => room.proposed.changes_members(),
             Conflict::Member | Conflict::NotOperator => {
                 let mut involved = self.involved(room_id, change);

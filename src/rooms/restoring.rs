@@ -71,14 +71,18 @@ impl Rooms {
             room.is_open = true;
             let members: Vec<_> = room.state.roster.iter().map(|member| (member.author, member.node)).collect();
             let is_empty = members.is_empty();
+            let mut here = Vec::new();
             for (author, node) in members {
                 if !nodes.contains(&node) {
                     self.gone_nodes.insert(node);
                 }
                 if node == self.node || self.gone_nodes.contains(&node) {
                     self.keep_place(Membership { room: room_id, author }, now.steady_ms + self.limits().grace_ms);
+                    here.push(author);
                 }
             }
+            // Their node may have ended between a claim and what follows from it.
+            self.restore_claims(room_id, &here, now);
             if is_empty {
                 let been_empty_ms = now.wall_ms.saturating_sub(last_time_ms);
                 self.end_at(room_id, now.steady_ms + self.limits().room_ttl_ms.saturating_sub(been_empty_ms));

@@ -12,7 +12,7 @@ use super::roster::{Member, Presence, Subscription};
 use super::rules::RoomRules;
 use super::slow_mode::SlowMode;
 use super::state::RoomState;
-use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, RoomCode};
+use super::{AccountId, Address, AuthorId, Body, EncoderId, Epoch, Event, MessageKey, RoomCode, Token};
 
 /// Networks from which members have come in that are remembered of a room.
 const MAX_NETWORKS: usize = 64;
@@ -201,6 +201,14 @@ impl Room {
     /// Whether what a client has, up to this id of this epoch, can be continued.
     pub(super) fn is_continued_by(&self, since: u64, epoch: Option<Epoch>) -> bool {
         since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch())
+    }
+
+    /// Of which life of the room's code the events are that a client has. Who does not say so, and whose secret the room
+    /// does not know, may have them of any.
+    pub(super) fn life_known(&self, token: Option<Token>, since: Option<u64>, epoch: Option<Epoch>) -> Option<Epoch> {
+        let is_known = |token: Token| self.proposed.known_by(&token.hash(), &self.state.roster).is_some();
+        let life = || if token.is_some_and(is_known) { self.epoch() } else { Epoch::NONE };
+        epoch.or_else(|| since.map(|_| life()))
     }
 
     /// What is known of what a client missed that has the events up to this id of this epoch.

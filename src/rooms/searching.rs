@@ -120,7 +120,13 @@ impl Rooms {
         let Some(pending) = self.searches.asked.take() else { return };
         match page {
             Some(page) => self.answer_search(&pending, page.events, page.before),
-            None => self.refuse_search(&pending, Refusal::StorageFailed),
+            None => {
+                // A log that cannot be reached is waited for as long as anybody may wait: nobody waits for that twice.
+                let waiting =
+                    if self.is_shared() { std::mem::take(&mut self.searches.waiting) } else { VecDeque::new() };
+                let refused = std::iter::once(pending).chain(waiting);
+                refused.for_each(|pending| self.refuse_search(&pending, Refusal::StorageFailed));
+            }
         }
         self.ask_for_next_search();
     }

@@ -45,6 +45,8 @@ pub(super) enum Conflict {
     NotOperator,
     /// Who is muted may not do it.
     Muted,
+    /// Its event is numbered as another one than the next.
+    Number,
 }
 
 impl RoomState {
@@ -126,6 +128,11 @@ impl RoomState {
             members: placed.chain(departed).collect(),
             rules: self.rules.clone(),
         }
+    }
+
+    /// Whether the event of a change that is numbered is the next one.
+    pub fn is_next(&self, change: &Change) -> bool {
+        change.event().is_none_or(|event| event.id == 0 || event.id == self.history.last_id() + 1)
     }
 
     /// Whether the change is possible, and completes it by what only the state knows: an event's id, and the name that

@@ -3,6 +3,7 @@
 mod accounts;
 mod amending;
 mod moderation;
+mod shared;
 mod sharing;
 
 use rand::SeedableRng;

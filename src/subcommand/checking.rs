@@ -9,13 +9,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::MISUSED;
 use crate::accounts;
 use crate::files;
 use crate::options::{Exit, FilesPlace, Findings, Listener, ListenerPort, Options, Setting, Source, nearest_variable};
 use crate::reactor::{BindError, HandedOver, MioNet};
 use crate::rooms::Name;
-
-const MISUSED: u8 = 2;
 
 /// Columns of a name and of a value; a longer value has a line that is longer.
 const NAME_COLUMNS: usize = 17;

@@ -5,30 +5,46 @@ use std::path::Path;
 
 use rand::RngExt;
 
-use super::{FAILED, UNUSABLE_FILE};
+use super::place::Place;
+use super::{FAILED, UNUSABLE};
 use crate::accounts::hashing;
-use crate::journal::sqlite::{self, AccountError};
-use crate::options::{AccountSubcommand, Exit};
+#[cfg(feature = "cluster")]
+use crate::journal::redis;
+#[cfg(feature = "sqlite")]
+use crate::journal::sqlite;
+use crate::options::{AccountSubcommand, ClusterArguments, Exit};
 use crate::rooms::{AccountAction, Name, Password, PasswordHash};
 
-pub(super) fn run(subcommand: &AccountSubcommand) -> Result<(), Exit> {
+const NO_PLACE: &str = "Say where the accounts are: --data FILE, or --cluster URL (or SNUGD_CLUSTER_FILE, which names a file \
+                        with the address).";
+
+pub(super) fn run(file: Option<&Path>, cluster: &ClusterArguments, subcommand: &AccountSubcommand) -> Result<(), Exit> {
+    let place = Place::find(file, cluster, NO_PLACE)?;
     match subcommand {
-        AccountSubcommand::List { data } => list(data),
-        AccountSubcommand::Add { data, name } => {
+        AccountSubcommand::List => list(&place),
+        AccountSubcommand::Add { name } => {
             let name = parse_name(name)?;
             let hash = Some(read_new_password()?);
-            change(data, &name, AccountAction::Add { name: name.clone(), hash })
+            change(&place, &name, AccountAction::Add { name: name.clone(), hash })
         }
-        AccountSubcommand::Password { data, name } => {
+        AccountSubcommand::Password { name } => {
             let name = parse_name(name)?;
-            change(data, &name, AccountAction::SetPassword(read_new_password()?))
+            change(&place, &name, AccountAction::SetPassword(read_new_password()?))
         }
-        AccountSubcommand::Remove { data, name } => change(data, &parse_name(name)?, AccountAction::Remove),
+        AccountSubcommand::Remove { name } => change(&place, &parse_name(name)?, AccountAction::Remove),
     }
 }
 
-fn list(file: &Path) -> Result<(), Exit> {
-    let names = sqlite::account_names(file).map_err(|error| failure(error, file, ""))?;
+fn list(place: &Place) -> Result<(), Exit> {
+    let names = match place {
+        #[cfg(feature = "sqlite")]
+        Place::File(file) => sqlite::account_names(file).map_err(of_file),
+        #[cfg(not(feature = "sqlite"))]
+        Place::File(_) => unreachable!("the options have refused it"),
+        #[cfg(feature = "cluster")]
+        Place::Log { address, .. } => redis::account_names(address).map_err(of_log),
+    };
+    let names = names.map_err(|fault| fault.told(place, ""))?;
     let mut out = io::stdout().lock();
     for name in names {
         // Whoever reads may have read enough (`snugd account list … | head`).
@@ -39,8 +55,18 @@ fn list(file: &Path) -> Result<(), Exit> {
     Ok(())
 }
 
-fn change(file: &Path, name: &Name, action: AccountAction) -> Result<(), Exit> {
-    sqlite::change_account(file, name, action).map_err(|error| failure(error, file, name.as_str()))
+fn change(place: &Place, name: &Name, action: AccountAction) -> Result<(), Exit> {
+    let changed = match place {
+        #[cfg(feature = "sqlite")]
+        Place::File(file) => sqlite::change_account(file, name, action).map_err(of_file),
+        #[cfg(not(feature = "sqlite"))]
+        Place::File(_) => unreachable!("the options have refused it"),
+        #[cfg(feature = "cluster")]
+        Place::Log { address, wait_replicas } => {
+            redis::change_account(address, *wait_replicas, name, action).map_err(of_log)
+        }
+    };
+    changed.map_err(|fault| fault.told(place, name.as_str()))
 }
 
 fn parse_name(typed: &str) -> Result<Name, Exit> {
@@ -66,21 +92,59 @@ fn read_new_password() -> Result<PasswordHash, Exit> {
         .ok_or_else(|| Exit::failed(FAILED, "There is too little memory to hash a password (19 MiB)."))
 }
 
-fn failure(error: AccountError, file: &Path, name: &str) -> Exit {
-    let file = file.display();
+/// Why an account is not as it was wanted, wherever it is.
+enum AccountFault {
+    /// The place cannot be used: a sentence.
+    Unusable(String),
+    /// It was not done: a sentence.
+    #[cfg(feature = "cluster")]
+    NotDone(String),
+    Exists,
+    Missing,
+    /// The server that uses the place does not answer.
+    #[cfg(feature = "sqlite")]
+    NoAnswer,
+}
+
+#[cfg(feature = "sqlite")]
+fn of_file(error: sqlite::AccountError) -> AccountFault {
     match error {
-        AccountError::Unusable(why) => Exit::failed(UNUSABLE_FILE, &why.to_string()),
-        AccountError::Exists => {
-            let sentence = format!("There is an account {name:?} in {file} already, or one that looks like it.");
-            Exit::failed(FAILED, &sentence)
-        }
-        AccountError::Missing => {
-            let sentence = format!("There is no account {name:?} in {file}; snugd account list shows them.");
-            Exit::failed(FAILED, &sentence)
-        }
-        AccountError::NoAnswer => {
-            let sentence = format!("The snugd that uses {file} does not answer; stop it, and try again.");
-            Exit::failed(FAILED, &sentence)
+        sqlite::AccountError::Unusable(why) => AccountFault::Unusable(why.to_string()),
+        sqlite::AccountError::Exists => AccountFault::Exists,
+        sqlite::AccountError::Missing => AccountFault::Missing,
+        sqlite::AccountError::NoAnswer => AccountFault::NoAnswer,
+    }
+}
+
+#[cfg(feature = "cluster")]
+fn of_log(error: redis::AccountError) -> AccountFault {
+    match error {
+        redis::AccountError::Unusable(sentence) => AccountFault::Unusable(sentence),
+        redis::AccountError::NotDone(sentence) => AccountFault::NotDone(sentence),
+        redis::AccountError::Exists => AccountFault::Exists,
+        redis::AccountError::Missing => AccountFault::Missing,
+    }
+}
+
+impl AccountFault {
+    fn told(self, place: &Place, name: &str) -> Exit {
+        match self {
+            AccountFault::Unusable(sentence) => Exit::failed(UNUSABLE, &sentence),
+            #[cfg(feature = "cluster")]
+            AccountFault::NotDone(sentence) => Exit::failed(FAILED, &sentence),
+            AccountFault::Exists => {
+                let sentence = format!("There is an account {name:?} in {place} already, or one that looks like it.");
+                Exit::failed(FAILED, &sentence)
+            }
+            AccountFault::Missing => {
+                let sentence = format!("There is no account {name:?} in {place}; snugd account list shows them.");
+                Exit::failed(FAILED, &sentence)
+            }
+            #[cfg(feature = "sqlite")]
+            AccountFault::NoAnswer => {
+                let sentence = format!("The snugd that uses {place} does not answer; stop it, and try again.");
+                Exit::failed(FAILED, &sentence)
+            }
         }
     }
 }

@@ -60,10 +60,12 @@ fn corrections_deletions_and_reactions_are_the_same_on_all_nodes() {
 
 #[test]
 fn what_is_deleted_is_in_redis_no_more_but_for_the_end_of_the_log() {
-    let redis = Redis::start();
-    let nodes = Nodes::start(2, &redis.url());
+    let (redis, folder) = (Redis::start(), Folder::new());
+    let path = folder.path().to_str().expect("UTF-8");
+    let nodes = Nodes::with(2, &redis.url(), &["--files", path]);
     let room = nodes[0].create_room();
-    let mut ana = WebSocketClient::join(&nodes[0], &room, "ana");
+    let (mut ana, joined) = join(&nodes[0], json!({"type": "join", "room": room, "name": "ana"}));
+    let epoch = &joined["epoch"];
     let texts = ["sesame-the-first", "sesame-the-second", "sesame-corrected", "sesame-correcting"];
     let first = say(&mut ana, texts[0], "a1");
     let second = say(&mut ana, texts[1], "a2");
@@ -72,7 +74,19 @@ fn what_is_deleted_is_in_redis_no_more_but_for_the_end_of_the_log() {
         ana.send(json!({"type": "edit", "of": of, "text": text}));
         ana.expect_where("the correction", |message| message["type"] == "edit" && message["text"] == text);
     }
-    for of in [first, second] {
+    // A file and words to it, of somebody who has no place.
+    let form = "--sesam\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nsesame-words\r\n\
+        --sesam\r\nContent-Disposition: form-data; name=\"file\"; filename=\"sesame-file\"\r\n\r\nbytes\r\n--sesam--\r\n";
+    let form_type = [("Content-Type", "multipart/form-data; boundary=sesam")];
+    let path = format!("/api/v1/rooms/{room}/files?as=eve");
+    let shared = nodes[1].http().request("POST", &path, &form_type, form.as_bytes());
+    assert_eq!(shared.status, 201, "{}", shared.text());
+    let file = ana.expect("file");
+    assert_eq!((&file["text"], &file["file"]["name"]), (&json!("sesame-words"), &json!("sesame-file")));
+    let kept_of_changes =
+        redis.ask(&["LRANGE", &format!("{{snugd}}:tail:{}", epoch.as_str().expect("an epoch")), "0", "-1"]);
+    assert!(kept_of_changes.contains("sesame-file") && !kept_of_changes.contains("sesame-words"), "{kept_of_changes}");
+    for of in [first, second, id_of(&file)] {
         ana.send(json!({"type": "delete", "of": of}));
         ana.expect_where("the deletion", |message| message["type"] == "delete" && message["of"] == of);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::nodes::{Nodes, all_texts, join, say, ways_to};
-use super::redis::Redis;
+use super::redis::{Clustered, Redis};
 use super::support::{Terminal, WebSocketClient, eventually};
 
 /// Within this time whoever says something is told that it is not said, and a busy machine takes a little longer.
@@ -92,6 +92,11 @@ fn goes_away_and_comes_back(leave: fn(&mut Redis), come_back: fn(&mut Redis)) {
     assert_eq!(told["epoch"], joined["epoch"]);
     let events = ben.messages_so_far();
     assert!(events.iter().all(|event| event["type"] != "part"), "nobody left: {events:?}");
+    for node in 0..2 {
+        eventually("nothing more is to be read", || {
+            nodes[node].get("/metrics").text().contains("\nsnugd_cluster_lag_seconds 0\n").then_some(())
+        });
+    }
 }
 
 #[test]
@@ -188,4 +193,46 @@ fn a_redis_that_becomes_a_replica_takes_nothing_until_it_is_none() {
     eventually("the other node has it", || (all_texts(&nodes[1], &room) == ["before", "again"]).then_some(()));
     let (_, told) = join(&nodes[1], json!({"type": "join", "room": room, "name": "ben"}));
     assert_eq!(told["epoch"], joined["epoch"], "nothing was lost");
+}
+
+#[test]
+fn a_redis_cluster_gives_the_log_to_another_of_its_servers() {
+    let servers = Clustered::start();
+    // One node is told where the log is, and the other is sent there.
+    let nodes = Nodes::at(vec![servers.first.url(), servers.second.url()], &["--grace", "1m"]);
+    let room = nodes[0].create_room();
+    let (mut ana, joined) = join(&nodes[0], json!({"type": "join", "room": room, "name": "ana"}));
+    let mut ben = WebSocketClient::join(&nodes[1], &room, "ben");
+    say(&mut ana, "before", "a1");
+    ben.expect_where("before", |message| message["text"] == "before");
+    servers.begin_to_move();
+    let to = json!({"type": "moderate", "action": "topic", "value": "moving"});
+    ana.send(to.clone());
+    assert_eq!(ana.expect("error")["code"], "storage_failed");
+    std::thread::scope(|scope| {
+        scope.spawn(|| say_in_vain(&mut ana, "from ana", "a2"));
+        scope.spawn(|| say_in_vain(&mut ben, "from ben", "b1"));
+    });
+    assert_eq!(all_texts(&nodes[1], &room), ["before"]);
+    servers.end_moving();
+    say_at_last(&mut ana, "from ana", "a2");
+    say_at_last(&mut ben, "from ben", "b1");
+    ana.send(to);
+    ben.expect_where("the topic", |message| message["type"] == "topic");
+    for node in 0..2 {
+        eventually("all is there, once", || {
+            (all_texts(&nodes[node], &room) == ["before", "from ana", "from ben"]).then_some(())
+        });
+        let (_, told) = join(&nodes[node], json!({"type": "join", "room": room, "name": format!("carl {node}")}));
+        assert_eq!(told["epoch"], joined["epoch"], "nothing was lost");
+    }
+    // Whatever was tried meanwhile, each change is in the log once.
+    let told = servers.second.ask(&["XRANGE", "{snugd}:log", "-", "+"]);
+    let names = told.lines().filter_map(|line| line.split_once(' ').map(|(by, _)| by));
+    let is_name = |by: &&str| by.chars().all(|character| character.is_ascii_digit() || character == '-');
+    let mut proposals: Vec<&str> = names.filter(is_name).filter(|by| !by.ends_with("-0")).collect();
+    let count = proposals.len();
+    proposals.sort_unstable();
+    proposals.dedup();
+    assert!(count > 5 && proposals.len() == count, "{told}");
 }

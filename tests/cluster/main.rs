@@ -10,6 +10,7 @@ mod away;
 #[cfg(feature = "tls")]
 #[path = "../encryption/certificate.rs"]
 mod certificate;
+mod commands;
 mod cycles;
 #[path = "../history/mod.rs"]
 mod history;

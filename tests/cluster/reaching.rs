@@ -56,6 +56,18 @@ fn by_a_password_a_user_another_database_and_a_unix_socket() {
     assert_eq!(start(&with_password, &[]).get(&format!("/api/v1/rooms/{room}")).status, 200);
 }
 
+#[test]
+fn settings_by_which_something_may_get_lost_are_told() {
+    let redis = Redis::start();
+    let told = |word: &str| start(&redis.url(), &[]).log().contains(word);
+    assert!(!told("cluster_settings"));
+    redis.configure("maxmemory-policy", "allkeys-lru");
+    assert!(told("maxmemory-policy allkeys-lru"));
+    redis.configure("maxmemory-policy", "noeviction");
+    redis.configure("appendonly", "no");
+    assert!(told("appendonly no"));
+}
+
 /// What `docs/cluster.md` gives to the user that is snugd's.
 fn documented_rights() -> String {
     let text = std::fs::read_to_string("docs/cluster.md").expect("a chapter of the documentation");
@@ -128,6 +140,7 @@ fn where_it_is_not_reached_one_sentence_says_why() {
         scope.spawn(|| expect_failure(&fail(&format!("redis://guest:wrong-sesame@127.0.0.1:{port}")), &["password"]));
         scope.spawn(|| expect_failure(&fail(&format!("redis://guest:sesame@127.0.0.1:{port}")), &["guest"]));
         scope.spawn(|| expect_failure(&fail(&redis.url()), &["WRONGTYPE"]));
+        scope.spawn(|| expect_failure(&fail(&format!("{}/99", redis.url())), &["no database 99"]));
         let nobody = format!("redis+sentinel://127.0.0.1:{}/snug", free_port());
         scope.spawn(move || expect_failure(&fail(&nobody), &["Sentinel"]));
     });

@@ -232,6 +232,65 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
+/// Two servers of a Redis Cluster, of which the first has everything.
+pub struct Clustered {
+    pub first: Redis,
+    pub second: Redis,
+}
+
+impl Clustered {
+    pub fn start() -> Clustered {
+        let [first, second] = [0, 1].map(|_| Redis::with(&["--cluster-enabled", "yes"]));
+        assert_eq!(first.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), "OK");
+        assert_eq!(second.ask(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string()]), "OK");
+        for redis in [&first, &second] {
+            eventually("each knows the other", || {
+                let told = redis.ask(&["CLUSTER", "INFO"]);
+                (told.contains("cluster_state:ok") && told.contains("cluster_known_nodes:2")).then_some(())
+            });
+        }
+        Clustered { first, second }
+    }
+
+    /// The log is between the two: the second has what has changed in rooms, and the first all else.
+    pub fn begin_to_move(&self) {
+        let slot = self.slot();
+        let [first, second] = [&self.first, &self.second].map(|redis| redis.ask(&["CLUSTER", "MYID"]));
+        assert_eq!(self.second.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &first]), "OK");
+        assert_eq!(self.first.ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &second]), "OK");
+        let keys = self.keys(&slot);
+        let tails: Vec<String> = keys.into_iter().filter(|key| key.starts_with("{snugd}:tail:")).collect();
+        assert!(!tails.is_empty());
+        self.give(&tails);
+    }
+
+    /// The second has the whole of it.
+    pub fn end_moving(&self) {
+        let slot = self.slot();
+        self.give(&self.keys(&slot));
+        let second = self.second.ask(&["CLUSTER", "MYID"]);
+        for redis in [&self.second, &self.first] {
+            assert_eq!(redis.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &second]), "OK");
+        }
+    }
+
+    fn slot(&self) -> String {
+        self.first.ask(&["CLUSTER", "KEYSLOT", "{snugd}:log"])
+    }
+
+    fn keys(&self, slot: &str) -> Vec<String> {
+        let keys = self.first.ask(&["CLUSTER", "GETKEYSINSLOT", slot, "1000"]);
+        keys.lines().map(str::to_owned).collect()
+    }
+
+    fn give(&self, keys: &[String]) {
+        let port = self.second.port.to_string();
+        let mut command = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+        command.extend(keys.iter().map(String::as_str));
+        assert_eq!(self.first.ask(&command), "OK");
+    }
+}
+
 /// A Redis, its replica, and a Sentinel that promotes the replica when the first one is gone.
 pub struct Guarded {
     pub first: Redis,

@@ -127,3 +127,43 @@ fn haproxy_is_put_before_two_nodes() {
     drop(cal);
     both_nodes_serve_and_one_is_enough(nodes, &proxy);
 }
+
+#[test]
+fn haproxy_lets_everybody_in_to_read_while_redis_is_away() {
+    let mut redis = Redis::start();
+    let nodes = [0, 1].map(|_| node(&redis, &["--proxy-protocol", "127.0.0.1"]));
+    let terminals = free_address();
+    let proxy = haproxy(&[&nodes[0], &nodes[1]], terminals);
+    let browser = Browser::new(ANA, &proxy);
+    let created = eventually("a node is there", || {
+        Some(browser.post_form("/", &[("name", "ana"), ("create", "1")])).filter(|created| created.status == 303)
+    });
+    let room = created.expect_header("Location").trim_start_matches('/').to_owned();
+    let (mut ana, _) = join(&browser, &json!({"type": "join", "room": room}), &created.cookie());
+    ana.say("while it is there");
+    ana.expect_where("it", |message| message["text"] == "while it is there");
+    let events = format!("/api/v1/rooms/{room}/events");
+    let is_told = |node: &Server| directly(node).get(&events).text().contains("while it is there");
+    eventually("both nodes know", || nodes.iter().all(is_told).then_some(()));
+
+    redis.pause();
+    for backend in ["pages", "terminals"] {
+        let told = format!("backend '{backend}' has no server available");
+        eventually("no node can store anything", || proxy.log().contains(&told).then_some(()));
+    }
+    for _ in 0..4 {
+        assert_eq!(browser.get(&format!("/{room}"), &[]).status, 200);
+        assert!(browser.get(&events, &[]).text().contains("while it is there"));
+        let mut ben = Terminal::over(connect_from(BEN, terminals));
+        ben.expect_text("Name: ");
+    }
+    redis.go_on();
+    let (mut ben, _) = eventually("somebody comes in again", || {
+        let mut socket = browser.web_socket("/", "").ok()?;
+        socket.send(json!({"type": "join", "room": room, "name": "ben"}));
+        let answer = socket.expect_where("an answer", |message| message["type"] != "ping");
+        (answer["type"] == "joined").then_some((socket, answer))
+    });
+    ben.say("it is there again");
+    ana.expect_where("it", |message| message["text"] == "it is there again");
+}

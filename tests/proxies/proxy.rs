@@ -78,7 +78,7 @@ impl Proxy {
         eventually("the proxy ends", || child.try_wait().expect("a child can be waited for"));
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path.join("log")).unwrap_or_default()
     }
 }

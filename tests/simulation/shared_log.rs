@@ -224,7 +224,7 @@ impl SharedLog {
                 let reason = "OOM command not allowed".to_owned();
                 Some(Response::Appended(Err(AppendFault::Refusing(reason))))
             }
-            Request::KeepSnapshot { room, .. } if self.is_full => Some(Response::SnapshotKept { epoch: room.epoch }),
+            Request::KeepSnapshot { room, .. } if self.is_full => Some(Response::SnapshotRefused { epoch: room.epoch }),
             request => {
                 let knew = self.log.knows_node(request);
                 let answer = self.log.answer(request, asker);

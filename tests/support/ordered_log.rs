@@ -10,14 +10,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use sha1::{Digest, Sha1};
-use snugd::journal::cluster::Effects;
 use snugd::journal::cluster::log::{
     Append, AppendFault, Attached, Entry, Generation, LEASE_MS, Loaded, Logged, Position, ProposalId, Renewed, Request,
     Response, Verdict, Version, VersionedRoom,
 };
+use snugd::journal::cluster::{Effects, Erasure};
 use snugd::rooms::{
     AccountAction, AccountChange, AccountId, AuthorId, Body, Change, Epoch, Event, Found, LoadedRoom, MessageKey,
-    NodeId, Notice, Page, PasswordHash, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredRoom, Wanted, amend,
+    NodeId, Notice, Page, PasswordHash, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredRoom, Text, Wanted,
+    amend,
 };
 
 /// Entries are kept for so long: who was away for longer has to load everything.
@@ -247,7 +248,7 @@ impl OrderedLog {
 
     /// What is here may not continue what somebody has seen: rooms go on under other epochs.
     fn begin_generation(&mut self) {
-        self.generation.0 += 1;
+        self.generation.0 = (self.generation.0 + 1).max(self.now_ms);
         self.generation_since_ms = self.now_ms;
         for room in self.rooms.values_mut() {
             let former = room.epoch;
@@ -553,6 +554,10 @@ impl Room {
             self.last_id = event.id;
             self.last_time_ms = event.time_ms;
             amend(&mut self.events, event);
+            if let Some(Erasure { of, with_file: true }) = effects.erases {
+                let of_it = self.tail.iter_mut().filter_map(|versioned| versioned.change.event_mut());
+                of_it.filter(|event| event.id == of).for_each(delete);
+            }
             self.events.push(event.clone());
             let first_kept = (self.last_id + 1).saturating_sub(history_events);
             self.events.retain(|event| event.id >= first_kept);
@@ -562,7 +567,7 @@ impl Room {
         }
         if effects.is_versioned {
             self.version = by;
-            self.tail.push(Versioned { position, version: by, change });
+            self.tail.push(Versioned { position, version: by, change: without_text(change) });
         }
     }
 }
@@ -575,6 +580,23 @@ fn without_hash(change: &AccountChange) -> AccountChange {
         action => action.clone(),
     };
     AccountChange { action, ..change.clone() }
+}
+
+/// What is kept of a room's change for those who load it later: what was said changes no room, but for a file.
+fn without_text(mut change: Change) -> Change {
+    match change.event_mut() {
+        Some(event) if event.body.file().is_none() => delete(event),
+        Some(Event { body: Body::Message { text, .. }, .. }) => *text = Text::none(),
+        _ => (),
+    }
+    change
+}
+
+/// Makes of a message what it is once it is deleted.
+fn delete(event: &mut Event) {
+    if let Body::Message { kind, cid, .. } = &mut event.body {
+        event.body = Body::Deleted { kind: *kind, cid: cid.take() };
+    }
 }
 
 /// By what a message, or a correction of one, is known if it is said again.

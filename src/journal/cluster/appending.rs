@@ -4,6 +4,7 @@ use super::ClusterJournal;
 use super::attaching::Stage;
 use super::log::{AppendFault, Link, Request, Verdict};
 use super::timeline::Timer;
+use crate::rooms::Epoch;
 
 /// Changes that are asked to be appended at once. One request is under way at a time: what comes meanwhile goes with the
 /// next, so that a log that is slow is asked for more at a time and not more often, and a change that was refused is
@@ -33,15 +34,29 @@ impl<L: Link> ClusterJournal<L> {
                     self.attach();
                 }
             }
-            Err(AppendFault::Refusing(reason)) => {
-                if self.refusing_until_ms.is_none() {
-                    ::log::warn!(event = "log_refusing"; "the log that the nodes share takes nothing: {reason}");
-                }
+            // The link has told why.
+            Err(AppendFault::Refusing(_)) => {
                 self.refusing_until_ms = Some(self.now.steady_ms + REFUSING_MS);
                 self.ask_again = Timer::In(REFUSED_AGAIN_MS);
                 self.pending.take_back();
             }
         }
+    }
+
+    /// The log has a room that was handed over.
+    pub(super) fn settle_snapshot(&mut self, epoch: Epoch) {
+        if let Some(place) = self.snapshots_asked.iter().position(|asked| *asked == epoch) {
+            self.snapshots_asked.swap_remove(place);
+        }
+    }
+
+    /// It has not, since it takes nothing at this time: the room is handed over again when it may.
+    pub(super) fn on_snapshot_refused(&mut self, epoch: Epoch) {
+        self.settle_snapshot(epoch);
+        if !self.snapshots_due.contains(&epoch) {
+            self.snapshots_due.push(epoch);
+        }
+        self.refusing_until_ms = Some(self.now.steady_ms + REFUSING_MS);
     }
 
     /// Sends what can be sent.

@@ -114,8 +114,6 @@ impl<L: Link> ClusterJournal<L> {
         if self.is_leaving() {
             return;
         }
-        let reads: Vec<_> = self.reads.all().cloned().collect();
-        reads.into_iter().for_each(|request| self.link.send(Request::Read(request)));
         self.attach();
     }
 
@@ -133,6 +131,7 @@ impl<L: Link> ClusterJournal<L> {
     /// What was asked is answered no more. What becomes of what was to be appended is told by the next attaching.
     fn forget_asked(&mut self) {
         self.is_unanswered = false;
+        self.snapshots_due.append(&mut self.snapshots_asked);
         let syncs = self.ends.give_up();
         syncs.into_iter().for_each(|sync| self.outcomes.push(Outcome::NotSynced(sync)));
     }
@@ -174,6 +173,9 @@ impl<L: Link> ClusterJournal<L> {
             return self.load_anew();
         }
         self.follow();
+        // Only from here on what is read is of this log.
+        let reads: Vec<_> = self.reads.all().cloned().collect();
+        reads.into_iter().for_each(|request| self.link.send(Request::Read(request)));
         self.standing.stage = Stage::CatchingUp { end, last_number };
         self.note_caught_up();
     }

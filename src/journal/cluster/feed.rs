@@ -68,7 +68,9 @@ impl<L: Link> ClusterJournal<L> {
     fn commit_own(&mut self, sent: Sent, is_waited_for: bool, logging: &Logging) {
         let Sent { id, what, is_versioned, .. } = sent;
         let mut proposal = what.into_committed(logging.epoch, id);
-        number_event(&mut proposal.change, logging.event_id);
+        if !number_event(&mut proposal.change, logging.event_id) {
+            return self.lose_track("an event of the log has no number");
+        }
         let is_snapshot_due = is_versioned && self.versions.note(logging.epoch, &proposal.change, id);
         self.outcomes.push(Outcome::Committed(proposal));
         self.stored.stored_changes.inc();
@@ -94,7 +96,9 @@ impl<L: Link> ClusterJournal<L> {
             }
             return;
         }
-        number_event(&mut change, event_id);
+        if !number_event(&mut change, event_id) {
+            return self.lose_track("an event of the log has no number");
+        }
         if effects.is_versioned {
             self.versions.note(epoch, &change, by);
         }
@@ -125,8 +129,10 @@ impl<L: Link> ClusterJournal<L> {
     }
 }
 
-fn number_event(change: &mut Change, event_id: Option<u64>) {
-    if let (Some(event), Some(id)) = (change.event_mut(), event_id) {
-        event.id = id;
-    }
+/// Gives the event of a change the number that it has in the log, if it has an event. Whether it is the next one of its
+/// room is looked at by the rooms, who know the last. Returns whether there is nothing without a number.
+fn number_event(change: &mut Change, event_id: Option<u64>) -> bool {
+    let Some(event) = change.event_mut() else { return true };
+    event.id = event_id.unwrap_or(0);
+    event.id > 0
 }

@@ -46,6 +46,8 @@ impl<L: Link> ClusterJournal<L> {
     fn reset(&mut self, loaded: Loaded) {
         self.pending.clear();
         self.reads.clear();
+        self.snapshots_due.clear();
+        self.snapshots_asked.clear();
         self.ends.give_up();
         self.ends.wanted.is_end_of_loading = true;
         self.knows_end_of_loading = false;

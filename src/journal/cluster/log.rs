@@ -186,6 +186,11 @@ pub enum Response {
         /// Of which room.
         epoch: Epoch,
     },
+    /// To the same: the log takes nothing at this time.
+    SnapshotRefused {
+        /// Of which room.
+        epoch: Epoch,
+    },
     /// To [`Request::FindEnd`].
     End {
         /// Of which question.

@@ -76,6 +76,8 @@ pub struct ClusterJournal<L: Link> {
     notices: Vec<Notice>,
     /// Rooms that are to be handed over.
     snapshots_due: Vec<Epoch>,
+    /// Rooms that were handed over, and of which it is not known that the log has them.
+    snapshots_asked: Vec<Epoch>,
     /// Every entry from here on is of a room that is known.
     knows_end_of_loading: bool,
     stored: Arc<JournalMeters>,
@@ -119,6 +121,7 @@ impl<L: Link> ClusterJournal<L> {
             ask_again: Timer::Off,
             notices: Vec::new(),
             snapshots_due: Vec::new(),
+            snapshots_asked: Vec::new(),
             knows_end_of_loading: false,
             stored: Arc::default(),
             meters,
@@ -138,7 +141,8 @@ impl<L: Link> ClusterJournal<L> {
             Response::Attached(attached) => self.on_attached(attached),
             Response::Appended(answer) => self.on_appended(answer),
             Response::Renewed(renewed) => self.on_renewed(renewed),
-            Response::SnapshotKept { .. } => (),
+            Response::SnapshotKept { epoch } => self.settle_snapshot(epoch),
+            Response::SnapshotRefused { epoch } => self.on_snapshot_refused(epoch),
             Response::End { question, position } => {
                 self.ends.note(question, position);
                 self.note_reached();
@@ -184,8 +188,9 @@ impl<L: Link> ClusterJournal<L> {
         if !notices.is_empty() {
             self.link.send(Request::Tell { node, notices });
         }
-        for epoch in std::mem::take(&mut self.snapshots_due) {
-            self.outcomes.push(Outcome::SnapshotWanted(epoch));
+        if self.refusing_until_ms.is_none() {
+            let due = std::mem::take(&mut self.snapshots_due).into_iter();
+            due.for_each(|epoch| self.outcomes.push(Outcome::SnapshotWanted(epoch)));
         }
         if let Some(question) = self.ends.ask() {
             self.link.send(Request::FindEnd { question });
@@ -232,8 +237,10 @@ impl<L: Link> Journal for ClusterJournal<L> {
     fn read(&mut self, request: ReadRequest) {
         let serial = self.timeline.next_serial();
         self.reads.note(request.clone(), serial);
-        // While the log is away this is dropped, and asked again when it is back.
-        self.link.send(Request::Read(request));
+        // While this node is none of the log's this waits until it is one.
+        if self.standing.is_known() {
+            self.link.send(Request::Read(request));
+        }
     }
 
     fn take_outcome(&mut self) -> Option<Outcome> {
@@ -290,8 +297,12 @@ impl<L: Link> Journal for ClusterJournal<L> {
     }
 
     fn keep_snapshot(&mut self, room: StoredRoom) {
-        if let Some(version) = self.versions.of(room.epoch).filter(|_| self.standing.is_attached()) {
+        let Some(version) = self.versions.of(room.epoch) else { return };
+        if self.standing.is_attached() {
+            self.snapshots_asked.push(room.epoch);
             self.link.send(Request::KeepSnapshot { version, room: Box::new(room) });
+        } else {
+            self.snapshots_due.push(room.epoch);
         }
     }
 

@@ -83,6 +83,10 @@ impl Queue {
             }
         }
         self.is_broken |= is_broken && !recalled.is_empty();
+        if !recalled.is_empty() {
+            // What comes back goes behind these.
+            self.checked_again.append(&mut self.fresh);
+        }
         (told, recalled)
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct Standing {
     pub is_over: bool,
     /// What is to be followed at this time.
     pub follow: u64,
+    /// Over which connection's time answers are wanted, as far as is known.
+    pub session: Option<u64>,
 }
 
 /// The link was dropped: nobody takes any answer.

@@ -27,8 +27,10 @@ const OLDEST_VERSION: u32 = 7;
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     address: ClusterAddress,
-    /// Where a server of a Redis Cluster has said that the log is.
+    /// Where a server of a Redis Cluster has said that the log is, if that is where to ask next.
     moved: Option<HostPort>,
+    /// The same, when that was last so.
+    last_moved: Option<HostPort>,
 }
 
 /// A connection to the server that keeps the log.
@@ -42,36 +44,47 @@ pub(super) struct Connected {
 
 impl Connector {
     pub fn new(address: ClusterAddress) -> Connector {
-        Connector { address, moved: None }
+        Connector { address, moved: None, last_moved: None }
     }
 
     /// Makes a connection to whoever keeps the log now.
     pub fn connect(&mut self) -> Answer<Connected> {
         let connected = self.follow();
         if connected.is_err() {
-            // Where it had moved to may be gone.
-            self.moved = None;
+            // Where it had moved to may be gone, and so may be the server that has said so: each is asked in its turn.
+            self.moved = match self.moved.take() {
+                Some(moved) => {
+                    self.last_moved = Some(moved);
+                    None
+                }
+                None => self.last_moved.clone(),
+            };
         }
         connected
     }
 
     fn follow(&mut self) -> Answer<Connected> {
         for _ in 0..REDIRECTIONS {
-            match self.connect_once() {
-                Err(Fault::Moved(host)) => self.moved = Some(host),
+            let target = self.target()?;
+            match self.connect_once(&target) {
+                Err(Fault::Moved(moved)) => self.moved = Some(target.next_to(moved)),
                 connected => return connected,
             }
         }
         Err(Fault::Away("its servers do not agree where the log is".to_owned()))
     }
 
-    fn connect_once(&self) -> Answer<Connected> {
-        let target = match (&self.moved, &self.address.server) {
+    /// Where the log is, as far as is known.
+    fn target(&self) -> Answer<Target> {
+        Ok(match (&self.moved, &self.address.server) {
             (Some(host), _) | (None, Server::Host(host)) => Target::Host(host.clone()),
             (None, Server::Socket(path)) => Target::Socket(path.display().to_string()),
             (None, Server::Sentinels { hosts, master }) => Target::Host(self.ask_sentinels(hosts, master)?),
-        };
-        let mut connection = self.open(&target, self.address.credentials.as_ref(), self.address.database)?;
+        })
+    }
+
+    fn connect_once(&self, target: &Target) -> Answer<Connected> {
+        let mut connection = self.open(target, self.address.credentials.as_ref(), self.address.database)?;
         // In a Redis Cluster, whoever does not keep the log says who does.
         ask(&mut connection, cmd("HGET").arg(META).arg("format"))?;
         let info = text(ask(&mut connection, cmd("INFO").arg("server"))?)?;
@@ -103,21 +116,27 @@ impl Connector {
             }
             Target::Host(HostPort { host, port }) => ConnectionAddr::Tcp(host.clone(), *port),
         };
-        let mut settings = RedisConnectionInfo::default().set_db(database).set_skip_set_lib_name();
-        if let Some(Credentials { user, password }) = credentials {
-            settings = settings.set_password(password);
-            if let Some(user) = user {
-                settings = settings.set_username(user);
-            }
-        }
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
         #[cfg(target_os = "linux")]
         let tcp = tcp.set_user_timeout(ANSWER_LIMIT);
         let info = address.into_connection_info()?.set_redis_settings(settings).set_tcp_settings(tcp);
-        let connection = redis::Client::open(info)?.get_connection_with_timeout(CONNECT_LIMIT)?;
+        let mut connection = redis::Client::open(info)?.get_connection_with_timeout(CONNECT_LIMIT)?;
         connection.set_read_timeout(Some(ANSWER_LIMIT))?;
         connection.set_write_timeout(Some(ANSWER_LIMIT))?;
+        // Not by the library, which takes every refusal for a wrong password.
+        if let Some(Credentials { user, password }) = credentials {
+            let mut command = cmd("AUTH");
+            if let Some(user) = user {
+                command.arg(user);
+            }
+            ask_to_enter(&mut connection, command.arg(password), "it does not know this user and password")?;
+        }
+        if database != 0 {
+            let refused = format!("it has no database {database}");
+            ask_to_enter(&mut connection, cmd("SELECT").arg(database), &refused)?;
+        }
         Ok(connection)
     }
 
@@ -161,6 +180,16 @@ enum Target {
     Socket(String),
 }
 
+impl Target {
+    /// Where somebody has sent the program who was reached here: without a host, to another port of the same.
+    fn next_to(&self, moved: HostPort) -> HostPort {
+        match self {
+            Target::Host(HostPort { host, .. }) if moved.host.is_empty() => HostPort { host: host.clone(), ..moved },
+            _ => moved,
+        }
+    }
+}
+
 impl std::fmt::Display for Target {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -176,7 +205,13 @@ pub(super) fn ask(connection: &mut Connection, command: &Cmd) -> Answer<Value> {
     super::faults::expect(connection.recv_response()?)
 }
 
+/// Asks what may be refused without a name for why.
+fn ask_to_enter(connection: &mut Connection, command: &Cmd, refused: &str) -> Answer<()> {
+    connection.send_packed_command(&command.get_packed_command())?;
+    super::faults::expect_entry(connection.recv_response()?, refused)
+}
+
 /// A line of what `INFO` tells.
-fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+pub(super) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }

@@ -19,6 +19,9 @@ pub(super) enum Fault {
     Refusing(String),
 }
 
+/// A Redis Cluster gives the log to another of its servers.
+const MOVING: &str = "the log is being moved to another server";
+
 /// What the answer to something was.
 pub(super) type Answer<T> = Result<T, Fault>;
 
@@ -39,6 +42,10 @@ impl Fault {
             "OOM" => Fault::Refusing("its memory is full (maxmemory)".to_owned()),
             "MISCONF" => Fault::Refusing("it cannot write to its disk (MISCONF)".to_owned()),
             "NOREPLICAS" => Fault::Refusing("it has too few replicas (min-replicas-to-write)".to_owned()),
+            "ERR" => {
+                Fault::without_name(details).unwrap_or_else(|| Fault::Away("it answers with an error (ERR)".to_owned()))
+            }
+            "DENIED" => Fault::Denied("it lets in nobody from elsewhere (protected-mode)".to_owned()),
             "NOAUTH" => Fault::Denied("it wants a password: write USER:PASSWORD@ before its host".to_owned()),
             "WRONGPASS" => Fault::Denied("it does not know this user and password".to_owned()),
             "NOPERM" => Fault::Denied("its rules (ACL) do not let this user do what the log needs".to_owned()),
@@ -49,18 +56,26 @@ impl Fault {
             "BUSY" => Fault::Away("it is busy with a script (BUSY)".to_owned()),
             "UNBLOCKED" => Fault::Away("it has become a replica (UNBLOCKED)".to_owned()),
             "NOSCRIPT" => Fault::Away("it has forgotten the scripts (NOSCRIPT)".to_owned()),
-            "ASK" | "TRYAGAIN" => Fault::Away("the log is being moved to another server".to_owned()),
+            "ASK" | "TRYAGAIN" => Fault::Away(MOVING.to_owned()),
             "REPLACED" => Fault::Away("a newer connection of this node is there".to_owned()),
             // The details may name anything that was sent.
             _ => Fault::Away(format!("it answers with an error ({code})")),
         }
+    }
+
+    /// What the server has no name for, and is known by its words.
+    fn without_name(details: &str) -> Option<Fault> {
+        if details.starts_with("max number of clients") {
+            return Some(Fault::Away("it has as many clients as it may (maxclients)".to_owned()));
+        }
+        // Said by a script, which has not begun to change anything.
+        details.contains("non local key in a cluster").then(|| Fault::Away(MOVING.to_owned()))
     }
 }
 
 impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Fault {
         match error.kind() {
-            ErrorKind::AuthenticationFailed => Fault::Denied("it does not know this user and password".to_owned()),
             ErrorKind::Io if error.is_timeout() => Fault::Away("it does not answer in time".to_owned()),
             ErrorKind::Io if error.is_connection_refusal() => Fault::Away("nobody listens there".to_owned()),
             ErrorKind::Io if error.is_connection_dropped() => Fault::Away("the connection is lost".to_owned()),
@@ -85,11 +100,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// `HOST:PORT`, as a Redis Cluster names its servers: an address of version 6 has no brackets there.
+/// `HOST:PORT`, as a Redis Cluster names its servers: an address of version 6 has no brackets there, and where it is the
+/// same host there may be none.
 fn read_host_port(text: &str) -> Option<HostPort> {
     let (host, port) = text.rsplit_once(':')?;
     let (host, port) = (host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?);
-    (!host.is_empty()).then_some(HostPort { host, port })
+    (host != "?").then_some(HostPort { host, port })
 }
 
 /// What stands in an answer, unless it is an error.
@@ -97,6 +113,17 @@ pub(super) fn expect(value: Value) -> Answer<Value> {
     match value {
         Value::ServerError(error) => Err(Fault::of_server(&error)),
         value => Ok(value),
+    }
+}
+
+/// Whether the program is let in. An error without a name of its own refuses it.
+pub(super) fn expect_entry(value: Value, refused: &str) -> Answer<()> {
+    match &value {
+        Value::ServerError(error) if error.code() == "ERR" => {
+            let known = Fault::without_name(error.details().unwrap_or_default());
+            Err(known.unwrap_or_else(|| Fault::Denied(refused.to_owned())))
+        }
+        _ => expect(value).map(drop),
     }
 }
 
@@ -132,6 +159,14 @@ pub(super) fn text(value: Value) -> Answer<String> {
     String::from_utf8(bytes(value)?).map_err(|_| Fault::unreadable())
 }
 
+/// A text, if there is one.
+pub(super) fn optional_text(value: Value) -> Answer<Option<String>> {
+    match value {
+        Value::Nil => Ok(None),
+        value => text(value).map(Some),
+    }
+}
+
 /// A number, in either form.
 pub(super) fn number(value: Value) -> Answer<u64> {
     match expect(value)? {
@@ -156,7 +191,8 @@ mod tests {
         let host = |host: &str, port| Fault::Moved(HostPort { host: host.to_owned(), port });
         assert_eq!(fault("MOVED 3999 127.0.0.1:6381"), host("127.0.0.1", 6381));
         assert_eq!(fault("MOVED 3999 ::1:6381"), host("::1", 6381));
-        assert!(matches!(fault("MOVED 3999 :6381"), Fault::Away(_)));
+        assert_eq!(fault("MOVED 3999 :6381"), host("", 6381), "another port of the same host");
+        assert!(matches!(fault("MOVED 3999 ?:6381"), Fault::Away(_)));
         for refusing in [
             "OOM command not allowed when used memory > 'maxmemory'.",
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
@@ -164,7 +200,12 @@ mod tests {
         ] {
             assert!(matches!(fault(refusing), Fault::Refusing(_)), "{refusing}");
         }
-        for denied in ["NOAUTH Authentication required.", "WRONGPASS invalid", "NOPERM this user has no permissions"] {
+        for denied in [
+            "NOAUTH Authentication required.",
+            "WRONGPASS invalid",
+            "NOPERM this user has no permissions",
+            "DENIED Redis is running in protected mode",
+        ] {
             assert!(matches!(fault(denied), Fault::Denied(_)), "{denied}");
         }
         for away in [
@@ -176,6 +217,8 @@ mod tests {
             "UNBLOCKED force unblock from blocking operation",
             "NOSCRIPT No matching script.",
             "TRYAGAIN Multiple keys request during rehashing of slot",
+            "ERR max number of clients reached",
+            "ERR Script attempted to access a non local key in a cluster node script: 1",
             "ERR anything else",
         ] {
             assert!(matches!(fault(away), Fault::Away(_)), "{away}");

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use redis::{Connection, Value};
 
+use super::advancing::Advanced;
 use super::answers::Standing;
 use super::connecting::ask;
 use super::entries::{read_node, read_position, read_version, split_line, unknown};
@@ -11,38 +12,82 @@ use super::faults::{Answer, Fault, bytes, list, number, optional_bytes, text};
 use super::scripts::Scripts;
 use crate::journal::cluster::Effects;
 use crate::journal::cluster::codec;
-use crate::journal::cluster::log::{Generation, Loaded, Position, VersionedRoom};
+use crate::journal::cluster::log::{Generation, Loaded, Position, Version, VersionedRoom};
 use crate::rooms::{AccountId, AuthorId, Change, Epoch, LoadedRoom, NodeId, RoomCode, RoomRules, StoredRoom};
 
 /// So many rooms are asked for in one step, and so many such steps at once.
 const ROOMS_AT_ONCE: usize = 100;
 const STEPS_AT_ONCE: usize = 16;
 
-/// Where accounts change all the time, it is given up.
-const ATTEMPTS: usize = 20;
+/// So often it is begun anew where acknowledged entries turn out to be lost meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// What has changed, where in the log, and by which node.
-type Changed = (Position, NodeId, Change);
+pub(super) type Changed = (Position, NodeId, Change);
 
-/// Loads everything. Accounts, and the generation, are the same from its beginning to its end.
+/// Loads everything, as it is at the end.
 pub(super) fn load(connection: &mut Connection, scripts: &Scripts, standing: &Standing) -> Answer<Loaded> {
     for _ in 0..ATTEMPTS {
+        let mut loading = Loading::begin(connection, scripts, standing)?;
+        loading.load_rooms(connection, scripts)?;
+        if let Some(loaded) = loading.end(connection, scripts)? {
+            return Ok(loaded);
+        }
+    }
+    Err(Fault::Away("it loses what it had again and again".to_owned()))
+}
+
+/// What was loaded so far. Rooms are loaded some at a time, and nobody waits meanwhile: at the end they are brought to
+/// one time.
+pub(super) struct Loading {
+    begun: Basics,
+    rooms: Vec<TailedRoom>,
+}
+
+impl Loading {
+    pub fn begin(connection: &mut Connection, scripts: &Scripts, standing: &Standing) -> Answer<Loading> {
         let begun = Basics::ask(connection, scripts)?;
         if begun.server != standing.server {
             return Err(Fault::Away("another server keeps it".to_owned()));
         }
-        let mut rooms = Vec::with_capacity(begun.rooms.len());
-        for some in begun.rooms.chunks(ROOMS_AT_ONCE * STEPS_AT_ONCE) {
-            load_rooms(connection, scripts, some, &mut rooms)?;
-        }
-        let ended = Basics::ask(connection, scripts)?;
-        if (&ended.server, ended.generation, &ended.accounts_version)
-            == (&begun.server, begun.generation, &begun.accounts_version)
-        {
-            return begun.finish(rooms);
-        }
+        Ok(Loading { rooms: Vec::with_capacity(begun.rooms.len()), begun })
     }
-    Err(Fault::Away("its accounts change too often".to_owned()))
+
+    /// Loads those that there were when it began, but for those that are over.
+    pub fn load_rooms(&mut self, connection: &mut Connection, scripts: &Scripts) -> Answer<()> {
+        for some in self.begun.rooms.chunks(ROOMS_AT_ONCE * STEPS_AT_ONCE) {
+            load_rooms(connection, scripts, some, &mut self.rooms)?;
+        }
+        Ok(())
+    }
+
+    /// All as it is now. `None`: it is to be begun anew.
+    pub fn end(self, connection: &mut Connection, scripts: &Scripts) -> Answer<Option<Loaded>> {
+        let Loading { begun, rooms } = self;
+        let ended = Basics::ask(connection, scripts)?;
+        if (&ended.server, ended.generation) != (&begun.server, begun.generation) {
+            return Ok(None);
+        }
+        let former =
+            rooms.iter().flat_map(|room| room.former.iter().map(|epoch| (*epoch, room.snapshot.epoch))).collect();
+        let account_tail = begun.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect();
+        let mut advanced = Advanced::new(rooms, account_tail, ended.history_events);
+        if !advanced.advance(connection, begun.position, ended.position)? {
+            return Ok(None);
+        }
+        let accounts = ended.accounts.iter().map(|(field, value)| codec::read_account(field, value).map_err(unknown));
+        let (rooms, account_tail) = advanced.finish();
+        let account_tail = AccountTail::new(account_tail);
+        Ok(Some(Loaded {
+            generation: ended.generation,
+            accounts: accounts.collect::<Answer<_>>()?,
+            accounts_version: read_version(&ended.accounts_version)?,
+            position: ended.position,
+            last_by: read_version(&ended.last_by)?,
+            rooms: rooms.into_iter().map(|room| room.merge(&account_tail, ended.position)).collect(),
+            nodes: ended.nodes,
+        }))
+    }
 }
 
 /// All but the rooms.
@@ -57,6 +102,7 @@ struct Basics {
     /// The codes and epochs of all rooms.
     rooms: Vec<(Vec<u8>, Vec<u8>)>,
     account_tail: Vec<Changed>,
+    history_events: u64,
 }
 
 impl Basics {
@@ -73,23 +119,7 @@ impl Basics {
             nodes: list(next()?)?.into_iter().map(|node| read_node(&bytes(node)?)).collect::<Answer<_>>()?,
             rooms: pairs(next()?)?,
             account_tail: list(next()?)?.into_iter().map(read_changed).collect::<Answer<_>>()?,
-        })
-    }
-
-    fn finish(self, rooms: Vec<TailedRoom>) -> Answer<Loaded> {
-        let accounts = self.accounts.iter().map(|(field, value)| codec::read_account(field, value).map_err(unknown));
-        let former =
-            rooms.iter().flat_map(|room| room.former.iter().map(|epoch| (*epoch, room.snapshot.epoch))).collect();
-        let account_tail =
-            AccountTail::new(self.account_tail.into_iter().map(|changed| rename_bearers(changed, &former)).collect());
-        Ok(Loaded {
-            generation: self.generation,
-            accounts: accounts.collect::<Answer<_>>()?,
-            accounts_version: read_version(&self.accounts_version)?,
-            position: self.position,
-            last_by: read_version(&self.last_by)?,
-            rooms: rooms.into_iter().map(|room| room.merge(&account_tail)).collect(),
-            nodes: self.nodes,
+            history_events: number(next()?)?,
         })
     }
 }
@@ -136,21 +166,21 @@ impl AccountTail {
 }
 
 /// A room as it is kept.
-struct TailedRoom {
-    snapshot: StoredRoom,
+pub(super) struct TailedRoom {
+    pub snapshot: StoredRoom,
     /// Where the last change is that is in it.
-    snapshot_position: Position,
-    version: crate::journal::cluster::log::Version,
+    pub snapshot_position: Position,
+    pub version: Version,
     /// Up to where the tail goes.
-    position: Position,
-    tail: Vec<Changed>,
+    pub position: Position,
+    pub tail: Vec<Changed>,
     /// Its epochs of former generations.
-    former: Vec<Epoch>,
+    pub former: Vec<Epoch>,
 }
 
 impl TailedRoom {
     /// What has happened to accounts changes who bears their names, and stands among the room's own changes.
-    fn merge(self, account_tail: &AccountTail) -> VersionedRoom {
+    fn merge(self, account_tail: &AccountTail, position: Position) -> VersionedRoom {
         let of_accounts: Vec<Changed> =
             account_tail.of_room(&self.snapshot, &self.tail, self.snapshot_position).cloned().collect();
         let mut changes = self.tail;
@@ -161,7 +191,7 @@ impl TailedRoom {
         }
         let changes = changes.into_iter().map(|(_, node, change)| (node, change)).collect();
         let room = LoadedRoom { snapshot: self.snapshot, changes };
-        VersionedRoom { room, version: self.version, position: self.position }
+        VersionedRoom { room, version: self.version, position }
     }
 }
 
@@ -221,7 +251,7 @@ fn read_room(value: Value, position: Position) -> Answer<TailedRoom> {
 }
 
 /// A room before its first change.
-fn unborn(code: RoomCode, epoch: Epoch) -> StoredRoom {
+pub(super) fn unborn(code: RoomCode, epoch: Epoch) -> StoredRoom {
     StoredRoom {
         code,
         epoch,

@@ -11,13 +11,16 @@
 //! answered no more.
 
 mod address;
+mod advancing;
 mod answers;
 mod asking;
 mod connecting;
 mod entries;
+mod exporting;
 mod faults;
 mod following;
 mod loading;
+mod managing;
 mod opening;
 mod order;
 mod reader;
@@ -35,7 +38,9 @@ use std::time::{Duration, Instant};
 pub use address::ClusterAddress;
 use answers::{Answers, Hurry, Origin, Standing, WAITING_ANSWERS};
 use connecting::Connector;
+pub use exporting::{ExportError, visit_events};
 use following::{FollowOrder, Follower};
+pub use managing::{AccountError, account_names, change_account};
 use order::{Order, Orderer};
 use reader::{ReadOrder, Reader};
 use scripts::Scripts;
@@ -153,6 +158,7 @@ impl RedisLink {
         if let Response::Up | Response::Down { .. } = response {
             self.follow += 1;
             self.follow_as(self.follow);
+            self.standing.lock().unwrap_or_else(PoisonError::into_inner).session = self.session;
         }
         is_wanted.then_some(response)
     }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redis::{Connection, cmd};
+
 use super::RedisLink;
 use super::address::ClusterAddress;
-use super::connecting::{Connected, Connector};
-use super::faults::Fault;
+use super::connecting::{Connected, Connector, ask, field};
+use super::faults::{Fault, text};
 use super::scripts::Scripts;
 use crate::journal::cluster::Link;
 use crate::journal::cluster::log::{Attached, Loaded, Request, Response};
@@ -47,7 +49,10 @@ pub(super) fn connect(
             Ok(connected)
         });
         let advice = match connected {
-            Ok(connected) => return Ok(connected),
+            Ok(mut connected) => {
+                warn_of_settings(&mut connected.connection);
+                return Ok(connected);
+            }
             Err(Fault::Denied(reason)) => {
                 return Err(format!("The cluster's log at {address} cannot be used: {reason}."));
             }
@@ -61,6 +66,26 @@ pub(super) fn connect(
             "The cluster's log at {address} cannot be reached: {advice}; see that Redis runs there, or give another address \
              with --cluster."
         ));
+    }
+}
+
+/// Tells of what is set there so that what was said may get lost. Whoever may not ask is told nothing.
+fn warn_of_settings(connection: &mut Connection) {
+    let told = ask(connection, cmd("INFO").arg("memory").arg("persistence")).and_then(text).unwrap_or_default();
+    let policy = field(&told, "maxmemory_policy").unwrap_or("noeviction");
+    if policy != "noeviction" {
+        log::warn!(
+            event = "cluster_settings";
+            "the cluster's log throws away what it has when its memory is short (maxmemory-policy {policy}): set it to \
+             noeviction"
+        );
+    }
+    if field(&told, "aof_enabled") == Some("0") {
+        log::warn!(
+            event = "cluster_settings";
+            "the cluster's log is not written to its disk as it grows (appendonly no): what was said may be lost when \
+             Redis ends"
+        );
     }
 }
 

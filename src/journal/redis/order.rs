@@ -354,8 +354,7 @@ impl Orderer {
                 self.look = Some(node);
                 None
             }
-            // There will be another.
-            Request::KeepSnapshot { room, .. } => Some(Response::SnapshotKept { epoch: room.epoch }),
+            Request::KeepSnapshot { room, .. } => Some(Response::SnapshotRefused { epoch: room.epoch }),
             _ => None,
         }
     }

@@ -23,6 +23,14 @@ pub(super) enum ReadOrder {
     Read { session: u64, request: ReadRequest },
 }
 
+impl ReadOrder {
+    fn session(&self) -> u64 {
+        match self {
+            ReadOrder::Load { session } | ReadOrder::Read { session, .. } => *session,
+        }
+    }
+}
+
 /// The thread's own.
 pub(super) struct Reader {
     pub connector: Connector,
@@ -38,7 +46,12 @@ impl Reader {
     /// The thread, until nobody takes the answers.
     pub fn run(mut self) {
         while let Ok(order) = self.orders.recv() {
-            if self.answers.standing().is_over || self.answer(order).is_err() {
+            let standing = self.answers.standing();
+            if standing.is_over {
+                return;
+            }
+            // What was asked before the connection was lost, nobody waits for: it is asked again.
+            if standing.session == Some(order.session()) && self.answer(order).is_err() {
                 return;
             }
         }

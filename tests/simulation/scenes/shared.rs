@@ -177,6 +177,13 @@ fn a_change_that_is_impossible_is_told_to_the_journal() {
     scene.reactor.journal_mut().outcomes.push_back(Outcome::Committed(impossible));
     scene.turns(3);
     assert_eq!(scene.reactor.journal_mut().impossible, 1, "somebody is in it");
+    let (name, author) = (snugd::rooms::Name::parse("ana").expect("a name"), snugd::rooms::AuthorId(1));
+    let (id, time_ms, via, body) = (7, 1, snugd::rooms::Via::Web, snugd::rooms::Body::Topic { text: None });
+    let event = snugd::rooms::Event { id, time_ms, name, via, author, body };
+    let numbered = Proposal::new(code, epoch, snugd::rooms::Change::Publish { event }).proposed_by(NodeId(2));
+    scene.reactor.journal_mut().outcomes.push_back(Outcome::Committed(numbered));
+    scene.turns(3);
+    assert_eq!(scene.reactor.journal_mut().impossible, 2, "it is not the next event");
 }
 
 #[test]

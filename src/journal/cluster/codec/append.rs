@@ -91,7 +91,7 @@ fn letters(effects: &Effects) -> String {
 }
 
 /// The time that a room's last one becomes.
-fn time_ms(change: &Change) -> Option<u64> {
+pub fn time_ms(change: &Change) -> Option<u64> {
     match change {
         Change::Open { time_ms } | Change::Place { opens: true, time_ms, .. } | Change::Vacate { time_ms, .. } => {
             Some(*time_ms)

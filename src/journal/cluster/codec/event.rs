@@ -191,8 +191,11 @@ fn read_body(kind: &str, fields: &Fields<'_>, text: &str, file: &str) -> Result<
         "nick" => Body::Nick { to: name(fields.to)?.ok_or(damaged("a name"))? },
         "topic" => Body::Topic { text: line(fields.text)? },
         "mode" => {
-            let change = parsed(fields.mode, "a mode", ModeChange::parse)?;
-            Body::Mode { change: change.ok_or(damaged("a mode"))? }
+            let change = parsed(fields.mode, "a mode", ModeChange::parse)?.ok_or(damaged("a mode"))?;
+            if change.name().is_some_and(|name| Name::stored(name.as_str()).is_none()) {
+                return Err(damaged("a name"));
+            }
+            Body::Mode { change }
         }
         "kick" => {
             let name = name(fields.whom)?.ok_or(damaged("a name"))?;

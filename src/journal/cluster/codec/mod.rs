@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::rooms::{Change, Name};
 
 pub use account::{read_account, write_account};
-pub use append::{APPEND_ARGUMENTS, append_arguments, dedup_field, message_field, read_version, version_text};
+pub use append::{APPEND_ARGUMENTS, append_arguments, dedup_field, message_field, read_version, time_ms, version_text};
 pub use notice::{read_notice, write_notice};
 pub use page::{KeptEvent, events_of_page, messages_of_page};
 pub use room::{read_room, write_room};

@@ -18,6 +18,7 @@ pub fn write_notice(notice: &Notice, out: &mut Vec<u8>) {
                 Attempt::UnfamiliarCode => ("unfamiliar-code", None),
                 Attempt::Creation => ("creation", None),
                 Attempt::Share => ("share", None),
+                Attempt::Registration => ("registration", None),
                 Attempt::Password { account } => ("password", *account),
             };
             out.extend_from_slice(format!("attempt {word} ").as_bytes());
@@ -49,6 +50,7 @@ pub fn read_notice(text: &[u8]) -> Result<Option<Notice>, CodecFault> {
                 "unfamiliar-code" => Attempt::UnfamiliarCode,
                 "creation" => Attempt::Creation,
                 "share" => Attempt::Share,
+                "registration" => Attempt::Registration,
                 "password" => {
                     let account = tokens.fields().find(|(key, _)| *key == "account");
                     let read = |(_, number)| read_number(number).ok_or(damaged("an account's number"));

@@ -76,6 +76,7 @@ proptest! {
             Attempt::UnfamiliarCode,
             Attempt::Creation,
             Attempt::Share,
+            Attempt::Registration,
             Attempt::Password { account: (number % 2 == 0).then_some(AccountId(number / 3)) },
         ];
         let notice = match attempts.get(what) {

@@ -325,6 +325,48 @@ fn a_room_is_handed_over_when_its_tail_is_long_by_whoever_made_it_so() {
 }
 
 #[test]
+fn a_room_that_the_log_has_not_taken_is_handed_over_again() {
+    let mut world = World::with(&[1]);
+    let handed_over = |world: &mut World| {
+        assert_eq!(world.outcomes(), [format!("snapshot {}", epoch(1))]);
+        let room = loaded(&[1], 0, Generation(0)).rooms.remove(0).room.snapshot;
+        world.journal.keep_snapshot(room);
+    };
+    world.submit(delete(1, 3));
+    world.send(&all_appended(1..=1));
+    world.own(1, 1, Some(1));
+    world.outcomes();
+    world.pass(0);
+    handed_over(&mut world);
+    world.answer(Response::SnapshotRefused { epoch: epoch(1) });
+    world.outcomes();
+    world.pass(100);
+    assert!(world.outcomes().is_empty(), "it takes nothing at this time");
+    world.pass(1_000);
+    handed_over(&mut world);
+    // Nobody knows whether it has it.
+    world.reconnect(Attached::Yes { generation: Generation(7), last_number: 1, end: at(101) });
+    world.outcomes();
+    world.pass(0);
+    handed_over(&mut world);
+    world.answer(Response::SnapshotKept { epoch: epoch(1) });
+    world.reconnect(Attached::Yes { generation: Generation(7), last_number: 1, end: at(101) });
+    world.outcomes();
+    world.pass(0);
+    assert!(world.outcomes().is_empty());
+}
+
+#[test]
+fn an_event_without_a_number_has_everything_loaded_anew() {
+    let mut world = World::with(&[1]);
+    let Proposal { code, epoch, change, .. } = say(1, "hello");
+    let by = ProposalId { node: THERE, number: 9 };
+    world.entry(by, Logged::Change { code, epoch, event_id: None, change: Some(Box::new(change)) });
+    assert!(world.outcomes().is_empty());
+    assert!(matches!(world.asked()[..], [Request::Leave { .. }, Request::Attach { .. }]));
+}
+
+#[test]
 fn what_is_deleted_is_soon_gone_from_the_tail() {
     let mut world = World::with(&[1]);
     world.submit(delete(1, 3));

@@ -125,6 +125,24 @@ fn what_was_refused_is_not_sent_again_nor_what_relies_on_it() {
 }
 
 #[test]
+fn what_is_checked_again_behind_what_was_refused_stays_behind_what_came_before_that() {
+    let mut world = World::with(&[1]);
+    down(&mut world);
+    for proposal in [nick(1, "eve"), place(1, false), vacate(1)] {
+        world.submit(proposal);
+    }
+    world.pass(0);
+    world.pass(4_500);
+    assert_eq!(world.outcomes_again(), ["refused place", "outdated vacate"]);
+    world.answer(Response::Up);
+    world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
+    world.outcomes();
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["1 nick-eve at 1", "2 vacate at 1"]);
+}
+
+#[test]
 fn what_was_refused_and_never_sent_is_in_nobody_s_way() {
     let mut world = World::with(&[1]);
     world.submit(say(1, "one"));
@@ -259,11 +277,15 @@ fn what_is_to_be_read_is_asked_for_again_and_not_for_ever() {
     let mut world = World::with(&[1]);
     world.journal.read(read_request());
     world.journal.read(read_request());
+    let is_read = |asked: &Request| matches!(asked, Request::Read(_));
+    assert_eq!(world.asked().into_iter().filter(is_read).count(), 2);
     world.answer(Response::Down { reason: "cut".to_owned() });
     world.answer(Response::Up);
     world.outcomes();
-    let is_read = |asked: &Request| matches!(asked, Request::Read(_));
-    assert_eq!(world.asked().into_iter().filter(is_read).count(), 4);
+    assert_eq!(world.asked().into_iter().filter(is_read).count(), 0, "nobody knows yet of which log");
+    world.answer(Response::Attached(Attached::Yes { generation: Generation(7), last_number: 0, end: at(100) }));
+    world.outcomes();
+    assert_eq!(world.asked().into_iter().filter(is_read).count(), 2);
     world.pass(0);
     world.answer(Response::Read { request: read_request(), page: Some(crate::rooms::Page::default()) });
     assert_eq!(world.outcomes(), ["read true"]);

@@ -21,26 +21,47 @@ end
 local history, accounts_version = tonumber(meta[4]), meta[5] or ''
 last_number = tonumber(last_number)
 
--- Takes the text, or the text and the file, out of an event.
-local function erase(events, id, with_file)
-  local payload = redis.call('HGET', events, id)
-  local first = payload and string.find(payload, '\n', 1, true)
+-- A payload without its text, or without its text and its file.
+local function cut(payload, with_file)
+  local first = string.find(payload, '\n', 1, true)
   local second = first and string.find(payload, '\n', first + 1, true)
   if not second then
-    return
+    return payload
   end
-  local rest = with_file and '\n' or string.sub(payload, second)
-  if first + #rest < #payload then
-    redis.call('HSET', events, id, string.sub(payload, 1, first) .. rest)
+  return string.sub(payload, 1, first) .. (with_file and '\n' or string.sub(payload, second))
+end
+
+-- Takes the text, or the text and the file, out of an event. Returns the event as it was.
+local function erase(events, id, with_file)
+  local payload = redis.call('HGET', events, id)
+  local rest = payload and cut(payload, with_file)
+  if rest and #rest < #payload then
+    redis.call('HSET', events, id, rest)
+  end
+  return payload
+end
+
+-- What is kept of a room's changes has no text, but the files.
+local function erase_of_tail(tail, of)
+  for place, change in ipairs(redis.call('LRANGE', tail, 0, -1)) do
+    local head, id, payload = string.match(change, '^(%S+ %S+ (%S+)\n)(.*)$')
+    if id == of then
+      redis.call('LSET', tail, place - 1, head .. cut(payload, true))
+    end
   end
 end
 
 local function erase_all(epoch, of, with_file)
   local events, amends = key('events:' .. epoch), key('amends:' .. epoch)
-  erase(events, of, with_file)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', amends, of, of)) do
-    erase(events, id, with_file)
+  local erased = erase(events, of, with_file)
+  if with_file and erased and string.sub(erased, -1) ~= '\n' then
+    erase_of_tail(key('tail:' .. epoch), of)
   end
+  -- Those of all that amends it that have a text still: however often it was reacted to, they are one at the most.
+  for _, edit in ipairs(redis.call('ZRANGEBYSCORE', amends, '-' .. of, '-' .. of)) do
+    erase(events, string.sub(edit, 2), with_file)
+  end
+  redis.call('ZREMRANGEBYSCORE', amends, '-' .. of, '-' .. of)
   if with_file then
     redis.call('ZADD', amends, of, 'x' .. of)
   end
@@ -54,6 +75,7 @@ local function trim(epoch, first, last)
     ids[#ids + 1] = id
     marked[#marked + 1] = id
     marked[#marked + 1] = 'x' .. id
+    marked[#marked + 1] = 'e' .. id
     first = first + 1
   end
   if #ids > 0 then
@@ -180,6 +202,9 @@ local function append(change)
     if change.of ~= '' then
       redis.call('ZADD', key('amends:' .. epoch), change.of, event_id)
     end
+    if change.has('x') and not change.has('f') then
+      redis.call('ZADD', key('amends:' .. epoch), '-' .. change.of, 'e' .. event_id)
+    end
     if change.field ~= '' then
       redis.call('ZADD', keys, event_id, change.field)
     end
@@ -194,7 +219,9 @@ local function append(change)
   if change.has('v') then
     fields[#fields + 1] = 'version'
     fields[#fields + 1] = by
-    redis.call('RPUSH', key('tail:' .. epoch), position .. ' ' .. by .. ' ' .. event_id .. '\n' .. change.payload)
+    -- What was said changes no room: a text that is deleted or corrected later stands here in no case.
+    local kept = position .. ' ' .. by .. ' ' .. event_id .. '\n' .. cut(change.payload, false)
+    redis.call('RPUSH', key('tail:' .. epoch), kept)
   end
   if change.time ~= '' then
     fields[#fields + 1] = 'time'

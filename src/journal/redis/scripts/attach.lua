@@ -15,9 +15,10 @@ if lease_until and tonumber(known_connection) > tonumber(connection) then
   return replaced()
 end
 
--- What may not continue what somebody has seen goes on under other epochs.
+-- What may not continue what somebody has seen goes on under other epochs. By the time, so that one that another server
+-- has begun, and that was lost with it, does not come again.
 local function begin_generation()
-  local generation = digits(tonumber(meta.generation) + 1)
+  local generation = digits(math.max(tonumber(meta.generation) + 1, now))
   meta.generation, meta.since = generation, digits(now)
   redis.call('HSET', meta_key, 'generation', generation, 'since', meta.since)
   for code, epoch in pairs(read_fields(rooms_key)) do

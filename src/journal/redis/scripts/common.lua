@@ -10,6 +10,10 @@ local function key(name)
   return prefix .. name
 end
 
+-- While a Redis Cluster gives the slot to another server, what is not here may be there already. Asked for a key that is
+-- nowhere, it says so: and nothing is done before it is over.
+redis.call('EXISTS', key('nowhere'))
+
 local meta_key, nodes_key, rooms_key, waiting_key, gone_key =
   key('meta'), key('nodes'), key('rooms'), key('waiting'), key('gone')
 

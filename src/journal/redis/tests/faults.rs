@@ -85,7 +85,7 @@ fn a_user_without_the_right_password_is_told_at_once() {
 #[test]
 fn where_a_log_has_moved_it_is_followed() {
     let port = free_port();
-    let server = Server::start_with(&["--port", &port.to_string()]);
+    let mut server = Server::start_with(&["--port", &port.to_string()]);
     drop(server.connect());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let text = format!("redis://{}", listener.local_addr().expect("an address"));
@@ -100,6 +100,13 @@ fn where_a_log_has_moved_it_is_followed() {
     let connected = connector.connect().unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(connected.place, format!("127.0.0.1:{port}"));
     assert!(asked.join().expect("it was asked").contains("{snugd}"));
+    // Whoever has said so is gone by now, and the other one for a while.
+    server.kill();
+    for _ in 0..3 {
+        assert!(connector.connect().is_err());
+    }
+    server.run();
+    wait_for("the log is found again", || connector.connect().ok());
 }
 
 #[test]

@@ -283,3 +283,21 @@ fn what_one_thread_finds_ends_the_connections_of_all() {
     assert_eq!(ana.back(), "it is another's");
     assert_eq!(ana.session, Some(session + 1));
 }
+
+#[test]
+fn what_was_asked_over_a_connection_that_is_lost_is_not_read() {
+    let server = Server::start();
+    let (mut ana, _) = start(&server, 1);
+    let scripts_run = || {
+        let Value::BulkString(told) = server.command(&["INFO", "commandstats"]) else { panic!("a text") };
+        let told = String::from_utf8(told).expect("a text");
+        told.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:")?.split(',').next().map(str::to_owned))
+    };
+    let before = scripts_run();
+    let session = ana.session.expect("a connection");
+    ana.reads.send(ReadOrder::Load { session: session - 1 }).expect("a thread");
+    let wanted = Wanted::Events { first_id: 1, last_id: 5 };
+    ana.send(Request::Read(ReadRequest { code: code(), epoch: epoch(), wanted }));
+    assert!(matches!(ana.next(), Response::Read { .. }));
+    assert_eq!(scripts_run(), before);
+}

@@ -10,6 +10,7 @@ use super::ordered_log::{self, OrderedLog};
 use super::*;
 use crate::journal::redis::answers::Standing;
 use crate::journal::redis::asking::{self, Asker};
+use crate::journal::redis::loading::Loading;
 use crate::journal::redis::{entries, loading, reading};
 
 /// By seeds, as many as the environment says.
@@ -46,6 +47,8 @@ struct Comparison {
     random: StdRng,
     /// What there was once: a replica that becomes the master has it.
     replica: Option<(OrderedLog, Copy)>,
+    /// Rooms are being loaded.
+    is_loading: bool,
     told: Vec<String>,
     counts: BTreeMap<&'static str, usize>,
 }
@@ -60,8 +63,20 @@ impl Comparison {
         let model = OrderedLog::new(1_700_000_000_000);
         let (replica, told, counts) = (None, Vec::new(), BTreeMap::new());
         let (nodes, next_node, server) = (Vec::new(), 1, 1);
-        let mut comparison =
-            Comparison { connection, scripts, model, server, nodes, next_node, random, replica, told, counts };
+        let is_loading = false;
+        let mut comparison = Comparison {
+            connection,
+            scripts,
+            model,
+            server,
+            nodes,
+            next_node,
+            random,
+            replica,
+            is_loading,
+            told,
+            counts,
+        };
         comparison.scripts.clone().load_into(&mut comparison.connection).expect("scripts that are understood");
         comparison.ask(&cmd("FLUSHALL"));
         comparison.set_clock();
@@ -122,6 +137,13 @@ impl Comparison {
     // ---- what is asked
 
     fn step(&mut self) {
+        match self.random.random_ratio(1, 30) {
+            true => self.load_meanwhile(),
+            false => self.step_but_loading(),
+        }
+    }
+
+    fn step_but_loading(&mut self) {
         let passing_ms = match self.random.random_range(0..40) {
             0 => self.random.random_range(2_000..12_000),
             1..10 => self.random.random_range(0..1_500),
@@ -138,7 +160,7 @@ impl Comparison {
             60..66 => self.attach(place),
             66..76 => self.renew(place),
             76..80 => self.tell(place),
-            80..86 => self.keep_snapshot(place),
+            80..86 if !self.is_loading => self.keep_snapshot(place),
             86..88 => self.find_end(place),
             88 => self.leave(place),
             89 => self.copy(),
@@ -159,7 +181,8 @@ impl Comparison {
     fn attach(&mut self, place: usize) {
         self.nodes[place].session += u64::from(self.random.random_ratio(4, 5));
         let node = self.nodes[place].clone();
-        let history_events = if self.random.random_ratio(1, 30) { HISTORY_EVENTS + 1 } else { HISTORY_EVENTS };
+        let is_other = !self.is_loading && self.random.random_ratio(1, 30);
+        let history_events = if is_other { HISTORY_EVENTS + 1 } else { HISTORY_EVENTS };
         let request = Request::Attach { node: node.id, last: node.last, history_events };
         match self.compare(&request, &node) {
             Some(Response::Attached(Attached::Yes { generation, last_number, .. })) => {
@@ -471,16 +494,58 @@ impl Comparison {
         self.count("pages");
     }
 
-    fn compare_loaded(&mut self) {
+    /// The server that keeps the log, as whoever loads knows it.
+    fn standing(&mut self) -> Option<Standing> {
         let server = self.ask(cmd("HGET").arg("{snugd}:meta").arg("server"));
-        let Value::BulkString(server) = server else { return };
+        let Value::BulkString(server) = server else { return None };
         let server = String::from_utf8(server).expect("text");
-        let standing = Standing { server, ..Standing::default() };
-        let mut told = loading::load(&mut self.connection, &self.scripts, &standing).expect("everything");
+        Some(Standing { server, ..Standing::default() })
+    }
+
+    fn compare_loaded(&mut self) {
+        let Some(standing) = self.standing() else { return };
+        let told = loading::load(&mut self.connection, &self.scripts, &standing).expect("everything");
+        self.compare_with(told, self.model.load());
+        self.count("loaded");
+    }
+
+    /// Everything goes on while rooms are loaded.
+    fn load_meanwhile(&mut self) {
+        let Some(standing) = self.standing() else { return };
+        let (scripts, server) = (self.scripts.clone(), self.server);
+        let mut loading = Loading::begin(&mut self.connection, &scripts, &standing).expect("a beginning");
+        self.go_on();
+        loading.load_rooms(&mut self.connection, &scripts).expect("rooms");
+        self.go_on();
+        // Over this connection it goes on with another server.
+        if self.server != server {
+            return;
+        }
+        match loading.end(&mut self.connection, &scripts).expect("an end") {
+            Some(mut told) => {
+                let mut wanted = self.model.load();
+                [&mut told, &mut wanted].into_iter().for_each(forget_what_was_said);
+                self.compare_with(told, wanted);
+                self.count("loaded meanwhile");
+            }
+            None => self.count("loaded in vain"),
+        }
+    }
+
+    /// Without snapshots: what was loaded behind an older one is the same room in other words. And everybody keeps as many
+    /// events.
+    fn go_on(&mut self) {
+        self.is_loading = true;
+        for _ in 0..self.random.random_range(0..12) {
+            self.step_but_loading();
+        }
+        self.is_loading = false;
+    }
+
+    fn compare_with(&mut self, mut told: Loaded, mut wanted: Loaded) {
         told.rooms.sort_by_key(|room| room.room.snapshot.code);
         told.nodes.sort();
         told.accounts.sort_by_key(|account| account.account);
-        let mut wanted = self.model.load();
         wanted.accounts.sort_by_key(|account| account.account);
         [&mut told, &mut wanted].into_iter().for_each(forget_former_rooms);
         let (told_rooms, wanted_rooms) = (std::mem::take(&mut told.rooms), std::mem::take(&mut wanted.rooms));
@@ -489,7 +554,6 @@ impl Comparison {
         for (told, wanted) in told_rooms.iter().zip(&wanted_rooms) {
             assert_eq!(told, wanted, "{}", self.told.join("\n"));
         }
-        self.count("loaded");
     }
 
     // ---- servers
@@ -512,11 +576,16 @@ impl Comparison {
 
     /// Another server keeps the log, as it is or as it was.
     fn fail_over(&mut self) {
+        let replica = self.replica.take_if(|_| self.random.random_ratio(1, 2));
+        self.fail_over_to(replica);
+    }
+
+    fn fail_over_to(&mut self, replica: Option<(OrderedLog, Copy)>) {
         self.told.push("fail over".to_owned());
         self.server += 1;
         self.ask(cmd("DEBUG").arg("CHANGE-REPL-ID"));
         let now_ms = self.model.now_ms;
-        let Some((model, copy)) = self.replica.take_if(|_| self.random.random_ratio(1, 2)) else { return };
+        let Some((model, copy)) = replica else { return };
         self.told.push("what came last is lost".to_owned());
         self.model = model;
         self.model.now_ms = now_ms;
@@ -537,6 +606,37 @@ fn forget_former_rooms(loaded: &mut Loaded) {
             account.bearers.retain(|(epoch, _)| known.contains(epoch));
         }
     }
+}
+
+/// What came in while it was loaded has its texts and files still, which change no room.
+fn forget_what_was_said(loaded: &mut Loaded) {
+    let changes = loaded.rooms.iter_mut().flat_map(|room| &mut room.room.changes);
+    for event in changes.filter_map(|(_, change)| change.event_mut()) {
+        if let Body::Message { kind, cid, .. } = &mut event.body {
+            event.body = Body::Deleted { kind: *kind, cid: cid.take() };
+        }
+    }
+}
+
+#[test]
+fn what_one_server_has_begun_anew_no_other_begins_again() {
+    let server = Server::start_with(&["--appendonly", "no"]);
+    let mut comparison = Comparison::new(server.connect(), 0);
+    comparison.add_node();
+    comparison.tell(0);
+    comparison.copy();
+    let replica = comparison.replica.clone();
+    let mut generations = vec![comparison.nodes[0].generation];
+    for _ in 0..3 {
+        comparison.model.now_ms += 1000;
+        comparison.set_clock();
+        comparison.tell(0);
+        comparison.follow(0);
+        comparison.fail_over_to(replica.clone());
+        comparison.attach(0);
+        generations.push(comparison.nodes[0].generation);
+    }
+    assert!(generations.windows(2).all(|pair| pair[0].0 < pair[1].0), "{generations:?}");
 }
 
 #[test]
@@ -564,7 +664,9 @@ fn the_scripts_answer_as_the_model_does() {
         often(what, 10);
     }
     often("given up", 1);
-    for what in ["snapshots", "pages", "loaded", "losses", "other history", "renewed", "renewed in vain"] {
+    for what in
+        ["snapshots", "pages", "loaded", "loaded meanwhile", "losses", "other history", "renewed", "renewed in vain"]
+    {
         often(what, 3);
     }
 }
