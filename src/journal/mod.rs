@@ -52,6 +52,13 @@ pub trait Journal {
         0
     }
 
+    /// Whether changes of this room that were submitted are about to come back: what is to be sent to its members may wait
+    /// for them a moment, so that it is sent with them.
+    fn expects(&self, epoch: Epoch) -> bool {
+        let _ = epoch;
+        false
+    }
+
     /// The other nodes are to be told something, if there are any.
     fn tell(&mut self, notice: Notice) {
         let _ = notice;
@@ -126,6 +133,10 @@ impl<J: Journal + ?Sized> Journal for Box<J> {
 
     fn waiting(&self) -> usize {
         (**self).waiting()
+    }
+
+    fn expects(&self, epoch: Epoch) -> bool {
+        (**self).expects(epoch)
     }
 
     fn tell(&mut self, notice: Notice) {

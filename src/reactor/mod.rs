@@ -49,6 +49,7 @@ use admission::Admission;
 pub use admission::AdmissionLimits;
 use connections::Connections;
 use deadlines::Deadlines;
+use flushing::Held;
 use handshakes::Handshakes;
 use stopping::Stopping;
 use watching::Watch;
@@ -104,6 +105,7 @@ pub struct Reactor<N: Net, J: Journal> {
     /// Connections whose slots are to be freed.
     closed: Vec<ConnectionId>,
     dirty_rooms: Vec<RoomId>,
+    held: Held,
     slow_consumers: Vec<SlowConsumer>,
     read_buffer: Box<[u8]>,
     /// Where sessions write what they have to say themselves; then moved to their output queue.
@@ -139,6 +141,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             received_from: 0,
             closed: Vec::new(),
             dirty_rooms: Vec::new(),
+            held: Held::default(),
             slow_consumers: Vec::new(),
             read_buffer: vec![0; READ_BUDGET_BYTES].into(),
             scratch: Vec::new(),
@@ -304,6 +307,7 @@ impl<N: Net, J: Journal> Reactor<N, J> {
             self.absence_round.due_ms,
             self.observer.as_ref().and_then(|observer| observer.due_ms()),
             self.journal.due_ms(),
+            self.held.until_ms,
             looks_again_ms,
         ];
         due.into_iter().flatten().min().map(|due_ms| due_ms.saturating_sub(self.now.steady_ms))

@@ -2,7 +2,7 @@
 
 use super::broadcast_log::{BroadcastLog, WRITE_COST_BYTES};
 use super::command::Membership;
-use super::{Deadline, Delivery, RoomId, Rooms, SlowConsumer};
+use super::{Deadline, Delivery, Epoch, RoomId, Rooms, SlowConsumer};
 use crate::time::Now;
 
 /// Presence batching: in a room of so many, who comes and goes is not told at once, each time with a write to all. When
@@ -117,6 +117,13 @@ impl Rooms {
         !self.dirty.is_empty()
     }
 
+    /// Which room's members could wait for more before they are sent what there is; `None`: there is too much of it, some of
+    /// them were sent it already, or the room has ended since it was marked.
+    pub fn could_wait(&self, room: RoomId) -> Option<Epoch> {
+        let room = self.rooms.get(room.0 as usize)?;
+        (!room.is_half_flushed && room.fresh_bytes() <= SATURATION_BYTES).then(|| room.epoch())
+    }
+
     /// Bytes that the room holds for its readers.
     pub fn held_bytes(&self, room: RoomId) -> usize {
         self.room(room).held_bytes()
@@ -142,6 +149,7 @@ impl Rooms {
         for log in room.logs.iter_mut().filter(|log| log.held_bytes() > 0) {
             is_whole &= log.flush(&mut budget_bytes, limit_bytes, delivery, slow);
         }
+        room.is_half_flushed = !is_whole;
         if is_whole {
             return room.unsent_since_ms.take();
         }

@@ -35,6 +35,8 @@ pub struct Room {
     pub(super) logs: Box<[BroadcastLog]>,
     /// Whether the reactor knows that there is something to flush.
     pub(super) is_dirty: bool,
+    /// Some of its members were offered what the others are to be offered next.
+    pub(super) is_half_flushed: bool,
     /// Before this time, comings and goings in a room of many members wait for others.
     pub(super) tells_presence_at_ms: u64,
     /// When it is flushed at the latest, since somebody is behind.
@@ -64,6 +66,7 @@ impl Room {
             proposed: Proposed::default(),
             logs: (0..encoders).map(|_| BroadcastLog::default()).collect(),
             is_dirty: false,
+            is_half_flushed: false,
             tells_presence_at_ms: 0,
             flushes_again_at_ms: None,
             unsent_since_ms: None,

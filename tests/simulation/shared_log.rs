@@ -11,7 +11,9 @@ use std::rc::Rc;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::cluster::Link;
-use snugd::journal::cluster::log::{AppendFault, Attached, Entry, Loaded, Logged, Position, Request, Response};
+use snugd::journal::cluster::log::{
+    AppendFault, Attached, Entry, Loaded, Logged, Position, Request, Response, Verdict,
+};
 use snugd::rooms::{NodeId, RoomCode};
 
 use crate::ordered_log::{Asker, OrderedLog};
@@ -62,6 +64,8 @@ struct Line {
     /// Under which number the node attached last.
     node: Option<NodeId>,
     arrived: VecDeque<Response>,
+    /// The node waits for an answer that tells nothing new.
+    is_hurried: bool,
 }
 
 /// All rooms are being read, one after the other.
@@ -372,6 +376,12 @@ impl SharedLog {
     }
 }
 
+/// Whether it says only that all changes are appended.
+fn tells_nothing(answer: &Response) -> bool {
+    let Response::Appended(Ok(verdicts)) = answer else { return false };
+    verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Appended)
+}
+
 /// A node has its own changes itself.
 fn forget_own(entry: &mut Entry) {
     if let Logged::Change { change, .. } = &mut entry.what {
@@ -400,12 +410,20 @@ impl Link for SimLink {
         match &request {
             Request::Load | Request::Read(_) => return line.readings.push_back(request),
             Request::Attach { node, .. } => line.node = Some(*node),
+            Request::Append { .. } => line.is_hurried = false,
             _ => (),
         }
         line.requests.push_back(request);
     }
 
+    fn hurry(&mut self) {
+        self.shared.borrow_mut().lines[self.number].is_hurried = true;
+    }
+
     fn take(&mut self) -> Option<Response> {
-        self.shared.borrow_mut().lines[self.number].arrived.pop_front()
+        let line = &mut self.shared.borrow_mut().lines[self.number];
+        // Nobody is woken for that alone.
+        let is_quiet = !line.is_hurried && line.arrived.len() == 1 && line.arrived.front().is_some_and(tells_nothing);
+        if is_quiet { None } else { line.arrived.pop_front() }
     }
 }

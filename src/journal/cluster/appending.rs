@@ -9,7 +9,7 @@ use crate::rooms::Epoch;
 /// Changes that are asked to be appended at once. One request is under way at a time: what comes meanwhile goes with the
 /// next, so that a log that is slow is asked for more at a time and not more often, and a change that was refused is
 /// never behind one that was not.
-const BATCH_CHANGES: usize = 256;
+pub(super) const BATCH_CHANGES: usize = 256;
 
 /// A log that has refused a change is asked again after this time.
 const REFUSED_AGAIN_MS: u64 = 250;
@@ -61,6 +61,16 @@ impl<L: Link> ClusterJournal<L> {
 
     /// Sends what can be sent.
     pub(super) fn append(&mut self) {
+        self.append_next();
+        // What was sent again may be answered as appended long ago, and does not come then.
+        let is_awaited =
+            self.pending.has_unsent() || self.pending.has_asked_again() || self.refusing_until_ms.is_some();
+        if self.is_unanswered && is_awaited {
+            self.link.hurry();
+        }
+    }
+
+    fn append_next(&mut self) {
         if !self.standing.is_attached() || self.is_unanswered || self.is_leaving() || self.ask_again != Timer::Off {
             return;
         }

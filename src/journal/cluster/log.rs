@@ -300,6 +300,10 @@ pub trait Link {
     /// Asks something. What is asked while the log cannot be reached is dropped.
     fn send(&mut self, request: Request);
 
+    /// The answer to the [`Append`](Request::Append) that is not answered yet is waited for. Otherwise one that has nothing
+    /// to tell but that all are appended need not be told before there is something else to be taken, such as the entries.
+    fn hurry(&mut self) {}
+
     /// The next thing that has come.
     fn take(&mut self) -> Option<Response>;
 }

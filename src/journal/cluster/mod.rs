@@ -36,6 +36,7 @@ use super::{Journal, Outcome};
 use crate::meter::{ClusterMeters, JournalMeters};
 use crate::rooms::{Epoch, NodeId, Notice, Proposal, ReadRequest, StoredRoom, SyncId};
 use crate::time::Now;
+use appending::BATCH_CHANGES;
 use asking::{Ends, Reads};
 use attaching::{Leaving, Standing};
 use log::{Entry, Loaded, Request, Response};
@@ -276,6 +277,11 @@ impl<L: Link> Journal for ClusterJournal<L> {
 
     fn waiting(&self) -> usize {
         self.pending.count
+    }
+
+    fn expects(&self, epoch: Epoch) -> bool {
+        // With more than the log is asked for at once, they do not come in a moment.
+        self.standing.is_attached() && self.pending.count <= BATCH_CHANGES && self.pending.has(epoch)
     }
 
     fn tell(&mut self, notice: Notice) {

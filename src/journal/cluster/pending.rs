@@ -23,6 +23,8 @@ pub(super) struct Pending {
     ready: VecDeque<Epoch>,
     /// Those that are asked and not answered.
     pub(super) asked: VecDeque<(u64, Epoch)>,
+    /// Some of those were sent before.
+    are_asked_again: bool,
     /// Those that have their numbers and are to be sent again.
     pub(super) to_be_sent_again: VecDeque<(u64, Epoch)>,
     /// Rooms of which something is outdated.
@@ -95,9 +97,19 @@ impl Pending {
         }
     }
 
+    /// Whether anything of this room is not settled.
+    pub fn has(&self, epoch: Epoch) -> bool {
+        self.queues.contains_key(&epoch)
+    }
+
     /// Whether anything can be sent.
     pub fn has_unsent(&self) -> bool {
         !self.ready.is_empty() || !self.to_be_sent_again.is_empty()
+    }
+
+    /// Whether any of those that are asked and not answered were sent before.
+    pub fn has_asked_again(&self) -> bool {
+        self.are_asked_again && !self.asked.is_empty()
     }
 
     // ---- to the log
@@ -111,6 +123,7 @@ impl Pending {
         outcomes: &mut Outcomes,
     ) -> Vec<Append> {
         let mut batch = Vec::new();
+        self.are_asked_again = !self.to_be_sent_again.is_empty();
         while batch.len() < most
             && let Some((number, epoch)) = self.to_be_sent_again.pop_front()
         {

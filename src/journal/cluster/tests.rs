@@ -36,11 +36,16 @@ const FIRST: ProposalId = ProposalId { node: THERE, number: 1 };
 struct Script {
     asked: Vec<Request>,
     answers: VecDeque<Response>,
+    hurries: usize,
 }
 
 impl Link for Script {
     fn send(&mut self, request: Request) {
         self.asked.push(request);
+    }
+
+    fn hurry(&mut self) {
+        self.hurries += 1;
     }
 
     fn take(&mut self) -> Option<Response> {
@@ -86,6 +91,11 @@ impl World {
     /// What was asked since this was last called.
     fn asked(&mut self) -> Vec<Request> {
         std::mem::take(&mut self.journal.link_mut().asked)
+    }
+
+    /// Whether the answer is waited for, as was said since this was last called.
+    fn is_hurried(&mut self) -> bool {
+        std::mem::take(&mut self.journal.link_mut().hurries) > 0
     }
 
     /// The changes of the request that was made last.

@@ -1,5 +1,6 @@
 //! The way back to the reactor: what each thread has, and whether it is wanted still.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +26,33 @@ pub(super) struct Answers {
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub meters: Arc<ClusterMeters>,
     pub standing: Arc<Mutex<Standing>>,
+    pub hurry: Arc<Hurry>,
+}
+
+/// Whether the reactor is to be woken for the answer that all changes are appended. To be woken costs more than to take the
+/// answer, and the changes themselves come at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Hurry(AtomicU8);
+
+impl Hurry {
+    const NONE: u8 = 0;
+    const ANSWERED: u8 = 1;
+    const AWAITED: u8 = 2;
+
+    /// Something is asked to be appended.
+    pub fn begin(&self) {
+        self.0.store(Self::NONE, Ordering::SeqCst);
+    }
+
+    /// The answer can be taken. Returns whether it is waited for.
+    pub fn note_answered(&self) -> bool {
+        self.0.swap(Self::ANSWERED, Ordering::SeqCst) == Self::AWAITED
+    }
+
+    /// The answer is waited for from here on. Returns whether it can be taken already.
+    pub fn wait(&self) -> bool {
+        self.0.swap(Self::AWAITED, Ordering::SeqCst) == Self::ANSWERED
+    }
 }
 
 /// The log to which the node is attached, as the threads have to find it.

@@ -26,6 +26,7 @@ mod order;
 mod reader;
 mod reading;
 mod scripts;
+mod tailed;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +37,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use address::ClusterAddress;
-use answers::{Answers, Origin, Standing, WAITING_ANSWERS};
+use answers::{Answers, Hurry, Origin, Standing, WAITING_ANSWERS};
 use connecting::Connector;
 pub use exporting::{ExportError, visit_events};
 use following::{FollowOrder, Follower};
@@ -62,6 +63,8 @@ pub struct RedisLink {
     /// Nothing comes; it is closed when everything was asked that is asked in order.
     ended: Receiver<Infallible>,
     standing: Arc<Mutex<Standing>>,
+    hurry: Arc<Hurry>,
+    wake: Arc<dyn Fn() + Send + Sync>,
     /// The connection that is there, as far as answers were taken.
     session: Option<u64>,
     /// What is followed.
@@ -90,8 +93,14 @@ impl RedisLink {
         let (follows, follow_receiver) = mpsc::channel();
         let (reads, read_receiver) = mpsc::channel();
         let standing = Arc::new(Mutex::new(Standing::default()));
-        let answers =
-            Answers { responses: response_sender, wake: Arc::new(wake), meters, standing: Arc::clone(&standing) };
+        let (hurry, wake) = (Arc::<Hurry>::default(), Arc::new(wake) as Arc<dyn Fn() + Send + Sync>);
+        let answers = Answers {
+            responses: response_sender,
+            wake: Arc::clone(&wake),
+            meters,
+            standing: Arc::clone(&standing),
+            hurry: Arc::clone(&hurry),
+        };
         let follower = Follower {
             connector: connector.clone(),
             answers: answers.clone(),
@@ -116,7 +125,7 @@ impl RedisLink {
         start_thread("cluster-follow", move || follower.run())?;
         start_thread("cluster-read", move || reader.run())?;
         let (session, follow, node) = (None, 0, NodeId::ALONE);
-        Ok(RedisLink { orders, follows, reads, responses, ended, standing, session, follow, node })
+        Ok(RedisLink { orders, follows, reads, responses, ended, standing, hurry, wake, session, follow, node })
     }
 
     /// The next thing that comes within this time.
@@ -177,8 +186,17 @@ impl Link for RedisLink {
                 if let Request::Attach { node, .. } = request {
                     self.node = node;
                 }
+                if let Request::Append { .. } = request {
+                    self.hurry.begin();
+                }
                 let _ = self.orders.send(Order::Ask { session, request });
             }
+        }
+    }
+
+    fn hurry(&mut self) {
+        if self.hurry.wait() {
+            (self.wake)();
         }
     }
 

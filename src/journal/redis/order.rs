@@ -201,10 +201,13 @@ impl Orderer {
                 connection.send_packed_command(&round.packed)?;
             }
             let sent = Instant::now();
+            let mut is_urgent = false;
             for step in round.steps {
-                self.finish(connection, step, sent)?;
+                is_urgent |= self.finish(connection, step, sent)?;
             }
-            self.answers.wake();
+            if is_urgent {
+                self.answers.wake();
+            }
         }
     }
 
@@ -260,12 +263,17 @@ impl Orderer {
 
     // ---- answers
 
-    fn finish(&mut self, connection: &mut Connection, step: Step, sent: Instant) -> Result<(), End> {
+    /// Hands over the answer. Returns whether the reactor has to know of it at once.
+    fn finish(&mut self, connection: &mut Connection, step: Step, sent: Instant) -> Result<bool, End> {
         match step {
             Step::Append(numbers) => {
                 let value = self.receive(connection, sent)?;
                 let appended = self.finish_append(value, numbers)?;
+                let are_all_appended = appended
+                    .as_ref()
+                    .is_ok_and(|verdicts| verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Appended));
                 self.give(Response::Appended(appended))?;
+                return Ok(self.answers.hurry.note_answered() || !are_all_appended);
             }
             Step::Look => {
                 let value = self.receive(connection, sent)?;
@@ -282,12 +290,11 @@ impl Orderer {
                     Err(Fault::Refusing(reason)) => self.finish_refused(request, &reason),
                     response => response?,
                 };
-                if let Some(response) = response {
-                    self.give(response)?;
-                }
+                let Some(response) = response else { return Ok(false) };
+                self.give(response)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn receive(&self, connection: &mut Connection, sent: Instant) -> Answer<Value> {

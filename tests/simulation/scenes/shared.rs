@@ -23,6 +23,8 @@ struct Log {
     /// What comes of it that nobody has asked for.
     outcomes: VecDeque<Outcome>,
     impossible: usize,
+    /// More is about to come, of every room.
+    more_comes: bool,
     due_ms: Option<u64>,
     dispatched_at_ms: Vec<u64>,
     was_told: bool,
@@ -50,6 +52,10 @@ impl Journal for Log {
 
     fn is_failing(&self) -> bool {
         false
+    }
+
+    fn expects(&self, _epoch: Epoch) -> bool {
+        self.more_comes
     }
 
     fn sync(&mut self, sync: SyncId) {
@@ -178,6 +184,38 @@ fn a_change_that_is_impossible_is_told_to_the_journal() {
     scene.reactor.journal_mut().outcomes.push_back(Outcome::Committed(numbered));
     scene.turns(3);
     assert_eq!(scene.reactor.journal_mut().impossible, 2, "it is not the next event");
+}
+
+#[test]
+fn what_is_to_be_sent_waits_for_what_is_about_to_come_of_the_same_room_and_not_for_long() {
+    let mut scene = Scene::new();
+    let ana = scene.connect(Port::Other, "join KXQT ana - - -\n");
+    let ben = scene.connect(Port::Other, "join KXQT ben - - -\n");
+    scene.turns(10);
+    (scene.read(ana), scene.read(ben));
+    let now_ms = |scene: &Scene| scene.world.borrow().now.steady_ms;
+    let say = |scene: &Scene, text: &str| scene.world.borrow_mut().send(ana, text.as_bytes());
+
+    scene.reactor.journal_mut().more_comes = true;
+    let said_ms = now_ms(&scene);
+    say(&scene, "say KXQT a one\n");
+    scene.turns(1);
+    assert_eq!((scene.read(ben), now_ms(&scene)), (String::new(), said_ms), "more is about to come");
+    scene.reactor.journal_mut().more_comes = false;
+    say(&scene, "say KXQT b two\n");
+    scene.turns(1);
+    let told = scene.read(ben);
+    assert!(told.contains("one") && told.contains("two"), "{told}");
+
+    scene.reactor.journal_mut().more_comes = true;
+    let said_ms = now_ms(&scene);
+    say(&scene, "say KXQT c three\n");
+    while now_ms(&scene) < said_ms + 3 {
+        assert!(!scene.read(ben).contains("three"), "it waits a moment");
+        scene.turns(1);
+    }
+    assert!(scene.read(ben).contains("three"), "that does not come");
+    assert_eq!(now_ms(&scene), said_ms + 3);
 }
 
 #[test]

@@ -20,6 +20,54 @@ fn what_is_submitted_in_a_turn_is_one_request_and_what_comes_meanwhile_the_next(
 }
 
 #[test]
+fn the_answer_is_waited_for_where_something_is_to_be_done_when_it_comes() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    assert!(!world.is_hurried(), "the change itself comes as well");
+    world.submit(say(1, "two"));
+    world.pass(0);
+    assert!(world.is_hurried(), "this is sent then");
+    world.answer(Response::Appended(Ok(all_appended(1..=1))));
+    world.own(1, 1, Some(1));
+    world.outcomes();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["2 two at 1"]);
+    assert!(!world.is_hurried());
+    world.reconnect(Attached::Yes { generation: Generation(7), last_number: 1, end: at(101) });
+    world.outcomes();
+    world.pass(0);
+    assert_eq!(world.appended_words(), ["2 two at 1"], "it is sent again");
+    assert!(world.is_hurried(), "it may not come, if it was looked at before");
+}
+
+#[test]
+fn of_a_room_more_is_expected_while_something_of_it_is_on_its_way() {
+    let mut world = World::with(&[1, 2]);
+    assert!(!world.journal.expects(epoch(1)));
+    world.submit(say(1, "one"));
+    world.pass(0);
+    assert!(world.journal.expects(epoch(1)) && !world.journal.expects(epoch(2)));
+    world.answer(Response::Appended(Ok(all_appended(1..=1))));
+    world.own(1, 1, Some(1));
+    world.outcomes();
+    assert!(!world.journal.expects(epoch(1)));
+    (0..256).for_each(|number| world.submit(say(1, &format!("m{number}"))));
+    assert!(world.journal.expects(epoch(1)));
+    world.submit(say(1, "two"));
+    assert!(!world.journal.expects(epoch(1)), "it takes more than a moment");
+    [1, 2].into_iter().for_each(|room| world.submit(say(room, "three")));
+    world.pass(0);
+    world.answer(Response::Appended(Ok(all_appended(2..=257))));
+    (2..=257).for_each(|number| world.own(number, 1, Some(number)));
+    world.outcomes();
+    assert!(world.journal.expects(epoch(1)) && world.journal.expects(epoch(2)));
+    world.answer(Response::Down { reason: "cut".to_owned() });
+    world.outcomes();
+    assert!(!world.journal.expects(epoch(1)), "nobody knows when");
+}
+
+#[test]
 fn a_batch_is_no_larger_than_the_log_likes_it() {
     let mut world = World::with(&[1]);
     for number in 0..300 {
