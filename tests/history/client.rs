@@ -29,12 +29,17 @@ pub struct Client {
     name: String,
     /// What its texts begin with: no other client's do.
     mark: String,
+    /// Over a connection before the one that it uses it asked for more than to say something, and does not know what has
+    /// become of that.
+    was_unanswered: bool,
     link: Option<Link>,
     /// Connections that it does not use any more, and that are not over yet.
     former_links: Vec<Link>,
     output: Vec<(usize, Vec<u8>)>,
     /// Makes the room if it is not there.
     pub creates: bool,
+    /// It may come to a server that stops, which tells it so.
+    pub meets_stopping: bool,
     token: Option<String>,
     /// Its number in the room.
     author: Option<u64>,
@@ -83,6 +88,8 @@ struct Link {
     renames: bool,
     /// It asked for something that operators do, and has seen neither that nor an error.
     moderates: bool,
+    /// It may be refused something here that it asked for over a former connection.
+    may_hear_of_former: bool,
     /// What a terminal was shown since it joined.
     shown: Vec<String>,
     reads_history: bool,
@@ -119,10 +126,12 @@ impl Client {
             own_name: name.clone(),
             name,
             mark: format!("c{number}-"),
+            was_unanswered: false,
             link: None,
             former_links: Vec::new(),
             output: Vec::new(),
             creates: true,
+            meets_stopping: false,
             token: None,
             author: None,
             own_messages: Vec::new(),
@@ -182,7 +191,10 @@ impl Client {
     /// Uses a new connection from here on; the one before is left to itself.
     pub fn connect(&mut self, number: usize, history: &mut History) {
         history.note_connected(number);
-        self.former_links.extend(self.link.take());
+        let former = self.link.take();
+        self.was_unanswered |= former.as_ref().is_some_and(Link::is_unanswered);
+        let may_hear_of_former = self.was_unanswered;
+        self.former_links.extend(former);
         self.link = Some(Link {
             number,
             received: Vec::new(),
@@ -202,6 +214,7 @@ impl Client {
             has_recalled: false,
             renames: false,
             moderates: false,
+            may_hear_of_former,
             shown: Vec::new(),
             reads_history: false,
         });
@@ -220,6 +233,7 @@ impl Client {
     pub fn lose(&mut self, number: usize, history: &mut History) {
         self.former_links.retain(|link| link.number != number);
         let Some(link) = self.link.take_if(|link| link.number == number) else { return };
+        self.was_unanswered |= link.is_unanswered();
         if self.kind == Kind::Line && !link.reads_history {
             let own = link.shown.iter().find(|text| self.number_of(text).is_some_and(|number| number > link.said));
             assert_eq!(own, None, "nobody at a terminal is shown what it says itself");
@@ -415,6 +429,12 @@ impl Client {
         }
     }
 
+    /// Nothing is under way any more that it asked for over connections that are over.
+    pub fn forget_former(&mut self) {
+        self.was_unanswered = false;
+        self.link.iter_mut().for_each(|link| link.may_hear_of_former = false);
+    }
+
     /// Whether it has seen the whole record since it connected.
     pub fn has_recalled(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.has_recalled)
@@ -464,7 +484,7 @@ impl Client {
         let Some(mut link) = taken else { return };
         link.received.extend_from_slice(bytes);
         let messages = match self.kind {
-            Kind::Web => link.take_frames(),
+            Kind::Web => link.take_frames(self.meets_stopping),
             // What comes before it has asked for JSON is for people.
             Kind::JsonLine => link.take_lines().iter().filter(|line| line.starts_with('{')).map(read_object).collect(),
             Kind::Line => {
@@ -513,6 +533,10 @@ impl Client {
             "ok" if self.is_of_this_member(number) => {
                 let cid = message["cid"].as_str().expect("a cid");
                 let id = message["id"].as_u64().expect("an id");
+                if self.link() == Some(number) {
+                    // What it asked for before is answered before.
+                    self.forget_former();
+                }
                 if let Some(waiting) = self.unacknowledged.iter().find(|waiting| waiting.cid == cid) {
                     let text = waiting.text.clone();
                     self.acknowledge(number, id, &text, history);
@@ -572,6 +596,9 @@ impl Client {
         }
         match event["text"].as_str() {
             Some(text) if (event["type"] == "message" || event["type"] == "edit") && text.starts_with(&self.mark) => {
+                if is_current {
+                    self.forget_former();
+                }
                 self.acknowledge(number, id, text, history)
             }
             Some(_) => (),
@@ -655,7 +682,7 @@ impl Client {
         let is_current = self.link() == Some(number);
         let Some(link) = self.find_link(number) else { return };
         if link.is_joined {
-            if !std::mem::take(&mut link.moderates) {
+            if !std::mem::take(&mut link.moderates) && !std::mem::take(&mut link.may_hear_of_former) {
                 (link.asked, link.searched, link.renames) = (None, None, false);
             }
         } else {
@@ -713,16 +740,24 @@ impl Client {
 }
 
 impl Link {
+    /// It has asked for something that is answered by an event, or by an error that does not say what it is about.
+    fn is_unanswered(&self) -> bool {
+        self.renames || self.moderates || self.may_hear_of_former
+    }
+
     /// Nothing is under way that an error could be about.
     fn is_free(&self) -> bool {
         let asks = self.asked.is_some() || self.searched.is_some();
-        self.is_joined && !self.leaves && !asks && !self.renames && !self.moderates
+        self.is_joined && !self.leaves && !asks && !self.is_unanswered()
     }
 
-    fn take_frames(&mut self) -> Vec<Value> {
+    fn take_frames(&mut self, may_be_stopping: bool) -> Vec<Value> {
         let mut messages = Vec::new();
         if !self.is_upgraded {
             let Some(end) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return messages };
+            if may_be_stopping && self.received.starts_with(b"HTTP/1.1 503 ") {
+                return messages;
+            }
             assert!(self.received.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&self.received));
             self.received.drain(..end + 4);
             self.is_upgraded = true;

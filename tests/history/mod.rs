@@ -336,8 +336,14 @@ impl History {
                     // What was acknowledged when nobody else was there may be too old to be kept by the time when
                     // anybody looks.
                     let is_gone = seen.is_none() && id + promises.history_events <= record.last_id(life);
+                    // Who said it again where it was not known yet may be the only one who was told of it in a life that
+                    // the log has lost since.
+                    let may_be_lost = seen.is_none() && promises.is_shared && !promises.is_durable;
+                    let is_lost = may_be_lost && self.is_over(life, record, promises);
                     assert!(
-                        is_gone || seen.is_some_and(|seen| seen.text.as_ref().is_none_or(|said| said == text)),
+                        is_gone
+                            || is_lost
+                            || seen.is_some_and(|seen| seen.text.as_ref().is_none_or(|said| said == text)),
                         "acknowledged as {id} of {life:?}: {text:?}; but that is {:?}",
                         seen.map(|seen| (&seen.event, &seen.text))
                     );
@@ -390,11 +396,14 @@ impl History {
             let lives = record.lives.iter().filter(|(life, _)| life.0 == *room && is_of_its_time(life));
             // A terminal is not told which life it is in.
             let lives = lives.take(if promises.is_shared { usize::MAX } else { 1 });
-            let texts_of = |seen: &BTreeMap<u64, Seen>| {
-                let messages = seen.values().filter(|seen| seen.event["type"] == "message");
-                messages.filter_map(|seen| seen.text.clone().filter(|text| !text.is_empty())).collect()
-            };
-            let lives: Vec<Vec<String>> = lives.map(|(_, seen)| texts_of(seen)).collect();
+            let texts_of = |seen: &BTreeMap<u64, Seen>| seen.values().filter_map(Seen::shown_text).collect();
+            let mut lives: Vec<Vec<String>> = lives.map(|(_, seen)| texts_of(seen)).collect();
+            if promises.is_shared && !promises.is_durable {
+                // Of what came before the log lost something, one life may be told more than another.
+                lives.extend(
+                    record.lives.keys().filter(|life| life.0 == *room).map(|life| record.texts_completed(life)),
+                );
+            }
             // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
             // been said again since.
             let is_sure = |text: &&str| is_of_others(text) && (is_complete || record.was_sent_once(text));
@@ -463,6 +472,13 @@ struct Seen {
     /// What was said with it, if anybody was told before that was changed.
     text: Option<String>,
     first_at: usize,
+}
+
+impl Seen {
+    /// What a terminal was shown of it as it was said, as far as anybody was told.
+    fn shown_text(&self) -> Option<String> {
+        self.text.clone().filter(|text| self.event["type"] == "message" && !text.is_empty())
+    }
 }
 
 /// What anybody saw.
@@ -536,6 +552,18 @@ impl Record {
 
     fn last_id(&self, life: &Life) -> u64 {
         self.last_ids.get(life).copied().unwrap_or(0)
+    }
+
+    /// What was said in this life; what nobody saw of it, as it was seen in another life of the room.
+    fn texts_completed(&self, life: &Life) -> Vec<String> {
+        let own = &self.lives[life];
+        let last = own.keys().next_back().copied().unwrap_or(0);
+        let others = self.lives.iter().filter(|(other, _)| other.0 == life.0);
+        let mut texts: BTreeMap<u64, String> = BTreeMap::new();
+        for (id, seen) in others.flat_map(|(_, seen)| seen.range(..last)).chain(own) {
+            texts.extend(seen.shown_text().map(|text| (*id, text)));
+        }
+        texts.into_values().collect()
     }
 
     fn check_single_lives(&self, promises: Promises) {

@@ -69,6 +69,8 @@ const AN_HOUR_MS: u64 = 3_600_000;
 const SETTLING_MS: u64 = 20_000;
 /// Turns that this takes at the most.
 const SETTLING_TURNS: u32 = 5_000;
+/// Whatever was asked for before is answered after so many turns.
+const ANSWERED_TURNS: u32 = 20;
 
 /// Bytes of memory that wait for one connection at the most.
 const MOST_OUTPUT_BYTES: usize = 1 << 20;
@@ -566,6 +568,9 @@ impl Simulation {
                     self.connect(number);
                 }
                 let client = &mut self.clients[number];
+                if turn == ANSWERED_TURNS {
+                    client.forget_former();
+                }
                 if client.was_refused() && turn % 5 == 4 {
                     client.join(&mut self.history);
                 }

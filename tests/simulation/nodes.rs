@@ -35,6 +35,9 @@ const EMPTY_MS: u64 = 10 * AN_HOUR_MS;
 /// places of their members.
 const SETTLING_MS: u64 = 60_000;
 
+/// Whatever was asked for before is answered after this time.
+const ANSWERED_MS: u64 = 10_000;
+
 /// What passes at once in that time.
 const TICK_MS: u64 = 50;
 
@@ -98,6 +101,8 @@ struct Nodes {
     clients: Vec<Client>,
     /// The node to which each client connects next, if it does not pick another.
     picks: Vec<usize>,
+    /// All connections that each client ever made.
+    made: Vec<Vec<usize>>,
     people: Vec<Person>,
     claims: Claims,
     history: History,
@@ -147,7 +152,9 @@ impl Nodes {
                 clients.push(Client::new(kind, number, room));
             }
         }
+        clients.iter_mut().for_each(|client| client.meets_stopping = true);
         let picks = clients.iter().map(|_| random.random_range(0..NODES)).collect();
+        let made = clients.iter().map(|_| Vec::new()).collect();
         let people = if random.random_bool(0.4) { random.random_range(2..4) } else { 0 };
         let mut nodes = Nodes {
             conditions,
@@ -159,6 +166,7 @@ impl Nodes {
             full_until_ms: 0,
             clients,
             picks,
+            made,
             people: (0..people).map(|_| Person::default()).collect(),
             claims: Claims::default(),
             history: History::default(),
@@ -346,7 +354,10 @@ impl Nodes {
         }
         let port = if self.clients[number].kind == Kind::Web { Port::Web } else { Port::Line };
         match self.open(self.picks[number], port) {
-            Some(connection) => self.clients[number].connect(connection, &mut self.history),
+            Some(connection) => {
+                self.made[number].push(connection);
+                self.clients[number].connect(connection, &mut self.history);
+            }
             None => self.picks[number] = self.random.random_range(0..NODES),
         }
     }
@@ -387,12 +398,17 @@ impl Nodes {
         }
     }
 
-    /// Leaves the room for good, and breaks off what might still come in as the same member.
+    /// Leaves the room for good, unless something might still come in as the same member: a node that stands still takes in
+    /// later what it was sent before, and knows this one no more.
     fn leave(&mut self, number: usize) {
-        for connection in self.clients[number].former_links() {
-            self.break_off(number, connection);
+        let current = self.clients[number].link();
+        let is_there = |connection: &usize| {
+            let (world, socket) = self.place(*connection);
+            Some(*connection) != current && !world.borrow().is_closed(socket)
+        };
+        if !self.made[number].iter().any(is_there) {
+            self.clients[number].leave();
         }
-        self.clients[number].leave();
     }
 
     fn end(&mut self, number: usize) {
@@ -437,6 +453,9 @@ impl Nodes {
                     self.connect(number);
                 }
                 let client = &mut self.clients[number];
+                if self.now_ms > until_ms - SETTLING_MS + ANSWERED_MS {
+                    client.forget_former();
+                }
                 if client.was_refused() && turn % 5 == 4 {
                     client.join(&mut self.history);
                 }

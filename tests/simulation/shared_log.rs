@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::cluster::Link;
 use snugd::journal::cluster::log::{
-    AppendFault, Attached, Entry, Loaded, Logged, Position, Request, Response, Verdict,
+    AppendFault, Attached, Entry, Generation, Loaded, Logged, Position, Request, Response, Verdict,
 };
 use snugd::rooms::{NodeId, RoomCode};
 
@@ -29,7 +29,9 @@ pub struct SharedLog {
     pub log: OrderedLog,
     server: u64,
     /// As it was at some times before: what another server may have of it.
-    copies: VecDeque<OrderedLog>,
+    copies: VecDeque<Rc<OrderedLog>>,
+    /// Something may have changed since the last copy was made.
+    has_changed: bool,
     /// Nothing is shown that no other server has.
     pub waits_for_copies: bool,
     /// No server is there.
@@ -63,6 +65,8 @@ struct Line {
     holds_entries: bool,
     /// Under which number the node attached last.
     node: Option<NodeId>,
+    /// To which generation it is attached.
+    generation: Option<Generation>,
     arrived: VecDeque<Response>,
     /// The node waits for an answer that tells nothing new.
     is_hurried: bool,
@@ -86,6 +90,7 @@ impl SharedLog {
             log: OrderedLog::new(now_ms),
             server: 1,
             copies: VecDeque::new(),
+            has_changed: true,
             waits_for_copies: false,
             is_away: false,
             is_full: false,
@@ -139,7 +144,7 @@ impl SharedLog {
     pub fn fail_over(&mut self, loses: bool) {
         let place = if self.waits_for_copies || !loses { usize::MAX } else { self.random.random_range(0..COPIES) };
         let copy = self.copies.get(place.min(self.copies.len().saturating_sub(1))).filter(|_| loses);
-        let copy = copy.unwrap_or(&self.log).clone();
+        let copy = copy.map_or(&self.log, |copy| copy).clone();
         self.fail_over_to(copy);
     }
 
@@ -147,6 +152,7 @@ impl SharedLog {
     pub fn fail_over_to(&mut self, copy: OrderedLog) {
         let now_ms = std::mem::replace(&mut self.log, copy).now_ms;
         self.log.now_ms = now_ms;
+        self.has_changed = true;
         self.copies.clear();
         self.server += 1;
         // What was on its way to the other server goes nowhere.
@@ -166,7 +172,7 @@ impl SharedLog {
         line.answers.clear();
         line.pages.clear();
         line.readings.clear();
-        (line.loading, line.following) = (None, None);
+        (line.loading, line.following, line.generation) = (None, None, None);
         line.arrived.push_back(Response::Down { reason: reason.to_owned() });
         if self.chance(50) {
             self.late.push(Late { asker, requests });
@@ -201,7 +207,9 @@ impl SharedLog {
         if self.copies.len() == COPIES {
             self.copies.pop_front();
         }
-        self.copies.push_back(self.log.clone());
+        let last = self.copies.back().filter(|_| !std::mem::take(&mut self.has_changed));
+        let copy = last.map_or_else(|| Rc::new(self.log.clone()), Rc::clone);
+        self.copies.push_back(copy);
     }
 
     fn turn_late(&mut self) {
@@ -226,6 +234,7 @@ impl SharedLog {
             }
             Request::KeepSnapshot { room, .. } if self.is_full => Some(Response::SnapshotRefused { epoch: room.epoch }),
             request => {
+                self.has_changed = true;
                 let knew = self.log.knows_node(request);
                 let answer = self.log.answer(request, asker);
                 if !knew && self.log.knows_node(request) {
@@ -279,6 +288,9 @@ impl SharedLog {
             line.following = Some(after);
         }
         let answer = self.answer(&request, asker);
+        if let Some(Response::Attached(Attached::Yes { generation, .. })) = answer {
+            self.lines[number].generation = Some(generation);
+        }
         match answer {
             Some(answer) => self.lines[number].answers.push_back(answer),
             None if matches!(request, Request::Attach { .. } | Request::Append { .. }) => {
@@ -298,7 +310,9 @@ impl SharedLog {
                     self.lines[number].loading = Some(Loading { begun, left: self.log.codes() });
                     continue;
                 }
-                Request::Read(wanted) if self.chance(3) => Response::Read { request: wanted.clone(), page: None },
+                Request::Read(wanted) if !self.may_read(number) || self.chance(3) => {
+                    Response::Read { request: wanted.clone(), page: None }
+                }
                 request => {
                     let asker = self.lines[number].connection.expect("it is connected");
                     self.log.answer(request, asker).expect("readings are answered")
@@ -311,6 +325,12 @@ impl SharedLog {
             let line = &mut self.lines[number];
             line.arrived.append(&mut VecDeque::from(std::mem::take(&mut line.pages)));
         }
+    }
+
+    /// A page is read of the log to which the node is attached, and of no other.
+    fn may_read(&self, number: usize) -> bool {
+        let Line { connection, generation, .. } = &self.lines[number];
+        connection.is_some_and(|asker| self.log.is_kept_by(asker.server)) && *generation == Some(self.log.generation())
     }
 
     fn go_on_loading(&mut self, number: usize) {
@@ -329,7 +349,7 @@ impl SharedLog {
         match is_of_one_time {
             true if self.waits_for_copies
                 && self.misbehaves
-                && self.copies.back().map(OrderedLog::end) != Some(self.log.end()) =>
+                && self.copies.back().map(|copy| copy.end()) != Some(self.log.end()) =>
             {
                 self.copy();
                 self.lines[number].loading = Some(loading);
@@ -351,7 +371,7 @@ impl SharedLog {
             return self.lines[number].arrived.push_back(Response::Trimmed);
         };
         if self.waits_for_copies {
-            let known = self.copies.back().map_or(Position::default(), OrderedLog::end);
+            let known = self.copies.back().map_or(Position::default(), |copy| copy.end());
             entries.retain(|entry| entry.position <= known);
         }
         let Some(last) = entries.last() else { return };
@@ -371,8 +391,10 @@ impl SharedLog {
         let asker = Asker { server: self.server, connection: self.connections };
         let request = Request::Attach { node, last: None, history_events };
         let answer = self.answer(&request, asker);
-        self.lines[number] = Line { node: Some(node), connection: Some(asker), ..Line::default() };
-        matches!(answer, Some(Response::Attached(Attached::Yes { .. }))).then(|| self.log.load())
+        let Some(Response::Attached(Attached::Yes { generation, .. })) = answer else { return None };
+        let (node, connection, generation) = (Some(node), Some(asker), Some(generation));
+        self.lines[number] = Line { node, connection, generation, ..Line::default() };
+        Some(self.log.load())
     }
 }
 

@@ -164,13 +164,23 @@ impl OrderedLog {
             }
             Request::FindEnd { question } => Some(Response::End { question: *question, position: self.end }),
             Request::Load => Some(Response::Loaded(Some(Box::new(self.load())))),
-            Request::Read(request) => Some(Response::Read { request: request.clone(), page: Some(self.read(request)) }),
+            Request::Read(request) => Some(Response::Read { request: request.clone(), page: self.read(request) }),
         }
     }
 
     /// Whether the node that asks this to be attached is one of the nodes.
     pub fn knows_node(&self, request: &Request) -> bool {
         !matches!(request, Request::Attach { node, .. } if !self.nodes.contains_key(node))
+    }
+
+    /// Whether this server keeps the log, and it is settled what is in it.
+    pub fn is_kept_by(&self, server: u64) -> bool {
+        self.server == Some(server) && self.settling.is_none()
+    }
+
+    /// The generation.
+    pub fn generation(&self) -> Generation {
+        self.generation
     }
 
     fn is_replaced(&self, node: NodeId, asker: Asker) -> bool {
@@ -488,10 +498,10 @@ impl OrderedLog {
         Some(VersionedRoom { room: loaded, version: room.version, position: self.end })
     }
 
-    fn read(&self, request: &ReadRequest) -> Page {
+    /// `None`: there is no such room, or no more under this epoch.
+    fn read(&self, request: &ReadRequest) -> Option<Page> {
+        let room = self.rooms.get(&request.code).filter(|room| room.epoch == request.epoch)?;
         let mut page = Page::default();
-        let room = self.rooms.get(&request.code).filter(|room| room.epoch == request.epoch);
-        let Some(room) = room else { return page };
         let (ids, messages) = match &request.wanted {
             Wanted::Events { first_id, last_id } => (Some(*first_id..=*last_id), &[][..]),
             Wanted::Messages(messages) => (None, messages.as_slice()),
@@ -506,14 +516,14 @@ impl OrderedLog {
                 };
                 room.events.iter().rev().filter(is_found).for_each(|event| found.push(event.clone()));
                 (page.events, page.before) = found.finish(None);
-                return page;
+                return Some(page);
             }
         };
         let is_wanted = |event: &&Event| ids.as_ref().is_some_and(|ids| ids.contains(&event.id));
         page.events = room.events.iter().filter(is_wanted).cloned().collect();
         let find = |wanted: &(AuthorId, MessageKey)| Some((wanted.0, wanted.1.clone(), *room.keys.get(wanted)?));
         page.messages = messages.iter().filter_map(find).collect();
-        page
+        Some(page)
     }
 }
 

@@ -70,7 +70,7 @@ impl Reader {
             }
             ReadOrder::Read { session, request } => {
                 let page = self.try_twice(|connection, _, standing| read(connection, &request, standing));
-                (session, Response::Read { request, page })
+                (session, Response::Read { request, page: page.flatten() })
             }
         };
         self.answers.give(Origin::Session(session), response)?;
@@ -95,6 +95,10 @@ impl Reader {
             Some(connection) => connection,
             None => {
                 let mut connected = self.connector.connect()?;
+                // One that has taken over may say that it is the former one until a node attaches to it.
+                if connected.server != standing.server {
+                    return Err(Fault::Away("another server keeps it".to_owned()));
+                }
                 self.scripts.load_into(&mut connected.connection)?;
                 connected.connection
             }
@@ -121,7 +125,7 @@ fn wait_for_replicas(connection: &mut Connection, loaded: &Loaded, wanted: u32) 
 }
 
 /// A page of the log to which the node is attached, and of no other.
-fn read(connection: &mut Connection, request: &ReadRequest, standing: &Standing) -> Answer<Page> {
+fn read(connection: &mut Connection, request: &ReadRequest, standing: &Standing) -> Answer<Option<Page>> {
     let page = reading::read(connection, request)?;
     let mut fields = list(ask(connection, cmd("HMGET").arg(META).arg("server").arg("generation"))?)?.into_iter();
     let mut field = || optional_bytes(fields.next().ok_or_else(Fault::unreadable)?);

@@ -28,8 +28,16 @@ const MOST_ATTEMPTS: usize = 20;
 /// An event as it is kept: its number and its payload.
 type Kept = (u64, Vec<u8>);
 
-/// Reads what is wanted. Of a room that is over there is nothing.
-pub(super) fn read(connection: &mut Connection, request: &ReadRequest) -> Answer<Page> {
+/// Reads what is wanted; `None`: there is no such room, or no more under this epoch. A node that has not heard of that yet is
+/// not to take it for a room in which nothing was said.
+pub(super) fn read(connection: &mut Connection, request: &ReadRequest) -> Answer<Option<Page>> {
+    let page = read_page(connection, request)?;
+    // No epoch comes again: one that is there now was there all the time.
+    let is_there = super::connecting::ask(connection, cmd("EXISTS").arg(key_of_room("room", request.epoch)))?;
+    Ok((is_there == Value::Int(1)).then_some(page))
+}
+
+fn read_page(connection: &mut Connection, request: &ReadRequest) -> Answer<Page> {
     let epoch = request.epoch;
     match &request.wanted {
         Wanted::Events { first_id, last_id } => {

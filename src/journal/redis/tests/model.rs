@@ -439,15 +439,15 @@ impl Comparison {
     /// The ids of events that are kept, and whether each is a message, a deleted one included.
     fn kept_events(&mut self, room: &StoredRoom) -> Vec<(u64, bool)> {
         let wanted = Wanted::Events { first_id: 1, last_id: 10_000 };
-        let page = self.model_page(&ReadRequest { code: room.code, epoch: room.epoch, wanted });
+        let page = self.model_page(&ReadRequest { code: room.code, epoch: room.epoch, wanted }).expect("it is there");
         let is_message = |event: &Event| matches!(event.body, Body::Message { .. } | Body::Deleted { .. });
         page.events.iter().map(|event| (event.id, is_message(event))).collect()
     }
 
-    fn model_page(&mut self, request: &ReadRequest) -> Page {
+    fn model_page(&mut self, request: &ReadRequest) -> Option<Page> {
         let asker = ordered_log::Asker { server: self.server, connection: 0 };
         match self.model.answer(&Request::Read(request.clone()), asker) {
-            Some(Response::Read { page: Some(page), .. }) => page,
+            Some(Response::Read { page, .. }) => page,
             other => panic!("{other:?}"),
         }
     }
@@ -487,11 +487,15 @@ impl Comparison {
                 Wanted::Search { query: query.expect("a query"), first_id, before: last_id, limit }
             }
         };
+        // Some have not heard that the room goes on under another.
+        let is_former = self.random.random_ratio(1, 10);
+        let epoch = if is_former { ordered_log::epoch_in(Generation(u64::MAX), epoch) } else { epoch };
         let request = ReadRequest { code, epoch, wanted };
         let wanted = self.model_page(&request);
-        let told = reading::read(&mut self.connection, &request).expect("a page");
+        let told = reading::read(&mut self.connection, &request).expect("it can be asked");
+        assert_eq!(told.is_none(), is_former);
         assert_eq!(told, wanted, "{request:?}\n{}", self.told.join("\n"));
-        self.count("pages");
+        self.count(if is_former { "former epochs" } else { "pages" });
     }
 
     /// The server that keeps the log, as whoever loads knows it.
