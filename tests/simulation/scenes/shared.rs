@@ -192,7 +192,8 @@ fn what_is_to_be_sent_waits_for_what_is_about_to_come_of_the_same_room_and_not_f
     let ana = scene.connect(Port::Other, "join KXQT ana - - -\n");
     let ben = scene.connect(Port::Other, "join KXQT ben - - -\n");
     scene.turns(10);
-    (scene.read(ana), scene.read(ben));
+    scene.read(ana);
+    scene.read(ben);
     let now_ms = |scene: &Scene| scene.world.borrow().now.steady_ms;
     let say = |scene: &Scene, text: &str| scene.world.borrow_mut().send(ana, text.as_bytes());
 
