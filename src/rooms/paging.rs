@@ -134,7 +134,9 @@ impl Rooms {
             }
             Command::CheckShare(share) | Command::Share(share, _) => {
                 let Some((here, key)) = self.shared_before(share) else { return Ok(None) };
-                let wanted = self.message_to_look_for(here, key, now).map(|message| Wanted::Messages(vec![message]));
+                // Who shares needs no connection as a member, and may share again at any time.
+                let wanted =
+                    self.message_that_may_be_said(here, key, now).map(|message| Wanted::Messages(vec![message]));
                 return Ok(self.unread(here.room, wanted));
             }
             Command::In(room, RoomCommand::Say { cid: Some(key), reply_to: None, .. }) => {
@@ -174,13 +176,22 @@ impl Rooms {
         key: &MessageKey,
         now: Now,
     ) -> Option<(AuthorId, MessageKey)> {
-        let Membership { room, author } = membership;
+        let has_returned = self.room(membership.room).has_returned(membership.author);
+        if has_returned { self.message_that_may_be_said(membership, key, now) } else { None }
+    }
+
+    /// A message that may have been said further back than memory goes.
+    fn message_that_may_be_said(
+        &self,
+        Membership { room, author }: Membership,
+        key: &MessageKey,
+        now: Now,
+    ) -> Option<(AuthorId, MessageKey)> {
         let room = self.room(room);
         let history = &room.state.history;
         let is_known = || history.said_before(author, key).is_some() || room.proposed.is_being_said(author, key);
-        let may_know_less = || history.may_know_less(now.wall_ms, self.kept());
-        let may_repeat = room.has_returned(author) && may_know_less() && !is_known();
-        may_repeat.then(|| (author, key.clone()))
+        let may_be_said = history.may_know_less(now.wall_ms, self.kept()) && !is_known();
+        may_be_said.then(|| (author, key.clone()))
     }
 
     /// Has a command wait until something is read.

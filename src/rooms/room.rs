@@ -192,10 +192,21 @@ impl Room {
 
     /// The event that this member has said under this client id already, as far as memory and what was read know.
     pub(super) fn event_said(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        let said = self.state.history.said(author, key);
+        said.or_else(|| {
+            if self.has_returned(author) { self.event_shared(author, key) } else { self.event_read(author, key) }
+        })
+    }
+
+    /// The same of what was shared: that may be shared again by whoever was never away.
+    pub(super) fn event_shared(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
         let history = &self.state.history;
-        let before = || self.has_returned(author).then(|| history.said_before(author, key)).flatten();
-        let read = || self.paging.as_ref().and_then(|paging| paging.found(author, key)).flatten();
-        history.said(author, key).or_else(before).or_else(read)
+        let known = history.said(author, key).or_else(|| history.said_before(author, key));
+        known.or_else(|| self.event_read(author, key))
+    }
+
+    fn event_read(&self, author: AuthorId, key: &MessageKey) -> Option<u64> {
+        self.paging.as_ref().and_then(|paging| paging.found(author, key)).flatten()
     }
 
     /// Whether what a client has, up to this id of this epoch, can be continued.

@@ -178,7 +178,7 @@ impl Rooms {
             // Others have come in between while this waited for the ones before.
             return Err(Refusal::RateLimited { retry_ms: 1_000 });
         }
-        let Some(id) = room.event_said(here.author, key) else { return Ok(false) };
+        let Some(id) = room.event_shared(here.author, key) else { return Ok(false) };
         let file = room.state.history.files().shared_by(id).ok_or(Refusal::NoSuchFile)?;
         let (code, file) = (room.code(), Box::new(file.clone()));
         self.reply(caller.connection, Reply::Shared { code, file, id, is_new: false });

@@ -38,7 +38,7 @@ pub struct Client {
     output: Vec<(usize, Vec<u8>)>,
     /// Makes the room if it is not there.
     pub creates: bool,
-    /// It may come to a server that stops, which tells it so.
+    /// It may come to a server that stops, or has stood still, which tells it so.
     pub meets_stopping: bool,
     token: Option<String>,
     /// Its number in the room.
@@ -751,11 +751,13 @@ impl Link {
         self.is_joined && !self.leaves && !asks && !self.is_unanswered()
     }
 
-    fn take_frames(&mut self, may_be_stopping: bool) -> Vec<Value> {
+    fn take_frames(&mut self, is_told_so: bool) -> Vec<Value> {
         let mut messages = Vec::new();
         if !self.is_upgraded {
             let Some(end) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return messages };
-            if may_be_stopping && self.received.starts_with(b"HTTP/1.1 503 ") {
+            if is_told_so
+                && [&b"HTTP/1.1 503 "[..], b"HTTP/1.1 408 "].iter().any(|start| self.received.starts_with(start))
+            {
                 return messages;
             }
             assert!(self.received.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&self.received));

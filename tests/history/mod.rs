@@ -177,6 +177,11 @@ impl History {
         gone.map(|(_, event)| event["file"]["id"].as_str().expect("an id").to_owned()).collect()
     }
 
+    /// Whether anybody was told that what was said in a room under this client id is deleted.
+    pub fn was_deleted_as(&self, room: &str, cid: &str) -> bool {
+        self.told().iter().any(|(life, event)| life.0 == room && event["deleted"] == true && event["cid"] == cid)
+    }
+
     /// How many lives of a room anybody was told of.
     pub fn lives_of(&self, room: &str) -> usize {
         self.last_ids.keys().filter(|(code, _)| code == room).count()
@@ -401,7 +406,7 @@ impl History {
             if promises.is_shared && !promises.is_durable {
                 // Of what came before the log lost something, one life may be told more than another.
                 lives.extend(
-                    record.lives.keys().filter(|life| life.0 == *room).map(|life| record.texts_completed(life)),
+                    record.lives.keys().filter(|life| life.0 == *room).flat_map(|life| record.texts_completed(life)),
                 );
             }
             // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
@@ -554,16 +559,19 @@ impl Record {
         self.last_ids.get(life).copied().unwrap_or(0)
     }
 
-    /// What was said in this life; what nobody saw of it, as it was seen in another life of the room.
-    fn texts_completed(&self, life: &Life) -> Vec<String> {
+    /// What was said in this life; what nobody saw of it before some event, as it was seen in another life of the room: the
+    /// same up to what the log lost. For each event from which on that may be.
+    fn texts_completed(&self, life: &Life) -> Vec<Vec<String>> {
         let own = &self.lives[life];
-        let last = own.keys().next_back().copied().unwrap_or(0);
-        let others = self.lives.iter().filter(|(other, _)| other.0 == life.0);
-        let mut texts: BTreeMap<u64, String> = BTreeMap::new();
-        for (id, seen) in others.flat_map(|(_, seen)| seen.range(..last)).chain(own) {
-            texts.extend(seen.shown_text().map(|text| (*id, text)));
-        }
-        texts.into_values().collect()
+        let completed_before = |first_own: &u64| {
+            let others = self.lives.iter().filter(|(other, _)| other.0 == life.0);
+            let mut texts: BTreeMap<u64, String> = BTreeMap::new();
+            for (id, seen) in others.flat_map(|(_, seen)| seen.range(..first_own)).chain(own) {
+                texts.extend(seen.shown_text().map(|text| (*id, text)));
+            }
+            texts.into_values().collect()
+        };
+        own.keys().map(completed_before).collect()
     }
 
     fn check_single_lives(&self, promises: Promises) {

@@ -13,6 +13,8 @@ use snugd::rooms::{FileId, FileType};
 /// What is in the folder, and what is to be done in it.
 pub struct Folder {
     files: BTreeMap<FileId, Vec<u8>>,
+    /// All that were ever stored.
+    stored: BTreeSet<FileId>,
     parts: BTreeMap<UploadId, Vec<u8>>,
     writing: VecDeque<FileJob>,
     reading: VecDeque<FileJob>,
@@ -41,6 +43,7 @@ impl SharedFolder {
     pub fn new(seed: u64, capacity_bytes: usize) -> SharedFolder {
         SharedFolder(Rc::new(RefCell::new(Folder {
             files: BTreeMap::new(),
+            stored: BTreeSet::new(),
             parts: BTreeMap::new(),
             writing: VecDeque::new(),
             reading: VecDeque::new(),
@@ -88,6 +91,11 @@ impl Folder {
 
     pub fn file(&self, id: FileId) -> Option<&[u8]> {
         self.files.get(&id).map(Vec::as_slice)
+    }
+
+    /// Whether it was ever stored.
+    pub fn has_stored(&self, id: FileId) -> bool {
+        self.stored.contains(&id)
     }
 
     /// The files that are stored.
@@ -139,6 +147,7 @@ impl Folder {
                 let bytes = self.parts.remove(&upload).unwrap_or_default();
                 let content = Content { size_bytes: bytes.len() as u64, file_type: FileType::Other, dimensions: None };
                 self.files.insert(id, bytes);
+                self.stored.insert(id);
                 self.done.push_back(FileDone::Stored { upload, content });
             }
             FileJob::Abandon { upload } => {

@@ -54,7 +54,7 @@ use people::{Claims, InstantPasswords, Person};
 use several::{SeveralClient, TaggedLines};
 use sharers::Sharing;
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
 const STEPS: u32 = 250;
 /// Few histories have so many.
 const LONG_STEPS: u32 = 1_500;

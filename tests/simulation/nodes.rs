@@ -24,7 +24,7 @@ use crate::people::{Claims, Person};
 use crate::shared_log::{LogHandle, SharedLog, SimLink};
 use crate::{AN_HOUR_MS, Conditions, no_limits};
 
-const HISTORIES: u64 = 200;
+const HISTORIES: u64 = 150;
 const STEPS: u32 = 250;
 const NODES: usize = 3;
 

@@ -139,10 +139,10 @@ fn what_is_checked_again_behind_what_was_refused_stays_behind_what_came_before_t
     world.outcomes();
     world.asked();
     world.pass(0);
-    assert_eq!(world.appended_words(), ["1 nick-eve at 1"], "what was checked again waits for it");
+    assert_eq!(world.appended_words(), ["1 nick-eve at 1"]);
     world.answer(Response::Appended(Ok(all_appended(1..=1))));
-    world.own(1, 1, Some(7));
-    assert_eq!(world.outcomes_again(), ["committed nick-eve as 7", "outdated vacate"]);
+    world.own(1, 1, Some(9));
+    assert_eq!(world.outcomes_again(), ["committed nick-eve as 9", "outdated vacate"]);
     world.pass(0);
     assert_eq!(world.appended_words(), ["2 vacate at 1"]);
 }
