@@ -78,10 +78,12 @@ impl Rooms {
     /// second budget that those who share it have.
     fn check_key(&mut self, room_id: RoomId, key: Option<&RoomKey>, address: Address, now: Now) -> Result<(), Refusal> {
         let room = self.room(room_id);
-        let Some(hash) = room.state.rules.key else { return Ok(()) };
+        if room.state.rules.key.is_none() {
+            return Ok(());
+        }
         let code = room.code();
         let Some(key) = key else { return Err(Refusal::KeyRequired { code, was_wrong: false }) };
-        let is_right = key.hash(room.epoch()) == hash;
+        let is_right = room.state.is_key(key);
         let (guesses, what) = match self.unknown_codes.check(address, now.steady_ms) {
             Ok(()) => (&mut self.unknown_codes, Attempt::UnknownCode),
             Err(_) => (&mut self.unfamiliar_codes, Attempt::UnfamiliarCode),

@@ -433,6 +433,8 @@ pub struct LoadedRoom {
     /// Events have the ids that they were given. Changes of accounts are among them, where they say who bears the account's
     /// name in this room, or where anybody in it bears or bore it.
     pub changes: Vec<(NodeId, Change)>,
+    /// Its epochs of former generations of the log: by one of them its key may have been set.
+    pub former_epochs: Vec<Epoch>,
 }
 
 /// Names a wait for everything that was committed anywhere.

@@ -178,14 +178,16 @@ impl Rooms {
     /// Whether a stranger has shown the key that the room has by now.
     fn check_key_again(&self, room_id: RoomId, change: &Change, key: Option<&RoomKey>) -> Result<(), Conflict> {
         let room = self.room(room_id);
-        let Some(hash) = room.rules().key else { return Ok(()) };
+        if room.rules().key.is_none() {
+            return Ok(());
+        }
         let is_borne = |account: AccountId| room.state.accounts.values().any(|borne| *borne == account);
         let is_stranger = match change {
             Change::Place { returns: true, .. } | Change::Enter { returns: true, .. } => false,
             Change::PublishOfGuest { .. } => true,
             change => change.newcomer().is_some_and(|newcomer| !newcomer.account.is_some_and(is_borne)),
         };
-        let is_shown = || key.is_some_and(|key| key.hash(room.epoch()) == hash);
+        let is_shown = || key.is_some_and(|key| room.state.is_key(key));
         if !is_stranger || is_shown() { Ok(()) } else { Err(Conflict::Member) }
     }
 

@@ -11,13 +11,15 @@ use hashbrown::HashMap;
 
 use super::{
     AccountAction, AccountChange, AccountId, AuthorId, Body, Epoch, Event, LoadedRoom, ModeChange, NodeId, RoomCode,
-    StoredMember, StoredRoom, TokenHash, Via,
+    RoomKey, StoredMember, StoredRoom, TokenHash, Via,
 };
 
 /// A room, as far as committed changes have made it.
 pub(super) struct RoomState {
     pub code: RoomCode,
     pub epoch: Epoch,
+    /// Those that it had before the log that it is in may have lost something.
+    pub former_epochs: Vec<Epoch>,
     pub roster: Roster,
     pub history: History,
     pub rules: RoomRules,
@@ -52,7 +54,8 @@ pub(super) enum Conflict {
 impl RoomState {
     pub fn new(code: RoomCode, epoch: Epoch) -> RoomState {
         let (roster, history, rules) = (Roster::default(), History::default(), RoomRules::default());
-        RoomState { code, epoch, roster, history, rules, last_time_ms: 0, accounts: HashMap::new() }
+        let (former_epochs, accounts) = (Vec::new(), HashMap::new());
+        RoomState { code, epoch, former_epochs, roster, history, rules, last_time_ms: 0, accounts }
     }
 
     /// A room as the journal remembers it. Who had a place has it again.
@@ -83,6 +86,7 @@ impl RoomState {
     /// the log has.
     pub fn loaded(loaded: LoadedRoom, kept: Kept) -> RoomState {
         let mut state = RoomState::restored(&loaded.snapshot, kept);
+        state.former_epochs = loaded.former_epochs;
         for (by, mut change) in loaded.changes {
             let checked = state.check_but_id(&mut change);
             debug_assert!(checked.is_ok(), "what is in the log is possible: {change:?}");
@@ -128,6 +132,12 @@ impl RoomState {
             members: placed.chain(departed).collect(),
             rules: self.rules.clone(),
         }
+    }
+
+    /// Whether this is the room's key, if it has one. It is kept with the epoch that the room had when it was set.
+    pub fn is_key(&self, key: &RoomKey) -> bool {
+        let Some(hash) = self.rules.key else { return false };
+        self.former_epochs.iter().chain([&self.epoch]).any(|epoch| key.hash(*epoch) == hash)
     }
 
     /// Whether the event of a change that is numbered is the next one.

@@ -144,7 +144,7 @@ impl Log {
             let (last_id, last_time_ms) = (room.events.len() as u64, room.last_time_ms);
             let snapshot = StoredRoom { first_id: 1, last_id, last_time_ms, ..room.snapshot.clone() };
             let changes = room.tail.iter().map(|(by, change)| (by.node, change.clone())).collect();
-            LoadedRoom { snapshot, changes }
+            LoadedRoom { snapshot, changes, former_epochs: Vec::new() }
         };
         let versions = self.rooms.iter().map(|(epoch, room)| (*epoch, room.version)).collect();
         (self.accounts.clone(), self.rooms.values().map(load).collect(), versions)

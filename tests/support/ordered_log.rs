@@ -85,6 +85,8 @@ struct Node {
 #[derive(Clone, Debug)]
 struct Room {
     epoch: Epoch,
+    /// Those of former generations.
+    former_epochs: Vec<Epoch>,
     version: Version,
     last_id: u64,
     last_time_ms: u64,
@@ -267,6 +269,7 @@ impl OrderedLog {
             // Who bears an account's name is told by the room's epoch as well.
             let bearers = self.account_tail.iter_mut().flat_map(|(_, _, change)| &mut change.bearers);
             bearers.filter(|(epoch, _)| *epoch == former).for_each(|(epoch, _)| *epoch = room.epoch);
+            room.former_epochs.push(former);
         }
     }
 
@@ -494,7 +497,7 @@ impl OrderedLog {
             ..room.snapshot.clone()
         };
         let changes = changes.into_iter().map(|(_, node, change)| (node, change)).collect();
-        let loaded = LoadedRoom { snapshot, changes };
+        let loaded = LoadedRoom { snapshot, changes, former_epochs: room.former_epochs.clone() };
         Some(VersionedRoom { room: loaded, version: room.version, position: self.end })
     }
 
@@ -541,7 +544,8 @@ impl Room {
             rules: RoomRules::default(),
         };
         let (tail, events, keys) = (Vec::new(), Vec::new(), HashMap::new());
-        Room { epoch, version, last_id: 0, last_time_ms: 0, snapshot, snapshot_position, tail, events, keys }
+        let (former_epochs, last_id, last_time_ms) = (Vec::new(), 0, 0);
+        Room { epoch, former_epochs, version, last_id, last_time_ms, snapshot, snapshot_position, tail, events, keys }
     }
 
     /// Why a change is not appended that was checked against this version: what it relies on is no member's affair.

@@ -247,6 +247,7 @@ fn loaded(rooms: &[u64], position: u64, generation: Generation) -> Loaded {
                 rules: RoomRules::default(),
             },
             changes: Vec::new(),
+            former_epochs: Vec::new(),
         },
         version: FIRST,
         position: at(position),

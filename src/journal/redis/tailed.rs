@@ -34,7 +34,7 @@ impl TailedRoom {
             changes.sort_by_key(|(position, ..)| *position);
         }
         let changes = changes.into_iter().map(|(_, node, change)| (node, change)).collect();
-        let room = LoadedRoom { snapshot: self.snapshot, changes };
+        let room = LoadedRoom { snapshot: self.snapshot, changes, former_epochs: self.former };
         VersionedRoom { room, version: self.version, position }
     }
 }

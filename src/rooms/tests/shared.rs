@@ -184,7 +184,7 @@ fn whose_node_has_ended_before_a_claim_has_followed_is_renamed_by_another() {
     let ana = house.join(JoinTarget::New, "ana");
     let (code, epoch) = (house.code(ana), house.rooms.room(house.membership(ana).room).epoch());
     let snapshot = house.rooms.snapshot(epoch).expect("there is such a room");
-    let rooms = vec![LoadedRoom { snapshot, changes: Vec::new() }];
+    let rooms = vec![LoadedRoom { snapshot, changes: Vec::new(), former_epochs: Vec::new() }];
     let account = StoredAccount { account: AccountId(7), name: name("ana"), hash: None };
     let here = NodeId(3);
     house.rooms.reset(here, vec![account], rooms, &[here], house.now);
@@ -293,6 +293,29 @@ fn nobody_comes_in_behind_a_key_that_it_has_not_shown() {
     for connection in [ben, guest] {
         assert_eq!(house.refusal(connection), &Refusal::KeyRequired { code, was_wrong: false });
     }
+}
+
+#[test]
+fn a_room_that_goes_on_under_another_epoch_has_the_same_key() {
+    let mut house = House::shared(Limits::default());
+    let ana = house.join(JoinTarget::New, "ana");
+    let (code, former) = (house.code(ana), house.rooms.room(house.membership(ana).room).epoch());
+    let mut snapshot = house.rooms.snapshot(former).expect("there is such a room");
+    snapshot.rules.key = RoomKey::parse("sesame").map(|key| key.hash(former));
+    snapshot.epoch = Epoch::parse("00000000000000e2").expect("an epoch");
+    let rooms = vec![LoadedRoom { snapshot, changes: Vec::new(), former_epochs: vec![former] }];
+    let here = NodeId(3);
+    house.rooms.reset(here, Vec::new(), rooms, &[here], house.now);
+    house.memberships[ana].clear();
+    house.settle();
+    let [ben, cleo] = [("ben", "sesame"), ("cleo", "password")].map(|(called, key)| {
+        let comer = house.connect();
+        house.execute(comer, join_with_key(code, called, key));
+        house.go_on();
+        comer
+    });
+    assert!(matches!(house.last_reply(ben), Reply::Joined { .. }), "{:?}", house.last_reply(ben));
+    assert_eq!(house.refusal(cleo), &Refusal::KeyRequired { code, was_wrong: true });
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Scene {
     /// All is loaded anew, and this room is as it is.
     fn reset_to(&mut self, epoch: Epoch) {
         let snapshot = self.reactor.rooms().snapshot(epoch).expect("there is such a room");
-        let rooms = vec![LoadedRoom { snapshot, changes: Vec::new() }];
+        let rooms = vec![LoadedRoom { snapshot, changes: Vec::new(), former_epochs: Vec::new() }];
         let (node, nodes) = (NodeId(2), vec![NodeId(2)]);
         let reset = Outcome::Reset { node, accounts: Vec::new(), rooms, nodes };
         self.reactor.journal_mut().outcomes.push_back(reset);

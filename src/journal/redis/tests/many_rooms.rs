@@ -75,7 +75,7 @@ fn many_rooms_are_loaded_as_they_are() {
     assert_eq!(loaded.rooms.len() as u64, ROOMS);
     let rooms: HashMap<Epoch, u64> = (0..ROOMS).map(|room| (epoch_of(room), room)).collect();
     for loaded in loaded.rooms {
-        let VersionedRoom { room: LoadedRoom { snapshot, changes }, version, .. } = loaded;
+        let VersionedRoom { room: LoadedRoom { snapshot, changes, .. }, version, .. } = loaded;
         let room = rooms[&snapshot.epoch];
         assert_eq!(version, node.versions[&snapshot.epoch]);
         assert_eq!(snapshot.code, code_of(room));
