@@ -373,8 +373,12 @@ impl Rooms {
                 Reply::Refused { refusal: Refusal::NoSuchMember { name }, cid: None, is_answer: false }
             }
             (Body::Nick { to }, _) => {
-                let code = self.room(room_id.expect("there is a connection")).code();
-                Reply::Refused { refusal: Refusal::NameTaken { name: to, code }, cid: None, is_answer: false }
+                let room = self.room(room_id.expect("there is a connection"));
+                let is_own = room.member(event.author).is_some_and(|member| member.name == to);
+                let code = room.code();
+                let refusal =
+                    if is_own { Refusal::NameIsOwn { name: to } } else { Refusal::NameTaken { name: to, code } };
+                Reply::Refused { refusal, cid: None, is_answer: false }
             }
             _ => return,
         };

@@ -103,6 +103,10 @@ impl Rooms {
             }
         }
         self.check_key_again(room_id, change, key)?;
+        // Where the node of whom it concerns is gone, others do the same.
+        if matches!(proposal.on_commit, OnCommit::HandOver(_)) && !room.rules().operators.is_empty() {
+            return Err(Conflict::NotOperator);
+        }
         match change {
             // Who was refused before has no number yet, and another node has given it to somebody else.
             Change::Enter { takes_place: Some(_), returns: true, event, .. }
@@ -117,6 +121,9 @@ impl Rooms {
             Change::Reconnect { author, .. } if subscribes => self.check_return(room_id, *author, by)?,
             Change::Publish { event } => {
                 if let Body::Nick { to } = &event.body {
+                    if room.member(event.author).is_some_and(|member| member.name == *to) {
+                        return Err(Conflict::Member);
+                    }
                     let by = self.connection_of(room_id, event.author);
                     self.check_right(room_id, event.author, to, by)?;
                 }

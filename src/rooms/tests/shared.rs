@@ -318,6 +318,42 @@ fn a_room_that_goes_on_under_another_epoch_has_the_same_key() {
     assert_eq!(house.refusal(cleo), &Refusal::KeyRequired { code, was_wrong: true });
 }
 
+/// Whose node is gone is every other node's affair.
+#[test]
+fn what_several_nodes_do_for_a_member_is_done_once() {
+    let mut house = House::shared(Limits::default());
+    let ana = house.join(JoinTarget::New, "ana");
+    let room = house.membership(ana).room;
+    let (code, epoch) = (house.code(ana), house.rooms.room(room).epoch());
+    assert!(house.take_in(ana, enter(2, "leo")));
+    house.rooms.give_up_node(THERE, true, house.now);
+
+    let action = AccountAction::Add { name: name("leo"), hash: None };
+    let change = AccountChange { account: AccountId(7), action, bearers: Vec::new(), request: None };
+    house.rooms.commit(Proposal::of_account(change).proposed_by(THERE), house.now, &mut house.sent);
+    let renamings = house.take_proposals();
+    assert_eq!(renamings.len(), 1);
+    let renaming = Change::Publish { event: event(2, "leo", Body::Nick { to: name("leo_1") }) };
+    assert!(house.take_in(ana, renaming));
+
+    let measure = |author, called, change, target| {
+        let event = event(author, called, Body::Mode { change });
+        Change::Moderate(Box::new(Measure { event, target: Some(target), ban: None, key: None, as_admin: None }))
+    };
+    let deop = measure(1, "ana", ModeChange::Deop(name("ana")), AuthorId(1));
+    let deop = Proposal::new(code, epoch, deop).proposed_by(THERE);
+    assert!(house.rooms.commit(deop, house.now, &mut house.sent));
+    let handing_over = house.take_proposals();
+    assert_eq!(handing_over.len(), 1);
+    assert!(house.take_in(ana, measure(2, "leo_1", ModeChange::Op(name("leo_1")), AuthorId(2))));
+
+    let last_id = house.rooms.room(room).last_id();
+    house.outdate(renamings);
+    assert_eq!(house.rooms.room(room).last_id(), last_id, "it is called that already");
+    house.outdate(handing_over);
+    assert_eq!(house.rooms.room(room).last_id(), last_id, "it is an operator already");
+}
+
 #[test]
 fn what_was_shown_by_a_password_that_is_no_more_is_no_right() {
     let mut house = House::shared(Limits::default());
