@@ -1,7 +1,7 @@
 //! How changes are asked to be appended, and what is answered of the whole request.
 
 use super::ClusterJournal;
-use super::attaching::Stage;
+use super::attaching::{Leaving, Stage};
 use super::log::{AppendFault, Link, Request, Verdict};
 use super::timeline::Timer;
 use crate::rooms::Epoch;
@@ -62,9 +62,11 @@ impl<L: Link> ClusterJournal<L> {
     /// Sends what can be sent.
     pub(super) fn append(&mut self) {
         self.append_next();
-        // What was sent again may be answered as appended long ago, and does not come then.
-        let is_awaited =
-            self.pending.has_unsent() || self.pending.has_asked_again() || self.refusing_until_ms.is_some();
+        // What was sent again may be answered as appended long ago, and does not come then. Who leaves says so behind it.
+        let is_awaited = self.pending.has_unsent()
+            || self.pending.has_asked_again()
+            || self.refusing_until_ms.is_some()
+            || self.standing.leaving == Leaving::Wanted;
         if self.is_unanswered && is_awaited {
             self.link.hurry();
         }

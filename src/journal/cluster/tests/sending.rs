@@ -42,6 +42,25 @@ fn the_answer_is_waited_for_where_something_is_to_be_done_when_it_comes() {
 }
 
 #[test]
+fn who_leaves_waits_for_the_answer() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.pass(0);
+    world.own(1, 1, Some(1));
+    world.outcomes();
+    world.pass(0);
+    assert!(!world.is_hurried());
+    world.journal.leave();
+    world.pass(0);
+    assert!(world.is_hurried(), "that it leaves is said then");
+    assert!(!world.asked().iter().any(|asked| matches!(asked, Request::Leave { .. })));
+    world.answer(Response::Appended(Ok(all_appended(1..=1))));
+    world.outcomes();
+    world.pass(0);
+    assert!(matches!(world.asked()[..], [Request::Leave { .. }]));
+}
+
+#[test]
 fn of_a_room_more_is_expected_while_something_of_it_is_on_its_way() {
     let mut world = World::with(&[1, 2]);
     assert!(!world.journal.expects(epoch(1)));
