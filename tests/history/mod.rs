@@ -97,6 +97,15 @@ pub struct History {
     lives: HashMap<usize, Life>,
 }
 
+/// An event that was deleted.
+#[derive(Default, Debug)]
+pub struct Deleted {
+    /// The client's own id that it had.
+    pub cid: Option<String>,
+    /// Somebody was told what it was before.
+    pub is_known: bool,
+}
+
 impl History {
     /// A new connection is made. Its number is no other's.
     pub fn note_connected(&mut self, connection: usize) {
@@ -177,9 +186,25 @@ impl History {
         gone.map(|(_, event)| event["file"]["id"].as_str().expect("an id").to_owned()).collect()
     }
 
-    /// Whether anybody was told that what was said in a room under this client id is deleted.
-    pub fn was_deleted_as(&self, room: &str, cid: &str) -> bool {
-        self.told().iter().any(|(life, event)| life.0 == room && event["deleted"] == true && event["cid"] == cid)
+    /// What was deleted in a room, of whatever life, as far as anybody was told: of each event its id, the client's own id
+    /// if it had one, and whether anybody was told what it was before.
+    pub fn deleted_in(&self, room: &str) -> BTreeMap<u64, Deleted> {
+        let mut deleted: BTreeMap<u64, Deleted> = BTreeMap::new();
+        let told: Vec<Value> = self.told().into_iter().filter(|(life, _)| life.0 == room).map(|told| told.1).collect();
+        for event in &told {
+            if event["type"] == "delete" {
+                deleted.entry(number(event, "of")).or_default();
+            } else if event["deleted"] == true && event["type"] == "edit" {
+                deleted.entry(number(event, "of")).or_default();
+            } else if event["deleted"] == true {
+                deleted.entry(number(event, "id")).or_default().cid = event["cid"].as_str().map(str::to_owned);
+            }
+        }
+        for event in told.iter().filter(|event| event["deleted"] != true) {
+            let known = event["id"].as_u64().and_then(|id| deleted.get_mut(&id));
+            known.into_iter().for_each(|known| known.is_known = true);
+        }
+        deleted
     }
 
     /// How many lives of a room anybody was told of.

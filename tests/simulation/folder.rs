@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use rand::rngs::StdRng;
@@ -13,8 +14,8 @@ use snugd::rooms::{FileId, FileType};
 /// What is in the folder, and what is to be done in it.
 pub struct Folder {
     files: BTreeMap<FileId, Vec<u8>>,
-    /// All that were ever stored.
-    stored: BTreeSet<FileId>,
+    /// Of every file that was ever stored, what tells it from others.
+    ever_stored: BTreeMap<FileId, u64>,
     parts: BTreeMap<UploadId, Vec<u8>>,
     writing: VecDeque<FileJob>,
     reading: VecDeque<FileJob>,
@@ -43,7 +44,7 @@ impl SharedFolder {
     pub fn new(seed: u64, capacity_bytes: usize) -> SharedFolder {
         SharedFolder(Rc::new(RefCell::new(Folder {
             files: BTreeMap::new(),
-            stored: BTreeSet::new(),
+            ever_stored: BTreeMap::new(),
             parts: BTreeMap::new(),
             writing: VecDeque::new(),
             reading: VecDeque::new(),
@@ -93,9 +94,9 @@ impl Folder {
         self.files.get(&id).map(Vec::as_slice)
     }
 
-    /// Whether it was ever stored.
-    pub fn has_stored(&self, id: FileId) -> bool {
-        self.stored.contains(&id)
+    /// Whether this was stored as this file, which may be gone since.
+    pub fn was_stored(&self, id: FileId, content: &[u8]) -> bool {
+        self.ever_stored.get(&id) == Some(&digest(content))
     }
 
     /// The files that are stored.
@@ -146,8 +147,8 @@ impl Folder {
             FileJob::Finish { upload, id } => {
                 let bytes = self.parts.remove(&upload).unwrap_or_default();
                 let content = Content { size_bytes: bytes.len() as u64, file_type: FileType::Other, dimensions: None };
+                self.ever_stored.insert(id, digest(&bytes));
                 self.files.insert(id, bytes);
-                self.stored.insert(id);
                 self.done.push_back(FileDone::Stored { upload, content });
             }
             FileJob::Abandon { upload } => {
@@ -171,6 +172,12 @@ impl Folder {
         });
         self.done.push_back(FileDone::Read { reader, bytes });
     }
+}
+
+fn digest(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Which file that arrives it is about.

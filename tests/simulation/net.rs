@@ -238,9 +238,10 @@ impl World {
         self.sockets.iter().filter(|socket| !socket.is_closed).map(|socket| socket.to_server.len()).sum()
     }
 
-    /// Connections whose client has ended them, of which the server has taken no notice.
+    /// Connections that their client has ended, or that broke, of which the server has taken no notice.
     pub fn unheard_ends(&self) -> usize {
-        let is_unheard = |socket: &&Socket| socket.client_ended && !socket.is_closed && !socket.server_ended;
+        let is_over = |socket: &&Socket| socket.client_ended || socket.is_reset;
+        let is_unheard = |socket: &&Socket| is_over(socket) && !socket.is_closed && !socket.server_ended;
         self.sockets.iter().filter(is_unheard).count()
     }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use serde_json::Value;
 use snugd::files::FileLimits;
 use snugd::reactor::Port;
 use snugd::rooms::{FileId, Rooms};
@@ -53,6 +54,8 @@ pub struct Sharing {
 struct Acknowledged {
     room: String,
     id: FileId,
+    /// The event by which it is shared. A terminal is not told.
+    event: Option<u64>,
     path: String,
     name: String,
     losses: u32,
@@ -255,8 +258,9 @@ impl Sharing {
                         assert!(status == 201 || token.is_some(), "nobody has shared it before: {head}");
                         let path = field(&head, "Location").expect("it says where").to_owned();
                         let id = path.split('/').nth(3).and_then(FileId::parse).expect("an id");
+                        let event = serde_json::from_slice(&rest).ok().and_then(|told: Value| told["id"].as_u64());
                         let (room, name, losses) = (room.clone(), name.clone(), self.losses);
-                        self.acknowledged.push(Acknowledged { room, id, path, name, losses });
+                        self.acknowledged.push(Acknowledged { room, id, event, path, name, losses });
                     } else if token.is_some() && matches!(status, 408 | 429 | 503 | 507) {
                         sharer.unsure = Some(upload.draft);
                     }
@@ -313,15 +317,42 @@ impl Sharing {
         assert_eq!(folder.parts().count(), 0, "half a file is left");
         let expected: u64 = named.values().map(|bytes| (*bytes).max(LEAST_BYTES)).sum();
         assert_eq!(used_bytes, expected, "what is counted is what is kept");
-        let gone = history.gone_files();
-        for Acknowledged { room, id, name, losses, .. } in &self.acknowledged {
-            let is_kept = named.contains_key(id);
-            let may_be_gone = *losses != self.losses
-                || gone.contains(&id.to_string())
-                || history.was_deleted_as(room, name)
-                || history.lives_of(room) != 1
-                || history.last_id_in(room) > history_events;
-            assert!(is_kept || may_be_gone, "{name} was acknowledged, and is gone");
+        let missing = |file: &&Acknowledged| file.losses == self.losses && !named.contains_key(&file.id);
+        let missing: Vec<&Acknowledged> = self.acknowledged.iter().filter(missing).collect();
+        let rooms: BTreeSet<&str> = missing.iter().map(|file| file.room.as_str()).collect();
+        for room in rooms.into_iter().filter(|room| history.lives_of(room) == 1) {
+            self.check_missing(room, missing.iter().filter(|file| file.room == room), history, history_events);
+        }
+    }
+
+    /// What was acknowledged in a room and is gone was deleted, or is too old.
+    fn check_missing<'a>(
+        &self,
+        room: &str,
+        missing: impl Iterator<Item = &'a &'a Acknowledged>,
+        history: &History,
+        history_events: u64,
+    ) {
+        if history.last_id_in(room) > history_events {
+            return;
+        }
+        let (deleted, gone) = (history.deleted_in(room), history.gone_files());
+        let told: BTreeSet<u64> =
+            self.acknowledged.iter().filter(|file| file.room == room).filter_map(|file| file.event).collect();
+        // Of what was deleted before anybody was told what it was, each may have been one file.
+        let unknown = deleted.iter().filter(|(id, event)| !event.is_known && event.cid.is_none() && !told.contains(id));
+        let mut unknown: usize = unknown.count();
+        for Acknowledged { id, event, name, .. } in missing {
+            let may_be_gone = match event {
+                Some(event) => deleted.contains_key(event),
+                None if gone.contains(&id.to_string()) => true,
+                None if unknown > 0 => {
+                    unknown -= 1;
+                    true
+                }
+                None => false,
+            };
+            assert!(may_be_gone, "{name} was acknowledged as {event:?} in {room}, and is gone");
         }
     }
 
@@ -337,9 +368,10 @@ impl Sharing {
         for (life, event) in history.files() {
             let text = |field: &str| event["file"][field].as_str().expect("a text");
             let id = FileId::parse(text("id")).expect("an id");
-            // Where it was let go at once, nobody has looked at it meanwhile.
-            let is_known = self.checked.contains(&id) || self.folder.0.borrow().has_stored(id);
-            assert!(is_known, "{life:?}: nothing was ever stored of {event}");
+            let content = &self.sent[event["file"]["name"].as_str().expect("a text")];
+            let was_stored = self.folder.0.borrow().was_stored(id, content);
+            assert!(was_stored, "{life:?}: it was never stored as it was sent: {event}");
+            assert_eq!(event["file"]["size"], content.len(), "{life:?}: {event}");
             let events = times.entry((life.clone(), text("name").to_owned())).or_default();
             events.insert(event["id"].as_u64().expect("an id"));
         }
