@@ -271,6 +271,7 @@ impl Rooms {
                 }
                 // It was taken from it by another change that came before, or never given: then it may be another's.
                 let code = self.room(room).code();
+                self.resume_grace(Membership { room, author }, now);
                 self.join_again(JoinTarget::Code(code), None, *joining);
             }
             OnCommit::KeepPlace { author, until_ms, connection, kept } => {

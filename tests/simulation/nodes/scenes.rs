@@ -134,6 +134,21 @@ fn of_a_node_that_dies_the_others_tell_once() {
     }
 }
 
+#[test]
+fn a_room_that_was_made_a_moment_before_is_known_to_whoever_asks_another_node() {
+    let mut nodes = Nodes::quiet(8);
+    nodes.shared.borrow_mut().hold_entries(1, true);
+    nodes.come(0, "ana");
+    let asking = nodes.open(1, Port::Web).expect("it listens");
+    nodes.tell(asking, "GET /api/v1/rooms/KXQT HTTP/1.1\r\nHost: h\r\n\r");
+    nodes.wait(MOMENT_MS);
+    assert_eq!(nodes.hear(asking), "", "it asks first what it has missed");
+    nodes.shared.borrow_mut().hold_entries(1, false);
+    nodes.wait(MOMENT_MS);
+    let answer = nodes.hear(asking);
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("KXQT"), "{answer}");
+}
+
 /// The number that somebody was to have at one node is somebody else's who came to another node first.
 #[test]
 fn who_comes_twice_while_another_comes_first_is_not_taken_for_that_one() {
