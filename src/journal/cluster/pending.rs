@@ -184,6 +184,7 @@ impl Pending {
             is_sent_again: false,
             is_told,
             fate: is_nothing.then_some(Fate::Nothing),
+            fate_at_end: None,
         });
         if !is_nothing {
             self.asked.push_back((id.number, epoch));
@@ -237,8 +238,17 @@ impl Pending {
         let queue = self.queues.get_mut(&epoch)?;
         let place = queue.position(number)?;
         // Those before it were looked at, and are not in the log.
-        let passed: Vec<_> =
-            queue.sent.drain(..place).filter_map(|sent| Some((sent.what.own()?, sent.serial))).collect();
+        let mut passed = Vec::new();
+        for sent in queue.sent.drain(..place) {
+            let Some(own) = sent.what.own() else { continue };
+            match sent.fate_at_end {
+                Some(Fate::Duplicate(id)) => {
+                    self.count -= 1;
+                    outcomes.push(Outcome::AlreadySaid(own, id));
+                }
+                _ => passed.push((own, sent.serial)),
+            }
+        }
         let sent = queue.sent.pop_front()?;
         if queue.predicted == Some(sent.id) {
             queue.predicted = None;

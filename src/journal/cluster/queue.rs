@@ -55,6 +55,9 @@ pub(super) struct Sent {
     pub is_told: bool,
     /// What has become of it, which is told when everything before it is settled.
     pub fate: Option<Fate>,
+    /// The same, for when everything is here that was in the log when that was found: nobody is told that something is said
+    /// that may not be shown yet.
+    pub fate_at_end: Option<Fate>,
 }
 
 /// What was sent.

@@ -7,8 +7,8 @@ use super::queue::{Content, Fate, Sent};
 use crate::rooms::Epoch;
 
 impl Pending {
-    /// The log has answered what was asked last. Returns those that may not come, though no other's change is known yet
-    /// that came before them: when everything was read that is in the log by now, they are outdated.
+    /// The log has answered what was asked last. Returns those that may not come, though nothing is known yet that came
+    /// before them: when everything was read that is in the log by now, they are outdated, or were said before.
     pub fn note_verdicts(&mut self, verdicts: &[(u64, Verdict)], outcomes: &mut Outcomes) -> Vec<(u64, Epoch)> {
         let mut doubtful = Vec::new();
         let mut verdicts = verdicts.iter();
@@ -18,10 +18,10 @@ impl Pending {
             let is_appended = verdict == Some(Verdict::Appended);
             let Some(queue) = self.queues.get_mut(&epoch) else { continue };
             let Some(sent) = queue.position(number).map(|place| &mut queue.sent[place]) else { continue };
-            sent.fate = match verdict {
-                Some(Verdict::Duplicate(id)) => Some(Fate::Duplicate(id)),
-                Some(Verdict::NoSuchEvent) => Some(Fate::NoSuchEvent),
-                Some(Verdict::Appended | Verdict::Outdated) | None => None,
+            (sent.fate, sent.fate_at_end) = match verdict {
+                Some(Verdict::Duplicate(id)) => (None, Some(Fate::Duplicate(id))),
+                Some(Verdict::NoSuchEvent) => (Some(Fate::NoSuchEvent), None),
+                Some(Verdict::Appended | Verdict::Outdated) | None => (None, None),
             };
             if sent.fate.is_some() {
                 self.advance(epoch, outcomes);
@@ -44,8 +44,13 @@ impl Pending {
     /// Everything was read that was in the log when these were looked at: they are not in it.
     pub fn resolve_doubts(&mut self, doubtful: &[(u64, Epoch)], outcomes: &mut Outcomes) {
         for &(number, epoch) in doubtful {
-            let Some(queue) = self.queues.get(&epoch) else { continue };
-            if let Some(place) = queue.position(number) {
+            let Some(queue) = self.queues.get_mut(&epoch) else { continue };
+            let Some(place) = queue.position(number) else { continue };
+            let sent = &mut queue.sent[place];
+            sent.fate = sent.fate_at_end.take();
+            if sent.fate.is_some() {
+                self.advance(epoch, outcomes);
+            } else {
                 self.recall_from(epoch, place, outcomes);
             }
         }

@@ -37,6 +37,15 @@ fn member(house: &House, connection: usize) -> Sharer {
     Sharer::Member(house.tokens[connection].expect("a token"))
 }
 
+fn caller_of(connection: usize) -> Caller {
+    Caller {
+        connection: ConnectionId(connection as u64),
+        address: Address::from(core::net::IpAddr::from([127, 0, 0, 1])),
+        via: Via::Web,
+        encoder: ECHOING,
+    }
+}
+
 fn moderate(moderation: Moderation) -> RoomCommand {
     RoomCommand::Moderate { readings: vec![moderation], cid: None }
 }
@@ -68,6 +77,38 @@ fn a_member_shares_a_file_once() {
     assert_eq!(house.last_reply(outside), &known);
     assert_eq!(released(&mut house), [again.id]);
     assert_eq!(house.rooms.files().collect::<Vec<_>>(), [&plan]);
+}
+
+/// Files come over connections of their own: one that breaks makes nobody leave the room.
+#[test]
+fn who_never_left_shares_a_file_once_however_much_was_said_in_between() {
+    let (mut house, code, ana, outside) = room();
+    house.rooms.rely_on_journal_beyond(2);
+    let (plan, again) = (file("plan.pdf", 1), file("plan.pdf", 2));
+    let to_share = share_by(code, member(&house, ana), Some("c"));
+    share(&mut house, outside, to_share.clone(), &plan);
+    (0..100).for_each(|_| house.execute(ana, say("x", None)));
+    let known = Reply::Shared { code, file: Box::new(plan), id: 3, is_new: false };
+    assert_eq!(share(&mut house, outside, to_share.clone(), &again), known);
+    // Memory does not know it any more; the journal does.
+    let here = house.membership(ana);
+    house.rooms.room_mut(here.room).state.history.leave_last_messages();
+    for command in [Command::CheckShare(to_share.clone()), Command::Share(to_share, Box::new(again.clone()))] {
+        house.replies[outside].clear();
+        let caller = caller_of(outside);
+        let execution = house.rooms.execute(&caller, &[], command, house.now, &mut house.sent);
+        assert_eq!(execution, Execution::Parked);
+        let request = house.rooms.take_read_request().expect("it is read");
+        let Wanted::Messages(messages) = request.wanted.clone() else { panic!("{request:?}") };
+        let [(author, key)] = <[_; 1]>::try_from(messages).expect("one message");
+        assert_eq!(author, here.author);
+        house.rooms.page_in(request, Some(Page { messages: vec![(author, key, 3)], ..Page::default() }));
+        let resumed = house.rooms.take_resumed().expect("it goes on");
+        let _ = house.rooms.resume(&caller, &[], resumed, house.now, &mut house.sent);
+        house.settle();
+        assert_eq!(house.last_reply(outside), &known);
+    }
+    assert_eq!(released(&mut house), [again.id]);
 }
 
 #[test]
@@ -242,12 +283,7 @@ fn who_waits_for_its_file_is_told_when_that_comes_of_it() {
     let command = |number| Command::Share(share_by(code, as_ana.clone(), Some("c")), Box::new(file("a", number)));
     house.propose_on(outside, ECHOING, command(1));
     let proposals = house.take_proposals();
-    let caller = Caller {
-        connection: ConnectionId(outside as u64),
-        address: Address::from(core::net::IpAddr::from([127, 0, 0, 1])),
-        via: Via::Web,
-        encoder: ECHOING,
-    };
+    let caller = caller_of(outside);
     assert_eq!(house.rooms.execute(&caller, &[], command(2), house.now, &mut house.sent), Execution::Parked);
     for proposal in proposals {
         house.rooms.refuse(proposal, house.now);

@@ -98,8 +98,25 @@ fn a_verdict_is_told_when_everything_before_it_is_settled() {
     ["one", "two", "three"].into_iter().for_each(|text| world.submit(say(1, text)));
     world.send(&[(1, Verdict::Appended), (2, Verdict::Duplicate(4)), (3, Verdict::NoSuchEvent)]);
     assert!(world.outcomes().is_empty());
+    world.asked();
+    world.pass(0);
+    assert_eq!(world.asked(), [Request::FindEnd { question: 2 }]);
     world.own(1, 1, Some(9));
-    assert_eq!(world.outcomes(), ["committed one as 9", "said two as 4", "no event for three"]);
+    assert_eq!(world.outcomes(), ["committed one as 9"], "what two says again may not be here yet");
+    world.answer(Response::End { question: 2, position: at(101) });
+    assert_eq!(world.outcomes(), ["said two as 4", "no event for three"]);
+    assert!(world.journal.is_settled());
+}
+
+#[test]
+fn what_comes_behind_a_duplicate_tells_that_everything_before_is_here() {
+    let mut world = World::with(&[1]);
+    world.submit(say(1, "one"));
+    world.submit(say(1, "two"));
+    world.send(&[(1, Verdict::Duplicate(4)), (2, Verdict::Appended)]);
+    assert!(world.outcomes().is_empty());
+    world.own(2, 1, Some(9));
+    assert_eq!(world.outcomes(), ["said one as 4", "committed two as 9"]);
     assert!(world.journal.is_settled());
 }
 
