@@ -192,9 +192,8 @@ impl History {
         let mut deleted: BTreeMap<u64, Deleted> = BTreeMap::new();
         let told: Vec<Value> = self.told().into_iter().filter(|(life, _)| life.0 == room).map(|told| told.1).collect();
         for event in &told {
-            if event["type"] == "delete" {
-                deleted.entry(number(event, "of")).or_default();
-            } else if event["deleted"] == true && event["type"] == "edit" {
+            let is_of_another = event["type"] == "edit" && event["deleted"] == true;
+            if event["type"] == "delete" || is_of_another {
                 deleted.entry(number(event, "of")).or_default();
             } else if event["deleted"] == true {
                 deleted.entry(number(event, "id")).or_default().cid = event["cid"].as_str().map(str::to_owned);
