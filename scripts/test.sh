@@ -181,14 +181,16 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 section "Building the tests"
 cargo test --locked --no-run
 
-# These mostly wait: for leases and pauses to end, for elections, for a server to stop. They run beside everything else.
+# These mostly wait: for leases and pauses to end, for elections, for a server to stop. They run beside everything else but
+# these, in which a browser has to be in time.
 waiting="cluster crash data mdns process proxies proxy_protocol replication service stopping"
+browsing="browser other_browsers"
 computing=
 for file in tests/*.rs tests/*/main.rs; do
     name=${file#tests/}
     name=${name%/main.rs}
     name=${name%.rs}
-    case " $waiting " in *" $name "*) ;; *) computing="$computing $name" ;; esac
+    case " $waiting $browsing " in *" $name "*) ;; *) computing="$computing $name" ;; esac
 done
 
 # The options that name these tests: run_tests "a b" runs --test a --test b.
@@ -222,6 +224,9 @@ cargo test --locked --manifest-path benches/load/Cargo.toml --target-dir "${CARG
 section "Tests that mostly wait"
 wait "$waiting_process" || failed="$failed tests that mostly wait,"
 cat "$waiting_log"
+
+section "Tests in browsers"
+run_tests "$browsing" || failed="$failed tests in browsers,"
 [ -z "$failed" ] || fail "Failed:${failed%,}."
 
 section "All is well"

@@ -315,7 +315,7 @@ pub struct ClusterArguments {
     /// Redis by which nodes share rooms, instead
     #[arg(long = "cluster", value_name = "URL", global = true)]
     pub url: Option<String>,
-    /// Replicas that have it before it is done or shown; 0 if left out
+    /// Replicas that have it before it is done or shown
     #[arg(long = "cluster-wait", value_name = "N", value_parser = number::<u32>(0, 100), global = true)]
     pub wait_replicas: Option<u32>,
     /// The server's TOML file, where it has the address

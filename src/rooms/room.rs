@@ -214,11 +214,11 @@ impl Room {
         since <= self.last_id() && epoch.is_none_or(|epoch| epoch == self.epoch())
     }
 
-    /// Of which life of the room's code the events are that a client has. Who does not say so, and whose secret the room
-    /// does not know, may have them of any.
+    /// Of which life of the room's code the events are that a client has. Who does not say so, and shows a secret that the
+    /// room does not know, may have them of any.
     pub(super) fn life_known(&self, token: Option<Token>, since: Option<u64>, epoch: Option<Epoch>) -> Option<Epoch> {
         let is_known = |token: Token| self.proposed.known_by(&token.hash(), &self.state.roster).is_some();
-        let life = || if token.is_some_and(is_known) { self.epoch() } else { Epoch::NONE };
+        let life = || if token.is_none_or(is_known) { self.epoch() } else { Epoch::NONE };
         epoch.or_else(|| since.map(|_| life()))
     }
 

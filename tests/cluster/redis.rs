@@ -180,12 +180,15 @@ impl Redis {
 
     /// Waits until its copy has what it has.
     pub fn wait_for_replica(&self) {
-        eventually("the replica has everything", || {
-            let told = self.ask(&["INFO", "replication"]);
-            let offset = told.lines().find_map(|line| line.strip_prefix("master_repl_offset:"))?.trim_end();
-            let replica = told.lines().find_map(|line| line.strip_prefix("slave0:"))?;
-            replica.contains(&format!("state=online,offset={offset},")).then_some(())
-        });
+        eventually("the replica has everything", || self.find_whole_replica());
+    }
+
+    /// There is something if its copy has what it has.
+    fn find_whole_replica(&self) -> Option<()> {
+        let told = self.ask(&["INFO", "replication"]);
+        let offset = told.lines().find_map(|line| line.strip_prefix("master_repl_offset:"))?.trim_end();
+        let replica = told.lines().find_map(|line| line.strip_prefix("slave0:"))?;
+        replica.contains(&format!("state=online,offset={offset},")).then_some(())
     }
 
     /// Every key with all that is in it, a line for each of its parts.
@@ -356,8 +359,8 @@ impl Guarded {
 
     /// Waits until one is the other's replica, has what it has, and the Sentinel knows that it is there.
     fn wait_until_whole(&mut self) {
-        let (master, _) = self.in_order();
-        master.wait_for_replica();
+        // On a busy machine the Sentinel may promote the other one meanwhile.
+        eventually("the replica has everything", || self.in_order().0.find_whole_replica());
         eventually("the Sentinel knows", || {
             let told = self.sentinel.ask(&["SENTINEL", "REPLICAS", MASTER]);
             told.contains("\nflags\nslave\n").then_some(())
