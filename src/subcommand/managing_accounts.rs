@@ -42,7 +42,7 @@ fn list(place: &Place) -> Result<(), Exit> {
         #[cfg(not(feature = "sqlite"))]
         Place::File(_) => unreachable!("the options have refused it"),
         #[cfg(feature = "cluster")]
-        Place::Log { address, .. } => redis::account_names(address).map_err(of_log),
+        Place::Log { address, wait_replicas } => redis::account_names(address, *wait_replicas).map_err(of_log),
     };
     let names = names.map_err(|fault| fault.told(place, ""))?;
     let mut out = io::stdout().lock();

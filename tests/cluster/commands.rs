@@ -196,6 +196,8 @@ fn what_redis_cannot_do_is_told_in_a_sentence() {
     let waiting = [&add[..], &["--cluster-wait", "1"]].concat();
     assert!(fail(1, &waiting, &format!("{PASSWORD}\n")).contains("fewer than 1 replicas"));
     assert_eq!(succeed(&["account", "list", "--cluster", &url], &[], ""), "ana\n", "it is there all the same");
+    let listing = ["account", "list", "--cluster", &url, "--cluster-wait", "1"];
+    assert!(fail(1, &listing, "").contains("fewer than 1 replicas"));
     redis.ask(&["HSET", "{snugd}:meta", "format", "9"]);
     for arguments in [&["account", "list", "--cluster", &url][..], &["export", "--cluster", &url, "KXQT"]] {
         assert!(fail(4, arguments, "").contains("of format 9"), "{arguments:?}");

@@ -50,7 +50,7 @@ impl Hurry {
     }
 
     /// The answer is waited for from here on. Returns whether it can be taken already.
-    pub fn wait(&self) -> bool {
+    pub fn note_awaited(&self) -> bool {
         self.0.swap(Self::AWAITED, Ordering::SeqCst) == Self::ANSWERED
     }
 }

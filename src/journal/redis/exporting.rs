@@ -11,15 +11,12 @@ use redis::{Connection, cmd};
 use super::address::ClusterAddress;
 use super::connecting::{Connector, ask};
 use super::faults::{Answer, Fault, list, number, optional_bytes};
-use super::following::{count_replicas, note_seen};
+use super::following::has_replicas;
 use super::managing::{check_format, unreadable};
-use super::scripts::{META, Scripts, key_of_room};
+use super::scripts::{META, ROOMS, Scripts, key_of_room};
 use super::{opening, reading};
 use crate::journal::cluster::log::Position;
 use crate::rooms::{Epoch, Event, MAX_PAGE_EVENTS, ReadRequest, RoomCode, Wanted, amend, quote_in};
-
-/// Which epoch each room has.
-const ROOMS: &str = "{snugd}:rooms";
 
 /// So often it is looked for what has come since, or begun anew with a room that goes on under another epoch.
 const ROUNDS: usize = 1_000;
@@ -183,11 +180,7 @@ impl RoomReader {
 
 /// What is handed over is there to stay.
 fn wait_for_replicas(connection: &mut Connection, wanted: u32) -> Answer<()> {
-    if wanted == 0 {
-        return Ok(());
-    }
-    note_seen(connection, "export", Position::default())?;
-    if count_replicas(connection, wanted)? >= u64::from(wanted) {
+    if has_replicas(connection, "export", Position::default(), wanted)? {
         return Ok(());
     }
     Err(Fault::Away(format!("fewer than {wanted} replicas have what is in it")))

@@ -25,6 +25,9 @@ const BLOCK_MS: u64 = 1000;
 /// So long it is waited for replicas, before it is looked whether anybody waits for the entries still.
 const WAIT_MS: u64 = 1000;
 
+/// So often that is done at the most by whoever does not follow.
+const REPLICATION_ATTEMPTS: usize = 10;
+
 /// What is to be followed from here on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct FollowOrder {
@@ -162,12 +165,26 @@ impl Follower {
 
 /// Notes up to where somebody has read. Replicas are asked about what a connection has written: this is behind what it has
 /// read.
-pub(super) fn note_seen(connection: &mut Connection, who: &str, last: Position) -> Answer<()> {
+fn note_seen(connection: &mut Connection, who: &str, last: Position) -> Answer<()> {
     ask(connection, cmd("HSET").arg(SEEN).arg(who).arg(last.to_string())).map(drop)
 }
 
+/// Whether so many replicas come to have everything up to this entry in the time that whoever starts or asks once may wait.
+pub(super) fn has_replicas(connection: &mut Connection, who: &str, last: Position, wanted: u32) -> Answer<bool> {
+    if wanted == 0 {
+        return Ok(true);
+    }
+    note_seen(connection, who, last)?;
+    for _ in 0..REPLICATION_ATTEMPTS {
+        if count_replicas(connection, wanted)? >= u64::from(wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// How many replicas have that, or so many as are wanted; waits a while for those.
-pub(super) fn count_replicas(connection: &mut Connection, wanted: u32) -> Answer<u64> {
+fn count_replicas(connection: &mut Connection, wanted: u32) -> Answer<u64> {
     number(ask(connection, cmd("WAIT").arg(wanted).arg(WAIT_MS))?)
 }
 

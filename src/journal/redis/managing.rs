@@ -15,9 +15,9 @@ use super::address::ClusterAddress;
 use super::connecting::Connector;
 use super::entries::{read_version, unknown};
 use super::faults::{Answer, Fault, bytes, list, optional_bytes};
-use super::following::{count_replicas, note_seen};
+use super::following::has_replicas;
 use super::opening;
-use super::scripts::{META, Scripts};
+use super::scripts::{ACCOUNTS, META, Scripts};
 use crate::journal::cluster::Link;
 use crate::journal::cluster::codec;
 use crate::journal::cluster::log::{
@@ -25,17 +25,11 @@ use crate::journal::cluster::log::{
 };
 use crate::rooms::{AccountAction, AccountChange, AccountId, Change, Epoch, Name, NodeId, RoomCode, StoredAccount};
 
-/// The accounts, each a field.
-const ACCOUNTS: &str = "{snugd}:accounts";
-
 /// So long it may take until a change is in the log.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who has to ask again does so after this time.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// So often it is waited a while for replicas.
-const REPLICATION_ATTEMPTS: usize = 10;
 
 /// How many events of each room a log keeps of which nobody has said it yet. The first node says it anew.
 const NEW_HISTORY_EVENTS: u64 = 1000;
@@ -53,12 +47,15 @@ pub enum AccountError {
     Missing,
 }
 
-/// The names of all accounts in the log at this address, in the order of their letters.
+/// The names of all accounts in the log at this address, in the order of their letters. `wait_replicas`: so many replicas
+/// have to have them.
 ///
 /// # Errors
-/// The log cannot be used.
-pub fn account_names(address: &ClusterAddress) -> Result<Vec<Name>, AccountError> {
-    let mut names: Vec<Name> = Reading::begin(address)?.read()?.accounts.into_iter().map(|known| known.name).collect();
+/// The log cannot be used, or they are not known to last.
+pub fn account_names(address: &ClusterAddress, wait_replicas: u32) -> Result<Vec<Name>, AccountError> {
+    let mut reading = Reading::begin(address)?;
+    let mut names: Vec<Name> = reading.read()?.accounts.into_iter().map(|known| known.name).collect();
+    reading.wait_for_replicas(wait_replicas)?;
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     Ok(names)
 }
@@ -153,7 +150,11 @@ impl Visit<'_> {
                     )));
                 }
                 Some(Response::Up) => self.attach(),
-                Some(Response::Down { reason: why }) => reason = why,
+                Some(Response::Down { reason: why }) => {
+                    // The other connection may be to the same server, which is not the one that keeps the log by then.
+                    self.reading.connection = None;
+                    reason = why;
+                }
                 Some(Response::Attached(Attached::Yes { generation, .. })) => {
                     if self.propose(generation)? {
                         return Ok(());
@@ -171,10 +172,10 @@ impl Visit<'_> {
                 Some(Response::Attached(Attached::UnknownFormat(format))) => {
                     return Err(AccountError::Unusable(denied(address, &of_other_format(&format))));
                 }
-                Some(
-                    Response::Attached(Attached::GivenUp)
-                    | Response::Appended(Err(AppendFault::GivenUp | AppendFault::OtherGeneration)),
-                ) => self.come_as_another(),
+                Some(Response::Attached(Attached::GivenUp) | Response::Appended(Err(AppendFault::GivenUp))) => {
+                    self.come_as_another();
+                }
+                Some(Response::Appended(Err(AppendFault::OtherGeneration))) => self.attach(),
                 Some(Response::Appended(Ok(verdicts))) => match verdicts.last() {
                     Some((number, Verdict::Appended)) if *number == self.number => return Ok(()),
                     // Another change of an account came before it; or what was read is none of this log's any more.
@@ -264,15 +265,15 @@ impl<'a> Reading<'a> {
         Ok(read)
     }
 
-    /// What is in the log is there to stay once so many replicas have it: no node shows it before.
+    /// What is in the log is there to stay once so many replicas have it: nothing shows it before.
     fn wait_for_replicas(&mut self, wanted: u32) -> Result<(), AccountError> {
-        if wanted == 0 || self.try_twice(|connection| has_replicas(connection, wanted))? {
+        if self.try_twice(|connection| has_replicas(connection, "account", Position::default(), wanted))? {
             return Ok(());
         }
         let address = self.address;
         Err(AccountError::NotDone(format!(
-            "The change is in the cluster's log at {address}, but fewer than {wanted} replicas have it so far: nodes go by it \
-             once they have."
+            "The cluster's log at {address} has it, but fewer than {wanted} replicas have so far: nodes go by it once they \
+             do."
         )))
     }
 }
@@ -301,16 +302,6 @@ fn read_known(connection: &mut Connection) -> Answer<Known> {
         version: read_version(&version.unwrap_or_default())?,
         history_events: history.and_then(|history| history.parse().ok()),
     })
-}
-
-fn has_replicas(connection: &mut Connection, wanted: u32) -> Answer<bool> {
-    note_seen(connection, "account", Position::default())?;
-    for _ in 0..REPLICATION_ATTEMPTS {
-        if count_replicas(connection, wanted)? >= u64::from(wanted) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Whether the log is one that this program knows. None is there before the first node.

@@ -195,7 +195,7 @@ impl Link for RedisLink {
     }
 
     fn hurry(&mut self) {
-        if self.hurry.wait() {
+        if self.hurry.note_awaited() {
             (self.wake)();
         }
     }

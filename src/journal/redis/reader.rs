@@ -8,14 +8,11 @@ use redis::{Connection, cmd};
 use super::answers::{Answers, Origin, Over, Standing};
 use super::connecting::{Connector, ask};
 use super::faults::{Answer, Fault, list, optional_bytes};
-use super::following::{count_replicas, note_seen};
+use super::following::has_replicas;
 use super::scripts::{META, Scripts};
 use super::{loading, reading};
 use crate::journal::cluster::log::{Loaded, Response};
 use crate::rooms::{Page, ReadRequest};
-
-/// So often it is waited a while for replicas.
-const REPLICATION_ATTEMPTS: usize = 10;
 
 /// What the thread is asked; over this connection's time.
 pub(super) enum ReadOrder {
@@ -111,15 +108,9 @@ impl Reader {
 
 /// What is loaded is as visible as what is followed.
 fn wait_for_replicas(connection: &mut Connection, loaded: &Loaded, wanted: u32) -> Answer<()> {
-    if wanted == 0 {
-        return Ok(());
-    }
     let last = loaded.rooms.iter().map(|room| room.position).max().unwrap_or(loaded.position);
-    note_seen(connection, "load", last)?;
-    for _ in 0..REPLICATION_ATTEMPTS {
-        if count_replicas(connection, wanted)? >= u64::from(wanted) {
-            return Ok(());
-        }
+    if has_replicas(connection, "load", last, wanted)? {
+        return Ok(());
     }
     Err(Fault::Away(format!("fewer than {wanted} replicas have what is in it")))
 }

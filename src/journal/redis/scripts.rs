@@ -12,6 +12,12 @@ pub(super) const LOG: &str = "{snugd}:log";
 /// What the log is about as a whole.
 pub(super) const META: &str = "{snugd}:meta";
 
+/// Which epoch each room has, by its code.
+pub(super) const ROOMS: &str = "{snugd}:rooms";
+
+/// The accounts, by their numbers.
+pub(super) const ACCOUNTS: &str = "{snugd}:accounts";
+
 /// How far each node has read, where it waits for replicas.
 pub(super) const SEEN: &str = "{snugd}:seen";
 
