@@ -206,7 +206,8 @@ run_tests() {
 waiting_log=$(mktemp)
 run_tests "$waiting" >"$waiting_log" 2>&1 &
 waiting_process=$!
-trap 'kill "$waiting_process" 2>/dev/null; rm -f "$waiting_log"' EXIT
+# Without `true` a process that has ended already would be the exit status of the whole.
+trap 'kill "$waiting_process" 2>/dev/null || true; rm -f "$waiting_log"' EXIT
 trap 'exit 1' INT TERM
 failed=
 
