@@ -86,9 +86,24 @@ impl Server {
     }
 
     fn command(&self, words: &[&str]) -> Value {
+        self.try_command(words).expect("an answer")
+    }
+
+    fn try_command(&self, words: &[&str]) -> Result<Value, Fault> {
         let mut command = cmd(words[0]);
         command.arg(&words[1..]);
-        ask(&mut self.connect(), &command).expect("an answer")
+        ask(&mut self.connect(), &command)
+    }
+
+    /// Has it listen at a port as well from here on, which is returned. One that was free a moment ago may be another
+    /// server's.
+    fn listen(&mut self) -> u16 {
+        let port = wait_for("a port that is free", || {
+            let port = free_port();
+            self.try_command(&["CONFIG", "SET", "port", &port.to_string()]).is_ok().then_some(port)
+        });
+        self.extra.extend(["--port".to_owned(), port.to_string()]);
+        port
     }
 }
 

@@ -84,9 +84,8 @@ fn a_user_without_the_right_password_is_told_at_once() {
 
 #[test]
 fn where_a_log_has_moved_it_is_followed() {
-    let port = free_port();
-    let mut server = Server::start_with(&["--port", &port.to_string()]);
-    drop(server.connect());
+    let mut server = Server::start();
+    let port = server.listen();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let text = format!("redis://{}", listener.local_addr().expect("an address"));
     let asked = thread::spawn(move || {

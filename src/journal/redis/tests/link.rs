@@ -231,6 +231,7 @@ fn a_snapshot_takes_the_place_of_what_it_was_made_of() {
         last_author: AuthorId(7),
         files: Vec::new(),
         members: Vec::new(),
+        left: Vec::new(),
         rules: RoomRules::default(),
     };
     let keep = |version: u64| Request::KeepSnapshot {
@@ -249,7 +250,7 @@ fn a_snapshot_takes_the_place_of_what_it_was_made_of() {
 
 #[test]
 fn with_replicas_to_wait_for_nothing_is_handed_over_before_they_have_it() {
-    let server = Server::start();
+    let mut server = Server::start();
     let (mut ana, loaded) = start(&server, 1);
     let mut patient =
         RedisLink::open(&server.address(), 1, || (), Arc::default()).unwrap_or_else(|sentence| panic!("{sentence}"));
@@ -265,8 +266,7 @@ fn with_replicas_to_wait_for_nothing_is_handed_over_before_they_have_it() {
     assert_eq!(patient.take(), None);
     let replica = Server::start();
     drop(replica.connect());
-    let port = free_port();
-    server.command(&["CONFIG", "SET", "port", &port.to_string()]);
+    let port = server.listen();
     replica.command(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
     assert_eq!(patient.entries(1)[0].by.number, 1);
 }
