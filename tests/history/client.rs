@@ -682,7 +682,10 @@ impl Client {
         let is_current = self.link() == Some(number);
         let Some(link) = self.find_link(number) else { return };
         if link.is_joined {
-            if !std::mem::take(&mut link.moderates) && !std::mem::take(&mut link.may_hear_of_former) {
+            // Nobody is told so who has asked for anything but what operators do.
+            let is_of_operators = code == "no_such_member" || code == "not_operator";
+            let is_of_others = std::mem::take(&mut link.moderates) || std::mem::take(&mut link.may_hear_of_former);
+            if !is_of_others && !is_of_operators {
                 (link.asked, link.searched, link.renames) = (None, None, false);
             }
         } else {
