@@ -82,6 +82,7 @@ fn read_room(bencher: Bencher) {
         last_author: AuthorId(20),
         files: Vec::new(),
         members: (1..=20).map(member).collect(),
+        left: Vec::new(),
         rules: RoomRules::default(),
     };
     let mut text = Vec::new();

@@ -5,6 +5,7 @@
 //! every node that is handed the same changes in the same order.
 
 use super::command::{Command, ConnectionId, Membership, Reply, Share};
+use super::roster::Left;
 use super::{
     AccountChange, AccountId, Address, AuthorId, Ban, Body, EncoderId, Epoch, Event, KeyHash, MessageKey, ModeChange,
     Name, NodeId, RoomCode, RoomKey, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
@@ -420,6 +421,8 @@ pub struct StoredRoom {
     pub files: Vec<(u64, SharedFile)>,
     /// Everybody whose secret it knows.
     pub members: Vec<StoredMember>,
+    /// Those who left for good, the one who left first first.
+    pub left: Vec<Left>,
     /// What operators have made of it, and who they are.
     pub rules: RoomRules,
 }

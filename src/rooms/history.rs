@@ -87,14 +87,14 @@ impl History {
         self.latest.len()
     }
 
-    /// Records the room's next event, and releases what is too old. `may_return`: who may come back.
-    pub fn record(&mut self, event: &Event, kept: Kept, may_return: impl Fn(AuthorId) -> bool) {
+    /// Records the room's next event, and releases what is too old. `may_repeat`: who may say again what it said.
+    pub fn record(&mut self, event: &Event, kept: Kept, may_repeat: impl Fn(AuthorId) -> bool) {
         if let Some((author, key)) = event.message_key() {
             self.dedup.record(author, key.clone(), event.id);
         }
         self.files.record(event);
         self.latest.push(event);
-        self.release_beyond(kept.in_memory, may_return);
+        self.release_beyond(kept.in_memory, may_repeat);
         self.release_files(kept);
     }
 
@@ -128,12 +128,12 @@ impl History {
     }
 
     /// Holds no more than so many events in memory.
-    pub fn release_beyond(&mut self, events: usize, may_return: impl Fn(AuthorId) -> bool) {
+    pub fn release_beyond(&mut self, events: usize, may_repeat: impl Fn(AuthorId) -> bool) {
         while self.latest.len() > events {
             self.latest.pop();
         }
         let last_messages = &mut self.last_messages;
-        self.dedup.forget_until(self.latest.first_id() - 1, keep_last(last_messages, may_return));
+        self.dedup.forget_until(self.latest.first_id() - 1, keep_last(last_messages, may_repeat));
     }
 
     /// Whether anything is remembered beyond the events in memory.
@@ -284,7 +284,7 @@ impl History {
     }
 
     /// Takes in what was read, where memory holds too little for those who come, and it leads up to what it holds.
-    pub fn page_in(&mut self, page: &[Event], kept: Kept, may_return: impl Fn(AuthorId) -> bool) {
+    pub fn page_in(&mut self, page: &[Event], kept: Kept, may_repeat: impl Fn(AuthorId) -> bool) {
         let held = self.latest.len();
         if held >= EVENTS_ON_JOIN {
             return;
@@ -297,7 +297,7 @@ impl History {
         let first = self.first_held_id();
         let added = page.iter().filter(|event| (first..first_held).contains(&event.id));
         let older = added.filter_map(|event| event.message_key().map(|(author, key)| (event.id, author, key.clone())));
-        self.dedup.record_older(older, keep_last(&mut self.last_messages, may_return));
+        self.dedup.record_older(older, keep_last(&mut self.last_messages, may_repeat));
     }
 
     /// Everything that memory holds.
@@ -309,9 +309,9 @@ impl History {
 /// Takes in what is released of the events in memory.
 fn keep_last(
     last_messages: &mut LastMessages,
-    may_return: impl Fn(AuthorId) -> bool,
+    may_repeat: impl Fn(AuthorId) -> bool,
 ) -> impl FnMut(AuthorId, &MessageKey, u64) {
-    move |author, key, id| last_messages.record(author, key, id, || may_return(author))
+    move |author, key, id| last_messages.record(author, key, id, || may_repeat(author))
 }
 
 /// How many of these events fit into a page; at least one.

@@ -1,4 +1,4 @@
-//! What each member that may come back said last, beyond the events that memory holds.
+//! What each author that may say it again said last, beyond the events that memory holds.
 //!
 //! Who comes back says again what it has not seen acknowledged, and others may have said any number of things
 //! meanwhile. So the events alone do not tell whether that was said. Here nobody takes anything who said nothing.
@@ -53,12 +53,12 @@ impl LastMessages {
     }
 
     /// The author's message is the event with this id. What is older than what is known of it already is left out, and
-    /// so is everything of who cannot come back; `may_return` is asked only where nothing is known of it.
-    pub fn record(&mut self, author: AuthorId, key: &MessageKey, id: u64, may_return: impl FnOnce() -> bool) {
+    /// so is everything of who cannot say it again; `may_repeat` is asked only where nothing is known of it.
+    pub fn record(&mut self, author: AuthorId, key: &MessageKey, id: u64, may_repeat: impl FnOnce() -> bool) {
         let key_hash = self.hasher.hash_one(key);
         let ring = match self.authors.entry(author) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) if may_return() => unknown.insert(VecDeque::new()),
+            Entry::Vacant(unknown) if may_repeat() => unknown.insert(VecDeque::new()),
             Entry::Vacant(_) => return,
         };
         if ring.back().is_some_and(|last| last.id >= id) {
@@ -73,7 +73,7 @@ impl LastMessages {
         self.ring_bytes -= former_bytes;
     }
 
-    /// The author cannot come back any more.
+    /// The author says nothing again any more.
     pub fn forget(&mut self, author: AuthorId) {
         let Some(ring) = self.authors.remove(&author) else { return };
         self.ring_bytes -= ring_bytes(&ring);

@@ -231,8 +231,12 @@ impl Rooms {
                 presence,
                 Some(Presence::Here { connection: holder, .. }) if connects && holder == connection
             );
-            // Whoever shows whose name it is comes as the same member from wherever it is.
-            let is_own = account.is_some() && room.account_of(holder) == account;
+            // Whoever shows whose name it is comes as the same member from wherever it is, unless that is about to bear
+            // another one.
+            let standing = proposed.standing(holder, roster);
+            let bears_it =
+                matches!(standing, Some(Standing::Placed { name: own, .. }) if own.keys().overlaps(&name.keys()));
+            let is_own = bears_it && account.is_some() && room.account_of(holder) == account;
             return match is_caller || is_own {
                 true => Ok(Identity::Member { author: holder, account, comes_anew: is_own && !is_caller }),
                 false => Err(Refusal::NameTaken { name, code: room.code() }),
@@ -244,7 +248,8 @@ impl Rooms {
         }
         // By the password comes back who comes without its secret, with all that it is.
         let returning = returning.or_else(|| room.departed_bearer(account?));
-        let author = returning.unwrap_or_else(|| proposed.new_author(roster));
+        let left = || proposed.author_who_left(&token?, roster);
+        let author = returning.or_else(left).unwrap_or_else(|| proposed.new_author(roster));
         Ok(Identity::Newcomer { name, author, has_returned: returning.is_some(), account })
     }
 

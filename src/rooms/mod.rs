@@ -86,7 +86,7 @@ pub use paging::Resumed;
 pub use password::{Password, PasswordFault};
 pub use room::{Marks, Room};
 pub use room_key::{KeyHash, MAX_KEY_BYTES, RoomKey};
-pub use roster::{MAX_DEPARTED, Member};
+pub use roster::{Left, MAX_DEPARTED, MAX_LEFT, Member};
 pub use rules::{Ban, MAX_BANS, MAX_OPERATORS, Mute, RoomRules};
 pub use search::{Found, IndexWord, MAX_QUERY_BYTES, Search, SearchFault, SearchQuery, index_words};
 pub use text::{MAX_LINE_BYTES, MessageKey, Text, TextFault};

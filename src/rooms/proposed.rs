@@ -404,6 +404,19 @@ impl Proposed {
         }
     }
 
+    /// The number of who left for good and had this secret, or is about to leave.
+    pub fn author_who_left(&self, token: &TokenHash, roster: &Roster) -> Option<AuthorId> {
+        let with_place = || match roster.known_by(token)? {
+            Known::Member(author) => Some(author),
+            Known::Departed { .. } => None,
+        };
+        let leaving = self.tokens.get(token).copied().or_else(with_place);
+        // Who is refused has no number: another node may give it to somebody else.
+        let is_its_own = |author: &AuthorId| roster.may_return(*author) || *author > roster.last_author();
+        let leaving = leaving.filter(|author| self.will_be_forgotten(*author) && is_its_own(author));
+        leaving.or_else(|| roster.author_who_left(token))
+    }
+
     /// Places that will be taken.
     pub fn places(&self, roster: &Roster) -> usize {
         roster.places().saturating_add_signed(self.added_places)
@@ -530,7 +543,7 @@ mod tests {
         let (author, token, via) = (AuthorId(1), TokenHash::from_bytes([1; 32]), Via::Web);
         let (mut roster, mut proposed) = (Roster::default(), Proposed::default());
         let newcomer = Newcomer { author, token, name: name.clone(), via, account: None, becomes_operator: false };
-        roster.place(&newcomer, false, NodeId::ALONE);
+        roster.place(&newcomer, NodeId::ALONE);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), Some(author));
         proposed.note(&Change::Vacate { author, event: None, may_return: true, time_ms: 0 }, &roster);
         assert_eq!(proposed.holder_of(&name.keys(), &roster), None);
@@ -549,7 +562,7 @@ mod tests {
         let place = Change::Place { opens: false, newcomer: newcomer.clone(), returns: false, time_ms: 0 };
         let identify = Change::Identify { author, account, token: Some(token) };
         let serials = [&place, &identify].map(|change| proposed.note(change, &roster));
-        roster.place(&newcomer, false, NodeId::ALONE);
+        roster.place(&newcomer, NodeId::ALONE);
         proposed.settle(&place, false, serials[0]);
         roster.change_token(author, &token);
         proposed.settle(&identify, false, serials[1]);

@@ -17,6 +17,9 @@ use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, NodeId, StoredMem
 /// Members that dropped out and may come back by token, remembered a room.
 pub const MAX_DEPARTED: usize = 256;
 
+/// Those who left for good, remembered a room.
+pub const MAX_LEFT: usize = 256;
+
 /// A name present in a room.
 pub struct Member {
     pub(super) name: Name,
@@ -59,6 +62,26 @@ pub(super) struct Departed {
     pub(super) name: Name,
     pub(super) author: AuthorId,
     pub(super) token: ShortTokenHash,
+}
+
+/// Somebody who left for good, or was thrown out. With its secret it comes as anybody else does, but as the same author: what
+/// was sent over a connection that nobody has read yet, or is sent again by who does not know that it was thrown out, is
+/// not said twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Left {
+    /// Its number in the room.
+    pub author: AuthorId,
+    /// The secret that it had.
+    pub token: ShortTokenHash,
+}
+
+/// Who can do less from here on, since a place was given up.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Vacated {
+    /// Cannot come back as what it was.
+    pub gone: Option<AuthorId>,
+    /// Is nobody's number any more: what it said cannot be said again.
+    pub forgotten: Option<AuthorId>,
 }
 
 /// Who comes, when somebody comes by token.
@@ -107,6 +130,7 @@ pub(super) struct Roster {
     tokens: HashTable<Slot>,
     hasher: RandomState,
     departed: VecDeque<Departed>,
+    left: VecDeque<Left>,
     last_author: AuthorId,
     entered: usize,
 }
@@ -126,6 +150,11 @@ impl Roster {
     /// Those whose place was given up, the one who left first first.
     pub fn departed(&self) -> impl Iterator<Item = &Departed> {
         self.departed.iter()
+    }
+
+    /// Those who left for good, the one who left first first.
+    pub fn left(&self) -> impl Iterator<Item = &Left> {
+        self.left.iter()
     }
 
     fn slot(&self, author: AuthorId) -> Option<usize> {
@@ -190,16 +219,29 @@ impl Roster {
         self.slot(author).is_some() || self.departed.iter().any(|departed| departed.author == author)
     }
 
+    /// The number of who left for good and had this secret.
+    pub fn author_who_left(&self, token: impl Into<ShortTokenHash>) -> Option<AuthorId> {
+        let token = token.into();
+        self.left.iter().find(|left| left.token == token).map(|left| left.author)
+    }
+
+    /// Whether somebody with this number may say again what it has said: who left for good as well.
+    pub fn may_repeat(&self, author: AuthorId) -> bool {
+        self.may_return(author) || self.left.iter().any(|left| left.author == author)
+    }
+
     /// Has the next one be numbered after this: no number is given twice.
     pub fn number_authors_after(&mut self, last: AuthorId) {
         self.last_author = last;
     }
 
     /// Gives somebody a place at this node, who may have been here before. Author, name and token must be nobody else's.
-    pub fn place(&mut self, newcomer: &Newcomer, has_returned: bool, node: NodeId) {
+    pub fn place(&mut self, newcomer: &Newcomer, node: NodeId) {
         let Newcomer { author, ref token, ref name, via, .. } = *newcomer;
         let token = token.into();
+        let has_returned = author <= self.last_author;
         self.departed.retain(|departed| departed.token != token && departed.author != author);
+        self.left.retain(|left| left.token != token && left.author != author);
         self.last_author = self.last_author.max(author);
         let slot = self.members.insert(Member {
             name: name.clone(),
@@ -228,10 +270,9 @@ impl Roster {
         self.entered += usize::from(!std::mem::replace(&mut member.has_entered, true));
     }
 
-    /// Frees a member's place; with `may_return`, its secret still tells who it was. Returns who cannot come back from
-    /// here on.
-    pub fn vacate(&mut self, author: AuthorId, may_return: bool) -> Option<AuthorId> {
-        let slot = self.slot(author)?;
+    /// Frees a member's place; with `may_return`, its secret still tells who it was.
+    pub fn vacate(&mut self, author: AuthorId, may_return: bool) -> Vacated {
+        let Some(slot) = self.slot(author) else { return Vacated::default() };
         let is_it = |candidate: &Slot| *candidate as usize == slot;
         let hash = token_hash(self.members[slot].token);
         for (table, hash) in [(&mut self.authors, author_hash(author)), (&mut self.tokens, hash)] {
@@ -242,10 +283,19 @@ impl Roster {
         let member = self.members.remove(slot);
         self.entered -= usize::from(member.has_entered);
         self.free_name(&member.name, slot as Slot);
-        if !may_return {
-            return Some(author);
+        if may_return {
+            let forgotten = self.remember(Departed { name: member.name, author, token: member.token });
+            Vacated { gone: forgotten, forgotten }
+        } else {
+            Vacated { gone: Some(author), forgotten: self.remember_left(Left { author, token: member.token }) }
         }
-        self.remember(Departed { name: member.name, author: member.author, token: member.token })
+    }
+
+    /// Remembers one who left for good. Returns who is forgotten for that.
+    pub fn remember_left(&mut self, left: Left) -> Option<AuthorId> {
+        let forgotten = if self.left.len() == MAX_LEFT { self.left.pop_front() } else { None };
+        self.left.push_back(left);
+        forgotten.map(|forgotten| forgotten.author)
     }
 
     /// Remembers one who is gone.
@@ -338,7 +388,7 @@ mod tests {
             let (author, name) = (AuthorId(number as u32 + 1), Name::parse(name).expect("a name"));
             let (token, via, becomes_operator) = (token(number), Via::Web, false);
             let newcomer = Newcomer { author, token, name, via, account: None, becomes_operator };
-            roster.place(&newcomer, false, NodeId::ALONE);
+            roster.place(&newcomer, NodeId::ALONE);
             roster.enter(author, Via::Web, NodeId::ALONE);
         }
         roster
@@ -364,7 +414,30 @@ mod tests {
             roster.vacate(AuthorId(number as u32 + 1), number % 2 == 0);
         }
         assert!(roster.names.is_empty() && roster.tokens.is_empty() && roster.authors.is_empty());
-        assert_eq!((roster.departed.len(), roster.entered()), (MAX_DEPARTED, 0));
+        assert_eq!((roster.departed.len(), roster.left.len(), roster.entered()), (MAX_DEPARTED, MAX_LEFT, 0));
+    }
+
+    /// Who left for good has no way back, but is no second author either.
+    #[test]
+    fn by_its_secret_who_left_is_told_apart_and_not_known() {
+        let names: Vec<String> = (0..=MAX_LEFT).map(|number| format!("Ida {number}")).collect();
+        let mut roster = roster_of(&names);
+        let vacated = roster.vacate(AuthorId(1), false);
+        assert_eq!(vacated, Vacated { gone: Some(AuthorId(1)), forgotten: None });
+        assert_eq!((roster.known_by(&token(0)), roster.author_who_left(&token(0))), (None, Some(AuthorId(1))));
+        assert_eq!((roster.may_return(AuthorId(1)), roster.may_repeat(AuthorId(1))), (false, true));
+        for author in 2..=MAX_LEFT as u32 {
+            assert_eq!(roster.vacate(AuthorId(author), false).forgotten, None);
+        }
+        let last = AuthorId(MAX_LEFT as u32 + 1);
+        assert_eq!(roster.vacate(last, false), Vacated { gone: Some(last), forgotten: Some(AuthorId(1)) });
+        assert_eq!(roster.author_who_left(&token(0)), None);
+        let name = Name::parse("Ida").expect("a name");
+        let (author, via) = (AuthorId(2), Via::Web);
+        let newcomer = Newcomer { author, token: token(1), name, via, account: None, becomes_operator: false };
+        roster.place(&newcomer, NodeId::ALONE);
+        assert_eq!((roster.known_by(&token(1)), roster.left.len()), (Some(Known::Member(author)), MAX_LEFT - 1));
+        assert!(roster.member(author).is_some_and(|member| member.has_returned));
     }
 
     #[test]

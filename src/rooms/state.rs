@@ -5,7 +5,7 @@
 
 use super::change::{Change, Measure, Newcomer};
 use super::history::{History, Kept};
-use super::roster::{Known, Roster};
+use super::roster::{Known, Roster, Vacated};
 use super::rules::{Comer, Mute, RoomRules, find_ban};
 use hashbrown::HashMap;
 
@@ -65,6 +65,11 @@ impl RoomState {
         history.restore_files(&stored.files, kept);
         let rules = stored.rules.clone();
         let mut state = RoomState { history, rules, last_time_ms, ..RoomState::new(stored.code, stored.epoch) };
+        // Before anybody has a place: whoever has one has been here.
+        state.roster.number_authors_after(stored.last_author);
+        for left in &stored.left {
+            let _ = state.roster.remember_left(*left);
+        }
         for member in &stored.members {
             state.set_account(member.author, member.account);
             if !member.is_placed {
@@ -73,12 +78,11 @@ impl RoomState {
             }
             let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
             let (account, becomes_operator) = (member.account, false);
-            state.roster.place(&Newcomer { author, token, name, via, account, becomes_operator }, true, member.node);
+            state.roster.place(&Newcomer { author, token, name, via, account, becomes_operator }, member.node);
             if member.has_entered {
                 state.roster.enter(author, via, member.node);
             }
         }
-        state.roster.number_authors_after(stored.last_author);
         state
     }
 
@@ -130,6 +134,7 @@ impl RoomState {
             last_author: self.roster.last_author(),
             files: self.history.files().iter().map(|(id, file)| (id, file.clone())).collect(),
             members: placed.chain(departed).collect(),
+            left: self.roster.left().copied().collect(),
             rules: self.rules.clone(),
         }
     }
@@ -283,7 +288,7 @@ impl RoomState {
         Ok(())
     }
 
-    /// A number is new, or the one of somebody who left and shows the same secret; a name and a secret are nobody's, and
+    /// A number is new, or the one of somebody who was here and shows the same secret; a name and a secret are nobody's, and
     /// not banned; a locked room knows who comes. `time_ms`: `None`, where these two were made sure of before.
     fn check_newcomer(&self, newcomer: &Newcomer, returns: bool, time_ms: Option<u64>) -> Result<(), Conflict> {
         let is_known = || {
@@ -305,7 +310,10 @@ impl RoomState {
             Some(Known::Departed { author, .. }) => author == newcomer.author,
             // Who returns may be forgotten since it was proposed, behind many who left after it.
             None if returns => self.roster.member(newcomer.author).is_none(),
-            None => newcomer.author > self.roster.last_author(),
+            None => match self.roster.author_who_left(&newcomer.token) {
+                Some(author) => author == newcomer.author,
+                None => newcomer.author > self.roster.last_author(),
+            },
         };
         let is_free = is_own && self.roster.holder_of(&newcomer.name.keys()).is_none();
         if is_free { Ok(()) } else { Err(Conflict::Member) }
@@ -317,16 +325,16 @@ impl RoomState {
         // Last, since most of it has left the processor's caches: what is written after it would wait for it.
         if let Some(event) = change.event() {
             self.last_time_ms = event.time_ms;
-            self.history.record(event, kept, |author| self.roster.may_return(author));
+            self.history.record(event, kept, |author| self.roster.may_repeat(author));
         }
     }
 
     fn apply_but_history(&mut self, change: &Change, by: NodeId) {
         match change {
-            Change::Place { newcomer, returns, .. } => self.place(newcomer, *returns, by),
-            Change::Enter { returns, event, .. } => {
+            Change::Place { newcomer, .. } => self.place(newcomer, by),
+            Change::Enter { event, .. } => {
                 if let Some(newcomer) = change.newcomer() {
-                    self.place(&newcomer, *returns, by);
+                    self.place(&newcomer, by);
                 }
                 self.roster.enter(event.author, event.via, by);
             }
@@ -394,8 +402,8 @@ impl RoomState {
         ending
     }
 
-    fn place(&mut self, newcomer: &Newcomer, returns: bool, by: NodeId) {
-        self.roster.place(newcomer, returns, by);
+    fn place(&mut self, newcomer: &Newcomer, by: NodeId) {
+        self.roster.place(newcomer, by);
         self.set_account(newcomer.author, newcomer.account);
         if newcomer.becomes_operator {
             self.rules.make_operator(newcomer.author);
@@ -403,10 +411,13 @@ impl RoomState {
     }
 
     fn vacate(&mut self, author: AuthorId, may_return: bool) {
-        if let Some(forgotten) = self.roster.vacate(author, may_return) {
+        let Vacated { gone, forgotten } = self.roster.vacate(author, may_return);
+        if let Some(gone) = gone {
+            self.rules.forget_operator(gone);
+            self.set_account(gone, None);
+        }
+        if let Some(forgotten) = forgotten {
             self.history.forget_author(forgotten);
-            self.rules.forget_operator(forgotten);
-            self.set_account(forgotten, None);
         }
     }
 
@@ -450,12 +461,12 @@ impl RoomState {
 
     /// Holds no more than so many events in memory.
     pub fn release_beyond(&mut self, events: usize) {
-        self.history.release_beyond(events, |author| self.roster.may_return(author));
+        self.history.release_beyond(events, |author| self.roster.may_repeat(author));
     }
 
     /// Takes in events that were read.
     pub fn page_in(&mut self, page: &[Event], kept: Kept) {
-        self.history.page_in(page, kept, |author| self.roster.may_return(author));
+        self.history.page_in(page, kept, |author| self.roster.may_repeat(author));
     }
 
     /// Appends all that nodes agree on, as text: the same bytes for the same state.
@@ -476,6 +487,7 @@ impl RoomState {
             let (author, token, name) = (departed.author.0, departed.token.to_bits(), departed.name.as_str());
             line(format_args!("departed {author} {token:x} {name:?}"));
         }
+        roster.left().for_each(|left| line(format_args!("left {} {:x}", left.author.0, left.token.to_bits())));
         let mut accounts: Vec<_> = self.accounts.iter().collect();
         accounts.sort();
         for (author, account) in accounts {

@@ -678,22 +678,73 @@ fn what_is_remembered_of_members_is_bounded_and_goes_with_them() {
     let silent: Vec<_> = (0..100).map(|number| house.join(JoinTarget::Code(code), &format!("eve {number}"))).collect();
     talk(&mut house, ben, 200);
     assert!(bytes(&house) <= one_bytes, "nobody who says nothing takes anything");
-    // Those who leave for good, and those who are forgotten behind others, leave nothing.
     for &connection in &silent {
-        talk(&mut house, connection, 100);
         house.execute_in(connection, RoomCommand::Leave);
     }
-    talk(&mut house, ben, 200);
-    let kept_bytes = 4096;
-    assert!(bytes(&house) <= one_bytes + kept_bytes, "{} of {one_bytes}", bytes(&house));
-    for number in 0..2 * MAX_DEPARTED {
-        let gone = house.join(JoinTarget::Code(code), &format!("ida {number}"));
-        talk(&mut house, gone, 2);
-        house.drop_connection(gone);
-    }
-    talk(&mut house, ben, 200);
-    let most_bytes = one_bytes + MAX_DEPARTED * 200;
+    assert!(bytes(&house) <= one_bytes, "wherever it goes");
+    // Those who are forgotten behind others leave nothing.
+    let come_and_go = |house: &mut House, gone, go: &dyn Fn(&mut House, usize)| {
+        for number in 0..gone {
+            let gone = house.join(JoinTarget::Code(code), &format!("ida {number}"));
+            talk(house, gone, 2);
+            go(house, gone);
+        }
+        talk(house, ben, 200);
+    };
+    come_and_go(&mut house, 2 * MAX_LEFT, &|house, gone| house.execute_in(gone, RoomCommand::Leave));
+    let most_bytes = one_bytes + MAX_LEFT * 200;
     assert!(bytes(&house) <= most_bytes, "{} of {most_bytes}", bytes(&house));
+    come_and_go(&mut house, 2 * MAX_DEPARTED, &House::drop_connection);
+    let most_bytes = most_bytes + MAX_DEPARTED * 200;
+    assert!(bytes(&house) <= most_bytes, "{} of {most_bytes}", bytes(&house));
+}
+
+#[test]
+fn who_left_for_good_has_nothing_but_its_number_and_says_nothing_twice() {
+    let mut house = House::new(Limits { history_events: 10, create_rate: 0, ..Limits::default() });
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let ben = house.join(target, "ben");
+    let token = house.token(ana);
+    house.execute(ana, say("hello", Some("a")));
+    let said = house.rooms.room(house.membership(ana).room).last_id();
+    house.execute_in(ana, RoomCommand::Leave);
+    // However much is said meanwhile.
+    for _ in 0..100 {
+        house.execute(ben, say("so", None));
+    }
+    let again = house.connect();
+    house.execute(again, join(target, None, Some(token)));
+    assert_eq!(*house.refusal(again), Refusal::NameRequired);
+    house.execute(again, join(target, Some("anna"), Some(token)));
+    assert_eq!(house.membership(again).author, AuthorId(1));
+    assert_eq!(house.operators(ben), ["ben"], "what it was is gone");
+    house.flush();
+    house.execute(again, say("hello", Some("a")));
+    assert!(
+        matches!(house.last_reply(again), Reply::AlreadySaid { id, .. } if *id == said),
+        "{:?}",
+        house.last_reply(again)
+    );
+    assert_eq!(house.flush()[ben], "");
+    house.execute(again, say("hello", Some("b")));
+    assert!(house.flush()[ben].ends_with("anna:hello "));
+}
+
+/// Two who come by the same secret before anything is committed are one.
+#[test]
+fn who_leaves_and_comes_again_before_that_is_committed_keeps_its_number() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    house.join(target, "ben");
+    let token = house.token(ana);
+    house.propose_on(ana, ECHOING, Command::In(RoomRef::Only, RoomCommand::Leave));
+    let again = house.connect();
+    house.propose_on(again, ECHOING, join(target, Some("ana"), Some(token)));
+    house.settle();
+    assert_eq!(house.membership(again).author, AuthorId(1));
+    assert_eq!(house.rooms.room(house.membership(again).room).member_count(), 2);
 }
 
 #[test]
@@ -1022,6 +1073,7 @@ fn who_is_refused_anyway_causes_no_read() {
         last_author,
         files: Vec::new(),
         members,
+        left: Vec::new(),
         rules: Default::default(),
     };
     house.rooms.restore(vec![room], house.now);

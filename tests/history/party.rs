@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -39,8 +39,6 @@ pub struct Party {
     /// Each connection is made at any of them.
     doors: Vec<Doors>,
     carriers: HashMap<usize, Carrier>,
-    /// Connections to nodes that their clients have broken off: until it is over a node may still take in what was sent.
-    broken_off: Vec<(usize, Carrier)>,
     connections: usize,
     random: StdRng,
     asked_again: Instant,
@@ -64,7 +62,6 @@ impl Party {
             history: History::default(),
             doors,
             carriers: HashMap::new(),
-            broken_off: Vec::new(),
             connections: 0,
             random: StdRng::seed_from_u64(seed),
             asked_again: Instant::now(),
@@ -173,27 +170,13 @@ impl Party {
     /// Closes the connection without a word.
     fn break_off(&mut self, number: usize) {
         if let Some(connection) = self.clients[number].link() {
-            let carrier = self.carriers.remove(&connection);
+            self.carriers.remove(&connection);
             self.clients[number].lose(connection, &mut self.history);
-            if let Some(carrier) = carrier.filter(|_| self.has_several_nodes()) {
-                // Whether it is over is told by the other side, unless that is over itself.
-                let _ = carrier.stream.shutdown(Shutdown::Write);
-                self.broken_off.push((number, carrier));
-            }
         }
     }
 
-    fn has_several_nodes(&self) -> bool {
-        self.doors.len() > 1
-    }
-
-    /// Leaves the room for good, and closes what might still come in as the same member. Among several nodes that may be
-    /// at one which stands still: it takes in later what it was sent before, and knows this member no more. Then it stays.
+    /// Leaves the room for good, and closes what might still come in as the same member.
     fn leave(&mut self, number: usize) {
-        let may_come_in = || self.broken_off.iter().any(|(of, _)| *of == number);
-        if self.has_several_nodes() && (may_come_in() || !self.clients[number].former_links().is_empty()) {
-            return;
-        }
         let client = &mut self.clients[number];
         for connection in client.former_links() {
             self.carriers.remove(&connection);
@@ -209,7 +192,6 @@ impl Party {
             self.asked_again = Instant::now();
         }
         let mut has_moved = false;
-        self.broken_off.retain_mut(|(_, carrier)| !carrier.receive().1);
         for number in 0..self.clients.len() {
             if self.clients[number].link().is_none() {
                 self.connect(number);

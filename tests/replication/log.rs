@@ -90,9 +90,10 @@ impl Log {
     }
 
     fn open(&mut self, code: RoomCode, epoch: Epoch, by: ProposalId) {
-        let (files, members, rules) = (Vec::new(), Vec::new(), RoomRules::default());
+        let (files, members, left, rules) = (Vec::new(), Vec::new(), Vec::new(), RoomRules::default());
         let (first_id, last_id, last_time_ms, last_author) = (1, 0, 0, AuthorId(0));
-        let snapshot = StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, rules };
+        let snapshot =
+            StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, left, rules };
         let (tail, events, keys) = (Vec::new(), Vec::new(), HashMap::new());
         self.rooms.insert(epoch, LoggedRoom { version: by, snapshot, tail, events, keys, last_time_ms });
         self.codes.insert(code, epoch);

@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use snugd::journal::{Journal, MemoryJournal, Outcome};
 use snugd::rooms::{
-    AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, MAX_PAGE_EVENTS, Measure, MessageKey,
-    ModeChange, Mute, Newcomer, NodeId, Page, Proposal, ReadRequest, RoomCode, RoomRules, StoredAccount, StoredMember,
-    StoredRoom, SyncId, Wanted, amend,
+    AccountAction, AccountChange, AuthorId, Body, Change, Epoch, Event, Found, Left, MAX_PAGE_EVENTS, Measure,
+    MessageKey, ModeChange, Mute, Newcomer, NodeId, Page, Proposal, ReadRequest, RoomCode, RoomRules, StoredAccount,
+    StoredMember, StoredRoom, SyncId, Wanted, amend,
 };
 
 /// What survives a crash.
@@ -37,6 +37,7 @@ struct RoomOnDisk {
     last_time_ms: u64,
     last_author: AuthorId,
     members: Vec<StoredMember>,
+    left: Vec<Left>,
     rules: RoomRules,
     /// Every event that ever was, the first has the id 1.
     events: Vec<Event>,
@@ -83,6 +84,7 @@ impl Disk {
             last_author: room.last_author,
             files: room.events.iter().filter_map(|event| Some((event.id, event.body.file()?.clone()))).collect(),
             members: room.members.clone(),
+            left: room.left.clone(),
             rules: room.rules.clone(),
         };
         self.rooms.iter().map(stored).collect()
@@ -107,9 +109,9 @@ impl Disk {
                 Change::Open { time_ms } | Change::Place { time_ms, .. } => *time_ms,
                 change => change.event().map_or(0, |event| event.time_ms),
             };
-            let (last_author, members, events) = (AuthorId(0), Vec::new(), Vec::new());
+            let (last_author, members, left, events) = (AuthorId(0), Vec::new(), Vec::new(), Vec::new());
             let rules = RoomRules::default();
-            self.rooms.push(RoomOnDisk { code, epoch, last_time_ms, last_author, members, rules, events });
+            self.rooms.push(RoomOnDisk { code, epoch, last_time_ms, last_author, members, left, rules, events });
         }
         let Some(place) = self.rooms.iter().position(|room| room.epoch == epoch) else { return false };
         let room = &mut self.rooms[place];
@@ -145,8 +147,9 @@ impl Disk {
                 if let Some(member) = room.member_mut(*author) {
                     (member.is_placed, member.has_entered) = (false, false);
                 }
-                room.members.retain(|member| *may_return || member.author != *author);
-                room.rules.operators.retain(|operator| *may_return || operator != author);
+                if !may_return {
+                    room.leave(*author);
+                }
             }
             Change::Moderate(measure) => room.moderate(measure),
             Change::CompleteBan { name, address } => {
@@ -236,6 +239,7 @@ impl RoomOnDisk {
         let Newcomer { author, token, ref name, via, account, becomes_operator } = *newcomer;
         self.last_author = self.last_author.max(author);
         self.members.retain(|member| member.author != author);
+        self.left.retain(|left| left.author != author && left.token != (&token).into());
         let (is_placed, has_entered) = (true, false);
         let (name, node) = (name.clone(), NodeId::ALONE);
         self.members.push(StoredMember { author, token, name, via, is_placed, has_entered, account, node });
@@ -245,12 +249,18 @@ impl RoomOnDisk {
         }
     }
 
+    fn leave(&mut self, author: AuthorId) {
+        let left = self.member_mut(author).map(|member| Left { author, token: (&member.token).into() });
+        self.left.extend(left);
+        self.members.retain(|member| member.author != author);
+        self.rules.operators.retain(|operator| *operator != author);
+    }
+
     /// Makes what an operator does of what is on the disk, in ways of its own.
     fn moderate(&mut self, measure: &Measure) {
         let Measure { event, target, ban, key, .. } = measure;
         if let (Body::Kick { .. }, Some(target)) = (&event.body, target) {
-            self.members.retain(|member| member.author != *target);
-            self.rules.operators.retain(|operator| operator != target);
+            self.leave(*target);
         }
         let rules = &mut self.rules;
         if let Some(ban) = ban {

@@ -101,8 +101,6 @@ struct Nodes {
     clients: Vec<Client>,
     /// The node to which each client connects next, if it does not pick another.
     picks: Vec<usize>,
-    /// All connections that each client ever made.
-    made: Vec<Vec<usize>>,
     people: Vec<Person>,
     claims: Claims,
     history: History,
@@ -154,7 +152,6 @@ impl Nodes {
         }
         clients.iter_mut().for_each(|client| client.meets_stopping = true);
         let picks = clients.iter().map(|_| random.random_range(0..NODES)).collect();
-        let made = clients.iter().map(|_| Vec::new()).collect();
         let people = if random.random_bool(0.4) { random.random_range(2..4) } else { 0 };
         let mut nodes = Nodes {
             conditions,
@@ -166,7 +163,6 @@ impl Nodes {
             full_until_ms: 0,
             clients,
             picks,
-            made,
             people: (0..people).map(|_| Person::default()).collect(),
             claims: Claims::default(),
             history: History::default(),
@@ -354,10 +350,7 @@ impl Nodes {
         }
         let port = if self.clients[number].kind == Kind::Web { Port::Web } else { Port::Line };
         match self.open(self.picks[number], port) {
-            Some(connection) => {
-                self.made[number].push(connection);
-                self.clients[number].connect(connection, &mut self.history);
-            }
+            Some(connection) => self.clients[number].connect(connection, &mut self.history),
             None => self.picks[number] = self.random.random_range(0..NODES),
         }
     }
@@ -398,17 +391,13 @@ impl Nodes {
         }
     }
 
-    /// Leaves the room for good, unless something might still come in as the same member: a node that stands still takes in
-    /// later what it was sent before, and knows this one no more.
+    /// Leaves the room for good, and breaks off what might still come in as the same member: what was sent over that arrives
+    /// all the same, mostly.
     fn leave(&mut self, number: usize) {
-        let current = self.clients[number].link();
-        let is_there = |connection: &usize| {
-            let (world, socket) = self.place(*connection);
-            Some(*connection) != current && !world.borrow().is_closed(socket)
-        };
-        if !self.made[number].iter().any(is_there) {
-            self.clients[number].leave();
+        for connection in self.clients[number].former_links() {
+            self.break_off(number, connection);
         }
+        self.clients[number].leave();
     }
 
     fn end(&mut self, number: usize) {

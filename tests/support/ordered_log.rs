@@ -541,6 +541,7 @@ impl Room {
             last_author: AuthorId::default(),
             files: Vec::new(),
             members: Vec::new(),
+            left: Vec::new(),
             rules: RoomRules::default(),
         };
         let (tail, events, keys) = (Vec::new(), Vec::new(), HashMap::new());

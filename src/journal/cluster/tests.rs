@@ -244,6 +244,7 @@ fn loaded(rooms: &[u64], position: u64, generation: Generation) -> Loaded {
                 last_author: AuthorId(0),
                 files: Vec::new(),
                 members: Vec::new(),
+                left: Vec::new(),
                 rules: RoomRules::default(),
             },
             changes: Vec::new(),

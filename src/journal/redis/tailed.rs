@@ -50,6 +50,7 @@ pub(super) fn unborn(code: RoomCode, epoch: Epoch) -> StoredRoom {
         last_author: AuthorId::default(),
         files: Vec::new(),
         members: Vec::new(),
+        left: Vec::new(),
         rules: RoomRules::default(),
     }
 }

@@ -9,7 +9,8 @@ use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 
 use crate::rooms::{
-    Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, ModeChange, Name, SharedFile, Text, TokenHash, Via,
+    Annotations, AuthorId, Body, Emoji, Event, Kind, MessageKey, ModeChange, Name, SharedFile, ShortTokenHash, Text,
+    TokenHash, Via,
 };
 
 /// An event's columns in the order in which [`event`] reads them.
@@ -43,6 +44,10 @@ pub(super) fn author(row: &Row<'_>, column: usize) -> Result<AuthorId> {
 
 pub(super) fn token_hash(row: &Row<'_>, column: usize) -> Result<TokenHash> {
     row.get(column).map(TokenHash::from_bytes)
+}
+
+pub(super) fn short_token_hash(row: &Row<'_>, column: usize) -> Result<ShortTokenHash> {
+    row.get(column).map(ShortTokenHash::from_bytes)
 }
 
 /// A text that `parse` makes something of.

@@ -1,6 +1,6 @@
 //! The way from older versions of the data file to the one that is written. Version 1 has members' tokens as they are;
 //! in version 2 what was said stays as it was said and is not searched, there are no accounts, and no operators in rooms; in
-//! version 3 no files are shared.
+//! version 3 no files are shared; in version 4 whoever left for good is forgotten at once.
 
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
@@ -25,7 +25,10 @@ pub(super) fn migrate(connection: &Connection, version: i32) -> Result<()> {
         complete_2(&transaction)?;
         migrate_to_3(&transaction)?;
     }
-    transaction.execute_batch(schema::FILES)?;
+    if version < 4 {
+        transaction.execute_batch(schema::FILES)?;
+    }
+    transaction.execute_batch(schema::LEFT)?;
     transaction.pragma_update(None, "user_version", schema::VERSION)?;
     transaction.commit()
 }

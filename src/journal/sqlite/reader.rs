@@ -10,11 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::account_requests::RequestWatch;
 use super::answers::Answers;
 use super::searching::{self, Searched};
-use super::{amendments, columns, data_file, moderation, schema};
+use super::{amendments, columns, data_file, members, moderation, schema};
 use crate::journal::Outcome;
 use crate::rooms::{
-    AccountId, AuthorId, Epoch, Event, FileId, MAX_PAGE_EVENTS, MessageKey, Name, NodeId, Page, Quote, ReadRequest,
-    RoomCode, RoomRules, SharedFile, StoredMember, StoredRoom, Via, Wanted, quote_in,
+    AccountId, AuthorId, Epoch, Event, FileId, Left, MAX_PAGE_EVENTS, MessageKey, Name, NodeId, Page, Quote,
+    ReadRequest, RoomCode, RoomRules, SharedFile, StoredMember, StoredRoom, Via, Wanted, quote_in,
 };
 
 /// The reading thread: answers each request until no more can come.
@@ -174,6 +174,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
             last_author: columns::author(row, 6)?,
             files: Vec::new(),
             members: Vec::new(),
+            left: Vec::new(),
             rules: RoomRules::default(),
         };
         Ok((row.get::<_, i64>(0)?, stored))
@@ -183,6 +184,11 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
     let mut rules: HashMap<i64, &mut RoomRules> =
         rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.rules)).collect();
     moderation::read(connection, &mut rules)?;
+    let mut lefts: HashMap<i64, &mut Vec<Left>> =
+        rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.left)).collect();
+    for (room, left) in members::read_left(connection)? {
+        lefts.entry(room).and_modify(|lefts| lefts.push(left));
+    }
     let mut select = connection.prepare(
         "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered, account FROM member \
          ORDER BY room, departed, author",

@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"snug");
 
 /// What the tables below are called as a whole (`PRAGMA user_version`). A change to them is a new version, and
 /// needs a way from each older one (`migration`).
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 /// A room's events stand side by side, in their order, since that is how they are read. A room has no count of
 /// them: the first and the last are found at the ends. Times are milliseconds since 1970, UTC.
@@ -139,6 +139,18 @@ ALTER TABLE event ADD COLUMN file TEXT;  -- a line; of a message that was delete
 CREATE INDEX shared ON event (room) WHERE file IS NOT NULL;
 ";
 
+/// Those who left rooms for good, or were thrown out: by their secrets they get the numbers again that they had, and say
+/// nothing twice.
+pub(super) const LEFT: &str = "
+CREATE TABLE left_for_good (
+    number INTEGER PRIMARY KEY,  -- grows with each one that leaves a room
+    room INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    token_hash BLOB NOT NULL     -- the first half of it
+) STRICT;
+CREATE INDEX left_room ON left_for_good (room);
+";
+
 /// Puts the client ids of events into the table above. A condition follows.
 pub(super) fn key_messages() -> String {
     format!("INSERT OR REPLACE INTO message_key SELECT room, id / {SEGMENT_EVENTS}, author, cid, id FROM event")
@@ -183,7 +195,7 @@ pub(super) const SEARCHED: &str = "kind IN ('say', 'me') AND text IS NOT NULL";
 /// Makes an empty file one of ours, wholly or not at all.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} {ACCOUNTS} {MODERATION} {FILES} \
+        "BEGIN IMMEDIATE; {TABLES} {MEMBERS} {MESSAGE_KEYS} {AMENDMENTS} {SEARCH} {ACCOUNTS} {MODERATION} {FILES} {LEFT} \
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
 }

@@ -141,12 +141,12 @@ impl TableWriter {
                     self.has_deleted |= members::depart(connection, room, author.0)?;
                 } else {
                     self.has_deleted = true;
-                    members::forget(connection, room, *author)?;
+                    members::leave(connection, room, *author)?;
                 }
             }
             Change::Moderate(measure) => {
                 if let Some(author) = measure.kicked() {
-                    members::forget(connection, room, author)?;
+                    members::leave(connection, room, author)?;
                     self.has_deleted = true;
                 }
                 self.has_deleted |= moderation::write(connection, room, measure)?;
@@ -154,7 +154,7 @@ impl TableWriter {
             Change::CompleteBan { name, address } => moderation::complete_ban(connection, room, name, *address)?,
             Change::End => {
                 connection.prepare_cached("UPDATE room SET code = NULL WHERE room = ?1")?.execute([room])?;
-                connection.prepare_cached("DELETE FROM member WHERE room = ?1")?.execute([room])?;
+                members::delete(connection, room)?;
                 moderation::delete(connection, room)?;
                 self.rooms.remove(&epoch);
                 self.unindexed.as_mut().map(|unindexed| unindexed.remove(&epoch));
@@ -408,7 +408,8 @@ fn keep_last_messages(connection: &Connection, room: i64, segment: i64) -> Resul
          SELECT max(segment) FROM message_key WHERE room = ?1 HAVING max(segment) >= ?2 + ?3 UNION ALL \
          SELECT segment - 1 FROM later WHERE segment > ?2 + ?3) \
          SELECT author FROM (SELECT DISTINCT author FROM message_key WHERE room = ?1 AND segment = ?2) AS said \
-         WHERE author IN (SELECT author FROM member WHERE room = ?1) AND NOT EXISTS \
+         WHERE (author IN (SELECT author FROM member WHERE room = ?1) \
+         OR author IN (SELECT author FROM left_for_good WHERE room = ?1)) AND NOT EXISTS \
          (SELECT 1 FROM later CROSS JOIN message_key AS key USING (segment) \
          WHERE key.room = ?1 AND key.author = said.author)",
     )?;

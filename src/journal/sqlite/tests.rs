@@ -13,9 +13,9 @@ use super::*;
 mod searching;
 use crate::rooms::{
     AccountAction, AccountChange, AccountId, Address, Annotations, AuthorId, Ban, Body, Change, Dimensions, Emoji,
-    Epoch, Event, FileId, FileName, FileType, KeyHash, Kind, MAX_DEPARTED, MAX_LAST_MESSAGES, Measure, MessageKey,
-    ModeChange, Mute, Name, Newcomer, NodeId, Page, PasswordHash, RoomRules, SharedFile, StoredMember, Text, Token,
-    TokenHash, Via, Wanted, amend,
+    Epoch, Event, FileId, FileName, FileType, KeyHash, Kind, Left, MAX_DEPARTED, MAX_LAST_MESSAGES, MAX_LEFT, Measure,
+    MessageKey, ModeChange, Mute, Name, Newcomer, NodeId, Page, PasswordHash, RoomRules, SharedFile, StoredMember,
+    Text, Token, TokenHash, Via, Wanted, amend,
 };
 
 /// How long anything may take on a busy machine. Only a test that fails waits so long.
@@ -553,14 +553,20 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
     assert_eq!(find(&mut journal, 2, "b"), Some(301));
     assert_eq!((find(&mut journal, 3, "first"), find(&mut journal, 4, "i")), (None, None));
     journal.keep([vacated(1, 1, true), vacated(1, 2, false)]);
-    assert_eq!((find(&mut journal, 1, "a299"), find(&mut journal, 2, "b")), (Some(300), None));
+    assert_eq!((find(&mut journal, 1, "a299"), find(&mut journal, 2, "b")), (Some(300), Some(301)));
     let last = "SELECT count(*) FROM message_key WHERE segment = -1";
-    let keys: u64 = folder.connect().query_row(last, [], |row| columns::number(row, 0)).expect("a count");
-    assert_eq!(keys, most);
+    let keys = || folder.connect().query_row(last, [], |row| columns::number(row, 0)).expect("a count");
+    assert_eq!(keys(), most + 1);
+    // Whoever leaves is forgotten behind so many.
+    for author in 10..10 + MAX_LEFT as u32 {
+        journal.keep([placed(1, author, "ida"), vacated(1, author, false)]);
+    }
+    assert_eq!((find(&mut journal, 2, "b"), keys()), (None, most));
 }
 
 /// Makes a file of ours one of version 2.
 const TO_VERSION_2: &str = "
+    DROP TABLE left_for_good;
     DROP INDEX shared; ALTER TABLE event DROP COLUMN file;
     DROP INDEX bearer; ALTER TABLE member DROP COLUMN account; DROP TABLE account; DROP TABLE account_request;
     DROP TABLE word; DROP TABLE indexed; DROP INDEX amendment; ALTER TABLE event DROP COLUMN of;
@@ -595,7 +601,8 @@ fn a_file_of_version_3_goes_on_with_all_that_is_in_it() {
     let message = Body::Message { kind, text, cid: MessageKey::parse("a"), annotations: None };
     journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), published(1, 1, "ana", message)]);
     drop(journal);
-    let to_version_3 = "DROP INDEX shared; ALTER TABLE event DROP COLUMN file; PRAGMA user_version = 3;";
+    let to_version_3 =
+        "DROP TABLE left_for_good; DROP INDEX shared; ALTER TABLE event DROP COLUMN file; PRAGMA user_version = 3;";
     folder.connect().execute_batch(to_version_3).expect("it becomes one");
     let (mut journal, rooms) = folder.open(1000);
     assert_eq!((rooms[0].last_id, rooms[0].files.len()), (1, 0));
@@ -603,6 +610,21 @@ fn a_file_of_version_3_goes_on_with_all_that_is_in_it() {
     journal.keep([published(1, 1, "ana", shared("plan.pdf", ""))]);
     drop(journal);
     assert_eq!(folder.open(1000).1[0].files.len(), 1);
+}
+
+#[test]
+fn a_file_of_version_4_goes_on_and_knows_who_leaves_from_then_on() {
+    let folder = Folder::new();
+    let (mut journal, _) = folder.open(1000);
+    journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben")]);
+    drop(journal);
+    folder.connect().execute_batch("DROP TABLE left_for_good; PRAGMA user_version = 4;").expect("it becomes one");
+    let (mut journal, rooms) = folder.open(1000);
+    assert_eq!((rooms[0].members.len(), rooms[0].left.len()), (2, 0));
+    journal.keep([vacated(1, 2, false)]);
+    drop(journal);
+    let left = Left { author: AuthorId(2), token: (&token(2)).into() };
+    assert_eq!(folder.open(1000).1[0].left, [left]);
 }
 
 /// A message with a file. Each name has its own id.
@@ -837,6 +859,7 @@ fn who_left_is_remembered_as_long_as_in_memory() {
     assert_eq!(members.len(), MAX_DEPARTED);
     assert_eq!((members[0].author, members[MAX_DEPARTED - 1].author), (AuthorId(51), AuthorId(100)));
     assert_eq!(rooms[0].last_author, AuthorId(400), "numbers are not given twice");
+    assert_eq!(rooms[0].left, [Left { author: AuthorId(400), token: (&token(400)).into() }]);
     assert_eq!(rooms[0].last_time_ms, TIME_MS + 2);
 }
 
@@ -1002,6 +1025,7 @@ impl Model {
                 last_author: AuthorId(0),
                 files: Vec::new(),
                 members: Vec::new(),
+                left: Vec::new(),
                 rules: RoomRules::default(),
             };
             self.rooms.insert(number, (room, Vec::new()));
@@ -1045,6 +1069,7 @@ impl Model {
                     node: NodeId::ALONE,
                 };
                 room.members.insert(at, member);
+                room.left.retain(|left| left.author != author && left.token != (&token).into());
                 room.last_author = room.last_author.max(author);
                 let becomes_operator = room.rules.operators.is_empty();
                 if becomes_operator {
@@ -1068,6 +1093,7 @@ impl Model {
                     room.members.push(member);
                 } else {
                     room.rules.operators.retain(|operator| *operator != author);
+                    room.left.push(Left { author, token: (&member.token).into() });
                 }
                 room.last_time_ms = room.last_time_ms.max(time_ms);
                 Change::Vacate { author, event: parts, may_return, time_ms }
@@ -1167,7 +1193,9 @@ fn model_measure(
         Body::Topic { text } => rules.topic = text.clone(),
         Body::Kick { .. } => {
             rules.operators.retain(|operator| *operator != target);
-            room.members.retain(|member| member.author != target);
+            for member in room.members.extract_if(.., |member| member.author == target) {
+                room.left.push(Left { author: target, token: (&member.token).into() });
+            }
         }
         Body::Mode { change } => match change {
             ModeChange::Op(_) if !rules.operators.contains(&target) => {

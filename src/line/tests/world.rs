@@ -129,7 +129,18 @@ impl World {
         let (first_id, last_id, last_author, members) = (1, 1, author, vec![member]);
         let (code, rules) = (kxqt(), Default::default());
         let files = Vec::new();
-        let room = StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, rules };
+        let room = StoredRoom {
+            code,
+            epoch,
+            first_id,
+            last_id,
+            last_time_ms,
+            last_author,
+            files,
+            members,
+            left: Vec::new(),
+            rules,
+        };
         self.rooms.restore(vec![room], self.now);
         token
     }

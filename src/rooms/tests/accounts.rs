@@ -71,6 +71,24 @@ fn a_claim_renames_everybody_else_in_every_room() {
     house.check_bearers();
 }
 
+/// Of two connections of one person, one takes another name while the other comes in under the first.
+#[test]
+fn whoever_is_about_to_give_up_its_name_is_nobody_to_come_in_as() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    house.execute(ana, register("ana"));
+    let target = JoinTarget::Code(house.code(ana));
+    let phone = house.prove("ana");
+    house.propose_on(ana, ECHOING, Command::In(RoomRef::Only, RoomCommand::Nick(name("ida"))));
+    house.propose_on(phone, ECHOING, join(target, Some("ana"), None));
+    house.settle();
+    house.check_bearers();
+    assert!(matches!(house.refusal(phone), Refusal::NameTaken { .. }));
+    house.execute(phone, join(target, Some("ana"), None));
+    assert_eq!(house.names(phone), ["ana", "ida"]);
+    house.check_bearers();
+}
+
 #[test]
 fn a_name_that_looks_like_two_members_renames_both() {
     let mut house = house();

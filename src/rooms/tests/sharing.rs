@@ -177,6 +177,7 @@ fn files_of_an_earlier_run_are_known_as_far_as_they_are_kept() {
         last_author: AuthorId(5),
         files: vec![(10, old.clone()), (11, new.clone())],
         members: Vec::new(),
+        left: Vec::new(),
         rules: Default::default(),
     };
     later.rooms.restore(vec![stored], later.now);

@@ -111,6 +111,29 @@ fn who_comes_by_its_token_to_another_node_is_the_same_and_here_once() {
     assert!(nodes.hear(ben).contains("here"));
 }
 
+/// What it sent to a node that stands still is taken in once nobody knows it any more.
+#[test]
+fn who_has_left_for_good_says_nothing_twice_by_what_comes_late() {
+    let mut nodes = Nodes::quiet(9);
+    let (ana, token, epoch) = nodes.come(0, "ana");
+    let (ben, ..) = nodes.come(2, "ben");
+    nodes.nodes[1].stalled_until_ms = nodes.now_ms + 3 * MOMENT_MS;
+    let late = nodes.ask_in(1, "ana", &format!("{token} {epoch} 1"));
+    for connection in [late, ana] {
+        nodes.tell(connection, "say KXQT a hello");
+    }
+    nodes.wait(MOMENT_MS);
+    nodes.tell(ana, "leave KXQT");
+    nodes.wait(MOMENT_MS);
+    let heard = nodes.hear(ben);
+    assert!(heard.contains("hello") && heard.contains("\"part\""), "{heard}");
+    nodes.wait(4 * MOMENT_MS);
+    let answers = nodes.hear(late);
+    assert!(answers.contains("\"joined\"") && answers.contains(r#""cid":"a","id":3"#), "{answers}");
+    let heard = nodes.hear(ben);
+    assert!(heard.contains("\"enter\"") && !heard.contains("hello"), "{heard}");
+}
+
 #[test]
 fn of_a_node_that_dies_the_others_tell_once() {
     let mut nodes = Nodes::quiet(3);

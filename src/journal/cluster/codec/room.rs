@@ -8,8 +8,8 @@ use super::hex::Hex;
 use super::rare::{is_false, read_via};
 use super::{CodecFault, damaged, read_name, write_json};
 use crate::rooms::{
-    AccountId, Address, AuthorId, Ban, Epoch, KeyHash, Mute, NodeId, RoomCode, RoomRules, SharedFile, ShortTokenHash,
-    StoredMember, StoredRoom, Text, TokenHash,
+    AccountId, Address, AuthorId, Ban, Epoch, KeyHash, Left, Mute, NodeId, RoomCode, RoomRules, SharedFile,
+    ShortTokenHash, StoredMember, StoredRoom, Text, TokenHash,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +27,9 @@ struct WrittenRoom<'r> {
     files: Vec<(u64, String)>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     members: Vec<WrittenMember<'r>>,
+    /// Those who left for good: their numbers and their tokens' hashes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left: Vec<(u32, Hex<16>)>,
     #[serde(borrow, default)]
     rules: WrittenRules<'r>,
 }
@@ -94,7 +97,7 @@ struct WrittenMute<'r> {
 
 /// Appends all of a room, in one line.
 pub fn write_room(room: &StoredRoom, out: &mut Vec<u8>) {
-    let StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, rules } = room;
+    let StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, left, rules } = room;
     let written = WrittenRoom {
         code: code.as_str().into(),
         epoch: epoch.to_string().into(),
@@ -104,6 +107,7 @@ pub fn write_room(room: &StoredRoom, out: &mut Vec<u8>) {
         last_author: last_author.0,
         files: files.iter().map(|(id, file)| (*id, file.to_text().into())).collect(),
         members: members.iter().map(WrittenMember::of).collect(),
+        left: left.iter().map(|left| (left.author.0, Hex(*left.token.as_bytes()))).collect(),
         rules: WrittenRules::of(rules),
     };
     write_json(&written, out);
@@ -116,6 +120,10 @@ pub fn write_room(room: &StoredRoom, out: &mut Vec<u8>) {
 pub fn read_room(text: &[u8]) -> Result<StoredRoom, CodecFault> {
     let written: WrittenRoom<'_> = serde_json::from_slice(text).map_err(|_| damaged("a room"))?;
     let file = |(id, text): (u64, String)| Ok((id, SharedFile::parse(&text).ok_or(damaged("a file"))?));
+    let left = |(author, token): (u32, Hex<16>)| {
+        let (author, token) = (AuthorId(author), ShortTokenHash::from_bytes(token.0));
+        Left { author, token }
+    };
     Ok(StoredRoom {
         code: RoomCode::parse(&written.code).ok_or(damaged("a code"))?,
         epoch: Epoch::parse(&written.epoch).ok_or(damaged("a room's epoch"))?,
@@ -125,6 +133,7 @@ pub fn read_room(text: &[u8]) -> Result<StoredRoom, CodecFault> {
         last_author: AuthorId(written.last_author),
         files: written.files.into_iter().map(file).collect::<Result<_, _>>()?,
         members: written.members.into_iter().map(WrittenMember::read).collect::<Result<_, _>>()?,
+        left: written.left.into_iter().map(left).collect(),
         rules: written.rules.read()?,
     })
 }

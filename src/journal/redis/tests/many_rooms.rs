@@ -50,6 +50,7 @@ fn snapshot_of(room: u64) -> StoredRoom {
         last_author: AuthorId(SNAPSHOT_MEMBERS),
         files: Vec::new(),
         members: (1..=SNAPSHOT_MEMBERS).map(member).collect(),
+        left: Vec::new(),
         rules: RoomRules::default(),
     }
 }

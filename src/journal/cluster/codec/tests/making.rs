@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use crate::rooms::{
     AccountAction, AccountChange, AccountId, AccountRequestId, Address, Annotations, AuthorId, Ban, Body, Change,
-    Dimensions, Emoji, Epoch, Event, FileId, FileName, FileType, KeyHash, Kind, Measure, MessageKey, ModeChange, Mute,
-    Name, Newcomer, NodeId, PasswordHash, RoomCode, RoomRules, SharedFile, ShortTokenHash, StoredMember, StoredRoom,
-    Text, TokenHash, Via,
+    Dimensions, Emoji, Epoch, Event, FileId, FileName, FileType, KeyHash, Kind, Left, Measure, MessageKey, ModeChange,
+    Mute, Name, Newcomer, NodeId, PasswordHash, RoomCode, RoomRules, SharedFile, ShortTokenHash, StoredMember,
+    StoredRoom, Text, TokenHash, Via,
 };
 
 /// A message of `Ana Maria`.
@@ -235,9 +235,12 @@ pub(super) fn rooms() -> impl Strategy<Value = StoredRoom> {
     let code = "[BCDFGHJKLMNPQRSTVWXYZ]{4,12}".prop_filter_map("no code", |code| RoomCode::parse(&code));
     let files = prop::collection::vec((any::<u64>(), file()), 0..3);
     let members = prop::collection::vec(member(), 0..4);
+    let left = (author(), any::<[u8; 16]>());
+    let left = left.prop_map(|(author, token)| Left { author, token: ShortTokenHash::from_bytes(token) });
+    let members = (members, prop::collection::vec(left, 0..3));
     let numbers = any::<(u64, u64, u64)>();
     (code, epoch(), numbers, author(), files, members, rules()).prop_map(
-        |(code, epoch, (first_id, last_id, last_time_ms), last_author, files, members, rules)| StoredRoom {
+        |(code, epoch, (first_id, last_id, last_time_ms), last_author, files, (members, left), rules)| StoredRoom {
             code,
             epoch,
             first_id,
@@ -246,6 +249,7 @@ pub(super) fn rooms() -> impl Strategy<Value = StoredRoom> {
             last_author,
             files,
             members,
+            left,
             rules,
         },
     )
