@@ -244,7 +244,8 @@ impl Rooms {
         }
         // By the password comes back who comes without its secret, with all that it is.
         let returning = returning.or_else(|| room.departed_bearer(account?));
-        let author = returning.unwrap_or_else(|| proposed.new_author(roster));
+        let author = returning.or_else(|| proposed.new_author(roster));
+        let author = author.ok_or(Refusal::RoomFull { code: room.code() })?;
         Ok(Identity::Newcomer { name, author, has_returned: returning.is_some(), account })
     }
 
