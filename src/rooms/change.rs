@@ -264,13 +264,12 @@ pub(super) enum OnCommit {
     Subscribe(AuthorId, Box<Joining>),
     /// A connection is told that its file is shared, as the room's last event.
     TellShared(ConnectionId, Box<(Share, SharedFile)>),
-    /// A member that has not connected yet keeps its place until then; a connection gets its answer. It may have shown the
-    /// room's key.
+    /// A member that has not connected yet keeps its place until then; a connection gets its answer.
     KeepPlace {
         author: AuthorId,
         until_ms: u64,
         connection: ConnectionId,
-        kept: Box<(Reply, Option<RoomKey>)>,
+        reserving: Box<Reserving>,
     },
     /// A connection gets its answer.
     Answer(ConnectionId, Reply),
@@ -284,6 +283,15 @@ pub(super) enum OnCommit {
     NothingProven(ConnectionId),
     /// The same, of the handing over of a room to another operator than this one.
     HandOver(Option<AuthorId>),
+}
+
+/// A connection that waits for a place to be kept, for whoever comes with the secret that it is told.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Reserving {
+    /// Its answer.
+    pub reply: Reply,
+    /// The room's key, if it has shown one.
+    pub key: Option<RoomKey>,
 }
 
 /// A connection that waits to be subscribed.

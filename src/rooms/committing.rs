@@ -1,6 +1,6 @@
 //! From something said to an event: proposed, committed, applied, encoded, answered.
 
-use super::change::{Change, Joining, Measure, OnCommit, Proposal};
+use super::change::{Change, Joining, Measure, OnCommit, Proposal, Reserving};
 use super::command::{Caller, Command, ConnectionId, Join, JoinTarget, Membership, Refusal, Reply};
 use super::roster::Presence;
 use super::state::Conflict;
@@ -274,9 +274,9 @@ impl Rooms {
                 self.resume_grace(Membership { room, author }, now);
                 self.join_again(JoinTarget::Code(code), None, *joining);
             }
-            OnCommit::KeepPlace { author, until_ms, connection, kept } => {
+            OnCommit::KeepPlace { author, until_ms, connection, reserving } => {
                 self.keep_place(Membership { room, author }, until_ms);
-                self.reply(connection, kept.0);
+                self.reply(connection, reserving.reply);
             }
         }
     }
@@ -295,8 +295,8 @@ impl Rooms {
                 let name = change.event().map(|event| event.name.clone());
                 self.join_again(JoinTarget::Code(code), name, *joining);
             }
-            OnCommit::KeepPlace { connection, kept, .. } => {
-                let (reply, key) = *kept;
+            OnCommit::KeepPlace { connection, reserving, .. } => {
+                let Reserving { reply, key } = *reserving;
                 let token = match reply {
                     Reply::Reserved { token, .. } => Some(token),
                     _ => None,

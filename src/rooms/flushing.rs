@@ -118,7 +118,8 @@ impl Rooms {
     }
 
     /// Which room's members could wait for more before they are sent what there is; `None`: there is too much of it, some of
-    /// them were sent it already, or the room has ended since it was marked.
+    /// them were sent it already, or the room has ended since it was marked. Whoever is behind waits along, even
+    /// where nothing is new: a round for its sake alone would look through all readers once more.
     pub fn could_wait(&self, room: RoomId) -> Option<Epoch> {
         let room = self.rooms.get(room.0 as usize)?;
         (!room.is_half_flushed && room.fresh_bytes() <= SATURATION_BYTES).then(|| room.epoch())

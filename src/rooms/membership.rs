@@ -1,6 +1,6 @@
 //! How members come, stay, change their names and go: what is checked, and what is proposed.
 
-use super::change::{Change, Joining, Newcomer, OnCommit};
+use super::change::{Change, Joining, Newcomer, OnCommit, Reserving};
 use super::command::{Caller, Join, JoinTarget, Membership, Refusal, Reply};
 use super::proposed::Standing;
 use super::roster::{Known, Member, Presence};
@@ -159,7 +159,8 @@ impl Rooms {
                 let newcomer = Newcomer { author, token, name, via, account, becomes_operator };
                 let until_ms = now.steady_ms + RESERVED_MS.max(self.limits().grace_ms);
                 let connection = caller.connection;
-                let on_commit = OnCommit::KeepPlace { author, until_ms, connection, kept: Box::new((reply, key)) };
+                let reserving = Box::new(Reserving { reply, key });
+                let on_commit = OnCommit::KeepPlace { author, until_ms, connection, reserving };
                 let (opens, time_ms) = (created, now.wall_ms);
                 self.propose(room_id, Change::Place { opens, newcomer, returns, time_ms }, on_commit);
             }
@@ -249,7 +250,8 @@ impl Rooms {
         // By the password comes back who comes without its secret, with all that it is.
         let returning = returning.or_else(|| room.departed_bearer(account?));
         let left = || proposed.author_who_left(&token?, roster);
-        let author = returning.or_else(left).unwrap_or_else(|| proposed.new_author(roster));
+        let author = returning.or_else(left).or_else(|| proposed.new_author(roster));
+        let author = author.ok_or(Refusal::RoomFull { code: room.code() })?;
         Ok(Identity::Newcomer { name, author, has_returned: returning.is_some(), account })
     }
 

@@ -422,9 +422,9 @@ impl Proposed {
         roster.places().saturating_add_signed(self.added_places)
     }
 
-    /// A number that nobody has, or will have before.
-    pub fn new_author(&self, roster: &Roster) -> AuthorId {
-        AuthorId(roster.last_author().max(self.last_author).0 + 1)
+    /// A number that nobody has, or will have before; `None`: there is none any more.
+    pub fn new_author(&self, roster: &Roster) -> Option<AuthorId> {
+        roster.last_author().max(self.last_author).0.checked_add(1).map(AuthorId)
     }
 
     /// Whether any message is with the journal.

@@ -84,7 +84,7 @@ impl Rooms {
         let subscribes = matches!(proposal.on_commit, OnCommit::Subscribe(..));
         let (by, key) = match &proposal.on_commit {
             OnCommit::Subscribe(_, joining) => (Some(joining.connection), joining.key.as_ref()),
-            OnCommit::KeepPlace { connection, kept, .. } => (Some(*connection), kept.1.as_ref()),
+            OnCommit::KeepPlace { connection, reserving, .. } => (Some(*connection), reserving.key.as_ref()),
             OnCommit::NothingProven(connection) => (Some(*connection), None),
             OnCommit::TellShared(_, shared) => (None, shared.0.key.as_ref()),
             _ => (None, None),

@@ -79,6 +79,7 @@ impl Rooms {
                 let (id, time_ms, via, body) = (0, now.wall_ms, caller.via, Body::shared(file, text, None));
                 let room = self.room(room_id);
                 let author = room.proposed.new_author(&room.state.roster);
+                let author = author.ok_or(Refusal::RoomFull { code: room.code() })?;
                 let event = Event { id, time_ms, name, via, author, body };
                 self.propose(room_id, Change::PublishOfGuest { event }, on_commit);
             }

@@ -18,7 +18,7 @@ use super::support::eventually;
 use super::support::server::command;
 
 /// Runs the program with this on its standard input, and these variables in its environment.
-fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+pub fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
     let mut command = command();
     command.args(arguments).envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -30,7 +30,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
 
 /// What it writes, when it does what it was told.
 #[track_caller]
-fn succeed(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> String {
+pub fn succeed(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> String {
     let output = run(arguments, variables, input);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -50,7 +50,7 @@ fn fail(status: i32, arguments: &[&str], input: &str) -> String {
 // ---- accounts
 
 #[cfg(feature = "accounts")]
-const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 #[cfg(feature = "accounts")]
 const OTHER_PASSWORD: &str = "battery staple";
 
@@ -129,6 +129,9 @@ fn accounts_are_managed_while_no_node_runs() {
     account("add", &["root"], PASSWORD);
     account("add", &["ana"], PASSWORD);
     assert_eq!(account("list", &[], ""), "ana\nroot\n");
+    // Whoever changes accounts is no node, not even for that moment: so nobody waits for one that was killed.
+    assert_eq!(redis.ask(&["EXISTS", "{snugd}:nodes", "{snugd}:gone"]), "0");
+    assert_eq!(redis.ask(&["HEXISTS", "{snugd}:meta", "history"]), "0");
 
     // The first node says how much is kept, and knows who may come.
     let options = ["--history", "50", "--accounts", "required", "--admin", "root"];
@@ -324,7 +327,7 @@ fn what_is_exported_is_a_room_as_it_was_at_one_moment() {
 }
 
 /// Whatever becomes of a test, what it has begun comes to an end.
-struct EndsWithThis<'a>(&'a AtomicBool);
+pub struct EndsWithThis<'a>(pub &'a AtomicBool);
 
 impl Drop for EndsWithThis<'_> {
     fn drop(&mut self) {

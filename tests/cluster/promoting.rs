@@ -1,8 +1,15 @@
 //! A real Sentinel promotes a replica: nothing is lost that the replica has, and where it does not have everything, nobody
 //! is told two orders under one epoch.
 
+#[cfg(feature = "accounts")]
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(feature = "accounts")]
+use std::thread;
+
 use serde_json::json;
 
+#[cfg(feature = "accounts")]
+use super::commands::{EndsWithThis, PASSWORD, run, succeed};
 use super::nodes::{Nodes, all_texts, join, say};
 use super::redis::Guarded;
 use super::support::{WebSocketClient, eventually};
@@ -84,5 +91,95 @@ fn where_a_promotion_loses_what_was_acknowledged_everybody_is_told_of_a_gap() {
         assert_eq!((&told["gap"], &told["name"]), (&json!(true), &json!("ana")), "{told}");
         assert_ne!(told["epoch"], joined["epoch"]);
         assert_eq!(all_texts(&nodes[node], &room), ["kept", "after"]);
+    }
+}
+
+/// Adds accounts, one after the other, until it is over. Returns the name of each, and whether it was told that it is there.
+#[cfg(feature = "accounts")]
+fn add_accounts(
+    url: &str,
+    by: &str,
+    options: &[&str],
+    added: &AtomicUsize,
+    is_over: &AtomicBool,
+) -> Vec<(String, bool)> {
+    let mut tried = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        let name = format!("{by} {}", tried.len());
+        let output =
+            run(&[&["account", "add", &name, "--cluster", url], options].concat(), &[], &format!("{PASSWORD}\n"));
+        let told = String::from_utf8(output.stderr).expect("UTF-8");
+        match output.status.success() {
+            true => assert_eq!(told, ""),
+            false => assert!(told.starts_with("snugd: ") && told.lines().count() == 1, "{told}"),
+        }
+        added.fetch_add(usize::from(output.status.success()), Ordering::Relaxed);
+        tried.push((name, output.status.success()));
+    }
+    tried
+}
+
+#[cfg(feature = "accounts")]
+#[test]
+fn accounts_that_are_added_while_the_master_dies_are_there_on_all_nodes_or_on_none() {
+    let mut guarded = Guarded::start();
+    let url = guarded.url();
+    let nodes = Nodes::start(2, &url);
+    let (added, added_for_good, is_over) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let (mut tried, of_replica) = thread::scope(|scope| {
+        let _ends = EndsWithThis(&is_over);
+        let add = |by: &'static str| add_accounts(&url, by, &[], &added, &is_over);
+        let adding: Vec<_> = ["ana", "ben", "eve"].into_iter().map(|by| scope.spawn(move || add(by))).collect();
+        let of_replica = scope.spawn(|| add_accounts(&url, "zoe", &["--cluster-wait", "1"], &added_for_good, &is_over));
+        let wait_for_more = |counter: &AtomicUsize, count: usize| {
+            let least = counter.load(Ordering::Relaxed) + count;
+            eventually("accounts are added", || (counter.load(Ordering::Relaxed) >= least).then_some(()));
+        };
+        wait_for_more(&added, 3);
+        wait_for_more(&added_for_good, 1);
+        let (master, replica) = guarded.in_order();
+        let replica = replica.port;
+        // From here on it begins nothing that is to be written: what it was asked last is not answered any more. The two
+        // nodes are among those who wait.
+        assert_eq!(master.ask(&["CLIENT", "PAUSE", "60000", "WRITE"]), "OK");
+        eventually("accounts are being added", || {
+            let clients = master.ask(&["CLIENT", "LIST"]);
+            let waiting = clients.lines().filter(|line| line.contains(" flags=b ") && line.contains(" cmd=evalsha "));
+            (waiting.count() > 3).then_some(())
+        });
+        master.crash();
+        guarded.wait_until_promoted(replica);
+        // Each of those that were on their way, and one behind it.
+        wait_for_more(&added, 6);
+        is_over.store(true, Ordering::Relaxed);
+        let tried: Vec<_> = adding.into_iter().flat_map(|adding| adding.join().expect("it ends")).collect();
+        (tried, of_replica.join().expect("it ends"))
+    });
+    let listed = succeed(&["account", "list", "--cluster", &url], &[], "");
+    let is_listed = |name: &str| listed.lines().any(|listed| listed == name);
+    for (name, was_added) in &of_replica {
+        assert!(is_listed(name) || !was_added, "the replica had {name}");
+    }
+    tried.extend(of_replica);
+    for node in 0..2 {
+        let room = eventually("a room is made", || {
+            let made = nodes[node].http().request("POST", "/api/v1/rooms", &[], b"");
+            (made.status == 201).then(|| made.json()["room"].as_str().expect("a code").to_owned())
+        });
+        for (name, _) in &tried {
+            eventually(&format!("{name} is an account's name if it is listed"), || {
+                let mut client = WebSocketClient::connect(&nodes[node]);
+                client.send(json!({"type": "join", "room": room, "name": name}));
+                let answer =
+                    client.expect_where("an answer", |told| told["type"] == "joined" || told["type"] == "error");
+                let is_claimed = match answer["code"].as_str() {
+                    Some("password_required") => true,
+                    // It was let in when this was asked before.
+                    None | Some("name_taken") => false,
+                    Some(other) => panic!("{name}: {other}"),
+                };
+                (is_claimed == is_listed(name)).then_some(())
+            });
+        }
     }
 }

@@ -198,26 +198,7 @@ impl OrderedLog {
         history_events: u64,
         asker: Asker,
     ) -> Attached {
-        match self.server {
-            None => (self.generation, self.generation_since_ms) = (Generation(self.now_ms), self.now_ms),
-            Some(server) if server != asker.server => {
-                let (until_ms, is_lossy) = (self.now_ms + SETTLING_MS, false);
-                let waiting = self.nodes.keys().copied().collect();
-                self.settling = Some(Settling { until_ms, waiting, is_lossy });
-            }
-            Some(_) => (),
-        }
-        self.server = Some(asker.server);
-        let is_lost = last.is_some_and(|last| self.has_lost(last));
-        match &mut self.settling {
-            Some(settling) => {
-                settling.is_lossy |= is_lost;
-                settling.waiting.remove(&node);
-            }
-            None if is_lost => self.begin_generation(),
-            None => (),
-        }
-        self.settle();
+        self.come_to(node, last, asker);
         if self.gone.contains(&node) {
             return Attached::GivenUp;
         }
@@ -238,6 +219,30 @@ impl OrderedLog {
         let known = self.nodes.entry(node).or_insert(Node { lease_until_ms, last_number: 0, connection: 0 });
         known.connection = asker.connection;
         Attached::Yes { generation: self.generation, last_number: known.last_number, end: self.end }
+    }
+
+    /// Somebody comes to the log, and tells the last entry that it has seen.
+    fn come_to(&mut self, node: NodeId, last: Option<(Position, ProposalId)>, asker: Asker) {
+        match self.server {
+            None => (self.generation, self.generation_since_ms) = (Generation(self.now_ms), self.now_ms),
+            Some(server) if server != asker.server => {
+                let (until_ms, is_lossy) = (self.now_ms + SETTLING_MS, false);
+                let waiting = self.nodes.keys().copied().collect();
+                self.settling = Some(Settling { until_ms, waiting, is_lossy });
+            }
+            Some(_) => (),
+        }
+        self.server = Some(asker.server);
+        let is_lost = last.is_some_and(|last| self.has_lost(last));
+        match &mut self.settling {
+            Some(settling) => {
+                settling.is_lossy |= is_lost;
+                settling.waiting.remove(&node);
+            }
+            None if is_lost => self.begin_generation(),
+            None => (),
+        }
+        self.settle();
     }
 
     /// Whether an entry that somebody has seen is not here. What was seen before this generation began was lost then.
@@ -405,6 +410,18 @@ impl OrderedLog {
             room.note(change, effects, by, position, self.history_events);
         }
         Verdict::Appended
+    }
+
+    /// Changes an account for somebody who is no node. `None`: it is not settled yet what is in the log.
+    pub fn change_account(&mut self, by: NodeId, append: &Append, asker: Asker) -> Option<Verdict> {
+        self.come_to(by, None, asker);
+        if self.settling.is_some() {
+            return None;
+        }
+        if append.accounts_version != self.accounts_version {
+            return Some(Verdict::Outdated);
+        }
+        Some(self.append_of_account(ProposalId { node: by, number: append.number }, append))
     }
 
     fn append_of_account(&mut self, by: ProposalId, append: &Append) -> Verdict {

@@ -8,11 +8,11 @@ use std::io;
 
 use redis::{Connection, cmd};
 
+use super::access::{check_format, unreadable};
 use super::address::ClusterAddress;
 use super::connecting::{Connector, ask};
 use super::faults::{Answer, Fault, list, number, optional_bytes};
 use super::following::has_replicas;
-use super::managing::{check_format, unreadable};
 use super::scripts::{META, ROOMS, Scripts, key_of_room};
 use super::{opening, reading};
 use crate::journal::cluster::log::Position;

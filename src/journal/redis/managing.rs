@@ -1,28 +1,22 @@
 //! `snugd account`, where accounts are in a log that nodes share.
 //!
-//! Who changes one is a node for as long as that takes: the change is appended as a node's would be, at the version of the
-//! accounts against which it was checked, and the nodes that are there see it in the log, where it ends sessions and
-//! renames whoever bears a claimed name. This node has no members and no rooms, so nobody misses it. Who merely lists
-//! accounts reads them and is none.
+//! Whoever changes one is no node: it has no lease, so nobody waits for it or misses it, whenever it ends. Its change is
+//! appended in one step, if the accounts are still at the version against which it was checked. The nodes that are there
+//! see it in the log as they would another node's, end sessions and rename whoever bears a claimed name.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, cmd};
+use redis::{Cmd, Value};
 
-use super::RedisLink;
+use super::access::{Access, denied, of_other_format, read_known, unreadable};
 use super::address::ClusterAddress;
-use super::connecting::Connector;
-use super::entries::{read_version, unknown};
-use super::faults::{Answer, Fault, bytes, list, optional_bytes};
+use super::connecting::ask;
+use super::faults::{Answer, Fault, list, text};
 use super::following::has_replicas;
-use super::opening;
-use super::scripts::{ACCOUNTS, META, Scripts};
-use crate::journal::cluster::Link;
-use crate::journal::cluster::codec;
-use crate::journal::cluster::log::{
-    Append, AppendFault, Attached, Generation, Position, Request, Response, Verdict, Version,
-};
+use super::scripts::Scripts;
+use crate::journal::cluster::log::{Append, Position, Version};
+use crate::journal::cluster::{Effects, codec};
 use crate::rooms::{AccountAction, AccountChange, AccountId, Change, Epoch, Name, NodeId, RoomCode, StoredAccount};
 
 /// So long it may take until a change is in the log.
@@ -30,9 +24,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who has to ask again does so after this time.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// How many events of each room a log keeps of which nobody has said it yet. The first node says it anew.
-const NEW_HISTORY_EVENTS: u64 = 1000;
 
 /// Why an account is not as it was wanted.
 #[derive(Debug)]
@@ -53,9 +44,10 @@ pub enum AccountError {
 /// # Errors
 /// The log cannot be used, or they are not known to last.
 pub fn account_names(address: &ClusterAddress, wait_replicas: u32) -> Result<Vec<Name>, AccountError> {
-    let mut reading = Reading::begin(address)?;
-    let mut names: Vec<Name> = reading.read()?.accounts.into_iter().map(|known| known.name).collect();
-    reading.wait_for_replicas(wait_replicas)?;
+    let mut access = Access::begin(address).map_err(AccountError::Unusable)?;
+    let known = access.try_twice(read_known).map_err(|fault| AccountError::Unusable(unreadable(address, fault)))?;
+    let mut names: Vec<Name> = known.accounts.into_iter().map(|known| known.name).collect();
+    wait_for_replicas(&mut access, wait_replicas)?;
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     Ok(names)
 }
@@ -71,20 +63,23 @@ pub fn change_account(
     name: &Name,
     action: AccountAction,
 ) -> Result<(), AccountError> {
-    let mut wanted = Wanted { name: name.clone(), action, account: None };
-    let mut reading = Reading::begin(address)?;
-    let known = reading.read()?;
-    // What cannot be done is found without a word to the nodes.
-    if wanted.next(&known.accounts)?.is_none() {
+    let mut access = Access::begin(address).map_err(AccountError::Unusable)?;
+    let wanted = Wanted { name: name.clone(), action, account: None };
+    let by = NodeId::random(&mut rand::rng());
+    Changing { access: &mut access, by, number: 0, is_in_doubt: false, wanted }.carry_out()?;
+    wait_for_replicas(&mut access, wait_replicas)
+}
+
+/// What is in the log is there to stay once so many replicas have it: nothing shows it before.
+fn wait_for_replicas(access: &mut Access<'_>, wanted: u32) -> Result<(), AccountError> {
+    let address = access.address;
+    let has_replicas = access.try_twice(|connection| has_replicas(connection, "account", Position::default(), wanted));
+    if has_replicas.map_err(|fault| AccountError::Unusable(unreadable(address, fault)))? {
         return Ok(());
     }
-    let link = RedisLink::open(address, 0, || (), Default::default()).map_err(AccountError::Unusable)?;
-    let node = NodeId::random(&mut rand::rng());
-    let history_events = known.history_events.unwrap_or(NEW_HISTORY_EVENTS);
-    let mut visit = Visit { link, reading, node, history_events, number: 0, wanted };
-    let result = visit.carry_out();
-    visit.link.send(Request::Leave { node: visit.node });
-    result.and_then(|()| visit.reading.wait_for_replicas(wait_replicas))
+    Err(AccountError::NotDone(format!(
+        "The cluster's log at {address} has it, but fewer than {wanted} replicas have so far: nodes go by it once they do."
+    )))
 }
 
 /// What is wanted of an account.
@@ -121,213 +116,111 @@ impl Wanted {
     }
 }
 
-/// A node for as long as one change takes.
-struct Visit<'a> {
-    link: RedisLink,
-    reading: Reading<'a>,
-    node: NodeId,
-    /// As the log keeps them at this time.
-    history_events: u64,
+/// What became of an attempt to change an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tried {
+    /// It is in the log.
+    Done,
+    /// Another change of an account came before it.
+    Outdated,
+    /// The log is kept by another server than before, and nodes have not told yet what they have seen of it.
+    NotYet,
+}
+
+/// One change, proposed against what is there, and again against what is there by then, until it is in the log.
+struct Changing<'a, 'c> {
+    access: &'c mut Access<'a>,
+    /// By which number its proposals are known: no node has it.
+    by: NodeId,
     /// That of the last proposal.
     number: u64,
+    /// One was sent, and what became of it is not known.
+    is_in_doubt: bool,
     wanted: Wanted,
 }
 
-impl Visit<'_> {
-    /// Attaches, proposes the change, and proposes it again, against what is there by then, until it is in the log.
+impl Changing<'_, '_> {
     fn carry_out(&mut self) -> Result<(), AccountError> {
-        let address = self.reading.address;
+        let address = self.access.address;
         let until = Instant::now() + ANSWER_LIMIT;
-        let mut reason = "it does not answer".to_owned();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let response = if left.is_zero() { None } else { self.link.wait(left) };
-            match response {
-                None => {
-                    return Err(AccountError::Unusable(format!(
-                        "The cluster's log at {address} is not open to changes: {reason}; see what Redis and the nodes say, \
-                         and try again."
-                    )));
-                }
-                Some(Response::Up) => self.attach(),
-                Some(Response::Down { reason: why }) => {
-                    // The other connection may be to the same server, which is not the one that keeps the log by then.
-                    self.reading.connection = None;
-                    reason = why;
-                }
-                Some(Response::Attached(Attached::Yes { generation, .. })) => {
-                    if self.propose(generation)? {
-                        return Ok(());
-                    }
-                }
-                Some(Response::Attached(Attached::NotYet)) => {
-                    reason = "nodes have not told yet what they have seen of it".to_owned();
-                    thread::sleep(PAUSE);
-                    self.attach();
-                }
-                Some(Response::Attached(Attached::OtherHistory(events))) => {
-                    self.history_events = events;
-                    self.attach();
-                }
-                Some(Response::Attached(Attached::UnknownFormat(format))) => {
-                    return Err(AccountError::Unusable(denied(address, &of_other_format(&format))));
-                }
-                Some(Response::Attached(Attached::GivenUp) | Response::Appended(Err(AppendFault::GivenUp))) => {
-                    self.come_as_another();
-                }
-                Some(Response::Appended(Err(AppendFault::OtherGeneration))) => self.attach(),
-                Some(Response::Appended(Ok(verdicts))) => match verdicts.last() {
-                    Some((number, Verdict::Appended)) if *number == self.number => return Ok(()),
-                    // Another change of an account came before it; or what was read is none of this log's any more.
-                    _ => {
-                        self.reading.connection = None;
-                        self.attach();
-                    }
-                },
-                Some(Response::Appended(Err(AppendFault::Refusing(reason)))) => {
+            let reason = match self.try_once()? {
+                Ok(Tried::Done) => return Ok(()),
+                Ok(Tried::Outdated) if Instant::now() < until => continue,
+                Ok(Tried::Outdated) => "other accounts are changed all the time".to_owned(),
+                Ok(Tried::NotYet) => "nodes have not told yet what they have seen of it".to_owned(),
+                Err(Fault::Denied(reason)) => return Err(AccountError::Unusable(denied(address, &reason))),
+                Err(Fault::Refusing(reason)) => {
                     return Err(AccountError::NotDone(format!(
                         "The cluster's log at {address} takes nothing at this time: {reason}; mend that, and try again."
                     )));
                 }
-                // Nothing else is asked here.
-                Some(_) => (),
+                Err(Fault::Away(reason)) => reason,
+                Err(moved @ Fault::Moved(_)) => moved.to_string(),
+            };
+            if Instant::now() >= until {
+                return Err(AccountError::Unusable(self.in_vain(&reason)));
             }
+            thread::sleep(PAUSE);
         }
     }
 
-    fn attach(&mut self) {
-        self.link.send(Request::Attach { node: self.node, last: None, history_events: self.history_events });
+    /// The sentence for what could not be done in time.
+    fn in_vain(&self, reason: &str) -> String {
+        let address = self.access.address;
+        let doubt = if self.is_in_doubt { " (whether it is done is not known)" } else { "" };
+        format!(
+            "The cluster's log at {address} is not open to changes: {reason}{doubt}; see what Redis and the nodes say, and \
+             try again."
+        )
     }
 
-    fn come_as_another(&mut self) {
-        self.node = NodeId::random(&mut rand::rng());
-        self.attach();
+    /// Proposes the change against what the accounts are now, unless it is done. The outer fault: it cannot be.
+    fn try_once(&mut self) -> Result<Answer<Tried>, AccountError> {
+        let known = match self.access.try_once(read_known) {
+            Ok(known) => known,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let Some(change) = self.wanted.next(&known.accounts)? else { return Ok(Ok(Tried::Done)) };
+        let tried = self.propose(change, known.version);
+        self.is_in_doubt = matches!(tried, Err(Fault::Away(_)));
+        Ok(tried)
     }
 
-    /// Proposes the change against what the accounts are now. Returns whether it is done already.
-    fn propose(&mut self, generation: Generation) -> Result<bool, AccountError> {
-        let known = self.reading.read()?;
-        let Some(change) = self.wanted.next(&known.accounts)? else { return Ok(true) };
+    fn propose(&mut self, change: AccountChange, accounts_version: Option<Version>) -> Answer<Tried> {
         self.number += 1;
         let append = Append {
             number: self.number,
             code: RoomCode::NONE,
             epoch: Epoch::NONE,
             version: None,
-            accounts_version: known.version,
+            accounts_version,
             change: Change::Account(Box::new(change)),
         };
-        self.link.send(Request::Append { node: self.node, generation, changes: vec![append] });
-        Ok(false)
+        let command = change_command(&self.access.scripts, self.by, &append);
+        self.access.try_once(|connection| ask(connection, &command).and_then(read_tried))
     }
 }
 
-/// What is known of accounts.
-struct Known {
-    accounts: Vec<StoredAccount>,
-    /// The accounts are of this version, or of a later one: then what is proposed against it is outdated.
-    version: Option<Version>,
-    history_events: Option<u64>,
+/// The command by which somebody who is no node changes an account.
+pub(super) fn change_command(scripts: &Scripts, by: NodeId, append: &Append) -> Cmd {
+    let mut arguments = Vec::new();
+    codec::append_arguments(append, &Effects::of(&append.change), &mut arguments);
+    let mut command = scripts.change_account.command();
+    command.arg(codec::FORMAT).arg(by.0).arg(arguments);
+    command
 }
 
-/// A connection over which accounts are read.
-struct Reading<'a> {
-    address: &'a ClusterAddress,
-    connector: Connector,
-    connection: Option<Connection>,
-}
-
-impl<'a> Reading<'a> {
-    fn begin(address: &'a ClusterAddress) -> Result<Reading<'a>, AccountError> {
-        let mut connector = Connector::new(address.clone());
-        let connected = opening::connect(&mut connector, &Scripts::new(), address).map_err(AccountError::Unusable)?;
-        Ok(Reading { address, connector, connection: Some(connected.connection) })
-    }
-
-    fn read(&mut self) -> Result<Known, AccountError> {
-        self.try_twice(read_known)
-    }
-
-    /// A connection that was good for what was read last may be no more.
-    fn try_twice<T>(&mut self, read: impl Fn(&mut Connection) -> Answer<T>) -> Result<T, AccountError> {
-        let first = self.connection.take().map(|connection| self.try_over(connection, &read));
-        let read = match first {
-            Some(Ok(read)) => Ok(read),
-            Some(Err(Fault::Denied(reason))) => Err(Fault::Denied(reason)),
-            _ => self.connector.connect().and_then(|connected| self.try_over(connected.connection, &read)),
-        };
-        read.map_err(|fault| AccountError::Unusable(unreadable(self.address, fault)))
-    }
-
-    fn try_over<T>(&mut self, mut connection: Connection, read: impl Fn(&mut Connection) -> Answer<T>) -> Answer<T> {
-        let read = read(&mut connection)?;
-        self.connection = Some(connection);
-        Ok(read)
-    }
-
-    /// What is in the log is there to stay once so many replicas have it: nothing shows it before.
-    fn wait_for_replicas(&mut self, wanted: u32) -> Result<(), AccountError> {
-        if self.try_twice(|connection| has_replicas(connection, "account", Position::default(), wanted))? {
-            return Ok(());
-        }
-        let address = self.address;
-        Err(AccountError::NotDone(format!(
-            "The cluster's log at {address} has it, but fewer than {wanted} replicas have so far: nodes go by it once they \
-             do."
-        )))
-    }
-}
-
-/// Reads the version first: accounts that are newer than that are not taken for it.
-fn read_known(connection: &mut Connection) -> Answer<Known> {
-    let mut packed = Vec::new();
-    let mut fields = cmd("HMGET");
-    fields.arg(META).arg("format").arg("accounts_version").arg("history").write_packed_command(&mut packed);
-    cmd("HGETALL").arg(ACCOUNTS).write_packed_command(&mut packed);
-    connection.send_packed_command(&packed)?;
-    let mut fields = list(connection.recv_response()?)?.into_iter();
-    let flat: Vec<Vec<u8>> = list(connection.recv_response()?)?.into_iter().map(bytes).collect::<Answer<_>>()?;
-    let mut field = || -> Answer<Option<String>> {
-        let bytes = optional_bytes(fields.next().ok_or_else(Fault::unreadable)?)?;
-        bytes.map(String::from_utf8).transpose().map_err(|_| Fault::unreadable())
-    };
-    let (format, version, history) = (field()?, field()?, field()?);
-    check_format(format.as_deref())?;
-    let accounts = flat.chunks(2).map(|pair| match pair {
-        [number, value] => codec::read_account(number, value).map_err(unknown),
+/// What became of it.
+pub(super) fn read_tried(value: Value) -> Answer<Tried> {
+    let mut words = list(value)?.into_iter().map(text);
+    match words.next().transpose()?.as_deref() {
+        Some("A") => Ok(Tried::Done),
+        Some("O") => Ok(Tried::Outdated),
+        Some("N") => Ok(Tried::NotYet),
+        Some("F") => Err(Fault::Denied(of_other_format(&words.next().transpose()?.unwrap_or_default()))),
         _ => Err(Fault::unreadable()),
-    });
-    Ok(Known {
-        accounts: accounts.collect::<Answer<_>>()?,
-        version: read_version(&version.unwrap_or_default())?,
-        history_events: history.and_then(|history| history.parse().ok()),
-    })
-}
-
-/// Whether the log is one that this program knows. None is there before the first node.
-pub(super) fn check_format(format: Option<&str>) -> Answer<()> {
-    match format {
-        Some(format) if format != codec::FORMAT.to_string() => Err(Fault::Denied(of_other_format(format))),
-        _ => Ok(()),
     }
-}
-
-fn of_other_format(format: &str) -> String {
-    format!("it is of format {format}, which this version does not know, so use the version that has written it")
-}
-
-/// The sentence for what cannot be read.
-pub(super) fn unreadable(address: &ClusterAddress, fault: Fault) -> String {
-    match fault {
-        Fault::Denied(reason) => denied(address, &reason),
-        fault => {
-            format!("The cluster's log at {address} cannot be read: {fault}; see that Redis is well, and try again.")
-        }
-    }
-}
-
-fn denied(address: &ClusterAddress, reason: &str) -> String {
-    format!("The cluster's log at {address} cannot be used: {reason}.")
 }
 
 #[cfg(test)]

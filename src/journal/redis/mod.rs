@@ -10,6 +10,7 @@
 //! lost, or any of the others finds that the log is another's, all of them are made anew, and what was asked before is
 //! answered no more.
 
+mod access;
 mod address;
 mod advancing;
 mod answers;

@@ -38,6 +38,7 @@ pub(super) struct Script {
 pub(super) struct Scripts {
     pub attach: Script,
     pub append: Script,
+    pub change_account: Script,
     pub renew: Script,
     pub look: Script,
     pub leave: Script,
@@ -73,10 +74,13 @@ impl Script {
 
 impl Scripts {
     pub fn new() -> Scripts {
-        let leases = include_str!("scripts/leases.lua");
+        let (leases, settling) = (include_str!("scripts/leases.lua"), include_str!("scripts/settling.lua"));
+        let (changes, change_account) =
+            (include_str!("scripts/changes.lua"), include_str!("scripts/change_account.lua"));
         Scripts {
-            attach: Script::new(WRITES_WHEN_FULL, &[leases, include_str!("scripts/attach.lua")]),
-            append: Script::new(WRITES, &[include_str!("scripts/append.lua")]),
+            attach: Script::new(WRITES_WHEN_FULL, &[leases, settling, include_str!("scripts/attach.lua")]),
+            append: Script::new(WRITES, &[changes, include_str!("scripts/append.lua")]),
+            change_account: Script::new(WRITES, &[leases, settling, changes, change_account]),
             renew: Script::new(WRITES_WHEN_FULL, &[leases, include_str!("scripts/renew.lua")]),
             look: Script::new(READS, &[include_str!("scripts/look.lua")]),
             leave: Script::new(WRITES_WHEN_FULL, &[leases, include_str!("scripts/leave.lua")]),
@@ -90,7 +94,8 @@ impl Scripts {
     /// The same by a clock that is a list, of seconds and microseconds.
     #[cfg(test)]
     pub fn by_clock_of_test() -> Scripts {
-        let Scripts { attach, append, renew, look, leave, tell, keep_snapshot, load, load_rooms } = Scripts::new();
+        let Scripts { attach, append, change_account, renew, look, leave, tell, keep_snapshot, load, load_rooms } =
+            Scripts::new();
         let changed = |script: Script| {
             let body = script.body.replace("redis.call('TIME')", "redis.call('LRANGE', key('clock'), 0, 1)");
             Script::of(body.replace("log, '*'", "log, digits(now_ms()) .. '-*'"))
@@ -98,6 +103,7 @@ impl Scripts {
         Scripts {
             attach: changed(attach),
             append: changed(append),
+            change_account: changed(change_account),
             renew: changed(renew),
             look: changed(look),
             leave: changed(leave),
@@ -108,9 +114,10 @@ impl Scripts {
         }
     }
 
-    fn all(&self) -> [&Script; 9] {
-        let Scripts { attach, append, renew, look, leave, tell, keep_snapshot, load, load_rooms } = self;
-        [attach, append, renew, look, leave, tell, keep_snapshot, load, load_rooms]
+    fn all(&self) -> [&Script; 10] {
+        let Scripts { attach, append, change_account, renew, look, leave, tell, keep_snapshot, load, load_rooms } =
+            self;
+        [attach, append, change_account, renew, look, leave, tell, keep_snapshot, load, load_rooms]
     }
 
     /// Makes them known to a server.

@@ -216,6 +216,27 @@ fn a_guest_is_nobody_else_and_takes_no_place() {
     assert_eq!(house.rooms.counts().members, 3);
 }
 
+/// A log that is damaged or forged may have any number as the last.
+#[test]
+fn no_number_is_given_twice_where_none_is_left() {
+    let (mut house, code, ana, outside) = room();
+    let room = house.membership(ana).room;
+    house.rooms.room_mut(room).state.roster.number_authors_after(AuthorId(u32::MAX - 1));
+    let last = house.join(JoinTarget::Code(code), "last");
+    assert_eq!(house.membership(last).author, AuthorId(u32::MAX));
+    let eve = house.join(JoinTarget::Code(code), "eve");
+    assert_eq!(house.refusal(eve), &Refusal::RoomFull { code });
+    share(&mut house, outside, share_by(code, Sharer::Nameless, None), &file("a", 1));
+    assert_eq!(house.refusal(outside), &Refusal::RoomFull { code });
+    assert_eq!(released(&mut house), [file("a", 1).id]);
+    // Whoever has a number keeps it.
+    let token = house.token(last);
+    let again = house.connect();
+    house.execute(again, join(JoinTarget::Code(code), None, Some(token)));
+    assert_eq!(house.membership(again).author, AuthorId(u32::MAX));
+    assert_eq!(house.rooms.counts().members, 3);
+}
+
 #[test]
 fn a_guest_is_kept_out_as_a_stranger_is() {
     let (mut house, code, ana, outside) = room();

@@ -11,6 +11,7 @@ use super::*;
 use crate::journal::redis::answers::Standing;
 use crate::journal::redis::asking::{self, Asker};
 use crate::journal::redis::loading::Loading;
+use crate::journal::redis::managing::{self, Tried};
 use crate::journal::redis::{entries, loading, reading};
 
 /// By seeds, as many as the environment says.
@@ -151,6 +152,9 @@ impl Comparison {
         };
         self.model.now_ms += passing_ms;
         self.set_clock();
+        if self.nodes.is_empty() && self.random.random_ratio(1, 8) {
+            return self.change_account();
+        }
         if self.nodes.is_empty() || (self.nodes.len() < 3 && self.random.random_ratio(1, 20)) {
             self.add_node();
         }
@@ -166,6 +170,7 @@ impl Comparison {
             89 => self.copy(),
             90 => self.fail_over(),
             91..94 => self.follow(place),
+            94..96 => self.change_account(),
             _ => self.read(),
         }
     }
@@ -300,6 +305,29 @@ impl Comparison {
         self.follow(place);
     }
 
+    /// Somebody who is no node, and may come before any is there.
+    fn change_account(&mut self) {
+        let by = NodeId(self.next_node);
+        self.next_node += 1;
+        let loaded = self.model.load_but_rooms();
+        let change = self.account_change(None, AuthorId(1));
+        let is_right = self.random.random_ratio(4, 5);
+        let accounts_version = loaded.accounts_version.filter(|_| is_right);
+        let (code, epoch, version) = (RoomCode::NONE, Epoch::NONE, None);
+        let append = Append { number: 1, code, epoch, version, accounts_version, change };
+        self.told.push(format!("{} {append:?} by {by:?}, who is no node", self.model.now_ms));
+        let asker = ordered_log::Asker { server: self.server, connection: 0 };
+        let wanted = self.model.change_account(by, &append, asker);
+        let tried = managing::read_tried(self.ask(&managing::change_command(&self.scripts.clone(), by, &append)));
+        let (told, what) = match tried.expect("an answer") {
+            Tried::Done => (Some(Verdict::Appended), "accounts"),
+            Tried::Outdated => (Some(Verdict::Outdated), "outdated accounts"),
+            Tried::NotYet => (None, "accounts not yet"),
+        };
+        assert_eq!(told, wanted, "{}", self.told.join("\n"));
+        self.count(what);
+    }
+
     fn change(&mut self, number: u64) -> Append {
         let letter = self.random.random_range(0..4usize);
         let code = RoomCode::parse(["BBBB", "CCCC", "DDDD", "FFFF"][letter]).expect("a code");
@@ -413,27 +441,30 @@ impl Comparison {
             })),
             33 => Change::Identify { author: AuthorId(author), account: AccountId(3), token: None },
             34 if random.random_ratio(1, 2) => Change::End,
-            _ => {
-                let account = AccountId(random.random_range(1..4));
-                let action = match random.random_range(0..5) {
-                    0..2 => AccountAction::Add {
-                        name: name(account.0 as u32 + 20),
-                        hash: random.random_ratio(1, 2).then(|| PasswordHash::new("$argon2id$x")),
-                    },
-                    2 => AccountAction::SetPassword(PasswordHash::new("$argon2id$y")),
-                    3 => AccountAction::Remove,
-                    _ => AccountAction::Nothing,
-                };
-                let bearers = loaded.map(|loaded| (loaded.room.snapshot.epoch, AuthorId(author))).into_iter().collect();
-                // The model lists a name twice that is claimed twice.
-                let is_known = self.model.load_but_rooms().accounts.iter().any(|known| known.account == account);
-                let action = match action {
-                    AccountAction::Add { .. } if is_known => AccountAction::Remove,
-                    action => action,
-                };
-                Change::Account(Box::new(AccountChange { account, action, bearers, request: None }))
-            }
+            _ => self.account_change(loaded, AuthorId(author)),
         }
+    }
+
+    fn account_change(&mut self, loaded: Option<&VersionedRoom>, bearer: AuthorId) -> Change {
+        let random = &mut self.random;
+        let account = AccountId(random.random_range(1..4));
+        let action = match random.random_range(0..5) {
+            0..2 => AccountAction::Add {
+                name: name(account.0 as u32 + 20),
+                hash: random.random_ratio(1, 2).then(|| PasswordHash::new("$argon2id$x")),
+            },
+            2 => AccountAction::SetPassword(PasswordHash::new("$argon2id$y")),
+            3 => AccountAction::Remove,
+            _ => AccountAction::Nothing,
+        };
+        let bearers = loaded.map(|loaded| (loaded.room.snapshot.epoch, bearer)).into_iter().collect();
+        // The model lists a name twice that is claimed twice.
+        let is_known = self.model.load_but_rooms().accounts.iter().any(|known| known.account == account);
+        let action = match action {
+            AccountAction::Add { .. } if is_known => AccountAction::Remove,
+            action => action,
+        };
+        Change::Account(Box::new(AccountChange { account, action, bearers, request: None }))
     }
 
     /// The ids of events that are kept, and whether each is a message, a deleted one included.
@@ -671,6 +702,9 @@ fn the_scripts_answer_as_the_model_does() {
     for what in
         ["snapshots", "pages", "loaded", "loaded meanwhile", "losses", "other history", "renewed", "renewed in vain"]
     {
+        often(what, 3);
+    }
+    for what in ["accounts", "outdated accounts", "accounts not yet"] {
         often(what, 3);
     }
 }
