@@ -12,11 +12,10 @@ use rand::{RngExt, SeedableRng};
 
 use super::history::Promises;
 use super::history::client::Kind;
-use super::nodes::{Nodes, all_events, ways_to};
+use super::nodes::{Nodes, ways_to};
 use super::party::Party;
 use super::proxy::Proxy;
 use super::redis::{Guarded, Redis};
-use super::support::eventually;
 
 const KINDS: [Kind; 6] = [Kind::Web, Kind::Web, Kind::Web, Kind::JsonLine, Kind::JsonLine, Kind::Line];
 
@@ -124,10 +123,7 @@ fn check(party: &mut Party, nodes: &mut Nodes, room: &str, url: &str, is_durable
     party.settle();
     party.history.check(Promises { history_events: 1_000_000, memory_events: 1000, is_durable, is_shared: true });
     nodes.add(url);
-    let told = all_events(&nodes[0], room);
-    for node in 1..nodes.count() {
-        eventually("all nodes tell the same", || (all_events(&nodes[node], room) == told).then_some(()));
-    }
+    nodes.wait_until_told_alike(room);
 }
 
 #[test]

@@ -89,6 +89,20 @@ impl Nodes {
         });
     }
 
+    /// Waits until all tell the same of a room, one page after the other: it takes a minute to read hundreds of thousands
+    /// of events from each node, and meanwhile those may part whose connections are over.
+    #[track_caller]
+    pub fn wait_until_told_alike(&self, room: &str) {
+        let mut next = Some(0);
+        while let Some(since) = next {
+            let (events, has_more) = eventually("all nodes tell the same", || {
+                let told = page_of_events(&self[0], room, since);
+                (1..self.count()).all(|node| page_of_events(&self[node], room, since) == told).then_some(told)
+            });
+            next = has_more.then(|| id_of(events.last().expect("more after one of them")));
+        }
+    }
+
     pub fn count(&self) -> usize {
         self.running.len()
     }
@@ -152,13 +166,20 @@ pub fn all_texts(server: &Server, room: &str) -> Vec<String> {
 pub fn all_events(server: &Server, room: &str) -> Vec<Value> {
     let mut events: Vec<Value> = Vec::new();
     loop {
-        let since = events.last().map_or(0, |event| event["id"].as_u64().expect("an id"));
-        let answer = server.get(&format!("/api/v1/rooms/{room}/events?since={since}&limit=500")).json();
-        events.extend(answer["events"].as_array().unwrap_or_else(|| panic!("no events: {answer}")).iter().cloned());
-        if answer["more"] == false {
+        let (page, has_more) = page_of_events(server, room, events.last().map_or(0, id_of));
+        events.extend(page);
+        if !has_more {
             return events;
         }
     }
+}
+
+/// What a node tells of the events after one, and whether there are more than these.
+#[track_caller]
+fn page_of_events(server: &Server, room: &str, since: u64) -> (Vec<Value>, bool) {
+    let answer = server.get(&format!("/api/v1/rooms/{room}/events?since={since}&limit=500")).json();
+    let events = answer["events"].as_array().unwrap_or_else(|| panic!("no events: {answer}"));
+    (events.clone(), answer["more"] != false)
 }
 
 /// The files in a folder that are shared, which are no marks of programs.

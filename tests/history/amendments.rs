@@ -2,6 +2,7 @@
 //! whoever knows everything is told the last state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -43,40 +44,60 @@ pub fn first_text(event: &Value, is_live: bool) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// What was done with each message of a life, in order.
-type Done<'a> = BTreeMap<u64, Vec<(u64, &'a Seen)>>;
+/// A life, as anybody saw it.
+struct Whole<'a> {
+    life: &'a Life,
+    seen: &'a BTreeMap<u64, Seen>,
+    /// What was done with each message, in order.
+    done: BTreeMap<u64, Vec<(u64, &'a Seen)>>,
+    /// The last event that anybody was told of.
+    last: u64,
+    /// From this event to the last one, somebody saw each.
+    unbroken_from: u64,
+}
 
-pub fn check(history: &History, record: &Record) {
-    let mut done: BTreeMap<&Life, Done> = BTreeMap::new();
-    for (life, seen) in &record.lives {
-        let of_life = done.entry(life).or_default();
+impl<'a> Whole<'a> {
+    fn new(life: &'a Life, seen: &'a BTreeMap<u64, Seen>, last: u64) -> Whole<'a> {
+        let mut done: BTreeMap<u64, Vec<(u64, &Seen)>> = BTreeMap::new();
         for (id, seen) in seen {
             if let Some(of) = seen.event["of"].as_u64() {
-                of_life.entry(of).or_default().push((*id, seen));
+                done.entry(of).or_default().push((*id, seen));
             }
         }
+        let mut unbroken_from = last + 1;
+        for (id, _) in seen.range(..=last).rev() {
+            if id + 1 != unbroken_from {
+                break;
+            }
+            unbroken_from = *id;
+        }
+        Whole { life, seen, done, last, unbroken_from }
     }
-    let check_all = |life: &Life, position: u64, events: &Value| {
-        if let Some(done) = done.get(life) {
-            check_all(record, done, life, position, events);
+}
+
+pub fn check(history: &History, record: &Record) {
+    let lives = record.lives.iter().map(|(life, seen)| (life, Whole::new(life, seen, record.last_id(life))));
+    let lives: BTreeMap<&Life, Whole> = lives.collect();
+    let check_all = |life: &Life, position: u64, events: &[Rc<Value>]| {
+        if let Some(whole) = lives.get(life) {
+            events.iter().filter(|event| has_state(event)).for_each(|event| check_told(whole, position, event));
         }
     };
-    let mut positions: BTreeMap<usize, (Life, u64)> = BTreeMap::new();
+    let mut positions: BTreeMap<usize, u64> = BTreeMap::new();
     for entry in &history.entries {
         match entry {
             Entry::Joined { connection, life, joined, .. } => {
-                let last = number(joined, "last");
-                positions.insert(*connection, (life.clone(), last));
-                check_all(life, last, &joined["events"]);
+                let last = number(&joined.fields, "last");
+                positions.insert(*connection, last);
+                check_all(life, last, &joined.events);
             }
             Entry::Received { connection, event } => {
-                if let Some((_, position)) = positions.get_mut(connection) {
+                if let Some(position) = positions.get_mut(connection) {
                     *position = number(event, "id");
                 }
             }
             Entry::Recalled { connection, life, answer, .. } | Entry::Found { connection, life, answer, .. } => {
-                let (_, position) = &positions[connection];
-                check_all(life, *position, &answer["events"]);
+                check_all(life, positions[connection], &answer.events);
             }
             _ => (),
         }
@@ -84,46 +105,44 @@ pub fn check(history: &History, record: &Record) {
 }
 
 /// What is told when a life had come to `position` is at least as new as that.
-fn check_all(record: &Record, done: &Done, life: &Life, position: u64, events: &Value) {
-    let seen = &record.lives[life];
-    for event in events.as_array().expect("a list of events").iter().filter(|event| has_state(event)) {
-        let id = if event["type"] == "edit" { number(event, "of") } else { number(event, "id") };
-        let words = || format!("{life:?} at {position}: {event}");
-        let so_far = done.get(&id).into_iter().flatten().filter(|(at, _)| *at <= position).copied();
-        let so_far: Vec<(u64, &Seen)> = so_far.collect();
-        let of_it = |kind: &str| -> Vec<(u64, &Seen)> {
-            so_far.iter().filter(|(_, seen)| seen.event["type"] == kind).copied().collect()
-        };
-        if !of_it("delete").is_empty() {
-            assert!(event["deleted"] == true && event["text"] == "", "it was deleted; {}", words());
-            assert_eq!(event["reactions"], Value::Null, "nobody reacts to what is deleted; {}", words());
-            continue;
+fn check_told(whole: &Whole, position: u64, event: &Value) {
+    let Whole { life, seen, done, last, unbroken_from } = whole;
+    let id = if event["type"] == "edit" { number(event, "of") } else { number(event, "id") };
+    let words = || format!("{life:?} at {position}: {event}");
+    let so_far = done.get(&id).into_iter().flatten().filter(|(at, _)| *at <= position).copied();
+    let so_far: Vec<(u64, &Seen)> = so_far.collect();
+    let of_it = |kind: &str| -> Vec<(u64, &Seen)> {
+        so_far.iter().filter(|(_, seen)| seen.event["type"] == kind).copied().collect()
+    };
+    if !of_it("delete").is_empty() {
+        assert!(event["deleted"] == true && event["text"] == "", "it was deleted; {}", words());
+        assert_eq!(event["reactions"], Value::Null, "nobody reacts to what is deleted; {}", words());
+        return;
+    }
+    let edits = of_it("edit");
+    let is_newest = position == *last;
+    if let Some((last, edit)) = edits.last() {
+        assert!(event["type"] == "edit" || event["edited"] == true || event["deleted"] == true, "{}", words());
+        let older = seen.get(&id).into_iter().chain(edits.iter().filter(|(at, _)| at < last).map(|(_, seen)| *seen));
+        let older: BTreeSet<&str> = older.filter_map(|seen| seen.text.as_deref()).collect();
+        let shown = event["text"].as_str().expect("a text");
+        assert!(!older.contains(shown), "it was corrected to {:?} as {last}; {}", edit.text, words());
+        if let Some(text) = edit.text.as_ref().filter(|_| is_newest) {
+            assert_eq!(shown, text, "the last state; {}", words());
         }
-        let edits = of_it("edit");
-        let is_newest = position == record.last_id(life);
-        if let Some((last, edit)) = edits.last() {
-            assert!(event["type"] == "edit" || event["edited"] == true || event["deleted"] == true, "{}", words());
-            let older =
-                seen.get(&id).into_iter().chain(edits.iter().filter(|(at, _)| at < last).map(|(_, seen)| *seen));
-            let older: BTreeSet<&str> = older.filter_map(|seen| seen.text.as_deref()).collect();
-            let shown = event["text"].as_str().expect("a text");
-            assert!(!older.contains(shown), "it was corrected to {:?} as {last}; {}", edit.text, words());
-            if let Some(text) = edit.text.as_ref().filter(|_| is_newest) {
-                assert_eq!(shown, text, "the last state; {}", words());
-            }
-        }
-        if is_newest && is_said(event) {
-            assert_ne!(event["deleted"], true, "nobody deleted it; {}", words());
-            assert_eq!(event["edited"] == true, !edits.is_empty(), "{}", words());
-            // Not all that happened since may be known.
-            if seen.range(id..=position).count() as u64 == position + 1 - id {
-                check_reactions(&of_it("reaction"), event, &words());
-            }
+    }
+    if is_newest && is_said(event) {
+        assert_ne!(event["deleted"], true, "nobody deleted it; {}", words());
+        assert_eq!(event["edited"] == true, !edits.is_empty(), "{}", words());
+        assert!(id <= position, "nobody was told that there is so much; {}", words());
+        // Not all that happened since may be known.
+        if id >= *unbroken_from {
+            check_reactions(&of_it("reaction"), event, words);
         }
     }
 }
 
-fn check_reactions(done: &[(u64, &Seen)], event: &Value, words: &str) {
+fn check_reactions(done: &[(u64, &Seen)], event: &Value, words: impl Fn() -> String) {
     let mut expected: BTreeMap<(String, u64), String> = BTreeMap::new();
     for (_, Seen { event, .. }) in done {
         let text = |field: &str| event[field].as_str().expect("a text").to_owned();
@@ -138,10 +157,10 @@ fn check_reactions(done: &[(u64, &Seen)], event: &Value, words: &str) {
     let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for reactions in event["reactions"].as_array().into_iter().flatten() {
         let names = reactions["names"].as_array().expect("a list of names");
-        assert_eq!(number(reactions, "count"), names.len() as u64, "few react here; {words}");
+        assert_eq!(number(reactions, "count"), names.len() as u64, "few react here; {}", words());
         let names = names.iter().map(|name| name.as_str().expect("a name"));
         told.insert(reactions["emoji"].as_str().expect("an emoji"), names.collect());
     }
     names.values_mut().chain(told.values_mut()).for_each(|names| names.sort_unstable());
-    assert_eq!(told, names, "who reacts; {words}");
+    assert_eq!(told, names, "who reacts; {}", words());
 }

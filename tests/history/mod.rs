@@ -9,13 +9,17 @@
 
 mod amendments;
 pub mod client;
+mod kept;
 mod presence;
 mod searches;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 
+use kept::{Answer, Kept};
 pub use searches::Searched;
 
 /// One life of a room: its code and its epoch, as the server tells them.
@@ -60,33 +64,45 @@ pub struct Asked {
     pub known: u64,
 }
 
-/// Something that a client did, or saw.
+/// Something that a client did, or saw. There are millions of these: what is large and seldom is kept elsewhere.
 #[derive(Clone, Debug)]
 enum Entry {
     /// It handed a text to the network; perhaps again, if it may send it again.
-    Sent { text: String },
+    Sent { text: Rc<str> },
     /// It was told that the text is said, as this event.
-    Acknowledged { life: Life, id: u64, text: String },
+    Acknowledged { life: Rc<Life>, id: u64, text: Rc<str> },
     /// It was told that the text is not said, and why.
-    Refused { text: String, code: String },
+    Refused { text: Rc<str>, code: Rc<str> },
     /// It was shown in, over this connection.
-    Joined { connection: usize, life: Life, joined: Value, has: Option<Has> },
+    Joined { connection: usize, life: Rc<Life>, joined: Box<Answer>, has: Option<Box<Has>> },
     /// It was sent an event, over this connection.
-    Received { connection: usize, event: Value },
+    Received { connection: usize, event: Rc<Value> },
     /// It asked for older events, and was sent these, over this connection.
-    Recalled { connection: usize, life: Life, asked: Asked, answer: Value },
+    Recalled { connection: usize, life: Rc<Life>, asked: Box<Asked>, answer: Box<Answer> },
     /// It searched, and was sent these, over this connection.
-    Found { connection: usize, life: Life, searched: Searched, answer: Value },
-    /// At a terminal it was shown these texts as they were said, over one connection.
-    Shown { connection: usize, room: String, own: String, texts: Vec<String> },
+    Found { connection: usize, life: Rc<Life>, searched: Box<Searched>, answer: Box<Answer> },
+    /// At a terminal it was shown something, over one connection.
+    Shown { connection: usize, shown: Box<Shown> },
+}
+
+/// What a terminal was shown.
+#[derive(Clone, Debug)]
+struct Shown {
+    room: String,
+    /// What the texts of this client begin with, which it is not shown.
+    own: String,
+    /// As they were said.
+    texts: Vec<Rc<str>>,
 }
 
 /// Everything that all clients did and saw, in one order.
 #[derive(Default, Debug)]
 pub struct History {
     entries: Vec<Entry>,
+    /// What they are about.
+    kept: Kept,
     /// Texts that are acknowledged.
-    acknowledged: HashSet<String>,
+    acknowledged: HashSet<Rc<str>>,
     /// How often everything was lost so far.
     losses: u32,
     /// The same, when each connection was made.
@@ -94,7 +110,7 @@ pub struct History {
     /// The last event of each life that anybody was told of.
     last_ids: HashMap<Life, u64>,
     /// Which life of a room each connection is in.
-    lives: HashMap<usize, Life>,
+    lives: HashMap<usize, Rc<Life>>,
 }
 
 /// An event that was deleted.
@@ -118,16 +134,19 @@ impl History {
     }
 
     pub fn note_sent(&mut self, text: &str) {
-        self.entries.push(Entry::Sent { text: text.to_owned() });
+        let text = self.kept.text(text);
+        self.entries.push(Entry::Sent { text });
     }
 
     pub fn note_acknowledged(&mut self, life: &Life, id: u64, text: &str) {
-        self.acknowledged.insert(text.to_owned());
-        self.entries.push(Entry::Acknowledged { life: life.clone(), id, text: text.to_owned() });
+        let (life, text) = (self.kept.life(life), self.kept.text(text));
+        self.acknowledged.insert(text.clone());
+        self.entries.push(Entry::Acknowledged { life, id, text });
     }
 
     pub fn note_refused(&mut self, text: &str, code: &str) {
-        self.entries.push(Entry::Refused { text: text.to_owned(), code: code.to_owned() });
+        let (text, code) = (self.kept.text(text), self.kept.text(code));
+        self.entries.push(Entry::Refused { text, code });
     }
 
     /// What a client says that has the events up to this one.
@@ -138,29 +157,37 @@ impl History {
     /// `has`: what the client said that it has.
     pub fn note_joined(&mut self, connection: usize, life: &Life, joined: &Value, has: Option<Has>) {
         self.raise_last_id(life, number(joined, "last"));
+        let (life, joined) = (self.kept.life(life), self.kept.answer(joined));
         self.lives.insert(connection, life.clone());
-        self.entries.push(Entry::Joined { connection, life: life.clone(), joined: joined.clone(), has });
+        let (joined, has) = (Box::new(joined), has.map(Box::new));
+        self.entries.push(Entry::Joined { connection, life, joined, has });
     }
 
     pub fn note_received(&mut self, connection: usize, event: &Value) {
-        let life = self.lives.get(&connection).cloned();
-        if let Some(life) = life {
+        if let Some(life) = self.lives.get(&connection).cloned() {
             self.raise_last_id(&life, number(event, "id"));
         }
-        self.entries.push(Entry::Received { connection, event: event.clone() });
+        let event = self.kept.event(event);
+        self.entries.push(Entry::Received { connection, event });
     }
 
     pub fn note_recalled(&mut self, connection: usize, life: &Life, asked: Asked, answer: &Value) {
-        self.entries.push(Entry::Recalled { connection, life: life.clone(), asked, answer: answer.clone() });
+        let (life, answer) = (self.kept.life(life), self.kept.answer(answer));
+        let (asked, answer) = (Box::new(asked), Box::new(answer));
+        self.entries.push(Entry::Recalled { connection, life, asked, answer });
     }
 
     pub fn note_found(&mut self, connection: usize, life: &Life, searched: Searched, answer: &Value) {
-        self.entries.push(Entry::Found { connection, life: life.clone(), searched, answer: answer.clone() });
+        let (life, answer) = (self.kept.life(life), self.kept.answer(answer));
+        let (searched, answer) = (Box::new(searched), Box::new(answer));
+        self.entries.push(Entry::Found { connection, life, searched, answer });
     }
 
     /// `own`: what the texts of this client begin with, which it is not shown.
     pub fn note_shown(&mut self, connection: usize, room: &str, own: &str, texts: Vec<String>) {
-        self.entries.push(Entry::Shown { connection, room: room.to_owned(), own: own.to_owned(), texts });
+        let texts = texts.iter().map(|text| self.kept.text(text)).collect();
+        let shown = Box::new(Shown { room: room.to_owned(), own: own.to_owned(), texts });
+        self.entries.push(Entry::Shown { connection, shown });
     }
 
     /// The last id that anybody was told of.
@@ -169,7 +196,7 @@ impl History {
     }
 
     /// Every event by which anybody was told of a file, and in which life of which room.
-    pub fn files(&self) -> Vec<(Life, Value)> {
+    pub fn files(&self) -> Vec<(&Life, &Value)> {
         self.told().into_iter().filter(|(_, event)| event["file"].is_object()).collect()
     }
 
@@ -179,10 +206,10 @@ impl History {
         let deleted: HashSet<(&Life, u64)> = told
             .iter()
             .filter(|(_, event)| event["type"] == "delete" || event["deleted"] == true)
-            .map(|(life, event)| (life, event["of"].as_u64().unwrap_or_else(|| number(event, "id"))))
+            .map(|&(life, event)| (life, event["of"].as_u64().unwrap_or_else(|| number(event, "id"))))
             .collect();
         let files = told.iter().filter(|(_, event)| event["file"].is_object());
-        let gone = files.filter(|(life, event)| deleted.contains(&(life, number(event, "id"))));
+        let gone = files.filter(|(life, event)| deleted.contains(&(*life, number(event, "id"))));
         gone.map(|(_, event)| event["file"]["id"].as_str().expect("an id").to_owned()).collect()
     }
 
@@ -190,7 +217,7 @@ impl History {
     /// if it had one, and whether anybody was told what it was before.
     pub fn deleted_in(&self, room: &str) -> BTreeMap<u64, Deleted> {
         let mut deleted: BTreeMap<u64, Deleted> = BTreeMap::new();
-        let told: Vec<Value> = self.told().into_iter().filter(|(life, _)| life.0 == room).map(|told| told.1).collect();
+        let told: Vec<&Value> = self.told().into_iter().filter(|(life, _)| life.0 == room).map(|told| told.1).collect();
         for event in &told {
             let is_of_another = event["type"] == "edit" && event["deleted"] == true;
             if event["type"] == "delete" || is_of_another {
@@ -218,22 +245,20 @@ impl History {
     }
 
     /// Every event that anybody was told of.
-    fn told(&self) -> Vec<(Life, Value)> {
+    fn told(&self) -> Vec<(&Life, &Value)> {
         let mut lives: HashMap<usize, &Life> = HashMap::new();
         let mut told = Vec::new();
         for entry in &self.entries {
-            let (life, events) = match entry {
+            let (life, events): (&Life, &[Rc<Value>]) = match entry {
                 Entry::Joined { connection, life, joined, .. } => {
                     lives.insert(*connection, life);
-                    (life, joined["events"].as_array().expect("a list of events").as_slice())
+                    (life, &joined.events)
                 }
                 Entry::Received { connection, event } => (lives[connection], std::slice::from_ref(event)),
-                Entry::Recalled { life, answer, .. } | Entry::Found { life, answer, .. } => {
-                    (life, answer["events"].as_array().expect("a list of events").as_slice())
-                }
+                Entry::Recalled { life, answer, .. } | Entry::Found { life, answer, .. } => (life, &answer.events),
                 _ => continue,
             };
-            told.extend(events.iter().map(|event| (life.clone(), event.clone())));
+            told.extend(events.iter().map(|event| (life, &**event)));
         }
         told
     }
@@ -244,8 +269,10 @@ impl History {
     }
 
     fn raise_last_id(&mut self, life: &Life, id: u64) {
-        let last_id = self.last_ids.entry(life.clone()).or_default();
-        *last_id = id.max(*last_id);
+        match self.last_ids.get_mut(life) {
+            Some(last_id) => *last_id = id.max(*last_id),
+            None => drop(self.last_ids.insert(life.clone(), id)),
+        }
     }
 
     /// Panics with the promise that was broken, in words.
@@ -260,9 +287,9 @@ impl History {
         self.check_said(&record, promises);
         for (life, events) in &record.lives {
             check_real_time(life, events, &record);
-            presence::check(life, events.values().map(|seen| &seen.event));
+            presence::check(life, events.values().map(|seen| &*seen.event));
         }
-        self.check_shown(&record, promises);
+        shown::check(self, &record, promises);
         amendments::check(self, &record);
         searches::check(self, &record, promises);
     }
@@ -271,17 +298,7 @@ impl History {
     fn is_over(&self, life: &Life, record: &Record, promises: Promises) -> bool {
         if promises.is_shared {
             // Nodes do not learn of it at the same time: the last life is whichever began last.
-            let lives = self.entries.iter().filter_map(|entry| match entry {
-                Entry::Joined { life: joined, .. } if joined.0 == life.0 => Some(joined),
-                _ => None,
-            });
-            let mut begun: Vec<&Life> = Vec::new();
-            for life in lives {
-                if !begun.contains(&life) {
-                    begun.push(life);
-                }
-            }
-            return begun.last().is_some_and(|last| *last != life);
+            return record.last_lives.get(life.0.as_str()).is_some_and(|last| *last != life);
         }
         record.losses_before.get(life).is_some_and(|&before| before < self.losses)
     }
@@ -290,13 +307,13 @@ impl History {
     /// no answer overtakes an event. Who is thrown out receives nothing more.
     fn check_connections(&self, promises: Promises) {
         let mut names: HashMap<usize, Option<String>> = HashMap::new();
-        let mut positions: HashMap<usize, (Life, u64)> = HashMap::new();
+        let mut positions: HashMap<usize, (&Life, u64)> = HashMap::new();
         for entry in &self.entries {
             match entry {
                 Entry::Joined { connection, life, joined, has } => {
-                    check_joined(life, joined, has.as_ref(), promises);
-                    names.insert(*connection, joined["name"].as_str().map(str::to_owned));
-                    positions.insert(*connection, (life.clone(), number(joined, "last")));
+                    check_joined(life, joined, has.as_deref(), promises);
+                    names.insert(*connection, joined.fields["name"].as_str().map(str::to_owned));
+                    positions.insert(*connection, (life, number(&joined.fields, "last")));
                 }
                 Entry::Received { connection, event } => {
                     let (life, position) = positions
@@ -318,7 +335,7 @@ impl History {
                     }
                 }
                 Entry::Recalled { connection, life, asked, answer } => {
-                    let Some(&last) = ids(&answer["events"]).last() else { continue };
+                    let Some(&last) = ids(&answer.events).last() else { continue };
                     let (_, position) = positions[connection];
                     let is_in_order = if asked.before.is_none() { last == position } else { last <= position };
                     assert!(
@@ -333,8 +350,9 @@ impl History {
 
     fn check_recalls(&self, record: &Record, promises: Promises) {
         for entry in &self.entries {
-            let Entry::Recalled { life, asked: Asked { before, known }, answer, .. } = entry else { continue };
-            let ids = ids(&answer["events"]);
+            let Entry::Recalled { life, asked, answer, .. } = entry else { continue };
+            let Asked { before, known } = &**asked;
+            let ids = ids(&answer.events);
             assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "recalled with gaps, {life:?}: {ids:?}");
             let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
                 // Right only where there is nothing yet, or all that is asked for is older than what is kept.
@@ -348,7 +366,7 @@ impl History {
                 assert_eq!(last + 1, *before, "recalled before {before} of {life:?}: {ids:?}");
             }
             let ends = first == 1 || first + promises.history_events <= record.last_id(life) + 1;
-            assert!(answer["more"] == true || ends, "no more before {first} of {life:?}, it is said");
+            assert!(answer.fields["more"] == true || ends, "no more before {first} of {life:?}, it is said");
         }
     }
 
@@ -358,7 +376,7 @@ impl History {
         for entry in &self.entries {
             match entry {
                 // Whoever waited for it was told, and it may come all the same.
-                Entry::Refused { code, .. } if promises.is_shared && code == "storage_failed" => (),
+                Entry::Refused { code, .. } if promises.is_shared && &**code == "storage_failed" => (),
                 Entry::Refused { text, .. } => *refused.entry(text).or_default() += 1,
                 Entry::Acknowledged { life, id, text } => {
                     let seen = record.lives.get(life).and_then(|events| events.get(id));
@@ -372,7 +390,7 @@ impl History {
                     assert!(
                         is_gone
                             || is_lost
-                            || seen.is_some_and(|seen| seen.text.as_ref().is_none_or(|said| said == text)),
+                            || seen.is_some_and(|seen| seen.text.as_deref().is_none_or(|said| *said == **text)),
                         "acknowledged as {id} of {life:?}: {text:?}; but that is {:?}",
                         seen.map(|seen| (&seen.event, &seen.text))
                     );
@@ -388,13 +406,13 @@ impl History {
                 if let Some(before) = said.insert(text, id) {
                     // Only a member that has come back says anything again, and no history lasts a day: what it said
                     // last is remembered, however many events are kept.
-                    let earlier = &events[&before].event;
+                    let earlier = &*events[&before].event;
                     // Whoever said it was perhaps taken for somebody else in between.
                     let comes_and_goes = |event: &&Value| {
                         event["name"] == earlier["name"] && (event["type"] == "enter" || event["type"] == "part")
                     };
                     let between: Vec<&Value> =
-                        events.range(before..id).map(|(_, seen)| &seen.event).filter(comes_and_goes).collect();
+                        events.range(before..id).map(|(_, seen)| &*seen.event).filter(comes_and_goes).collect();
                     panic!(
                         "said twice in {life:?}, {before} and {id}: {text:?}: {earlier} {}; in between {between:?}",
                         seen.event
@@ -409,43 +427,12 @@ impl History {
             }
         }
     }
-
-    /// What a terminal was shown must be an unbroken part of what was said, its own lines left out.
-    fn check_shown(&self, record: &Record, promises: Promises) {
-        let is_complete = record.is_complete(promises);
-        for entry in &self.entries {
-            let Entry::Shown { connection, room, own, texts } = entry else { continue };
-            let is_of_others = |text: &&str| !text.starts_with(own.as_str());
-            let losses = self.losses_before.get(connection);
-            let is_of_its_time = |life: &Life| promises.is_shared || record.losses_before.get(life) == losses;
-            let lives = record.lives.iter().filter(|(life, _)| life.0 == *room && is_of_its_time(life));
-            // A terminal is not told which life it is in.
-            let lives = lives.take(if promises.is_shared { usize::MAX } else { 1 });
-            let texts_of = |seen: &BTreeMap<u64, Seen>| seen.values().filter_map(Seen::shown_text).collect();
-            let mut lives: Vec<Vec<String>> = lives.map(|(_, seen)| texts_of(seen)).collect();
-            if promises.is_shared && !promises.is_durable {
-                // Of what came before the log lost something, one life may be told more than another.
-                lives.extend(
-                    record.lives.keys().filter(|life| life.0 == *room).flat_map(|life| record.texts_completed(life)),
-                );
-            }
-            // What was said while nobody looked who tells of ids, and is gone since, is on no record; it may have
-            // been said again since.
-            let is_sure = |text: &&str| is_of_others(text) && (is_complete || record.was_sent_once(text));
-            let lives: Vec<Vec<&str>> =
-                lives.iter().map(|said| said.iter().map(String::as_str).filter(is_sure).collect()).collect();
-            let is_known = |text: &&str| is_complete || lives.iter().any(|said| said.contains(text));
-            let shown: Vec<&str> = texts.iter().map(String::as_str).filter(is_sure).filter(is_known).collect();
-            let is_part_of = |said: &Vec<&str>| said.windows(shown.len()).any(|part| part == shown);
-            let is_part = shown.is_empty() || lives.iter().any(is_part_of);
-            assert!(is_part, "no part of what was said in {room}: {shown:?}; but {lives:?}");
-        }
-    }
 }
 
-fn check_joined(life: &Life, joined: &Value, has: Option<&Has>, promises: Promises) {
-    let (last, ids) = (number(joined, "last"), ids(&joined["events"]));
-    assert!(ids.len() <= MAX_PAGE_EVENTS, "too many events in {joined}");
+fn check_joined(life: &Life, joined: &Answer, has: Option<&Has>, promises: Promises) {
+    let (joined, ids) = (&joined.fields, ids(&joined.events));
+    let last = number(joined, "last");
+    assert!(ids.len() <= MAX_PAGE_EVENTS, "too many events in {joined}: {ids:?}");
     let words = || format!("joined {life:?} with {has:?}: last {last}, gap {}, events {ids:?}", joined["gap"]);
     assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "gaps in what was missed; {}", words());
     assert!(ids.last().is_none_or(|&id| id == last), "events do not lead up to the last one; {}", words());
@@ -480,7 +467,7 @@ fn check_joined(life: &Life, joined: &Value, has: Option<&Has>, promises: Promis
 fn check_real_time(life: &Life, events: &BTreeMap<u64, Seen>, record: &Record) {
     let mut earliest_of_later = usize::MAX;
     for (&id, seen) in events.iter().rev() {
-        if let Some(&(sent_at, _)) = seen.text.as_ref().and_then(|text| record.sent.get(text)) {
+        if let Some(&(sent_at, _)) = seen.text.as_deref().and_then(|text| record.sent.get(text)) {
             assert!(
                 earliest_of_later > sent_at,
                 "{life:?}: {id} was first sent (entry {sent_at}) after somebody had seen a later one (entry \
@@ -492,9 +479,10 @@ fn check_real_time(life: &Life, events: &BTreeMap<u64, Seen>, record: &Record) {
     }
 }
 
-/// An event as everybody saw it, but for what became of it, and when anybody saw it first.
+/// An event as everybody saw it, and when anybody saw it first.
 struct Seen {
-    event: Value,
+    /// Nothing is judged by what may become of it since. A file is a message here.
+    event: Rc<Value>,
     /// What was said with it, if anybody was told before that was changed.
     text: Option<String>,
     first_at: usize,
@@ -502,51 +490,61 @@ struct Seen {
 
 impl Seen {
     /// What a terminal was shown of it as it was said, as far as anybody was told.
-    fn shown_text(&self) -> Option<String> {
-        self.text.clone().filter(|text| self.event["type"] == "message" && !text.is_empty())
+    fn shown_text(&self) -> Option<&str> {
+        self.text.as_deref().filter(|text| self.event["type"] == "message" && !text.is_empty())
     }
 }
 
 /// What anybody saw.
-struct Record {
+struct Record<'a> {
     lives: BTreeMap<Life, BTreeMap<u64, Seen>>,
     /// When a text was first sent, and how often.
-    sent: HashMap<String, (usize, u32)>,
+    sent: HashMap<&'a str, (usize, u32)>,
     /// The last events that the server told of.
-    last_ids: HashMap<Life, u64>,
+    last_ids: &'a HashMap<Life, u64>,
     /// How often everything had been lost before.
-    losses_before: HashMap<Life, u32>,
+    losses_before: HashMap<&'a Life, u32>,
+    /// The life of each room that somebody was told of for the first time last.
+    last_lives: HashMap<&'a str, &'a Life>,
+    /// What was looked at before, as it was told of in a life, and whether when it happened: nothing comes of it again.
+    looked_at: HashSet<(*const Life, *const Value, bool)>,
 }
 
-impl Record {
-    fn of(history: &History) -> Record {
-        let last_ids = history.last_ids.clone();
-        let mut record =
-            Record { lives: BTreeMap::new(), sent: HashMap::new(), last_ids, losses_before: HashMap::new() };
-        let mut lives: HashMap<usize, Life> = HashMap::new();
+impl<'a> Record<'a> {
+    fn of(history: &'a History) -> Record<'a> {
+        let mut record = Record {
+            lives: BTreeMap::new(),
+            sent: HashMap::new(),
+            last_ids: &history.last_ids,
+            losses_before: HashMap::new(),
+            last_lives: HashMap::new(),
+            looked_at: HashSet::new(),
+        };
+        let mut lives: HashMap<usize, &Rc<Life>> = HashMap::new();
         for (at, entry) in history.entries.iter().enumerate() {
             match entry {
-                Entry::Sent { text } => {
-                    record.sent.entry(text.clone()).or_insert((at, 0)).1 += 1;
-                }
+                Entry::Sent { text } => record.sent.entry(text).or_insert((at, 0)).1 += 1,
                 Entry::Joined { connection, life, joined, .. } => {
-                    lives.insert(*connection, life.clone());
-                    record.losses_before.insert(life.clone(), history.losses_before[connection]);
-                    record.see_all(life, &joined["events"], at);
+                    lives.insert(*connection, life);
+                    let losses = history.losses_before[connection];
+                    if record.losses_before.insert(life, losses).is_none() {
+                        record.last_lives.insert(&life.0, life);
+                    }
+                    record.see_all(life, &joined.events, at);
                 }
                 Entry::Received { connection, event } => {
                     let life = lives.get(connection).unwrap_or_else(|| panic!("an event before any room: {event}"));
                     record.see(life, event, true, at);
                 }
                 Entry::Recalled { life, answer, .. } | Entry::Found { life, answer, .. } => {
-                    record.see_all(life, &answer["events"], at);
+                    record.see_all(life, &answer.events, at);
                 }
                 Entry::Acknowledged { .. } | Entry::Refused { .. } | Entry::Shown { .. } => (),
             }
         }
         for (at, entry) in history.entries.iter().enumerate() {
             if let Entry::Acknowledged { life, id, .. } = entry
-                && let Some(seen) = record.lives.get_mut(life).and_then(|events| events.get_mut(id))
+                && let Some(seen) = record.lives.get_mut(&**life).and_then(|events| events.get_mut(id))
             {
                 seen.first_at = seen.first_at.min(at);
             }
@@ -554,21 +552,27 @@ impl Record {
         record
     }
 
-    fn see_all(&mut self, life: &Life, events: &Value, at: usize) {
-        for event in events.as_array().expect("a list of events") {
-            self.see(life, event, false, at);
-        }
+    fn see_all(&mut self, life: &Rc<Life>, events: &[Rc<Value>], at: usize) {
+        events.iter().for_each(|event| self.see(life, event, false, at));
     }
 
     /// An id means one event for ever, whoever looks and whatever crashed.
-    fn see(&mut self, life: &Life, event: &Value, is_live: bool, at: usize) {
-        let events = self.lives.entry(life.clone()).or_default();
+    fn see(&mut self, life: &Rc<Life>, event: &Rc<Value>, is_live: bool, at: usize) {
+        // What is equal is kept once. Looked at again, it says the same, and comes later.
+        if !self.looked_at.insert((Rc::as_ptr(life), Rc::as_ptr(event), is_live)) {
+            return;
+        }
+        let events = self.lives.entry(Life::clone(life)).or_default();
         let (id, text) = (number(event, "id"), amendments::first_text(event, is_live));
-        let event = amendments::lasting(event);
-        let known = events.entry(id).or_insert_with(|| Seen { event: event.clone(), text: None, first_at: at });
-        let is_same = known.text.is_none() || text.is_none() || known.text == text;
+        let known = events.entry(id).or_insert_with(|| {
+            let event = if event["type"] == "file" { Rc::new(amendments::lasting(event)) } else { event.clone() };
+            Seen { event, text: None, first_at: at }
+        });
+        let is_same_event =
+            Rc::ptr_eq(&known.event, event) || amendments::lasting(&known.event) == amendments::lasting(event);
+        let is_same_text = known.text.is_none() || text.is_none() || known.text == text;
         assert!(
-            known.event == event && is_same,
+            is_same_event && is_same_text,
             "two events under the id {id} of {life:?}: {:?} {:?}, {event} {text:?}",
             known.event,
             known.text
@@ -578,21 +582,6 @@ impl Record {
 
     fn last_id(&self, life: &Life) -> u64 {
         self.last_ids.get(life).copied().unwrap_or(0)
-    }
-
-    /// What was said in this life; what nobody saw of it before some event, as it was seen in another life of the room: the
-    /// same up to what the log lost. For each event from which on that may be.
-    fn texts_completed(&self, life: &Life) -> Vec<Vec<String>> {
-        let own = &self.lives[life];
-        let completed_before = |first_own: &u64| {
-            let others = self.lives.iter().filter(|(other, _)| other.0 == life.0);
-            let mut texts: BTreeMap<u64, String> = BTreeMap::new();
-            for (id, seen) in others.flat_map(|(_, seen)| seen.range(..first_own)).chain(own) {
-                texts.extend(seen.shown_text().map(|text| (*id, text)));
-            }
-            texts.into_values().collect()
-        };
-        own.keys().map(completed_before).collect()
     }
 
     fn check_single_lives(&self, promises: Promises) {
@@ -633,8 +622,8 @@ fn is_said(event: &Value) -> bool {
     event["type"] == "message" || event["type"] == "file"
 }
 
-fn ids(events: &Value) -> Vec<u64> {
-    events.as_array().expect("a list of events").iter().map(|event| number(event, "id")).collect()
+fn ids(events: &[Rc<Value>]) -> Vec<u64> {
+    events.iter().map(|event| number(event, "id")).collect()
 }
 
 fn number(value: &Value, field: &str) -> u64 {
