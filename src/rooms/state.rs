@@ -312,6 +312,8 @@ impl RoomState {
             None if returns => self.roster.member(newcomer.author).is_none(),
             None => match self.roster.author_who_left(&newcomer.token) {
                 Some(author) => author == newcomer.author,
+                // So may be who left, since the journal has numbered its coming.
+                None if time_ms.is_none() => self.roster.member(newcomer.author).is_none(),
                 None => newcomer.author > self.roster.last_author(),
             },
         };
