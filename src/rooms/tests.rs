@@ -1055,6 +1055,7 @@ fn who_is_refused_anyway_causes_no_read() {
     let (code, epoch) = (RoomCode::parse("KXQT").expect("a code"), Epoch::random(&mut StdRng::seed_from_u64(1)));
     let member = StoredMember {
         author: AuthorId(1),
+        seniority: AuthorId(1),
         token: Token::random(&mut StdRng::seed_from_u64(2)).hash(),
         name: Name::parse("ana").expect("a name"),
         via: Via::Web,

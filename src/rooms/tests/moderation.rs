@@ -350,6 +350,25 @@ fn a_succession_that_cannot_be_stored_is_told_to_nobody_and_made_up_for() {
 // ---- kicks and bans
 
 #[test]
+fn who_was_thrown_out_and_comes_again_is_not_who_has_been_there_longest() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let [ben, carl] = ["ben", "carl"].map(|called| house.join(target, called));
+    let token = house.token(ben);
+    house.execute(ana, kick("ben"));
+    let again = house.connect();
+    house.execute(again, join(target, Some("ben"), Some(token)));
+    assert_eq!(house.membership(again).author, AuthorId(2));
+    // Nor once its connection was lost.
+    house.drop_connection(again);
+    house.pass(60_000);
+    house.execute(again, join(target, None, Some(token)));
+    house.execute_in(ana, RoomCommand::Leave);
+    assert_eq!(house.operators(carl), ["carl"]);
+}
+
+#[test]
 fn who_is_kicked_is_told_and_hears_nothing_more() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");
