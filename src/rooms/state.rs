@@ -313,12 +313,12 @@ impl RoomState {
         let is_own = match self.roster.known_by(&newcomer.token) {
             Some(Known::Member(_)) => false,
             Some(Known::Departed { author, .. }) => author == newcomer.author,
-            // Who returns may be forgotten since it was proposed, behind many who left after it.
-            None if returns => self.roster.member(newcomer.author).is_none(),
             None => match self.roster.author_who_left(&newcomer.token) {
-                Some(author) => author == newcomer.author,
-                // So may be who left, since the journal has numbered its coming.
-                None if time_ms.is_none() => self.roster.member(newcomer.author).is_none(),
+                Some(author) if author == newcomer.author => !returns,
+                // Who was here may be forgotten since it was proposed, or numbered by the journal, behind many who left
+                // after it.
+                _ if returns || time_ms.is_none() => self.roster.member(newcomer.author).is_none(),
+                Some(_) => false,
                 None => newcomer.author > self.roster.last_author(),
             },
         };
