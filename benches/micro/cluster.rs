@@ -65,6 +65,7 @@ fn read_enter(bencher: Bencher) {
 fn read_room(bencher: Bencher) {
     let member = |author: u32| StoredMember {
         author: AuthorId(author),
+        seniority: AuthorId(author),
         token: TokenHash::from_bytes([7; 32]),
         name: Name::parse(&format!("member {author}")).expect("a name"),
         via: Via::Web,

@@ -471,6 +471,8 @@ pub struct StoredMember {
     pub account: Option<AccountId>,
     /// The node at which it is, or was last.
     pub node: NodeId,
+    /// The highest number that anybody had when it came: its own, unless it left for good before and came anew.
+    pub seniority: AuthorId,
 }
 
 /// What a journal is to read of a room's history, since memory does not hold it.

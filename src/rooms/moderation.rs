@@ -445,9 +445,9 @@ impl Rooms {
         if room.state.roster.entered() == 0 || !room.wants_operator() {
             return;
         }
-        let stays = |author: &AuthorId| !room.proposed.will_be_gone(*author);
-        let present = room.members().map(|member| member.author).filter(stays);
-        let Some(author) = present.min_by_key(|author| (Some(*author) == former, *author)) else { return };
+        let present = room.members().filter(|member| !room.proposed.will_be_gone(member.author));
+        let longest = present.min_by_key(|member| (Some(member.author) == former, member.seniority()));
+        let Some(author) = longest.map(|member| member.author) else { return };
         // Its node does it.
         if !self.is_ours(Membership { room: room_id, author }) {
             return;

@@ -25,6 +25,8 @@ pub struct Member {
     pub(super) name: Name,
     pub(super) token: ShortTokenHash,
     pub(super) author: AuthorId,
+    /// The highest number that anybody had when it came: its own, unless it left for good before and came anew.
+    pub(super) seniority: AuthorId,
     pub(super) via: Via,
     /// The node at which it is, or was last.
     pub(super) node: NodeId,
@@ -62,6 +64,8 @@ pub(super) struct Departed {
     pub(super) name: Name,
     pub(super) author: AuthorId,
     pub(super) token: ShortTokenHash,
+    /// As a member's.
+    pub(super) seniority: AuthorId,
 }
 
 /// Somebody who left for good, or was thrown out. With its secret it comes as anybody else does, but as the same author: what
@@ -112,6 +116,11 @@ impl Member {
     /// Its number in the room.
     pub fn author(&self) -> AuthorId {
         self.author
+    }
+
+    /// Less than that of whoever has come later.
+    pub(super) fn seniority(&self) -> (AuthorId, bool, AuthorId) {
+        (self.seniority, self.seniority > self.author, self.author)
     }
 }
 
@@ -240,6 +249,8 @@ impl Roster {
         let Newcomer { author, ref token, ref name, via, .. } = *newcomer;
         let token = token.into();
         let has_returned = author <= self.last_author;
+        let departed = self.departed.iter().find(|departed| departed.author == author);
+        let seniority = departed.map_or(author.max(self.last_author), |departed| departed.seniority);
         self.departed.retain(|departed| departed.token != token && departed.author != author);
         self.left.retain(|left| left.token != token && left.author != author);
         self.last_author = self.last_author.max(author);
@@ -247,6 +258,7 @@ impl Roster {
             name: name.clone(),
             token,
             author,
+            seniority,
             via,
             node,
             has_entered: false,
@@ -284,7 +296,8 @@ impl Roster {
         self.entered -= usize::from(member.has_entered);
         self.free_name(&member.name, slot as Slot);
         if may_return {
-            let forgotten = self.remember(Departed { name: member.name, author, token: member.token });
+            let Member { name, token, seniority, .. } = member;
+            let forgotten = self.remember(Departed { name, author, token, seniority });
             Vacated { gone: forgotten, forgotten }
         } else {
             Vacated { gone: Some(author), forgotten: self.remember_left(Left { author, token: member.token }) }
@@ -300,7 +313,8 @@ impl Roster {
 
     /// Remembers one who is gone.
     pub fn remember_departed(&mut self, stored: &StoredMember) {
-        self.remember(Departed { name: stored.name.clone(), author: stored.author, token: (&stored.token).into() });
+        let StoredMember { author, ref name, ref token, seniority, .. } = *stored;
+        self.remember(Departed { name: name.clone(), author, token: token.into(), seniority });
     }
 
     /// Remembers one who is gone. Returns who is forgotten for that.

@@ -5,7 +5,7 @@
 
 use super::change::{Change, Measure, Newcomer};
 use super::history::{History, Kept};
-use super::roster::{Known, Roster, Vacated};
+use super::roster::{Departed, Known, Roster, Vacated};
 use super::rules::{Comer, Mute, RoomRules, find_ban};
 use hashbrown::HashMap;
 
@@ -79,6 +79,9 @@ impl RoomState {
             let (author, token, name, via) = (member.author, member.token, member.name.clone(), member.via);
             let (account, becomes_operator) = (member.account, false);
             state.roster.place(&Newcomer { author, token, name, via, account, becomes_operator }, member.node);
+            if let Some(placed) = state.roster.member_mut(author) {
+                placed.seniority = member.seniority;
+            }
             if member.has_entered {
                 state.roster.enter(author, via, member.node);
             }
@@ -106,7 +109,7 @@ impl RoomState {
 
     /// The room as a log is to remember it.
     pub fn to_stored(&self, kept: Kept) -> StoredRoom {
-        let stored = |author, token, name, via| StoredMember {
+        let stored = |author, token, name, via, seniority| StoredMember {
             author,
             token: TokenHash::of_short(token),
             name,
@@ -115,16 +118,18 @@ impl RoomState {
             has_entered: false,
             account: self.accounts.get(&author).copied(),
             node: NodeId::ALONE,
+            seniority,
         };
         let placed = self.roster.iter().map(|member| {
             let (has_entered, node) = (member.has_entered, member.node);
-            let stored = stored(member.author, member.token, member.name.clone(), member.via);
+            let stored = stored(member.author, member.token, member.name.clone(), member.via, member.seniority);
             StoredMember { is_placed: true, has_entered, node, ..stored }
         });
         // Nobody asks how who is gone was connected.
-        let departed = self.roster.departed();
-        let departed =
-            departed.map(|departed| stored(departed.author, departed.token, departed.name.clone(), Via::Web));
+        let departed = self.roster.departed().map(|departed| {
+            let Departed { author, token, ref name, seniority } = *departed;
+            stored(author, token, name.clone(), Via::Web, seniority)
+        });
         StoredRoom {
             code: self.code,
             epoch: self.epoch,
@@ -308,10 +313,12 @@ impl RoomState {
         let is_own = match self.roster.known_by(&newcomer.token) {
             Some(Known::Member(_)) => false,
             Some(Known::Departed { author, .. }) => author == newcomer.author,
-            // Who returns may be forgotten since it was proposed, behind many who left after it.
-            None if returns => self.roster.member(newcomer.author).is_none(),
             None => match self.roster.author_who_left(&newcomer.token) {
-                Some(author) => author == newcomer.author,
+                Some(author) if author == newcomer.author => !returns,
+                // Who was here may be forgotten since it was proposed, or numbered by the journal, behind many who left
+                // after it.
+                _ if returns || time_ms.is_none() => self.roster.member(newcomer.author).is_none(),
+                Some(_) => false,
                 None => newcomer.author > self.roster.last_author(),
             },
         };
@@ -481,11 +488,12 @@ impl RoomState {
         for member in members {
             let (author, token) = (member.author.0, member.token.to_bits());
             let (name, via, has_entered) = (member.name.as_str(), member.via, member.has_entered);
-            line(format_args!("member {author} {token:x} {name:?} {via:?} {has_entered} at {:x}", member.node.0));
+            let (node, since) = (member.node.0, member.seniority.0);
+            line(format_args!("member {author} {token:x} {name:?} {via:?} {has_entered} at {node:x} since {since}"));
         }
         for departed in roster.departed() {
             let (author, token, name) = (departed.author.0, departed.token.to_bits(), departed.name.as_str());
-            line(format_args!("departed {author} {token:x} {name:?}"));
+            line(format_args!("departed {author} {token:x} {name:?} since {}", departed.seniority.0));
         }
         roster.left().for_each(|left| line(format_args!("left {} {:x}", left.author.0, left.token.to_bits())));
         let mut accounts: Vec<_> = self.accounts.iter().collect();

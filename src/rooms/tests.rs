@@ -1055,6 +1055,7 @@ fn who_is_refused_anyway_causes_no_read() {
     let (code, epoch) = (RoomCode::parse("KXQT").expect("a code"), Epoch::random(&mut StdRng::seed_from_u64(1)));
     let member = StoredMember {
         author: AuthorId(1),
+        seniority: AuthorId(1),
         token: Token::random(&mut StdRng::seed_from_u64(2)).hash(),
         name: Name::parse("ana").expect("a name"),
         via: Via::Web,
@@ -1187,6 +1188,32 @@ fn who_returns_while_it_is_forgotten_behind_many_others_comes_in() {
     assert_eq!(proposals.len(), 2);
     house.commit_numbered(proposals, last_id);
     assert!(matches!(house.last_reply(again), Reply::Joined { .. }));
+    house.execute(again, say("back", None));
+    assert!(house.flush()[ana].ends_with(":back "));
+}
+
+#[test]
+fn who_left_for_good_comes_in_while_it_is_forgotten_behind_many_others() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let code = house.code(ana);
+    let members: Vec<_> =
+        (0..=MAX_LEFT).map(|number| house.join(JoinTarget::Code(code), &format!("m{number}"))).collect();
+    let token = house.token(members[0]);
+    for &member in &members[..MAX_LEFT] {
+        house.execute_in(member, RoomCommand::Leave);
+    }
+    let last_id = house.rooms.room(house.membership(ana).room).last_id();
+    // The last one leaves, and the first one comes again, before anything of it is committed.
+    let leave = Command::In(RoomRef::Only, RoomCommand::Leave);
+    house.propose_on(members[MAX_LEFT], ECHOING, leave);
+    let again = house.connect();
+    house.propose_on(again, ECHOING, join(JoinTarget::Code(code), Some("m0"), Some(token)));
+    let proposals = house.take_proposals();
+    assert_eq!(proposals.len(), 2);
+    house.commit_numbered(proposals, last_id);
+    assert!(matches!(house.last_reply(again), Reply::Joined { .. }));
+    assert_eq!(house.membership(again).author, AuthorId(2));
     house.execute(again, say("back", None));
     assert!(house.flush()[ana].ends_with(":back "));
 }

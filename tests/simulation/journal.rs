@@ -237,12 +237,14 @@ impl Disk {
 impl RoomOnDisk {
     fn place(&mut self, newcomer: &Newcomer) {
         let Newcomer { author, token, ref name, via, account, becomes_operator } = *newcomer;
+        let former = self.member_mut(author).map(|member| member.seniority);
         self.last_author = self.last_author.max(author);
+        let seniority = former.unwrap_or(self.last_author);
         self.members.retain(|member| member.author != author);
         self.left.retain(|left| left.author != author && left.token != (&token).into());
         let (is_placed, has_entered) = (true, false);
         let (name, node) = (name.clone(), NodeId::ALONE);
-        self.members.push(StoredMember { author, token, name, via, is_placed, has_entered, account, node });
+        self.members.push(StoredMember { author, token, name, via, is_placed, has_entered, account, node, seniority });
         if becomes_operator {
             self.rules.operators.push(author);
             self.rules.operators.sort();

@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::{Cmd, Connection, Value};
 
 use super::access::{Access, denied, of_other_format, read_known, unreadable};
 use super::address::ClusterAddress;
@@ -47,7 +47,10 @@ pub fn account_names(address: &ClusterAddress, wait_replicas: u32) -> Result<Vec
     let mut access = Access::begin(address).map_err(AccountError::Unusable)?;
     let known = access.try_twice(read_known).map_err(|fault| AccountError::Unusable(unreadable(address, fault)))?;
     let mut names: Vec<Name> = known.accounts.into_iter().map(|known| known.name).collect();
-    wait_for_replicas(&mut access, wait_replicas)?;
+    let is_kept = access.try_twice(|connection| is_kept(connection, wait_replicas));
+    if !is_kept.map_err(|fault| AccountError::Unusable(unreadable(address, fault)))? {
+        return Err(not_kept(address, wait_replicas));
+    }
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     Ok(names)
 }
@@ -66,20 +69,19 @@ pub fn change_account(
     let mut access = Access::begin(address).map_err(AccountError::Unusable)?;
     let wanted = Wanted { name: name.clone(), action, account: None };
     let by = NodeId::random(&mut rand::rng());
-    Changing { access: &mut access, by, number: 0, is_in_doubt: false, wanted }.carry_out()?;
-    wait_for_replicas(&mut access, wait_replicas)
+    Changing { access: &mut access, wait_replicas, by, number: 0, is_in_doubt: false, wanted }.carry_out()
 }
 
-/// What is in the log is there to stay once so many replicas have it: nothing shows it before.
-fn wait_for_replicas(access: &mut Access<'_>, wanted: u32) -> Result<(), AccountError> {
-    let address = access.address;
-    let has_replicas = access.try_twice(|connection| has_replicas(connection, "account", Position::default(), wanted));
-    if has_replicas.map_err(|fault| AccountError::Unusable(unreadable(address, fault)))? {
-        return Ok(());
-    }
-    Err(AccountError::NotDone(format!(
-        "The cluster's log at {address} has it, but fewer than {wanted} replicas have so far: nodes go by it once they do."
-    )))
+/// Whether so many replicas have what is in the log: then it is there to stay, and nothing shows it before.
+fn is_kept(connection: &mut Connection, wait_replicas: u32) -> Answer<bool> {
+    has_replicas(connection, "account", Position::default(), wait_replicas)
+}
+
+fn not_kept(address: &ClusterAddress, wait_replicas: u32) -> AccountError {
+    AccountError::NotDone(format!(
+        "The cluster's log at {address} has it, but fewer than {wait_replicas} replicas have so far: nodes go by it once \
+         they do."
+    ))
 }
 
 /// What is wanted of an account.
@@ -130,6 +132,8 @@ pub(super) enum Tried {
 /// One change, proposed against what is there, and again against what is there by then, until it is in the log.
 struct Changing<'a, 'c> {
     access: &'c mut Access<'a>,
+    /// So many replicas have to have it.
+    wait_replicas: u32,
     /// By which number its proposals are known: no node has it.
     by: NodeId,
     /// That of the last proposal.
@@ -145,23 +149,42 @@ impl Changing<'_, '_> {
         let until = Instant::now() + ANSWER_LIMIT;
         loop {
             let reason = match self.try_once()? {
-                Ok(Tried::Done) => return Ok(()),
+                Ok(Tried::Done) => match self.is_kept() {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => return Err(not_kept(address, self.wait_replicas)),
+                    // Whichever server keeps the log by then may not have it.
+                    Err(fault) => self.reason_to_look_again(fault)?,
+                },
                 Ok(Tried::Outdated) if Instant::now() < until => continue,
                 Ok(Tried::Outdated) => "other accounts are changed all the time".to_owned(),
                 Ok(Tried::NotYet) => "nodes have not told yet what they have seen of it".to_owned(),
-                Err(Fault::Denied(reason)) => return Err(AccountError::Unusable(denied(address, &reason))),
-                Err(Fault::Refusing(reason)) => {
-                    return Err(AccountError::NotDone(format!(
-                        "The cluster's log at {address} takes nothing at this time: {reason}; mend that, and try again."
-                    )));
-                }
-                Err(Fault::Away(reason)) => reason,
-                Err(moved @ Fault::Moved(_)) => moved.to_string(),
+                Err(fault) => self.reason_to_look_again(fault)?,
             };
             if Instant::now() >= until {
                 return Err(AccountError::Unusable(self.in_vain(&reason)));
             }
             thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether what is done is there to stay.
+    fn is_kept(&mut self) -> Answer<bool> {
+        let wait_replicas = self.wait_replicas;
+        let is_kept = self.access.try_once(|connection| is_kept(connection, wait_replicas));
+        self.is_in_doubt = is_kept.is_err();
+        is_kept
+    }
+
+    /// What is wrong, if that may pass.
+    fn reason_to_look_again(&self, fault: Fault) -> Result<String, AccountError> {
+        let address = self.access.address;
+        match fault {
+            Fault::Denied(reason) => Err(AccountError::Unusable(denied(address, &reason))),
+            Fault::Refusing(reason) => Err(AccountError::NotDone(format!(
+                "The cluster's log at {address} takes nothing at this time: {reason}; mend that, and try again."
+            ))),
+            Fault::Away(reason) => Ok(reason),
+            moved @ Fault::Moved(_) => Ok(moved.to_string()),
         }
     }
 

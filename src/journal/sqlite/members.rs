@@ -15,8 +15,9 @@ pub(super) fn insert(connection: &Connection, room: i64, newcomer: &Newcomer) ->
         .execute(params![room, author.0, short_hash.as_bytes()])?;
     connection
         .prepare_cached(
-            "INSERT INTO member (room, author, token_hash, name, via, has_entered, departed, account, is_operator) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6, ?7) ON CONFLICT DO UPDATE SET token_hash = ?3, name = ?4, \
+            "INSERT INTO member (room, author, token_hash, name, via, has_entered, departed, account, is_operator, \
+             seniority) VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6, ?7, \
+             max(?2, (SELECT last_author FROM room WHERE room = ?1))) ON CONFLICT DO UPDATE SET token_hash = ?3, name = ?4, \
              via = ?5, has_entered = 0, departed = NULL, account = ?6, is_operator = max(is_operator, ?7)",
         )?
         .execute(params![room, author.0, token.as_bytes(), name.as_str(), via.as_str(), account, becomes_operator])?;

@@ -190,7 +190,8 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
         lefts.entry(room).and_modify(|lefts| lefts.push(left));
     }
     let mut select = connection.prepare(
-        "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered, account FROM member \
+        "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered, account, \
+         coalesce(seniority, author) FROM member \
          ORDER BY room, departed, author",
     )?;
     let mut rows = select.query([])?;
@@ -210,6 +211,7 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
                 has_entered: row.get(6)?,
                 account: row.get::<_, Option<i64>>(7)?.map(|account| AccountId(account.cast_unsigned())),
                 node: NodeId::ALONE,
+                seniority: columns::author(row, 8)?,
             });
         }
     }

@@ -149,6 +149,7 @@ CREATE TABLE left_for_good (
     token_hash BLOB NOT NULL     -- the first half of it
 ) STRICT;
 CREATE INDEX left_room ON left_for_good (room);
+ALTER TABLE member ADD COLUMN seniority INTEGER;  -- the highest number given when it came; NULL: its own
 ";
 
 /// Puts the client ids of events into the table above. A condition follows.

@@ -566,7 +566,7 @@ fn what_members_said_last_is_found_when_its_segment_is_gone() {
 
 /// Makes a file of ours one of version 2.
 const TO_VERSION_2: &str = "
-    DROP TABLE left_for_good;
+    DROP TABLE left_for_good; ALTER TABLE member DROP COLUMN seniority;
     DROP INDEX shared; ALTER TABLE event DROP COLUMN file;
     DROP INDEX bearer; ALTER TABLE member DROP COLUMN account; DROP TABLE account; DROP TABLE account_request;
     DROP TABLE word; DROP TABLE indexed; DROP INDEX amendment; ALTER TABLE event DROP COLUMN of;
@@ -601,8 +601,8 @@ fn a_file_of_version_3_goes_on_with_all_that_is_in_it() {
     let message = Body::Message { kind, text, cid: MessageKey::parse("a"), annotations: None };
     journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), published(1, 1, "ana", message)]);
     drop(journal);
-    let to_version_3 =
-        "DROP TABLE left_for_good; DROP INDEX shared; ALTER TABLE event DROP COLUMN file; PRAGMA user_version = 3;";
+    let to_version_3 = "DROP TABLE left_for_good; ALTER TABLE member DROP COLUMN seniority; DROP INDEX shared; ALTER TABLE event \
+         DROP COLUMN file; PRAGMA user_version = 3;";
     folder.connect().execute_batch(to_version_3).expect("it becomes one");
     let (mut journal, rooms) = folder.open(1000);
     assert_eq!((rooms[0].last_id, rooms[0].files.len()), (1, 0));
@@ -618,7 +618,8 @@ fn a_file_of_version_4_goes_on_and_knows_who_leaves_from_then_on() {
     let (mut journal, _) = folder.open(1000);
     journal.keep([opened(1, "KXQT"), placed(1, 1, "ana"), placed(1, 2, "ben")]);
     drop(journal);
-    folder.connect().execute_batch("DROP TABLE left_for_good; PRAGMA user_version = 4;").expect("it becomes one");
+    let to_version_4 = "DROP TABLE left_for_good; ALTER TABLE member DROP COLUMN seniority; PRAGMA user_version = 4;";
+    folder.connect().execute_batch(to_version_4).expect("it becomes one");
     let (mut journal, rooms) = folder.open(1000);
     assert_eq!((rooms[0].members.len(), rooms[0].left.len()), (2, 0));
     journal.keep([vacated(1, 2, false)]);
@@ -1055,6 +1056,8 @@ impl Model {
                 if room.members.iter().any(|member| member.author == author && member.is_placed) {
                     return None;
                 }
+                let former = room.members.iter().find(|member| member.author == author);
+                let seniority = former.map_or(room.last_author.max(author), |former| former.seniority);
                 room.members.retain(|member| member.author != author);
                 let placed = room.members.iter().take_while(|member| member.is_placed && member.author < author);
                 let at = placed.count();
@@ -1067,6 +1070,7 @@ impl Model {
                     has_entered: false,
                     account: None,
                     node: NodeId::ALONE,
+                    seniority,
                 };
                 room.members.insert(at, member);
                 room.left.retain(|left| left.author != author && left.token != (&token).into());

@@ -118,6 +118,7 @@ impl World {
         let (is_placed, has_entered) = (true, true);
         let member = StoredMember {
             author,
+            seniority: author,
             token: token.hash(),
             name,
             via: Via::Line,

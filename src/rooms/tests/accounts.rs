@@ -89,6 +89,24 @@ fn whoever_is_about_to_give_up_its_name_is_nobody_to_come_in_as() {
     house.check_bearers();
 }
 
+/// Another member has left for good over the same browser.
+#[test]
+fn who_comes_back_by_its_account_is_nobody_who_left_for_good() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    house.execute(ana, register("ana"));
+    let target = JoinTarget::Code(house.code(ana));
+    let [ben, zoe] = ["ben", "zoe"].map(|called| house.join(target, called));
+    let (own, token) = (house.membership(ana).author, house.token(zoe));
+    house.drop_connection(ana);
+    house.pass(60_000);
+    house.execute_in(zoe, RoomCommand::Leave);
+    let again = house.prove("ana");
+    house.execute(again, join(target, Some("ana"), Some(token)));
+    assert_eq!(house.membership(again).author, own);
+    assert_eq!(house.names(ben), ["ana", "ben"]);
+}
+
 #[test]
 fn a_name_that_looks_like_two_members_renames_both() {
     let mut house = house();

@@ -350,6 +350,52 @@ fn a_succession_that_cannot_be_stored_is_told_to_nobody_and_made_up_for() {
 // ---- kicks and bans
 
 #[test]
+fn who_was_thrown_out_and_comes_again_is_not_who_has_been_there_longest() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let [ben, carl] = ["ben", "carl"].map(|called| house.join(target, called));
+    let token = house.token(ben);
+    house.execute(ana, kick("ben"));
+    let again = house.connect();
+    house.execute(again, join(target, Some("ben"), Some(token)));
+    assert_eq!(house.membership(again).author, AuthorId(2));
+    // Nor once its connection was lost.
+    house.drop_connection(again);
+    house.pass(60_000);
+    house.execute(again, join(target, None, Some(token)));
+    house.execute_in(ana, RoomCommand::Leave);
+    assert_eq!(house.operators(carl), ["carl"]);
+}
+
+/// It dropped out, came back by another node and left for good there, before its place at this one was committed.
+#[test]
+fn who_has_left_for_good_since_it_was_to_come_back_is_a_stranger() {
+    let mut house = house();
+    let ana = house.join(JoinTarget::New, "ana");
+    let target = JoinTarget::Code(house.code(ana));
+    let ben = house.join(target, "ben");
+    let (token, here) = (house.token(ben), house.membership(ben));
+    house.drop_connection(ben);
+    house.pass(60_000);
+    house.execute(ana, moderate(Moderation::Lock));
+    let page = house.connect();
+    let (name, key) = (name("ben"), None);
+    house.propose_on(page, ECHOING, Command::Reserve { target, name, token: Some(token), key });
+    let own = house.take_proposals();
+    let elsewhere = |change: Change| Proposal::new(own[0].code, own[0].epoch, change);
+    let (author, time_ms) = (here.author, house.now.wall_ms);
+    let leaves = Change::Vacate { author, event: None, may_return: false, time_ms };
+    for proposal in [elsewhere(own[0].change.clone()), elsewhere(leaves)].into_iter().chain(own) {
+        house.rooms.commit(proposal, house.now, &mut house.sent);
+    }
+    let is_retried = house.rooms.take_resumed().is_some_and(|resumed| resumed.connection == ConnectionId(page as u64));
+    assert!(is_retried, "as a stranger, who does not come in");
+    assert_eq!(house.rooms.room(here.room).member_count(), 1);
+    assert!(house.rooms.room(here.room).member(author).is_none());
+}
+
+#[test]
 fn who_is_kicked_is_told_and_hears_nothing_more() {
     let mut house = house();
     let ana = house.join(JoinTarget::New, "ana");

@@ -50,6 +50,9 @@ struct WrittenMember<'r> {
     account: Option<u64>,
     #[serde(default)]
     node: u64,
+    /// Left out where it is the author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seniority: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -140,7 +143,7 @@ pub fn read_room(text: &[u8]) -> Result<StoredRoom, CodecFault> {
 
 impl WrittenMember<'_> {
     fn of(member: &StoredMember) -> WrittenMember<'_> {
-        let StoredMember { author, token, name, via, is_placed, has_entered, account, node } = member;
+        let StoredMember { author, token, name, via, is_placed, has_entered, account, node, seniority } = member;
         WrittenMember {
             author: author.0,
             token: Hex(*token.as_bytes()),
@@ -150,6 +153,7 @@ impl WrittenMember<'_> {
             entered: *has_entered,
             account: account.map(|account| account.0),
             node: node.0,
+            seniority: (seniority != author).then_some(seniority.0),
         }
     }
 
@@ -163,6 +167,7 @@ impl WrittenMember<'_> {
             has_entered: self.entered,
             account: self.account.map(AccountId),
             node: NodeId(self.node),
+            seniority: AuthorId(self.seniority.unwrap_or(self.author)),
         })
     }
 }

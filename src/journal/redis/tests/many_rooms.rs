@@ -33,6 +33,7 @@ fn changes_of(room: u64) -> Vec<Change> {
 fn snapshot_of(room: u64) -> StoredRoom {
     let member = |author: u32| StoredMember {
         author: AuthorId(author),
+        seniority: AuthorId(author),
         token: TokenHash::from_bytes([author as u8; 32]),
         name: name(author),
         via: Via::Line,

@@ -207,9 +207,20 @@ pub(super) fn changes() -> impl Strategy<Value = Change> {
 }
 
 fn member() -> impl Strategy<Value = StoredMember> {
-    (newcomer(), any::<(bool, bool)>(), any::<u64>()).prop_map(|(newcomer, (is_placed, has_entered), node)| {
+    let numbers = (any::<u64>(), prop::option::of(author()));
+    (newcomer(), any::<(bool, bool)>(), numbers).prop_map(|(newcomer, (is_placed, has_entered), (node, seniority))| {
         let Newcomer { author, token, name, via, account, .. } = newcomer;
-        StoredMember { author, token, name, via, is_placed, has_entered, account, node: NodeId(node) }
+        StoredMember {
+            author,
+            token,
+            name,
+            via,
+            is_placed,
+            has_entered,
+            account,
+            node: NodeId(node),
+            seniority: seniority.unwrap_or(author),
+        }
     })
 }
 
