@@ -11,6 +11,7 @@ mod version_1;
 mod version_2;
 mod version_2_operators;
 mod version_3;
+mod version_4;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -470,7 +471,7 @@ fn unusable_files_are_refused_and_left_as_they_are() {
     drop(server);
     folder.change("PRAGMA user_version = 99");
     assert!(folder.refusal().contains("newer snugd"));
-    folder.change("PRAGMA user_version = 4; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    folder.change("PRAGMA user_version = 5; UPDATE file SET was_closed = 0; PRAGMA wal_checkpoint(TRUNCATE)");
     let whole = fs::read(folder.file()).expect("a file");
     let mut damaged = whole.clone();
     let middle = whole.len() / 2 / 4096 * 4096;

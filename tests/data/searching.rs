@@ -193,7 +193,7 @@ fn a_file_of_version_2_is_searched_from_its_first_start_on() {
         let version: i32 = Connection::open(folder.file())
             .and_then(|file| file.pragma_query_value(None, "user_version", |row| row.get(0)))
             .expect("a number");
-        assert_eq!(version, 4);
+        assert_eq!(version, 5);
     }
 }
 

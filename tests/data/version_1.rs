@@ -145,7 +145,7 @@ fn no_token_and_nothing_deleted_is_left_after_the_first_start() {
         assert_eq!(folder.found(&["without an id", "history 63"]).len(), 2);
         drop(server);
         assert_eq!(folder.found(&TOKENS), [""; 0]);
-        assert_eq!(version(&folder.file()), 4);
+        assert_eq!(version(&folder.file()), 5);
         let hash: Vec<u8> = Connection::open(folder.file())
             .and_then(|file| file.query_row("SELECT token_hash FROM member WHERE name = 'anna'", [], |row| row.get(0)))
             .expect("she is in it");

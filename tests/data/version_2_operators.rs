@@ -54,5 +54,5 @@ fn in_a_file_of_version_2_who_has_been_there_longest_keeps_order_from_here_on() 
     let version: i32 = Connection::open(folder.file())
         .and_then(|file| file.pragma_query_value(None, "user_version", |row| row.get(0)))
         .expect("a number");
-    assert_eq!(version, 4);
+    assert_eq!(version, 5);
 }
