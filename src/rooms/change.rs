@@ -5,10 +5,9 @@
 //! every node that is handed the same changes in the same order.
 
 use super::command::{Command, ConnectionId, Membership, Reply, Share};
-use super::roster::Left;
 use super::{
     AccountChange, AccountId, Address, AuthorId, Ban, Body, EncoderId, Epoch, Event, KeyHash, MessageKey, ModeChange,
-    Name, NodeId, RoomCode, RoomKey, RoomRules, SearchQuery, SharedFile, Token, TokenHash, Via,
+    Name, NodeId, RoomCode, RoomKey, RoomRules, SearchQuery, SharedFile, ShortTokenHash, Token, TokenHash, Via,
 };
 
 /// A change on its way to the journal and back to the rooms.
@@ -473,6 +472,17 @@ pub struct StoredMember {
     pub node: NodeId,
     /// The highest number that anybody had when it came: its own, unless it left for good before and came anew.
     pub seniority: AuthorId,
+}
+
+/// Somebody who left for good, or was thrown out. With its secret it comes as anybody else does, but as the same author: what
+/// was sent over a connection that nobody has read yet, or is sent again by who does not know that it was thrown out, is
+/// not said twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Left {
+    /// Its number in the room.
+    pub author: AuthorId,
+    /// The secret that it had.
+    pub token: ShortTokenHash,
 }
 
 /// What a journal is to read of a room's history, since memory does not hold it.

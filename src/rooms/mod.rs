@@ -61,8 +61,8 @@ pub use accounts::{AccountAction, AccountChange, AccountId, AccountRequestId, Pa
 pub use amendment::{Annotations, MAX_EMOJIS, MAX_REACTIONS, MessageRef, Quote, Reactions, amend, quote_in};
 pub use broadcast_log::{Delivery, SlowConsumer};
 pub use change::{
-    Change, Checked, LoadedRoom, Measure, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom, SyncId,
-    Wanted,
+    Change, Checked, Left, LoadedRoom, Measure, Newcomer, Page, Proposal, ReadRequest, StoredMember, StoredRoom,
+    SyncId, Wanted,
 };
 pub use code::{MAX_LETTERS, MIN_LETTERS, RoomCode};
 pub use command::{
@@ -86,7 +86,7 @@ pub use paging::Resumed;
 pub use password::{Password, PasswordFault};
 pub use room::{Marks, Room};
 pub use room_key::{KeyHash, MAX_KEY_BYTES, RoomKey};
-pub use roster::{Left, MAX_DEPARTED, MAX_LEFT, Member};
+pub use roster::{MAX_DEPARTED, MAX_LEFT, Member};
 pub use rules::{Ban, MAX_BANS, MAX_OPERATORS, Mute, RoomRules};
 pub use search::{Found, IndexWord, MAX_QUERY_BYTES, Search, SearchFault, SearchQuery, index_words};
 pub use text::{MAX_LINE_BYTES, MessageKey, Text, TextFault};

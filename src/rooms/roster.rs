@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::broadcast_log::ReaderId;
-use super::change::Newcomer;
+use super::change::{Left, Newcomer};
 use super::token::ShortTokenHash;
 use super::{AuthorId, ConnectionId, EncoderId, Name, NameKeys, NodeId, StoredMember, TokenHash, Via};
 
@@ -66,17 +66,6 @@ pub(super) struct Departed {
     pub(super) token: ShortTokenHash,
     /// As a member's.
     pub(super) seniority: AuthorId,
-}
-
-/// Somebody who left for good, or was thrown out. With its secret it comes as anybody else does, but as the same author: what
-/// was sent over a connection that nobody has read yet, or is sent again by who does not know that it was thrown out, is
-/// not said twice.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Left {
-    /// Its number in the room.
-    pub author: AuthorId,
-    /// The secret that it had.
-    pub token: ShortTokenHash,
 }
 
 /// Who can do less from here on, since a place was given up.

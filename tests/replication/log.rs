@@ -1,7 +1,7 @@
 //! The log that nodes share, as small as it can be: what is appended at the version against which it was checked is there
 //! for all of them in the same order. Nothing of it is lost.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use snugd::journal::cluster::Effects;
 use snugd::journal::cluster::log::{ProposalId, Verdict, Version};
@@ -35,6 +35,8 @@ struct LoggedRoom {
     /// As they were appended.
     events: Vec<Event>,
     keys: HashMap<(AuthorId, MessageKey), u64>,
+    /// Of whom was told that it came, and not that it is gone.
+    present: HashSet<AuthorId>,
     last_time_ms: u64,
 }
 
@@ -95,7 +97,10 @@ impl Log {
         let snapshot =
             StoredRoom { code, epoch, first_id, last_id, last_time_ms, last_author, files, members, left, rules };
         let (tail, events, keys) = (Vec::new(), Vec::new(), HashMap::new());
-        self.rooms.insert(epoch, LoggedRoom { version: by, snapshot, tail, events, keys, last_time_ms });
+        self.rooms.insert(
+            epoch,
+            LoggedRoom { version: by, snapshot, tail, events, keys, present: HashSet::new(), last_time_ms },
+        );
         self.codes.insert(code, epoch);
     }
 
@@ -190,8 +195,17 @@ impl LoggedRoom {
                 self.keys.insert(key, event.id);
             }
             self.last_time_ms = event.time_ms;
-            self.check_presence(event);
+            match event.body {
+                Body::Enter => assert!(self.present.insert(event.author), "a coming is told twice: {event:?}"),
+                Body::Part => assert!(self.present.remove(&event.author), "a parting is told twice: {event:?}"),
+                _ => (),
+            }
             self.events.push(event.clone());
+        }
+        if let Change::Moderate(measure) = &*change
+            && let Some(author) = measure.kicked()
+        {
+            self.present.remove(&author);
         }
         if let Change::Vacate { time_ms, .. } | Change::Open { time_ms } | Change::Place { opens: true, time_ms, .. } =
             change
@@ -203,22 +217,5 @@ impl LoggedRoom {
             self.tail.push((by, change.clone()));
         }
         Verdict::Appended
-    }
-
-    /// Who comes was gone, and who parts was there: each is told once.
-    fn check_presence(&self, event: &Event) {
-        let told = |other: &&Event| match &other.body {
-            Body::Enter | Body::Part => other.author == event.author,
-            _ => false,
-        };
-        let last = self.events.iter().rev().find(told).map(|last| &last.body);
-        match event.body {
-            Body::Part => assert!(matches!(last, Some(Body::Enter)), "a parting is told twice: {event:?}"),
-            Body::Enter => {
-                // Who is thrown out is nobody's number any more.
-                assert!(!matches!(last, Some(Body::Enter)), "a coming is told twice: {event:?}");
-            }
-            _ => (),
-        }
     }
 }
