@@ -375,6 +375,18 @@ impl Rooms {
         }
     }
 
+    /// What a member was to bear by right it does not, since the password was changed meanwhile, say: nor does it bear the
+    /// name without right.
+    pub(super) fn rename_unproven(&mut self, here: Membership, now: Now) {
+        let room = self.room(here.room);
+        let standing = room.proposed.standing(here.author, &room.state.roster);
+        let Some(Standing::Placed { name, has_entered, .. }) = standing else { return };
+        let owner = self.accounts.owner(&name.keys());
+        if owner.is_some() && room.account_of(here.author) != owner && self.is_ours(here) {
+            self.rename_bearer(here, &name, has_entered, now);
+        }
+    }
+
     fn rename_bearer(&mut self, here: Membership, name: &Name, has_entered: bool, now: Now) {
         let to = self.free_name(here.room, name);
         let room = self.room(here.room);

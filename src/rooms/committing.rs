@@ -319,7 +319,12 @@ impl Rooms {
                 // Who was to have it is gone.
                 room_id.into_iter().for_each(|room| self.hand_over(room, former, now));
             }
-            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::NothingProven(_) | OnCommit::Unasked => (),
+            OnCommit::NothingProven(_) => {
+                if let (Some(room), Change::Identify { author, .. }) = (room_id, change) {
+                    self.rename_unproven(Membership { room, author }, now);
+                }
+            }
+            OnCommit::Nothing | OnCommit::NothingUnder(_) | OnCommit::Unasked => (),
         }
         if is_own && opens {
             self.discard_unopened(epoch);

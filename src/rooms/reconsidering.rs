@@ -37,7 +37,11 @@ impl Rooms {
                 if let Some(room_id) = room_id {
                     self.room_mut(room_id).proposed.revise(&proposal.change, &completed);
                 }
+                let claimed = room_id.and_then(|room_id| self.name_claimed_since(room_id, &completed));
                 self.propose_again(Proposal { change: completed, ..proposal }, Checked::Again);
+                if let (Some(room_id), Some((identify, connection))) = (room_id, claimed) {
+                    self.propose(room_id, identify, OnCommit::NothingProven(connection));
+                }
             }
             Err(conflict) if self.may_rely_on_others(&proposal, conflict) => {
                 self.propose_again(proposal, Checked::NotYet);
@@ -47,6 +51,18 @@ impl Rooms {
                 self.resolve(proposal, conflict, now);
             }
         }
+    }
+
+    /// Whoever has claimed the name that it is about to take, since it asked for that, is to bear it by right. Returns what
+    /// is to be proposed, and by whose connection that was shown.
+    fn name_claimed_since(&self, room_id: RoomId, change: &Change) -> Option<(Change, ConnectionId)> {
+        let Change::Publish { event } = change else { return None };
+        let Body::Nick { to } = &event.body else { return None };
+        let (author, connection) = (event.author, self.connection_of(room_id, event.author)?);
+        let account =
+            self.accounts.owner(&to.keys()).filter(|owner| self.accounts.proof(connection) == Some(*owner))?;
+        let will_bear = self.room(room_id).proposed.account_of(author) == Some(account);
+        (!will_bear).then_some((Change::Identify { author, account, token: None }, connection))
     }
 
     fn propose_again(&mut self, proposal: Proposal, checked: Checked) {
