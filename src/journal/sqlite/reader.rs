@@ -184,10 +184,10 @@ pub(super) fn stored_rooms(connection: &Connection) -> Result<Vec<StoredRoom>> {
     let mut rules: HashMap<i64, &mut RoomRules> =
         rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.rules)).collect();
     moderation::read(connection, &mut rules)?;
-    let mut lefts: HashMap<i64, &mut Vec<Left>> =
+    let mut left_of: HashMap<i64, &mut Vec<Left>> =
         rooms.iter_mut().map(|(room, stored)| (*room, &mut stored.left)).collect();
     for (room, left) in members::read_left(connection)? {
-        lefts.entry(room).and_modify(|lefts| lefts.push(left));
+        left_of.entry(room).and_modify(|others| others.push(left));
     }
     let mut select = connection.prepare(
         "SELECT room, author, token_hash, name, via, departed IS NULL, has_entered, account, \

@@ -383,6 +383,46 @@ fn what_was_shown_by_a_password_that_is_no_more_is_no_right() {
 }
 
 #[test]
+fn who_claims_the_name_that_it_is_about_to_take_bears_it_by_right() {
+    let mut house = House::shared(Limits::default());
+    let eve = house.join(JoinTarget::New, "eve");
+    house.propose_on(eve, ECHOING, Command::In(RoomRef::Only, RoomCommand::Nick(name("ana"))));
+    let outdated = house.take_proposals();
+    let account = AccountId(7);
+    let action = AccountAction::Add { name: name("ana"), hash: Some(PasswordHash::new("$hash")) };
+    let change = AccountChange { account, action, bearers: Vec::new(), request: None };
+    house.rooms.commit(Proposal::of_account(change).proposed_by(THERE), house.now, &mut house.sent);
+    house.rooms.note_proof(ConnectionId(eve as u64), account);
+    house.outdate(outdated);
+    let here = house.membership(eve);
+    let room = house.rooms.room(here.room);
+    assert_eq!(room.member(here.author).map(|member| member.name().as_str()), Some("ana"));
+    assert!(room.has_account(here.author));
+}
+
+#[test]
+fn whose_password_is_changed_while_it_takes_its_name_is_given_another() {
+    let mut house = House::shared(Limits::default());
+    let (account, hash) = (AccountId(7), Some(PasswordHash::new("$hash")));
+    house.rooms.restore_accounts(vec![StoredAccount { account, name: name("ana"), hash }]);
+    let eve = house.join(JoinTarget::New, "eve");
+    house.rooms.note_proof(ConnectionId(eve as u64), account);
+    house.propose_on(eve, ECHOING, Command::In(RoomRef::Only, RoomCommand::Nick(name("ana"))));
+    let mut proposals = house.take_proposals();
+    let outdated = proposals.split_off(1);
+    assert!(matches!(outdated[..], [Proposal { change: Change::Identify { .. }, .. }]));
+    proposals.into_iter().for_each(|nick| drop(house.rooms.commit(nick, house.now, &mut house.sent)));
+    let action = AccountAction::SetPassword(PasswordHash::new("$other"));
+    let change = AccountChange { account, action, bearers: Vec::new(), request: None };
+    house.rooms.commit(Proposal::of_account(change).proposed_by(THERE), house.now, &mut house.sent);
+    house.outdate(outdated);
+    let here = house.membership(eve);
+    let room = house.rooms.room(here.room);
+    assert_eq!(room.member(here.author).map(|member| member.name().as_str()), Some("ana_1"));
+    assert!(matches!(house.refusal(eve), Refusal::NameLost { .. }));
+}
+
+#[test]
 fn nobody_waits_twice_for_a_log_that_cannot_be_read() {
     let mut house = House::shared(Limits::default());
     house.rooms.rely_on_journal_beyond(2);
