@@ -411,7 +411,7 @@ fn whose_password_is_changed_while_it_takes_its_name_is_given_another() {
     let mut proposals = house.take_proposals();
     let outdated = proposals.split_off(1);
     assert!(matches!(outdated[..], [Proposal { change: Change::Identify { .. }, .. }]));
-    proposals.into_iter().for_each(|nick| drop(house.rooms.commit(nick, house.now, &mut house.sent)));
+    assert!(house.rooms.commit(proposals.remove(0), house.now, &mut house.sent));
     let action = AccountAction::SetPassword(PasswordHash::new("$other"));
     let change = AccountChange { account, action, bearers: Vec::new(), request: None };
     house.rooms.commit(Proposal::of_account(change).proposed_by(THERE), house.now, &mut house.sent);
